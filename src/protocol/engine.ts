@@ -64,7 +64,6 @@ import type {
   RunRefinementParams,
 } from './refinement';
 import type { RivalOfModel } from './rivalFile';
-import type { Rung } from './rungs';
 import type { RepairParams, RepairResult, VerifyParams, VerifyResult } from './verify';
 
 /** Requests that the extension host and the command line send to the engine process: method → parameters, result. */
@@ -81,7 +80,7 @@ export interface EngineRequests {
   };
   /** What is known about one tensor: its measurements, and the assignment of a plan next to the model. */
   'tensor/suggestion': {
-    params: ModelRef & { tensor: string; cacheDir: string };
+    params: StoredParams & { tensor: string };
     result: TensorSuggestion;
   };
   'formats/list': { params: Record<string, never>; result: readonly FormatDescription[] };
@@ -126,7 +125,7 @@ export interface EngineRequests {
    * as far as a run has measured it.
    */
   'sensitivity/stored': {
-    params: ModelRef & { cacheDir: string; imatrix?: string; backend?: Backend };
+    params: StoredParams;
     result: SensitivityTable | undefined;
   };
   /** A plan file applied to the model: checked against it, with sizes and totals recomputed. */
@@ -230,15 +229,26 @@ export interface PlanBeside {
   readonly problems: readonly string[];
 }
 
+/** Which of the measurements of a model are meant. */
+export interface StoredParams extends ModelRef {
+  readonly cacheDir: string;
+  /** Those with this importance matrix; without one where it is absent. */
+  readonly imatrix?: string;
+  /** A CPU where it is absent. */
+  readonly backend?: Backend;
+}
+
 export interface TensorSuggestion {
   readonly row?: SensitivityRow;
-  /** What its figures rest on. */
-  readonly rung?: Rung;
-  /** Where the gain of the row is interpolated. */
-  readonly sample?: GainsSample;
+  /** What the figures of the row rest on, in words. */
+  readonly evidence?: string;
   /** Divergences of the row below it are not meaningful, nats per token. */
   readonly noise?: number;
   readonly assignment?: PlanAssignment;
+  /** What the plan of the assignment rests on, in words. */
+  readonly plannedBy?: string;
+  /** How that plan was measured otherwise than the row, as `differencesText`. */
+  readonly differences?: readonly string[];
 }
 
 export type EngineMethod = keyof EngineRequests;

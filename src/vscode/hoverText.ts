@@ -1,13 +1,15 @@
 import { dtypeNamed } from '../model/dtypes';
 import type { TensorSuggestion } from '../protocol/engine';
 import type { FoundTensor } from '../protocol/model';
-import type { PlanAssignment, SensitivityRow } from '../protocol/plan';
+import type { SensitivityRow } from '../protocol/plan';
 import { markdownText } from '../protocol/markdown';
-import { rungText } from '../protocol/rungs';
 import { plural } from '../protocol/words';
 
 /** Number of models named besides the described one. */
 const maxOthers = 5;
+
+/** What is known of a tensor, or why that could not be read. */
+type Suggestion = TensorSuggestion & { readonly problem?: string };
 
 /**
  * Hover text of a tensor, as Markdown without links or HTML.
@@ -15,17 +17,20 @@ const maxOthers = 5;
  */
 export function hoverText(
   { model, tensor }: FoundTensor,
-  { row, rung, sample, noise, assignment }: TensorSuggestion,
+  suggestion: Suggestion,
   others: readonly FoundTensor[],
 ): string {
+  const { row, evidence, noise } = suggestion;
   const lines = [
     `**${markdownText(tensor.name)}** in ${markdownText(model.name)}`,
     '',
     storage(tensor),
     '',
-    assignment ? suggested(assignment) : 'No suggestion yet: run the sensitivity analysis of the model.',
+    suggested(suggestion),
     ...(row && row.cells.length > 0 ? ['', ...errorTable(row, noise)] : []),
-    ...(row && rung ? ['', `Evidence: ${rungText(rung, sample && { gains: { sample } })}`] : []),
+    ...(row && row.cells.length > 0 && evidence !== undefined
+      ? ['', `Evidence: ${markdownText(evidence)}`]
+      : []),
     ...(others.length > 0 ? ['', alsoIn(others)] : []),
   ];
   return lines.join('\n');
@@ -40,8 +45,19 @@ function storage({ dtype, shape, elements, byteLength }: FoundTensor['tensor']):
   return parts.join(' · ');
 }
 
-const suggested = ({ format, bitsPerWeight }: PlanAssignment): string =>
-  `Suggested: **${markdownText(format)}**, ${bitsPerWeight.toFixed(2)} bits per weight`;
+function suggested({ assignment, plannedBy, differences = [], problem }: Suggestion): string {
+  if (problem !== undefined) return `No suggestion: ${markdownText(problem)}`;
+  if (!assignment) return 'No suggestion yet: run the sensitivity analysis of the model.';
+  const { format, bitsPerWeight } = assignment;
+  const text = `Suggested: **${markdownText(format)}**, ${bitsPerWeight.toFixed(2)} bits per weight`;
+  const basis = [
+    ...(plannedBy === undefined ? [] : [`by a plan of ${plannedBy}`]),
+    ...(differences.length === 0
+      ? []
+      : [`measured otherwise than the figures below: ${differences.join('; ')}`]),
+  ];
+  return basis.length === 0 ? text : `${text} (${markdownText(basis.join(', '))})`;
+}
 
 /** Errors of the tensor in each format; where its gain is known also the KL divergence that they are predicted to cause. */
 function errorTable({ cells, gain }: SensitivityRow, noise = 0): string[] {

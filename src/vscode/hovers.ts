@@ -4,7 +4,10 @@ import type { TensorSuggestion } from '../protocol/engine';
 import type { FoundTensor } from '../protocol/model';
 import { suggestionFrom } from '../protocol/suggestion';
 import { commands } from './contributions';
+import { messageOf } from './host';
 import { hoverText, lookupOrder } from './hoverText';
+import { folderOf } from './paths';
+import { storedParams } from './sensitivityJob';
 import type { Services } from './services';
 
 /** Dotted names like those of tensors. */
@@ -29,7 +32,10 @@ export function registerHovers(services: Services): vscode.Disposable {
         // Code names modules ("model.layers.0.mlp.down_proj"); the tensor in it is the weight.
         const [known, ...others] = await find(services, [text, `${text}.weight`], document.uri, signal);
         if (!known) return undefined;
-        const suggestion = await suggestionFor(services, known, signal);
+        const suggestion = await suggestionFor(services, known, signal).catch((error: unknown) => {
+          if (signal.aborted) throw error;
+          return { problem: messageOf(error) };
+        });
         return new vscode.Hover([described(hoverText(known, suggestion, others)), links(known)], range);
       } catch (error) {
         if (signal.aborted) return undefined;
@@ -61,16 +67,19 @@ async function find(
   return engine.call('tensor/find', { paths: order.slice(0, maxModels), names }, { signal });
 }
 
-/** From the open editor's plan and table, else from disk. */
+/** From the open editor's plan and table, else from disk by the same settings. */
 async function suggestionFor(
-  { sessions, engine, context }: Services,
-  { model, tensor }: FoundTensor,
+  { sessions, engine, sensitivityDir, measuringOf }: Services,
+  { model: { path }, tensor }: FoundTensor,
   signal: AbortSignal,
 ): Promise<TensorSuggestion> {
-  const session = sessions.all().find((item) => item.path === model.path && item.description);
-  if (session) return suggestionFrom(session.sensitivity, session.plan, tensor.name);
-  const cacheDir = vscode.Uri.joinPath(context.globalStorageUri, 'sensitivity').fsPath;
-  return engine.call('tensor/suggestion', { path: model.path, tensor: tensor.name, cacheDir }, { signal });
+  const session = sessions.all().find((item) => item.path === path && !item.alone && item.description);
+  if (session) {
+    await session.ensureLoaded();
+    return suggestionFrom(session.sensitivity, session.plan, tensor.name);
+  }
+  const stored = storedParams({ path }, sensitivityDir, measuringOf(path, folderOf(path)));
+  return engine.call('tensor/suggestion', { ...stored, tensor: tensor.name }, { signal });
 }
 
 /** Text from files: it must not contain commands, links or HTML. */

@@ -1,4 +1,4 @@
-import { basename, resolve } from 'node:path';
+import { basename } from 'node:path';
 import { nameFromPath } from '../model/modelName';
 import { toColumns } from '../protocol/columns';
 import type { ModelDescription, ModelRef } from '../protocol/model';
@@ -99,7 +99,7 @@ export class ModelSession {
     this.verification = new Verification(
       ...([model, engine, log] as const),
       {
-        readsOnOpening: context.verifiesOnOpening,
+        readsOnOpening: () => context.verifiesOnOpening(path),
         shown: (payload) => this.fire({ name: 'verification', payload }),
       },
       signal,
@@ -112,10 +112,8 @@ export class ModelSession {
     return this.alone ? { path: this.path, alone: true } : { path: this.path };
   }
 
-  /** The importance matrix may be named relative to the model's folder. */
   private get measuring(): MeasuringSettings {
-    const { imatrix, ...settings } = this.context.measuring();
-    return imatrix === undefined ? settings : { ...settings, imatrix: resolve(this.folder, imatrix) };
+    return this.context.measuringOf(this.path, this.folder);
   }
 
   /** Distinguishes it from the sessions of other models. */

@@ -2,9 +2,9 @@ import { basename } from 'node:path';
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
 import type {
   EngineProgress,
-  EngineRequests,
   SensitivityEstimate,
   SensitivityParams,
+  StoredParams,
 } from '../protocol/engine';
 import type { CodeChoice } from '../protocol/export';
 import type { ModelRef } from '../protocol/model';
@@ -47,6 +47,16 @@ export interface SensitivitySettings {
   /** Whether gains are shown: a run without a text keeps them and measures what is missing. */
   readonly showsGains: () => boolean;
 }
+
+/** What names the results of a model that were measured with these settings. */
+export const storedParams = (
+  model: ModelRef,
+  cacheDir: string,
+  { imatrix, backend }: Pick<MeasuringSettings, 'imatrix' | 'backend'>,
+): StoredParams & { readonly backend: Backend } => ({
+  ...{ ...model, cacheDir, backend },
+  ...(imatrix === undefined ? {} : { imatrix }),
+});
 
 const titleOf = ({ text }: SensitivityEstimate): string =>
   text ? `Sensitivity over ${basename(text.file)}` : 'Sensitivity from the weights alone';
@@ -141,10 +151,9 @@ export class SensitivityJob {
   }
 
   /** What names the results of the model. */
-  stored(): EngineRequests['sensitivity/stored']['params'] & { readonly backend: Backend } {
+  stored(): ReturnType<typeof storedParams> {
     const { cacheDir, measuring } = this.settings;
-    const { imatrix, backend } = measuring();
-    return { ...{ ...this.model(), cacheDir, backend }, ...(imatrix === undefined ? {} : { imatrix }) };
+    return storedParams(this.model(), cacheDir, measuring());
   }
 
   cancel(): void {

@@ -1,7 +1,6 @@
 import * as vscode from 'vscode';
 import { EngineClient } from '../engine/client';
-import type { CodeChoice } from '../protocol/export';
-import { leastSampledBlocks, type Backend, type DeviceChoice } from '../protocol/plan';
+import type { DeviceChoice } from '../protocol/plan';
 import { settings } from './contributions';
 import { Devices } from './devices';
 import { Editors } from './editor/editors';
@@ -9,7 +8,9 @@ import { Evaluations } from './evaluationSession';
 import { Refinements } from './refinementSession';
 import { Quantizations } from './quantizationSession';
 import { inBackground, type Notices } from './host';
+import { measuringSettings } from './measuringSettings';
 import type { MeasuringSettings } from './sensitivityJob';
+import type { SessionContext } from './sessionContext';
 import { Sessions } from './sessions';
 import { WorkspaceModels } from './workspaceModels';
 
@@ -28,6 +29,10 @@ export interface Services {
   readonly refinements: Refinements;
   /** Where calibrations keep what they measured. */
   readonly evidenceDir: string;
+  /** Where measured cells are kept. */
+  readonly sensitivityDir: string;
+  /** How sensitivity of a model in a folder is measured. */
+  readonly measuringOf: SessionContext['measuringOf'];
   /** Runs work in the background; a failure is logged and shown. */
   readonly start: (work: Promise<unknown>) => void;
 }
@@ -46,11 +51,13 @@ export function createServices(context: vscode.ExtensionContext): Services {
   const notices = showNotices(log);
   const devices = new Devices(engine, log, notices, chosenDevice);
   const evidenceDir = folder('evaluation');
+  const sensitivityDir = folder('sensitivity');
+  const measuringOf = (path: string, of: string): MeasuringSettings =>
+    measuringSettings(configurationOf(path), of);
   const sessions = new Sessions({
     ...{ engine, devices, log, notices, evidenceDir },
-    ...{ sensitivityDir: folder('sensitivity'), planDir: folder('plans'), measuring: chosenMeasuring },
-    verifiesOnOpening: () =>
-      vscode.workspace.getConfiguration(settings.section).get<boolean>(settings.verifyOnOpening, true),
+    ...{ sensitivityDir, planDir: folder('plans'), measuringOf },
+    verifiesOnOpening: (path) => configurationOf(path).get<boolean>(settings.verifyOnOpening, true),
   });
   const evaluations = new Evaluations(engine, log, evidenceDir);
   const quantizations = new Quantizations(engine, log, evidenceDir);
@@ -75,7 +82,7 @@ export function createServices(context: vscode.ExtensionContext): Services {
   );
   return {
     ...{ context, log, notices, engine, devices, workspaceModels, sessions, start },
-    ...{ evaluations, quantizations, refinements, evidenceDir },
+    ...{ evaluations, quantizations, refinements, evidenceDir, sensitivityDir, measuringOf },
     editors: new Editors(),
   };
 }
@@ -97,25 +104,9 @@ export function chosenDevice(): DeviceChoice {
   return vscode.workspace.getConfiguration(settings.section).get<DeviceChoice>(settings.device, 'auto');
 }
 
-function chosenMeasuring(): MeasuringSettings {
-  const configuration = vscode.workspace.getConfiguration(settings.section);
-  const tokens = configuration.get<number>(settings.gainTokens, 0);
-  const sampleBlocks = configuration.get<number>(settings.sampleBlocks, 0);
-  const imatrix = configuration.get<string>(settings.importanceMatrix, '').trim();
-  const codes = configuration.get<CodeChoice>(settings.codes, 'optimised');
-  const is = (name: string): boolean => configuration.get<boolean>(name, false);
-  const backend = configuration.get<Backend>(settings.backend, 'cpu');
-  return {
-    ...{ codes, backend },
-    ...(is(settings.curvature) ? { curvature: true } : {}),
-    ...(is(settings.latticeTypes) ? { lattices: true } : {}),
-    ...(Number.isSafeInteger(tokens) && tokens > 0 ? { tokens } : {}),
-    ...(Number.isSafeInteger(sampleBlocks) && sampleBlocks > 0
-      ? { sampleBlocks: Math.max(leastSampledBlocks, sampleBlocks) }
-      : {}),
-    ...(imatrix === '' ? {} : { imatrix }),
-  };
-}
+/** As the folder of the workspace that holds the model has them. */
+const configurationOf = (path: string): vscode.WorkspaceConfiguration =>
+  vscode.workspace.getConfiguration(settings.section, vscode.Uri.file(path));
 
 /** Settings that engine processes read when they start. */
 function engineEnvironment({ globalStorageUri }: vscode.ExtensionContext): Record<string, string> {

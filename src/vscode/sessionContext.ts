@@ -12,10 +12,10 @@ export interface SessionContext {
   readonly sensitivityDir: string;
   /** Where calibrations keep what they measured. */
   readonly evidenceDir: string;
-  /** What the user has chosen of how sensitivity is measured. */
-  readonly measuring: () => MeasuringSettings;
-  /** Whether all weights are checked when a model opens that has digests. */
-  readonly verifiesOnOpening: () => boolean;
+  /** How sensitivity of a model is measured, by its path and its folder. */
+  readonly measuringOf: (path: string, folder: string) => MeasuringSettings;
+  /** Whether all weights of a model that has digests are checked when it opens. */
+  readonly verifiesOnOpening: (path: string) => boolean;
   /** Where plans are written that an export needs as a file. */
   readonly planDir: string;
 }

@@ -128,7 +128,7 @@ export function fakeContext(answers: Answers, folder: string) {
     sensitivityDir: `${folder}/cells`,
     evidenceDir: `${folder}/evidence`,
     planDir: `${folder}/plans`,
-    measuring: () => ({ codes: 'reference' as const, backend: 'cpu' as const }),
+    measuringOf: () => ({ codes: 'reference' as const, backend: 'cpu' as const }),
     verifiesOnOpening: () => true,
   };
   return { engine, notices, log, devices, context };

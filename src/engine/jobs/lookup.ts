@@ -2,11 +2,11 @@ import { QuantscopeError, throwIfCancelled } from '../../model/errors';
 import { locateModel } from '../../model/locateModel';
 import type { LocatedModel } from '../../protocol/model';
 import { suggestionFrom } from '../../protocol/suggestion';
-import { checkParams, modelKinds, type Job } from '../job';
+import { checkParams, type Job } from '../job';
 import type { OpenModels } from '../models';
 import { TensorIndex } from '../tensorIndex';
 import { planBeside } from './plans';
-import { readStoredTable } from './sensitivity';
+import { readStoredTable, storedKinds } from './sensitivity';
 
 /** The models that paths lead to. */
 export function locateJob(): Job<'model/locate'> {
@@ -42,7 +42,7 @@ export function findTensorsJob(models: OpenModels): Job<'tensor/find'> {
 
 export function suggestionJob(models: OpenModels): Job<'tensor/suggestion'> {
   return (params, { signal }) => {
-    checkParams('tensor/suggestion', params, { ...modelKinds, tensor: 'string', cacheDir: 'path' });
+    checkParams('tensor/suggestion', params, { ...storedKinds, tensor: 'string' });
     return models.use(params, signal, async (model) => {
       const table = await readStoredTable(model, params, signal);
       const { found } = await planBeside(model, signal);

@@ -17,7 +17,7 @@ import { candidatesOf } from '../../exporter/plan/candidates';
 import { probeDevices } from '../../graph/probe';
 import { readImatrix } from '../../model/imatrix';
 import type { Model } from '../../model/model';
-import type { SensitivityParams } from '../../protocol/engine';
+import type { SensitivityParams, StoredParams } from '../../protocol/engine';
 import type { Backend, SensitivityTable } from '../../protocol/plan';
 import type { QuantFormat } from '../../quant/format';
 import { formatById } from '../../quant/catalogue';
@@ -249,11 +249,17 @@ export function estimateJob(models: OpenModels): Job<'sensitivity/estimate'> {
   };
 }
 
+/** How the measurements of a model are named. */
+export const storedKinds = {
+  ...modelKinds,
+  cacheDir: 'path',
+  imatrix: 'path?',
+  backend: 'backend?',
+} as const;
+
 export function storedSensitivityJob(models: OpenModels): Job<'sensitivity/stored'> {
   return (params, { signal }) => {
-    checkParams('sensitivity/stored', params, {
-      ...{ ...modelKinds, cacheDir: 'path', imatrix: 'path?', backend: 'backend?' },
-    });
+    checkParams('sensitivity/stored', params, storedKinds);
     return models.use(params, signal, (model) => readStoredTable(model, params, signal));
   };
 }
@@ -261,7 +267,7 @@ export function storedSensitivityJob(models: OpenModels): Job<'sensitivity/store
 /** What the latest run of a model with the same importance matrix, or without one, and earlier ones with its codes measured; undefined when nothing. */
 export async function readStoredTable(
   model: Model,
-  params: Pick<SensitivityParams, 'cacheDir' | 'imatrix'> & { readonly backend?: Backend },
+  params: StoredParams,
   signal: AbortSignal,
 ): Promise<SensitivityTable | undefined> {
   const plain = await encodedCandidates(model, params, false, signal);

@@ -127,6 +127,11 @@ describe('what is known about a tensor', () => {
     expect(row!.cells.map(({ format }) => format)).toEqual(['Q4_K']);
     expect(row!.sources).toEqual(['lm_head.weight']);
   });
+
+  it('is that of the importance matrix that is asked for', async () => {
+    const params = { path: sampleFolder, tensor: 'lm_head.weight', cacheDir, imatrix: '/none.gguf' };
+    await expect(request('tensor/suggestion', params)).rejects.toThrow(/none\.gguf/);
+  });
 });
 
 describe('the plan next to a model', () => {

@@ -54,18 +54,35 @@ describe('the text of a hover', () => {
       '| F16 | 4.50 | 0.00 | ∞ | 0.0 |',
       '| Q8_0 | 4.50 | not defined | not defined | not defined |',
     ]);
-    expect(hoverText(found(), { row, rung: 'gains' }, []).split('\n').at(-1)).toBe(
-      'Evidence: rung 3 of 4, gains: effect of each tensor alone on the output, over a text, without the rounding of activations',
-    );
-    const sample = { measured: 3, blocks: 6 };
-    expect(hoverText(found(), { row, rung: 'gains', sample }, []).split('\n').at(-1)).toMatch(
-      /, interpolated from 3 of 6 blocks, /,
+    expect(hoverText(found(), { row, evidence: 'rung 0 of 4, weights: *' }, []).split('\n').at(-1)).toBe(
+      'Evidence: rung 0 of 4, weights: \\*',
     );
     expect(hoverText(found(), { row, noise: 0.03 }, []).split('\n').slice(-3)).toEqual([
       '| Q4_K | 4.50 | 0.200 | 14.0 | \\< noise |',
       '| F16 | 4.50 | 0.00 | ∞ | \\< noise |',
       '| Q8_0 | 4.50 | not defined | not defined | not defined |',
     ]);
+  });
+});
+
+describe('the suggestion of a hover', () => {
+  const assignment = {
+    ...{ tensor: 'a.weight', sources: ['a.weight'], format: 'Q4_K', bitsPerWeight: 4.5, bytes: 18 },
+  };
+  const suggestedBy = (suggestion: Parameters<typeof hoverText>[1]) =>
+    hoverText(found(), suggestion, []).split('\n')[4];
+
+  it('says what its plan rests on, and how the plan was measured otherwise than the figures', () => {
+    expect(suggestedBy({ assignment, plannedBy: 'rung 4 of 4' })).toBe(
+      'Suggested: **Q4_K**, 4.50 bits per weight (by a plan of rung 4 of 4)',
+    );
+    expect(suggestedBy({ assignment, plannedBy: 'rung 3', differences: ['no gains, now gains'] })).toBe(
+      'Suggested: **Q4_K**, 4.50 bits per weight (by a plan of rung 3, measured otherwise than the figures below: no gains, now gains)',
+    );
+  });
+
+  it('names what is in its way', () => {
+    expect(suggestedBy({ problem: 'no [file]' })).toBe('No suggestion: no \\[file\\]');
   });
 });
 

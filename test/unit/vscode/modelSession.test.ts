@@ -38,6 +38,16 @@ describe('opening', () => {
   });
 });
 
+describe('settings', () => {
+  it('are those of the folder of the workspace that holds the model', async () => {
+    const { engine, context, session, folder } = setUpSession();
+    const asked = vi.spyOn(context, 'measuringOf');
+    await session.load();
+    expect(engine.last('sensitivity/stored').params).toMatchObject({ backend: 'cpu' });
+    expect(asked).toHaveBeenCalledWith(session.path, folder);
+  });
+});
+
 describe('files that change', () => {
   it('are read again as a message; the plan and what was measured for the old ones go', async () => {
     const { session, files, heard } = setUpSession({
