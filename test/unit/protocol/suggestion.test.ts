@@ -64,7 +64,7 @@ describe('the evidence of what is known about a tensor', () => {
 
   it('tells that of the plan apart', () => {
     const assignment = { tensor: 'blk.0.ffn_up.weight', sources: ['up.weight'], format: 'Q6_K' };
-    const { noise: _, ...gains } = { ...gainsFrom, text: 'b.txt', hash: 'b' };
+    const gains = { text: 'b.txt', hash: 'b', tokens: 2048, context: 512, loss: 3, chance: 7 };
     const plan = {
       ...{ gains, total: { bytes: 1, bitsPerWeight: 6.5, divergence: 0.001 }, assignments: [assignment] },
     } as unknown as Plan;
