@@ -5,7 +5,7 @@ import type { SentenceModule } from '../model/sentenceModules';
 import type { TensorDescriptor } from '../protocol/model';
 import { isBaseClass, listedClass } from './classNames';
 import { ConfigReader } from './configReader';
-import type { ConvertedTensor, Piece } from './convertedTensor';
+import { partOf, type ConvertedTensor, type Piece } from './convertedTensor';
 import type { ComputedTensor, LayerWindow, RowRange, TensorRule } from './description';
 import { withDirection } from './direction';
 import { withModules } from './embeddingModules';
@@ -27,6 +27,8 @@ export interface ConvertedCheckpoint {
   readonly notes: readonly string[];
   /** Windows that transformers applies and llama.cpp does not. */
   readonly window?: LayerWindow;
+  /** What llama.cpp's rotary frequencies are divided by in transformers. */
+  readonly divisors?: Float32Array;
   /** An output matrix that is left out because config.json says that the embedding is the output. */
   readonly tied?: { readonly output: TensorDescriptor; readonly embedding: TensorDescriptor };
 }
@@ -76,6 +78,7 @@ export function convertCheckpoint(
     computed: conversion.computed ?? [],
     notes: [...(conversion.notes ?? []), ...reader.notes, ...sources.notes(), ...unreadNotes(reader)],
     ...(conversion.window ? { window: conversion.window } : {}),
+    ...(conversion.divisors ? { divisors: conversion.divisors } : {}),
     ...(tied ? { tied } : {}),
   };
 }
@@ -114,8 +117,9 @@ function checkOutput(tensors: readonly ConvertedTensor[]): void {
 }
 
 function applyRule({ rule, tensors }: MatchedRule, file: string): ConvertedTensor {
-  const columns = columnsOf(rule, tensors[0]!);
-  const pieces = piecesOf(tensors, columns, rule.rows);
+  const sourceColumns = columnsOf(rule, tensors[0]!);
+  const pieces = piecesOf(tensors, sourceColumns, rule.rows);
+  const columns = sourceColumns / (rule.unit?.columns?.step ?? 1);
   const shape = shapeOf(rule, pieces, columns);
   const rows = pieces.reduce((sum, piece) => sum + piece.rows, 0);
   if (rows * columns !== elementsOf(shape) || (rule.unit && rows % rule.unit.rows !== 0)) {
@@ -134,9 +138,9 @@ function applyRule({ rule, tensors }: MatchedRule, file: string): ConvertedTenso
 }
 
 /** Entries of a vector are rows of one weight where the rule moves them. */
-function columnsOf({ rows, unit, from }: TensorRule, { shape }: TensorDescriptor): number {
+function columnsOf({ rows, unit, from, byEntry }: TensorRule, { shape }: TensorDescriptor): number {
   const moved = rows !== undefined || unit !== undefined || from.length > 1;
-  return shape.length === 1 && moved ? 1 : (shape[shape.length - 1] ?? 1);
+  return byEntry || (shape.length === 1 && moved) ? 1 : (shape[shape.length - 1] ?? 1);
 }
 
 function piecesOf(
@@ -149,14 +153,15 @@ function piecesOf(
 }
 
 /** The parts of pieces that a range of their consecutively numbered rows covers. */
-function cut(pieces: readonly Piece[], { first, count }: RowRange): Piece[] {
+function cut(pieces: readonly Piece[], { first, count, step = 1 }: RowRange): Piece[] {
   let start = 0;
-  return pieces.flatMap(({ tensor, rows }) => {
-    const from = Math.max(first, start);
-    const to = Math.min(first + count, start + rows);
-    const offset = from - start;
-    start += rows;
-    return to > from ? [{ tensor, firstRow: offset, rows: to - from }] : [];
+  return pieces.flatMap((piece) => {
+    const [from, to] = [start, start + piece.rows].map((row) =>
+      Math.min(count, Math.max(0, Math.ceil((row - first) / step))),
+    ) as [number, number];
+    const before = first + from * step - start;
+    start += piece.rows;
+    return to > from ? [{ ...partOf(piece, before, to - from), ...(step === 1 ? {} : { step }) }] : [];
   });
 }
 

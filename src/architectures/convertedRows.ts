@@ -23,11 +23,16 @@ export interface Slab {
   /** Weights per row: the tensor's `columns`, or fewer where its rows are processed in parts. */
   readonly columns: number;
   /** What is read into the slab, in order. */
-  readonly reads: readonly {
-    readonly tensor: TensorDescriptor;
-    readonly offset: number;
-    readonly length: number;
-  }[];
+  readonly reads: readonly SlabRead[];
+}
+
+export interface SlabRead {
+  readonly tensor: TensorDescriptor;
+  readonly offset: number;
+  /** Bytes that are kept. */
+  readonly length: number;
+  /** Rows that are apart: their bytes, and those from the start of one to the start of the next. */
+  readonly apart?: { readonly rowBytes: number; readonly step: number };
 }
 
 export interface SlabOptions {
@@ -65,7 +70,9 @@ export function* slabsOf(
       const untilCut = Math.floor((cutEvery - (at % cutEvery)) / columns);
       const count = Math.min(run.rows - done, perSlab - open.rows, untilCut);
       const length = count * rowBytes;
-      open.reads.push({ tensor, offset: run.offset + done * rowBytes, length });
+      const offset = run.offset + done * run.step;
+      const apart = run.step === rowBytes ? {} : { apart: { rowBytes, step: run.step } };
+      open.reads.push({ tensor, offset, length, ...apart });
       open.rows += count;
       open.bytes += length;
       done += count;
@@ -86,7 +93,7 @@ interface OpenSlab {
   readonly firstWeight: number;
   rows: number;
   bytes: number;
-  readonly reads: Slab['reads'][number][];
+  readonly reads: SlabRead[];
 }
 
 const closed = ({ rows, ...slab }: OpenSlab): Slab => ({ ...slab, weights: rows * slab.columns });
@@ -99,28 +106,32 @@ interface Run {
   /** Bytes from the tensor's start. */
   readonly offset: number;
   readonly rows: number;
+  /** Of each row that become part of the tensor. */
   readonly columns: number;
   readonly rowBytes: number;
+  /** Bytes from the start of a row to the start of the next. */
+  readonly step: number;
 }
 
 /** The pieces of a converted tensor; of long rows the parts. */
 function* runsOf({ columns, pieces, unit, name }: ConvertedTensor): Generator<Run> {
-  for (const { tensor, firstRow, rows } of pieces) {
+  for (const { tensor, firstRow, rows, step: rowStep = 1 } of pieces) {
     if (tensor.elements === 0 || columns === 0) continue;
     const { dtype, bytes } = readAs(tensor);
     const weightBytes = bytes / tensor.elements;
-    const rowBytes = weightBytes * columns;
+    const rowBytes = weightBytes * columns * (unit?.columns?.step ?? 1);
     const offset = firstRow * rowBytes;
+    const step = rowStep * rowBytes;
     if (unit && unit.rows * rowBytes > maxUnitBytes)
       throw new QuantscopeError(
         'UNSUPPORTED',
         `${unit.rows} rows of ${columns} weights are reordered together and do not fit into memory.`,
         { file: tensor.file, tensor: name, offset: tensor.offset },
       );
-    if (unit || columns <= maxRowWeights) yield { tensor, dtype, offset, rows, columns, rowBytes };
+    if (unit || columns <= maxRowWeights) yield { tensor, dtype, offset, rows, columns, rowBytes, step };
     else
       for (let row = 0; row < rows; row++)
-        for (const part of cutRow(offset + row * rowBytes, columns, weightBytes))
+        for (const part of cutRow(offset + row * step, columns, weightBytes))
           yield { tensor, dtype, ...part };
   }
 }
@@ -129,13 +140,14 @@ function* cutRow(
   offset: number,
   columns: number,
   weightBytes: number,
-): Generator<Pick<Run, 'offset' | 'rows' | 'columns' | 'rowBytes'>> {
+): Generator<Pick<Run, 'offset' | 'rows' | 'columns' | 'rowBytes' | 'step'>> {
   const parts = Math.floor(columns / partWeights);
   const rest = columns - parts * partWeights;
   const rowBytes = partWeights * weightBytes;
-  yield { offset, rows: parts, columns: partWeights, rowBytes };
+  yield { offset, rows: parts, columns: partWeights, rowBytes, step: rowBytes };
   if (rest === 0) return;
-  yield { offset: offset + parts * rowBytes, rows: 1, columns: rest, rowBytes: rest * weightBytes };
+  const restBytes = rest * weightBytes;
+  yield { offset: offset + parts * rowBytes, rows: 1, columns: rest, rowBytes: restBytes, step: restBytes };
 }
 
 /**
@@ -156,14 +168,34 @@ export async function readSlab(
   throwIfCancelled(signal);
   const bytes = target ?? new Uint8Array(slab.bytes);
   let at = 0;
-  for (const { tensor, offset, length } of slab.reads) {
-    await model.readInto(tensor, offset, bytes.subarray(at, at + length), signal);
-    at += length;
+  for (const read of slab.reads) {
+    await readRows(model, read, bytes.subarray(at, at + read.length), signal);
+    at += read.length;
   }
-  if (!converted.unit) return bytes;
-  const arranged = scratch ?? new Uint8Array(slab.bytes);
-  arrange(bytes, arranged, converted.unit, slab, converted);
+  const { unit } = converted;
+  if (!unit) return bytes;
+  const arranged = (scratch ?? new Uint8Array(slab.bytes)).subarray(
+    0,
+    slab.bytes / (unit.columns?.step ?? 1),
+  );
+  arrange(bytes, arranged, unit, slab, converted);
   return arranged;
+}
+
+/** Rows that are apart are read with what lies between them, which is left out. */
+async function readRows(
+  model: Model,
+  { tensor, offset, length, apart }: SlabRead,
+  target: Uint8Array,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (!apart) return model.readInto(tensor, offset, target, signal);
+  const { rowBytes, step } = apart;
+  const rows = length / rowBytes;
+  const span = new Uint8Array((rows - 1) * step + rowBytes);
+  await model.readInto(tensor, offset, span, signal);
+  for (let row = 0; row < rows; row++)
+    target.set(span.subarray(row * step, row * step + rowBytes), row * rowBytes);
 }
 
 /** Slabs of a converted tensor with their bytes. */
@@ -184,13 +216,14 @@ function arrange(
   { weights }: Slab,
   { columns, name }: ConvertedTensor,
 ): void {
-  const weightBytes = from.length / weights;
+  const weightBytes = to.length / weights;
   const unitBytes = unit.rows * columns * weightBytes;
-  for (let start = 0; start < from.length; start += unitBytes) {
-    const source = from.subarray(start, start + unitBytes);
+  const { first = 0, step = 1 } = unit.columns ?? {};
+  for (let start = 0; start < to.length; start += unitBytes) {
+    const source = from.subarray(start * step, (start + unitBytes) * step);
     const target = to.subarray(start, start + unitBytes);
     if (unit.order === 'interleave') interleave(source, target, unit.rows);
-    else transpose(source, target, unit.rows, weightBytes, name);
+    else transpose(source, target, { rows: unit.rows, first, step, weightBytes, name });
   }
 }
 
@@ -204,13 +237,27 @@ function interleave(from: Uint8Array, to: Uint8Array, rows: number): void {
   }
 }
 
-function transpose(from: Uint8Array, to: Uint8Array, rows: number, weightBytes: number, name: string): void {
+interface Transposed {
+  readonly rows: number;
+  /** Columns that become rows: every `step`-th from `first` on. */
+  readonly first: number;
+  readonly step: number;
+  readonly weightBytes: number;
+  readonly name: string;
+}
+
+function transpose(
+  from: Uint8Array,
+  to: Uint8Array,
+  { rows, first, step, weightBytes, name }: Transposed,
+): void {
   const View = { 1: Uint8Array, 2: Uint16Array, 4: Uint32Array, 8: BigUint64Array }[weightBytes];
   if (!View)
     throw new QuantscopeError('UNSUPPORTED', 'Weights in blocks cannot be transposed.', { tensor: name });
   const source = new View(from.buffer as ArrayBuffer, from.byteOffset, from.length / weightBytes);
   const target = new View(to.buffer as ArrayBuffer, to.byteOffset, to.length / weightBytes);
-  const columns = source.length / rows;
+  const wide = source.length / rows;
+  const columns = wide / step;
   // In tiles, so that neither side leaves the cache.
   const tile = 32;
   for (let firstRow = 0; firstRow < rows; firstRow += tile) {
@@ -219,7 +266,7 @@ function transpose(from: Uint8Array, to: Uint8Array, rows: number, weightBytes: 
       const lastColumn = Math.min(columns, firstColumn + tile);
       for (let row = firstRow; row < lastRow; row++) {
         for (let column = firstColumn; column < lastColumn; column++)
-          target[column * rows + row] = source[row * columns + column]!;
+          target[column * rows + row] = source[row * wide + first + column * step]!;
       }
     }
   }

@@ -9,7 +9,10 @@ export interface ConvertedTensor {
   readonly name: string;
   /** Outermost dimension first. */
   readonly shape: readonly number[];
-  /** Weights per row of `pieces`: entries of a vector are rows where they are picked or reordered. */
+  /**
+   * Weights per row of `pieces` that become part of the tensor: entries of a vector are rows where they are picked or reordered, and a
+   * transposed unit may leave columns out.
+   */
   readonly columns: number;
   /** Rows of the sources, in the order of the file. */
   readonly pieces: readonly Piece[];
@@ -23,7 +26,15 @@ export interface Piece {
   readonly tensor: TensorDescriptor;
   readonly firstRow: number;
   readonly rows: number;
+  /** From one row to the next; 1 when absent. */
+  readonly step?: number;
 }
+
+/** Some of a piece's rows, counted from its first one. */
+export const partOf = ({ tensor, firstRow, step = 1 }: Piece, first: number, rows: number): Piece => ({
+  ...{ tensor, firstRow: firstRow + first * step, rows },
+  ...(step === 1 ? {} : { step }),
+});
 
 /** A tensor that a file holds in GGUF's layout. One of a type without a known layout is a row of bytes, which can be copied. */
 export function unchanged(tensor: TensorDescriptor, name = tensor.name): ConvertedTensor {

@@ -34,6 +34,8 @@ export interface Conversion {
   readonly prefixes?: readonly string[];
   /** Windows that transformers applies and llama.cpp does not. */
   readonly window?: LayerWindow;
+  /** What llama.cpp's rotary frequencies are divided by in transformers, where GGUF cannot say it; one for each pair. */
+  readonly divisors?: Float32Array;
   /** How llama.cpp differs from transformers on this model, as sentences. */
   readonly notes?: readonly string[];
   /** Where the output is the embedding by config.json: their names without prefix. The output may still be in the checkpoint. */
@@ -64,6 +66,8 @@ export interface TensorRule {
   readonly sourceShape?: readonly Size[];
   /** Ranges of the sources' rows, in the order of the file; all of them when absent. Entries of a vector count as rows. */
   readonly rows?: readonly RowRange[];
+  /** Entries count as rows in a matrix, too: biases of experts, one row of entries each. */
+  readonly byEntry?: true;
   readonly unit?: Unit;
   /** Other sources of the same rows, taken where the checkpoint has any of them. */
   readonly instead?: Instead;
@@ -74,11 +78,17 @@ export interface TensorRule {
 }
 
 /** What replaces those fields of a rule. */
-export type Instead = Pick<TensorRule, 'from' | 'rows'> & Required<Pick<TensorRule, 'sourceShape'>>;
+export type Instead = Pick<TensorRule, 'from' | 'rows' | 'unit'> &
+  Required<Pick<TensorRule, 'sourceShape'>> & {
+    /** Where the sources are plain numbers, not codes and scales: libraries store both under one name, one transposed. */
+    readonly plain?: true;
+  };
 
 export interface RowRange {
   readonly first: number;
   readonly count: number;
+  /** From one row to the next; 1 when absent. */
+  readonly step?: number;
 }
 
 /** So many rows are processed together; a tensor is a whole number of units. */
@@ -89,6 +99,8 @@ export interface Unit {
    * `transpose`: the unit, a matrix, is transposed.
    */
   readonly order: 'interleave' | 'transpose';
+  /** Of a unit that is transposed: only every `step`-th column from `first` on becomes a row. */
+  readonly columns?: { readonly first: number; readonly step: number };
 }
 
 export interface ComputedTensor {

@@ -1,11 +1,17 @@
 /**
+ * Between the two matrices of a gated feed-forward network, for the products g and u: silu(g) · u, gelu(g) · u, or gpt-oss's
+ * g · σ(1.702 g) · (u + 1) with g at most 7 and u from −7 to 7.
+ */
+export type Activation = 'silu' | 'gelu' | 'clamped';
+
+/**
  * How the forward pass of an architecture differs from llama's, in GGUF's view. Everything else follows from the
  * key-values and from which tensors exist: biases, norms of heads, norms before and after a part, experts, fused matrices.
  */
 export interface ForwardTraits {
   /** Which dimensions of a head rotary embedding turns together in GGUF's order of rows: neighbours, or those half a head apart. */
   readonly rotation: 'pairs' | 'halves';
-  readonly activation: 'silu' | 'gelu';
+  readonly activation: Activation;
   /** Embeddings are multiplied by √(hidden size). */
   readonly scaledEmbedding?: true;
   /** A model of so many blocks divides scores by √(hidden size / heads) instead of √(head size). */
@@ -14,6 +20,8 @@ export interface ForwardTraits {
   readonly windowPeriod?: number;
   /** The last of each group of so many layers has no rotary embedding. */
   readonly rotationPeriod?: number;
+  /** The norm before the feed-forward network under another name than "ffn_norm". */
+  readonly feedForwardNorm?: 'post_attention_norm';
   /** The weights of the chosen experts are normalized to add up to 1. */
   readonly normalizedExperts?: true;
 }

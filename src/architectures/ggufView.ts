@@ -28,6 +28,8 @@ export interface GgufView {
   readonly notes: readonly string[];
   /** Windows of a checkpoint that its GGUF file will not have. */
   readonly window?: LayerWindow;
+  /** Divisors of a checkpoint's rotary frequencies that its GGUF file will not have. */
+  readonly divisors?: Float32Array;
   /** The value of a full key; of an array the first element. */
   readonly value: (key: string) => GgufScalar | undefined;
 }

@@ -1,5 +1,5 @@
 import type { TensorDescriptor } from '../protocol/model';
-import type { Conversion, Size, TensorRule } from './description';
+import type { Conversion, Instead, Size, TensorRule } from './description';
 import type { Sources } from './sources';
 import type { TensorProblem } from './tensorProblems';
 
@@ -36,7 +36,7 @@ export function matchRules(
 /** A rule whose sources are all there; undefined otherwise. */
 function matchRule(usual: TensorRule, sources: Sources, problems: TensorProblem[]): MatchedRule | undefined {
   const { instead } = usual;
-  const rule = instead?.from.some((name) => sources.has(name)) ? { ...usual, ...instead } : usual;
+  const rule = instead && applies(instead, sources) ? { ...usual, ...instead } : usual;
   const expected = rule.sourceShape ?? rule.shape;
   const found = rule.from.map((name) => ({ name, tensor: sources.take(name) }));
   if (rule.optional && found.every(({ tensor }) => tensor === undefined)) return undefined;
@@ -47,6 +47,13 @@ function matchRule(usual: TensorRule, sources: Sources, problems: TensorProblem[
   });
   return tensors.length === found.length ? { rule, tensors } : undefined;
 }
+
+/** Whether the checkpoint has the other sources of a rule. */
+const applies = ({ from, plain }: Instead, sources: Sources): boolean =>
+  from.some((name) => {
+    const tensor = sources.get(name);
+    return tensor !== undefined && !(plain && tensor.stored);
+  });
 
 const hasShape = ({ shape }: TensorDescriptor, expected: readonly Size[]): boolean =>
   shape.length === expected.length && shape.every((size, i) => expected[i] === 'any' || size === expected[i]);

@@ -14,6 +14,7 @@ import { gemma3 } from './gemma3';
 import { gemmaEmbedding } from './gemmaEmbedding';
 import { gpt2 } from './gpt2';
 import { gptneox } from './gptneox';
+import { gptOss } from './gptOss';
 import { llama } from './llama';
 import { llamaEmbed } from './llamaEmbed';
 import { mixtral } from './mixtral';
@@ -49,6 +50,7 @@ export const architectures: readonly ArchitectureDescription[] = [
   falcon,
   gpt2,
   gptneox,
+  gptOss,
   phi2,
   phi3,
   stablelm,

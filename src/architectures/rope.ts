@@ -19,7 +19,13 @@ export type RopeScaling =
   | { readonly kind: 'linear'; readonly factor: number }
   | Yarn
   /** Divisors of each frequency, which GGUF keeps in the tensor `rope_freqs.weight`, and a factor of sines and cosines. */
-  | { readonly kind: 'factors'; readonly factors: Float32Array; readonly magnitude: number };
+  | {
+      readonly kind: 'factors';
+      readonly factors: Float32Array;
+      readonly magnitude: number;
+      /** YaRN with a ramp of its own: the same with the ramp that llama.cpp has built in. */
+      readonly nearest?: Yarn;
+    };
 
 export interface Rope {
   readonly theta: number;
@@ -118,13 +124,34 @@ function readYarn(parameters: ConfigReader, shape: RopeShape): RopeScaling {
     slow: parameters.number('beta_slow', usualRamp.slow),
     whole: parameters.flag('truncate', usualRamp.whole),
   });
-  if (String(ramp) === String(rampOf(shape, context, usualRamp)))
-    return { kind: 'yarn', factor, context, magnitude };
-  const factors = Float32Array.from({ length: shape.dimensions / 2 }, (_, pair) => {
+  const usualBorders = rampOf(shape, context, usualRamp);
+  const nearest: Yarn = { kind: 'yarn', factor, context, magnitude };
+  if (String(ramp) === String(usualBorders)) return nearest;
+  return { kind: 'factors', factors: divisorsOf(shape, ramp, factor), magnitude, nearest };
+}
+
+/** What YaRN divides each frequency by. */
+function divisorsOf({ dimensions }: Pick<RopeShape, 'dimensions'>, ramp: Ramp, factor: number): Float32Array {
+  return Float32Array.from({ length: dimensions / 2 }, (_, pair) => {
     const share = Math.min(1, Math.max(0, (pair - ramp[0]) / Math.max(0.001, ramp[1] - ramp[0])));
     return 1 / (share / factor + 1 - share);
   });
-  return { kind: 'factors', factors, magnitude };
+}
+
+/**
+ * For an architecture to which llama.cpp gives no divisors of frequencies: YaRN with its own ramp becomes YaRN with the ramp that llama.cpp
+ * has built in, and what to divide those frequencies by for the model's own.
+ */
+export function withUsualRamp(
+  rope: Rope,
+  dimensions: number,
+): { readonly rope: Rope; readonly divisors?: Float32Array } {
+  const { theta, scaling } = rope;
+  if (scaling.kind !== 'factors' || !scaling.nearest) return { rope };
+  const { nearest, factors } = scaling;
+  const ramp = rampOf({ theta, dimensions }, nearest.context, usualRamp);
+  const usual = divisorsOf({ dimensions }, ramp, nearest.factor);
+  return { rope: { theta, scaling: nearest }, divisors: factors.map((own, pair) => own / usual[pair]!) };
 }
 
 interface RampSettings {
@@ -138,12 +165,14 @@ interface RampSettings {
 /** The ramp that llama.cpp has built in. */
 const usualRamp: RampSettings = { fast: 32, slow: 1, whole: true };
 
+type Ramp = readonly [first: number, last: number];
+
 /** Pairs between which the stretch grows from none to all (Peng et al. 2023, section 3.2). */
 function rampOf(
-  { theta, dimensions }: RopeShape,
+  { theta, dimensions }: Pick<RopeShape, 'theta' | 'dimensions'>,
   context: number,
   { fast, slow, whole }: RampSettings,
-): readonly [first: number, last: number] {
+): Ramp {
   const pairTurning = (turns: number): number =>
     (dimensions * Math.log(context / (turns * 2 * Math.PI))) / (2 * Math.log(theta));
   const [first, last] = [pairTurning(fast), pairTurning(slow)];

@@ -57,8 +57,8 @@ export class Sources {
     return { output, embedding };
   }
 
-  has(name: string): boolean {
-    return this.byName.has(name);
+  get(name: string): TensorDescriptor | undefined {
+    return this.byName.get(name);
   }
 
   take(name: string): TensorDescriptor | undefined {

@@ -76,6 +76,7 @@ export class FoldedTensors {
     const converted = this.byName.get(tensor);
     if (!converted || converted.unit?.order === 'transpose') return undefined;
     const { shape, add, pieces } = converted;
+    if (pieces.some(({ step }) => step !== undefined)) return undefined;
     const isVector = shape.length === 1;
     const total = isVector ? shape[0]! : matrixOf(shape).rows;
     const count = expert === undefined ? total : total / shape[0]!;

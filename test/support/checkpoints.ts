@@ -26,6 +26,7 @@ import {
   type Shapes,
 } from './checkpointParts';
 import { deepseek, deepseek3 } from './deepseekCheckpoints';
+import { gptOss, gptOssPlain } from './gptOssCheckpoints';
 import { olderCheckpoints } from './olderCheckpoints';
 
 const llama3Scaling = {
@@ -442,6 +443,8 @@ export const checkpoints: Readonly<Record<string, CheckpointSpec>> = {
   deepseek2: deepseek(null),
   'deepseek2 with compressed queries': deepseek(24),
   'deepseek2, version 3': deepseek3(),
+  'gpt-oss': gptOss,
+  'gpt-oss, experts as plain numbers': gptOssPlain,
 };
 
 /** Checkpoints whose architecture has a forward pass. */

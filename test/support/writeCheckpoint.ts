@@ -17,6 +17,8 @@ export async function writeCheckpoint(folder: string, named: string | Checkpoint
   const random = new Random(23);
   const partsOf = (shapes: Shapes): SafetensorsPart[] =>
     Object.entries(shapes).map(([tensor, shape]) => {
+      const bytes = mxBytes(random, tensor, shape);
+      if (bytes) return { name: tensor, dtype: 'U8', shape, data: () => [bytes] };
       const dtype = spec.dtype ?? 'BF16';
       const data = encode(weightsOf(random, tensor, shape, spec.shiftedNorms === true), dtype);
       return { name: tensor, dtype, shape, data: () => [data] };
@@ -52,6 +54,17 @@ async function writeModules(
     if (config) writeFileSync(join(folder, path, 'config.json'), JSON.stringify(config));
     if (shapes) await writeSafetensors(join(folder, path, 'model.safetensors'), partsOf(shapes), {});
   }
+}
+
+/** Codes and scales of MXFP4 as gpt-oss stores them; undefined for other tensors. */
+function mxBytes(random: Random, name: string, shape: readonly number[]): Uint8Array | undefined {
+  const kind = /_(blocks|scales)$/.exec(name)?.[1];
+  if (kind === undefined) return undefined;
+  const count = shape.reduce((product, size) => product * size, 1);
+  const values = random.fill(count, (r) =>
+    kind === 'blocks' ? Math.floor(256 * r.next()) : 120 + Math.floor(4 * r.next()),
+  );
+  return Uint8Array.from(values);
 }
 
 /** Normal weights of bfloat16, as bits of float32: matrices keep the size of what goes through them, norms are around the values that leave it unchanged. */

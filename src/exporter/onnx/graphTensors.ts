@@ -48,12 +48,17 @@ export class GraphTensors implements ModelTensors {
     this.floats = options.floats ?? 'F32';
   }
 
-  vector(graph: GraphBuilder, name: string, shape: readonly number[]): Value {
+  vector(graph: GraphBuilder, name: string, shape: readonly number[], expert?: number): Value {
     const parts = [{ suffix: '', type: 'F32' as const, dims: shape }];
-    this.list(name, name, shape, 'F32', 4 * elementsOf(shape));
-    const [value] = this.places.add(graph, name, name, parts, async (write) => {
+    const stored = expert === undefined ? name : ofExpert(name, expert);
+    this.list(stored, name, shape, 'F32', 4 * elementsOf(shape));
+    const [value] = this.places.add(graph, stored, stored, parts, async (write) => {
       const values = new Float32Array(elementsOf(shape));
-      await this.weights.load(name, values);
+      await this.weights.load(
+        name,
+        values,
+        expert === undefined ? {} : { rows: { first: expert, count: 1 } },
+      );
       await write(0, 0, new Uint8Array(values.buffer));
     });
     return value!;

@@ -198,18 +198,40 @@ function causal(
  * queries of one head below those of the one before it.
  */
 function weigh(
-  { ops }: GraphParts,
+  parts: GraphParts,
   { heads, kvHeads, headSize, scale, scoreCap }: BlockShape,
   query: Value,
   transposedKey: Value,
   value: Value,
   hide: (scores: Value) => Value,
 ): Value {
+  const { ops } = parts;
   const grouped = ops.reshape(ops.mul(query, scale), [0, kvHeads, -1, headSize]);
   const products = ops.matmul(grouped, transposedKey);
   const scores = scoreCap === undefined ? products : ops.softcap(products, scoreCap);
-  const shares = ops.softmax(hide(scores));
+  const seen = hide(scores);
+  const shares = parts.has('attn_sinks.weight')
+    ? withSinks(parts, { heads, kvHeads }, seen)
+    : ops.softmax(seen);
   return ops.reshape(ops.matmul(shares, value), [0, heads, -1, headSize]);
+}
+
+/**
+ * Softmax over the scores and one more that each head has as a weight, its sink (gpt-oss): what falls to it is lost.
+ * @param scores `[windows, kvHeads, heads / kvHeads · count, positions]`.
+ */
+function withSinks(
+  parts: GraphParts,
+  { heads, kvHeads }: Pick<BlockShape, 'heads' | 'kvHeads'>,
+  scores: Value,
+): Value {
+  const { ops } = parts;
+  const perKey = heads / kvHeads;
+  const sinks = ops.reshape(parts.weight('attn_sinks.weight'), [1, kvHeads, perKey, 1]);
+  // How many windows and queries there are is only known when the graph runs: the sinks are spread by adding zeros of that shape.
+  const zeros = ops.mul(ops.reshape(ops.slice(scores, -1, 0, 1), [0, kvHeads, perKey, -1]), 0);
+  const column = ops.reshape(ops.add(zeros, sinks), [0, kvHeads, -1, 1]);
+  return ops.slice(ops.softmax(ops.concat([scores, column], -1)), -1, 0, -1);
 }
 
 /** Scores of later positions, and of those before the window, become so small that softmax makes them 0. */

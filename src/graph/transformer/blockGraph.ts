@@ -56,7 +56,7 @@ export function blockValues(parts: GraphParts, block: BlockShape, span: Span, x:
 export function denseBlock(parts: GraphParts, block: BlockShape, tokens: Span | Sequence, x: Value): Value {
   const middle = afterAttention(parts, block, tokens, x);
   const names = { gate: 'ffn_gate', up: 'ffn_up', down: 'ffn_down' };
-  const output = gated(parts, block, parts.norm(middle, 'ffn_norm'), names);
+  const output = gated(parts, block, parts.norm(middle, block.beforeFeedForward), names);
   return parts.ops.add(middle, parts.norm(output, 'post_ffw_norm'));
 }
 
@@ -87,7 +87,7 @@ export function mixtureBlock(
 /** The input of the experts, the router's logits, and the output of the block without what the chosen experts add. */
 function beforeExperts(parts: GraphParts, block: BlockShape, tokens: Span | Sequence, x: Value) {
   const middle = afterAttention(parts, block, tokens, x);
-  const routed = parts.norm(middle, 'ffn_norm');
+  const routed = parts.norm(middle, block.beforeFeedForward);
   const shared = parts.has('ffn_down_shexp.weight') ? sharedExpert(parts, block, routed) : undefined;
   const router = parts.linear(routed, 'ffn_gate_inp');
   return { routed, router, rest: shared === undefined ? middle : parts.ops.add(middle, shared) };
@@ -95,13 +95,14 @@ function beforeExperts(parts: GraphParts, block: BlockShape, tokens: Span | Sequ
 
 const expertNames = { gate: 'ffn_gate_exps', up: 'ffn_up_exps', down: 'ffn_down_exps' };
 
-/** Shapes of the tensors of one expert. */
+/** Shapes of the tensors of one expert: matrices, and vectors of biases. */
 const ofOneExpert = ({ tensors }: Pick<BlockShape, 'tensors'>): BlockShape['tensors'] =>
-  new Map([...tensors].map(([part, shape]) => [part, shape.slice(-2)]));
+  new Map([...tensors].map(([part, shape]) => [part, shape.slice(part.endsWith('.bias') ? -1 : -2)]));
 
 function afterAttention(parts: GraphParts, block: BlockShape, tokens: Span | Sequence, x: Value): Value {
   const attended = parts.linear(attention(parts, block, tokens, parts.norm(x, 'attn_norm')), 'attn_output');
-  return parts.ops.add(x, parts.norm(attended, 'post_attention_norm'));
+  const { afterAttention: norm } = block;
+  return parts.ops.add(x, norm === undefined ? attended : parts.norm(attended, norm));
 }
 
 /** A block as one of its experts sees it. */
@@ -115,7 +116,8 @@ export const expertValue = (parts: GraphParts, block: BlockShape, x: Value): Val
 export function expertGraph(block: BlockShape, options: GraphOptions): BuiltGraph {
   const { graph, parts } = startGraph('expert', expertShape(block), options);
   const x = graph.input('x', ['n', block.hiddenSize]);
-  if (block.tensors.has('ffn_norm.weight')) parts.given(x, 'ffn_norm.weight');
+  const norm = `${block.beforeFeedForward}.weight`;
+  if (block.tensors.has(norm)) parts.given(x, norm);
   graph.output('y', expertValue(parts, block, x), ['n', block.hiddenSize]);
   return finish(graph, parts);
 }
@@ -192,9 +194,22 @@ function gated(
   };
   const isSeparate = parts.has(`${gate}.weight`);
   const [opening, upper] = isSeparate ? [parts.linear(x, gate), parts.linear(x, up)] : halves();
+  if (activation === 'clamped') return parts.linear(clamped(ops, opening, upper), down);
   const opened = activation === 'silu' ? ops.mul(opening, ops.sigmoid(opening)) : ops.gelu(opening);
   const product = parts.given(ops.mul(opened, upper), `${up}.weight`, isSeparate ? 0 : size);
   return parts.linear(product, down);
+}
+
+/** Constants of gpt-oss's activation, which llama.cpp has built in, too. */
+const clampLimit = 7;
+const clampSlope = 1.702;
+
+function clamped(ops: Ops, gate: Value, up: Value): Value {
+  const atMost = (x: Value): Value => ops.where(ops.greater(x, clampLimit), clampLimit, x);
+  const atLeast = (x: Value): Value => ops.where(ops.greater(-clampLimit, x), -clampLimit, x);
+  const opening = atMost(gate);
+  const opened = ops.mul(opening, ops.sigmoid(ops.mul(opening, clampSlope)));
+  return ops.mul(opened, ops.add(atLeast(atMost(up)), 1));
 }
 
 /** The expert that all tokens go through, with its own gate where there is one. */

@@ -9,7 +9,8 @@ import type { GraphSources } from './graphSources';
 import { routeTokens, type Assignment } from './routing';
 import { MemoryStates, type States } from './states';
 import { TapSums, type InputStatistics } from './tapSums';
-import type { RowSpan, Weights } from './weights';
+import type { RowSpan } from './weightRows';
+import type { Weights } from './weights';
 
 /** Tokens that go through a graph at a time: on the CPU what keeps the cores busy, on a GPU what makes an upload worth it. */
 const suitedTokens: Readonly<Record<OrtDevice, number>> = { 'ort-cpu': 512, webgpu: 1024, cuda: 8192 };

@@ -38,6 +38,9 @@ export interface BlockShape {
   /** Absent in layers without positions. */
   readonly rotation?: Rotation;
   readonly activation: ForwardTraits['activation'];
+  /** Names of the norms after the attention, of what it adds, and before the feed-forward network. */
+  readonly afterAttention?: string;
+  readonly beforeFeedForward: string;
   readonly experts?: {
     readonly count: number;
     readonly used: number;
@@ -52,7 +55,7 @@ export interface BlockShape {
 
 /** Tensors that a block may have; any other would change what it computes. */
 const knownParts =
-  /^(attn_(norm|q|k|v|qkv|output|q_norm|k_norm)|post_attention_norm|ffn_norm|post_ffw_norm|ffn_(gate|up|down)(_exps|_shexp)?|ffn_gate_inp(_shexp)?|rope_freqs)\.(weight|bias)$|^(attn_(q|k|v|qkv|output)|ffn_(gate|up|down)(_exps|_shexp)?)\.(input_)?scale$/;
+  /^(attn_(norm|q|k|v|qkv|output|q_norm|k_norm)|post_attention_norm|ffn_norm|post_ffw_norm|ffn_(gate|up|down)(_exps|_shexp)?|ffn_gate_inp(_shexp)?|attn_sinks|rope_freqs)\.(weight|bias)$|^(attn_(q|k|v|qkv|output)|ffn_(gate|up|down)(_exps|_shexp)?)\.(input_)?scale$/;
 
 /** A tensor of a model by name, in GGUF's view. */
 export type Tensors = ReadonlyMap<string, ConvertedTensor>;
@@ -151,10 +154,18 @@ function blockShape(index: number, decoder: Numbers, parts: Parts, rotation: Rot
     ...(window === undefined ? {} : { window }),
     ...(rotates ? { rotation: rotation(window !== undefined) } : {}),
     activation: traits.activation,
+    ...normNames(traits),
     ...(parts.has('ffn_gate_exps.weight') ? { experts: expertsOf(decoder) } : {}),
     tensors: parts,
   };
 }
+
+const normNames = ({
+  feedForwardNorm,
+}: ForwardTraits): Pick<BlockShape, 'afterAttention' | 'beforeFeedForward'> =>
+  feedForwardNorm === undefined
+    ? { afterAttention: 'post_attention_norm', beforeFeedForward: 'ffn_norm' }
+    : { beforeFeedForward: feedForwardNorm };
 
 /** Positions that a layer sees: by the checkpoint, else by the keys of the architectures whose windows GGUF expresses. */
 function windowAt(index: number, { traits, number, window }: Numbers): number | undefined {

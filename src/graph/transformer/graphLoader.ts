@@ -6,7 +6,8 @@ import { createSession, floatsOf, loadRuntime, type OrtDevice } from '../session
 import type { BuiltGraph } from './blockGraph';
 import type { Bind, GraphOptions } from './graphParts';
 import type { Rounding } from './rounding';
-import type { RowSpan, StoredRows, Weights } from './weights';
+import type { RowSpan } from './weightRows';
+import type { StoredRows, Weights } from './weights';
 
 /** What a graph measures besides its result. */
 type Measures = Omit<BuiltGraph, 'bytes'>;

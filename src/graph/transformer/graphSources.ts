@@ -142,8 +142,8 @@ export class GraphSources {
   }
 }
 
-/** Which rows of merged matrices are those of one expert. */
+/** Which rows of merged matrices are those of one expert; of merged biases it is one. */
 const rowsOfExpert = (block: BlockShape, expert: number) => (part: string) => {
-  const count = block.tensors.get(part)![1]!;
+  const count = part.endsWith('.bias') ? 1 : block.tensors.get(part)![1]!;
   return { first: expert * count, count };
 };

@@ -2,9 +2,9 @@ import type { Value } from '../onnxWriter';
 import type { Ops } from '../ops';
 import type { BlockShape } from './decoderShape';
 
-/** The matrix of one expert, of those that are merged in a tensor: "ffn_up_exps.weight" → "ffn_up_exps.3.weight". */
+/** What one expert has of a tensor that merges those of all: "ffn_up_exps.weight" → "ffn_up_exps.3.weight". */
 export const ofExpert = (tensor: string, expert: number): string =>
-  tensor.replace(/\.weight$/, `.${expert}.weight`);
+  tensor.replace(/\.(weight|bias)$/, `.${expert}.$1`);
 
 /**
  * The share of each expert in the output of each token, `[experts, n]`: softmax over all, the largest `used` (the first of equals), made

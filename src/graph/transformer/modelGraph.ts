@@ -7,8 +7,11 @@ import { Sequence } from './sequence';
 
 /** How the tensors of a model become part of its graph. Names are those of GGUF. */
 export interface ModelTensors {
-  /** A vector, or the embedding `[vocabulary, hidden]`, in float32. */
-  vector(graph: GraphBuilder, name: string, shape: readonly number[]): Value;
+  /**
+   * A vector, or the embedding `[vocabulary, hidden]`, in float32.
+   * @param expert which of the vectors that are merged in the tensor.
+   */
+  vector(graph: GraphBuilder, name: string, shape: readonly number[], expert?: number): Value;
   /** Rows of the embedding, in float32: `ids` `[batch, sequence]` → `[batch · sequence, hidden]`. */
   rows(ops: Ops, name: string, shape: readonly number[], ids: Value): Value;
   /**
@@ -46,7 +49,7 @@ export function modelGraph(
   const sequence = new Sequence(ops, { ids, context, past, table });
   const partsOf = (prefix: string, of: BlockShape['tensors'], expert?: number): GraphParts =>
     new GraphParts(ops, of, shape.epsilon, {
-      bind: (_, part, dims) => tensors.vector(graph, prefix + part, dims),
+      bind: (_, part, dims) => tensors.vector(graph, prefix + part, dims, expert),
       product: (_, x, part, dims) => tensors.product(ops, x, prefix + part, dims, expert),
     });
   const afterBlock = (x: Value, block: BlockShape): Value => {

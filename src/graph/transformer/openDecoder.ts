@@ -86,6 +86,7 @@ async function readFactors(
   length: number,
   file: string,
 ): Promise<Float32Array | undefined> {
+  if (view.divisors) return view.divisors;
   const original = numbersOf(view, file)('rope.scaling.original_context_length', 0);
   const stretched = length > original ? 'rope_factors_long.weight' : 'rope_factors_short.weight';
   for (const name of ['rope_freqs.weight', stretched]) {

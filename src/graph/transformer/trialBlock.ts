@@ -12,7 +12,7 @@ const length = 24;
 /** A small block with everything that blocks have: grouped queries, norms of heads, rotation, a window, caps, a gate. */
 const trial: BlockShape = {
   ...{ index: 0, hiddenSize, epsilon: 1e-6, heads: 4, kvHeads: 2, headSize, scale: 1 / 4 },
-  ...{ scoreCap: 30, window: 10, activation: 'silu' },
+  ...{ scoreCap: 30, window: 10, activation: 'silu', beforeFeedForward: 'ffn_norm' },
   rotation: rotationOf({ order: 'halves', dimensions: headSize, theta: 10_000 }),
   tensors: new Map([
     ['attn_norm.weight', [hiddenSize]],

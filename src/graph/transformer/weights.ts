@@ -1,10 +1,5 @@
 import { readSlab, slabsOf } from '../../architectures/convertedRows';
-import {
-  sourceDtype,
-  sourcesOf,
-  type ConvertedTensor,
-  type Piece,
-} from '../../architectures/convertedTensor';
+import { sourceDtype, sourcesOf, type ConvertedTensor } from '../../architectures/convertedTensor';
 import type { GgufView } from '../../architectures/ggufView';
 import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
@@ -14,6 +9,7 @@ import { fakeQuantize } from '../../quant/fakeQuantize';
 import type { QuantFormat } from '../../quant/format';
 import type { Tensors } from './decoderShape';
 import { SlabRoom } from './slabRoom';
+import { byExpert, inSourceOrder, rowsOf, type ExpertRows, type RowSpan } from './weightRows';
 
 /** What a tensor becomes before it is used. */
 export interface WeightChange {
@@ -28,12 +24,6 @@ export interface WeightChange {
 
 /** Changes by the tensors' names in GGUF; other tensors stay unchanged. */
 export type WeightChanges = ReadonlyMap<string, WeightChange>;
-
-/** Some rows of a tensor, leading dimensions flattened. */
-export interface RowSpan {
-  readonly first: number;
-  readonly count: number;
-}
 
 /** Where ONNX Runtime can read rows of a matrix itself: one part below the other. */
 export interface StoredRows {
@@ -97,7 +87,7 @@ export class Weights {
     const computed = this.view.computed.find(({ to }) => to === name);
     if (computed) return target.set(computed.values);
     const tensor = this.tensor(name);
-    await this.decode(rows ? rowsOf(tensor, rows) : tensor, target, signal);
+    await this.decodeRows(tensor, rows, target, signal);
     const first = rows?.first ?? 0;
     const change = this.changes.get(name);
     if (change) await this.change(tensor, change, first, target, signal);
@@ -162,7 +152,7 @@ export class Weights {
     if (!tensor || this.changes.has(name) || tensor.unit || tensor.add !== undefined) return undefined;
     if (factorsOf(this.tensors, name)) return undefined;
     const { pieces, columns } = rows ? rowsOf(tensor, rows) : tensor;
-    if (pieces.some((piece) => piece.tensor.strides)) return undefined;
+    if (pieces.some(({ tensor: { strides }, step }) => strides ?? step)) return undefined;
     const dtypes = new Set(pieces.map((piece) => piece.tensor.dtype));
     const [dtype] = dtypes;
     if (dtypes.size !== 1 || (dtype !== 'F32' && dtype !== 'F16' && dtype !== 'BF16')) return undefined;
@@ -184,6 +174,26 @@ export class Weights {
     if (tensor) return tensor;
     const { path } = this.model.description;
     throw new QuantscopeError('MODEL_FILE', 'The model lacks this tensor.', { file: path, tensor: name });
+  }
+
+  /** Rows of a transposed unit are read with all of it. */
+  private async decodeRows(
+    tensor: ConvertedTensor,
+    rows: RowSpan | undefined,
+    target: Float32Array,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    if (!rows) return this.decode(tensor, target, signal);
+    const step = tensor.unit?.order === 'transpose' ? tensor.columns : 1;
+    const first = rows.first - (rows.first % step);
+    const count = step * Math.ceil((rows.first + rows.count - first) / step);
+    if (first === rows.first && count === rows.count)
+      return this.decode(rowsOf(tensor, rows), target, signal);
+    const { columns } = matrixOf(tensor.shape);
+    const whole = new Float32Array(count * columns);
+    await this.decode(rowsOf(tensor, { first, count }), whole, signal);
+    const start = (rows.first - first) * columns;
+    target.set(whole.subarray(start, start + rows.count * columns));
   }
 
   private async decode(
@@ -244,7 +254,7 @@ export class Weights {
     for (let first = 0; first < rows; first += perSlab) {
       const count = Math.min(perSlab, rows - first);
       const values = new Float32Array(count * columns);
-      await this.decode(rowsOf(tensor, { first, count }), values, signal);
+      await this.decodeRows(tensor, { first, count }, values, signal);
       for (const value of values) {
         if (value < range.min) range.min = value;
         if (value > range.max) range.max = value;
@@ -257,53 +267,3 @@ export class Weights {
 /** Weights per slab of the pass that finds a tensor's extremes. */
 const rangeSlab = 1 << 22;
 const noRange: TensorRange = { min: Infinity, max: -Infinity };
-
-/** The tensor without GGUF's reordering of rows inside heads. */
-function inSourceOrder({ unit, ...tensor }: ConvertedTensor): ConvertedTensor {
-  return unit && unit.order !== 'interleave' ? { ...tensor, unit } : tensor;
-}
-
-/** Some rows of a tensor as a separate tensor. */
-function rowsOf(tensor: ConvertedTensor, { first, count }: RowSpan): ConvertedTensor {
-  const { columns } = matrixOf(tensor.shape);
-  const pieces: Piece[] = [];
-  let start = 0;
-  for (const piece of tensor.pieces) {
-    const from = Math.max(first, start);
-    const to = Math.min(first + count, start + piece.rows);
-    if (to > from)
-      pieces.push({ tensor: piece.tensor, firstRow: piece.firstRow + from - start, rows: to - from });
-    start += piece.rows;
-  }
-  return { ...tensor, shape: [count, columns], pieces };
-}
-
-/** Rows of one expert, with its importance weights. */
-interface ExpertRows extends RowSpan {
-  readonly expert: number;
-  /** The first of them, counted from the first of the expert. */
-  readonly firstOfExpert: number;
-  readonly importance?: Float32Array;
-}
-
-/** The experts that some rows belong to; all rows at once where experts do not matter. */
-function* byExpert(
-  { shape }: ConvertedTensor,
-  first: number,
-  count: number,
-  { importance, replace }: WeightChange,
-): Generator<ExpertRows> {
-  const { rows, columns } = matrixOf(shape);
-  const merged = replace ? (shape[shape.length - 3] ?? 1) : 1;
-  const experts = importance ? importance.length / columns : merged;
-  const perExpert = rows / experts;
-  for (let row = first; row < first + count;) {
-    const expert = Math.floor(row / perExpert);
-    const end = Math.min(first + count, (expert + 1) * perExpert);
-    yield {
-      ...{ expert, first: row, firstOfExpert: row - expert * perExpert, count: end - row },
-      ...(importance ? { importance: importance.subarray(expert * columns, (expert + 1) * columns) } : {}),
-    };
-    row = end;
-  }
-}

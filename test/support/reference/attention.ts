@@ -12,6 +12,8 @@ export interface AttentionOptions {
   readonly reach?: number;
   /** c · tanh(score / c). */
   readonly softcap?: number;
+  /** One more score of each head, whose share is lost. */
+  readonly sinks?: Vector | undefined;
 }
 
 export function headsOf(flat: Vector, size: number): Heads {
@@ -23,7 +25,7 @@ export function attend(
   queries: readonly Heads[],
   keys: readonly Heads[],
   values: readonly Heads[],
-  { scale, window = Infinity, reach, softcap }: AttentionOptions = {},
+  { scale, window = Infinity, reach, softcap, sinks }: AttentionOptions = {},
 ): Vector[] {
   return queries.map((heads, position) => {
     const first = Math.max(0, position - (reach ?? window - 1));
@@ -36,7 +38,9 @@ export function attend(
         const score = factor * query.reduce((sum, value, j) => sum + value * key[j]!, 0);
         return softcap === undefined ? score : softcap * Math.tanh(score / softcap);
       });
-      const weights = softmax(scores);
+      const weights = sinks
+        ? softmax(Float64Array.from([...scores, sinks[head]!])).slice(0, -1)
+        : softmax(scores);
       const size = values[0]![shared]!.length;
       return Float64Array.from({ length: size }, (_, j) =>
         weights.reduce((sum, weight, i) => sum + weight * values[first + i]![shared]![j]!, 0),

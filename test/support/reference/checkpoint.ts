@@ -69,6 +69,7 @@ function half(bits: number): number {
 }
 
 function decode(bytes: Buffer, dtype: string): Vector {
+  if (dtype === 'U8') return Float64Array.from(bytes);
   if (dtype === 'F32')
     return Float64Array.from({ length: bytes.length / 4 }, (_, i) => bytes.readFloatLE(4 * i));
   if (dtype === 'F16')

@@ -1,5 +1,6 @@
 import { headsOf } from './attention';
 import { gpt2, gptNeoX } from './gpt';
+import { gptOssBlock } from './gptOss';
 import { latentAttention } from './latentAttention';
 import { biasedExperts, expertLayers, experts } from './experts';
 import type { Checkpoint, Config } from './checkpoint';
@@ -486,6 +487,8 @@ const models: Readonly<Record<string, (checkpoint: Checkpoint, textLength: numbe
   PhiForCausalLM: phi2,
   GPT2LMHeadModel: gpt2,
   GPTNeoXForCausalLM: gptNeoX,
+  GptOssForCausalLM: (checkpoint) =>
+    decoder(checkpoint, (index, prefix) => gptOssBlock(checkpoint, index, prefix)),
   StableLmForCausalLM: stableLm,
   SmolLM3ForCausalLM: (checkpoint) =>
     llama(checkpoint, (index) => {
