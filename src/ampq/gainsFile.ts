@@ -57,11 +57,7 @@ const versionsFor = (errors: ErrorKind, by: GainsText['by']): UsedVersions =>
  */
 export function gainsFileOf(table: SensitivityTable, key: string): GainsFile {
   const { modelName: name, parameters, gainsFrom, rows, weightsOnly } = table;
-  if (!gainsFrom)
-    throw new QuantscopeError(
-      'REQUEST',
-      `There are no gains to write, as the model was not run over a text: ${weightsOnly ?? ''}`,
-    );
+  if (!gainsFrom) throw new QuantscopeError('REQUEST', `There are no gains to write: ${weightsOnly ?? ''}`);
   if (gainsFrom.model !== undefined)
     throw new QuantscopeError('REQUEST', `These are gains of another model (${gainsFrom.model}).`);
   const { text, hash, tokens, context, loss, chance, by, noise, spread } = gainsFrom;

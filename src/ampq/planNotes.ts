@@ -56,7 +56,7 @@ const withActivations =
 function limitNotes(notExportable: string | undefined, weightsOnly: string | undefined): string[] {
   if (notExportable !== undefined && weightsOnly?.includes(notExportable) === true)
     return [
-      `This model cannot be exported as GGUF or run: no evaluation over a text is possible, the plan cannot be used for an export and is based on the errors of the weights alone. ${notExportable}`,
+      `The plan cannot be used for an export, and is based on the errors of the weights alone: ${weightsOnly}`,
     ];
   return [
     ...(notExportable === undefined

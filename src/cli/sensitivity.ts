@@ -203,7 +203,7 @@ export async function announce(
   const { tensors, formats, text, sample, codes, offered, weightsOnly } = estimate;
   const how = text
     ? `the model ${text.isKept === true ? 'was' : 'is'} run over ${count(text.tokens)} tokens of ${basename(text.file)}`
-    : `the model is not run over a text: ${weightsOnly}`;
+    : `errors of the weights alone: ${weightsOnly}`;
   note(`${plural(tensors, 'tensor')} in ${formats.join(', ')}; ${how}`);
   if (sample)
     note(

@@ -49,7 +49,7 @@ function vocabularyOf(files: TokenizerFiles, rows: number): Vocabulary {
   if (files.sentencePiece) return sentencePieceVocabulary(files, rows);
   if (files.tokenizer) return byteFallbackVocabulary(files, rows);
   const message =
-    'The export needs the tokenizer (tokenizer.json, tokenizer.model, or vocab.json and merges.txt) next to the weights.';
+    'Exports and runs over a text need the tokenizer (tokenizer.json, tokenizer.model, or vocab.json and merges.txt) next to the weights.';
   throw new QuantscopeError('REQUEST', message, { file: files.folder });
 }
 

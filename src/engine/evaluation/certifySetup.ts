@@ -1,7 +1,6 @@
 import { bindPlan } from '../../ampq/bindPlan';
 import type { Candidates } from '../../ampq/candidates';
 import { rivalFile } from '../../ampq/rivalFile';
-import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
 import type { TextTokenizer } from '../../evaluation/tokenizer/textTokenizer';
 import { candidatesOf } from '../../exporter/plan/candidates';
 import { QuantscopeError } from '../../model/errors';
@@ -11,6 +10,7 @@ import type { CertificateRival } from '../../protocol/certificate';
 import type { CertifyParams } from '../../protocol/evaluation';
 import type { Plan } from '../../protocol/plan';
 import { plural } from '../../protocol/words';
+import { openForText } from './openForText';
 import type { PlannedVariant } from './plannedVariant';
 import { planTextOf, runDevice, type PlannedText, type RunDevice } from './runPlan';
 import { refuseSeenText } from './seenText';
@@ -54,6 +54,7 @@ export async function setUp(
   signal: AbortSignal,
 ): Promise<Certification> {
   const read = await readPlan(params.planFile);
+  const tokenizer = await openForText(model, signal);
   refuseOtherMatrix(read, params);
   refuseSwapsBetweenMemories(read, params);
   const imatrix = params.imatrix === undefined ? undefined : await readImatrix(params.imatrix, signal);
@@ -61,7 +62,6 @@ export async function setUp(
   const plan = bindPlan(read, model.description, candidates, params.planFile);
   const theirs = rival && fileRival(rival, candidates);
   const where = await runDevice(params.device, signal);
-  const tokenizer = await openTokenizer(model, signal);
   const text = await certifyingText(model, params, signal);
   await refuseSeenText(model, plan, params, { tokenizer, hash: text.hash }, signal);
   return { plan, candidates, imatrix, text, tokenizer, where, theirs };

@@ -4,12 +4,11 @@ import { fileURLToPath } from 'node:url';
 import type { Candidates } from '../../ampq/candidates';
 import type { MeasuredDivergences } from '../../ampq/gains';
 import { gainsFor, parseGains, type ErrorKind } from '../../ampq/gainsFile';
-import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
-import { openDecoder } from '../../graph/transformer/openDecoder';
 import { QuantscopeError } from '../../model/errors';
 import { contentKey } from '../../model/identity';
 import { readJsonFile } from '../../model/jsonFiles';
 import type { Model } from '../../model/model';
+import { openForText } from './openForText';
 import { contextLengthOf, planText, type PlannedText } from './runPlan';
 
 /** Tokens that the model is run over by default: enough to tell tensors apart by a few per cent. */
@@ -99,13 +98,10 @@ async function planGains(
   { tokens = usualTokens, context: wanted = usualContext }: GainsChoice,
   signal: AbortSignal,
 ): Promise<PlannedText> {
-  const tokenizer = await openTokenizer(model, signal);
+  const tokenizer = await openForText(model, signal);
   const contextLength = await contextLengthOf(model, signal);
   const context = Math.min(wanted, contextLength);
-  const planned = await planText(text, tokenizer, gainsCut({ tokens, context }), contextLength, signal);
-  const decoder = await openDecoder(model, { device: 'ort-cpu', length: context, keep: false });
-  await decoder.close();
-  return planned;
+  return planText(text, tokenizer, gainsCut({ tokens, context }), contextLength, signal);
 }
 
 async function textBeside(folder: string): Promise<string | undefined> {

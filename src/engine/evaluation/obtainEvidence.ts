@@ -11,7 +11,6 @@ import {
   type EvidenceParts,
 } from '../../evaluation/evidence';
 import { evidenceWork, secondsOf } from '../../evaluation/passWork';
-import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
 import { cacheRemedy, ensureFreeSpace } from '../../exporter/diskSpace';
 import type { Decoder } from '../../graph/transformer/decoder';
 import { openDecoder } from '../../graph/transformer/openDecoder';
@@ -30,6 +29,7 @@ import type { JobContext } from '../job';
 import { EvidenceStore, keptBytes, type KeptEvidence } from './evidenceStore';
 import { blockSeconds, outputSeconds } from './gainsEstimate';
 import { evidenceSource } from './keptEvidence';
+import { openForText } from './openForText';
 import { StepMeter } from './progress';
 import {
   contextLengthOf,
@@ -168,7 +168,7 @@ async function planPass(
   signal: AbortSignal,
 ): Promise<PlannedPass> {
   const where = await runDevice(settings.device, signal);
-  const tokenizer = await openTokenizer(model, signal);
+  const tokenizer = await openForText(model, signal);
   const contextLength = await contextLengthOf(model, signal);
   const context = settings.context ?? Math.min(512, contextLength);
   const windows = Math.max(1, Math.floor((settings.tokens ?? usualTokens) / context));

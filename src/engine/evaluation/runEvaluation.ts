@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { basename } from 'node:path';
 import { resetPeakMemory } from '../../evaluation/measures';
-import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
 import { reason } from '../../model/byteSource';
 import { QuantscopeError } from '../../model/errors';
 import { modelHash } from '../../model/identity';
@@ -9,6 +8,7 @@ import type { Model } from '../../model/model';
 import { nameFromPath } from '../../model/modelName';
 import type { EvaluationParams, EvaluationResult } from '../../protocol/evaluation';
 import type { JobContext } from '../job';
+import { openForText } from './openForText';
 import type { ResultStore } from './resultStore';
 import type { Run } from './run';
 import { runDevice } from './runPlan';
@@ -33,8 +33,8 @@ export async function runEvaluation(
   resetPeakMemory();
   const started = performance.now();
   const where = await runDevice(params.device, signal);
+  const tokenizer = await openForText(model, signal);
   const variant = await planVariant(model, params, context);
-  const tokenizer = await openTokenizer(model, signal);
   const run: Run = { model, params, where, variant, store, context };
   const text = params.text === undefined ? undefined : await evaluateText(run, base, params.text, tokenizer);
   const tasks = params.tasks === undefined ? undefined : await evaluateTasks(run, params.tasks, tokenizer);

@@ -9,7 +9,6 @@ import type { Model } from '../../model/model';
 import { readTextFile } from '../../model/textFile';
 import type { WindowSettings } from '../../protocol/evaluation';
 import type { DeviceChoice } from '../../protocol/plan';
-import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
 import type { TextTokenizer } from '../../evaluation/tokenizer/textTokenizer';
 import {
   planWindows,
@@ -19,6 +18,7 @@ import {
   type TextWindow,
   type WindowPlan,
 } from '../../evaluation/windows';
+import { openForText } from './openForText';
 
 /** Where a model runs. */
 export interface RunDevice {
@@ -89,14 +89,14 @@ export async function planText(
   return { file, plan, windows, hash: hash.digest('hex') };
 }
 
-/** The same with the model's own tokenizer and context length. */
+/** The same with the model's own tokenizer and context length. @throws QuantscopeError as `planText` and `openForText`. */
 export async function planTextOf(
   model: Model,
   file: string,
   settings: WindowSettings,
   signal: AbortSignal,
 ): Promise<PlannedText> {
-  const tokenizer = await openTokenizer(model, signal);
+  const tokenizer = await openForText(model, signal);
   return planText(file, tokenizer, settings, await contextLengthOf(model), signal);
 }
 

@@ -15,6 +15,7 @@ import type { Model } from '../../model/model';
 import { nameFromPath } from '../../model/modelName';
 import type { EvaluationResult, RunMeasures } from '../../protocol/evaluation';
 import { versionsOf } from '../../quant/algorithms';
+import { requireForwardPass } from './openForText';
 import { StepMeter } from './progress';
 import { openChanged, passMeasures, type Run } from './run';
 import { contextLengthOf, keepsWhole, planText, stepsOf, windowsAtOnce, type PlannedText } from './runPlan';
@@ -100,6 +101,7 @@ async function openBase(
 ): Promise<Base> {
   const keep = keepsWhole(where.device, params.memory);
   const { path } = baseModel.description;
+  await requireForwardPass(baseModel);
   const decoder = await openDecoder(baseModel, { device: where.device, length, keep });
   try {
     if (decoder.shape.vocabulary !== shape.vocabulary) {

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { ConvertedTensor } from '../../architectures/convertedTensor';
 import { ggufView } from '../../architectures/ggufView';
-import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
 import { QuantscopeError } from '../../model/errors';
 import { contentKey } from '../../model/identity';
 import type { Model } from '../../model/model';
@@ -12,6 +11,7 @@ import { plural } from '../../protocol/words';
 import { versionsOf } from '../../quant/algorithms';
 import type { RefinementSchedule, RefinementText } from '../../refinement/refine';
 import { planTraining, type TrainingPlan } from '../../refinement/training';
+import { openForText, requireForwardPass } from '../evaluation/openForText';
 import { contextLengthOf, planText, runDevice, type RunDevice } from '../evaluation/runPlan';
 import { RefinementStore } from './refinementStore';
 
@@ -54,6 +54,8 @@ export async function planRefinement(
     throw new QuantscopeError('REQUEST', 'Only GGUF files can be refined: export the model first.', {
       file: path,
     });
+  await requireForwardPass(start);
+  const tokenizer = await openForText(original, signal);
   const originals = new Map(
     (await ggufView(original, signal)).tensors.map((tensor) => [tensor.name, tensor]),
   );
@@ -73,7 +75,6 @@ export async function planRefinement(
   const length = params.context ?? Math.min(512, contextLength);
   const wanted = Math.floor((params.tokens ?? usual.tokens) / length);
   const cut = { context: length, windows: Math.max(2, wanted), spread: true };
-  const tokenizer = await openTokenizer(original, signal);
   const { windows, hash, file } = await planText(params.text, tokenizer, cut, contextLength, signal);
   if (windows.length < 2)
     throw new QuantscopeError(

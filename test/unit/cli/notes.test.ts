@@ -94,7 +94,7 @@ describe('notes about tensors', () => {
     );
     const { notes } = (JSON.parse(asJson.stdout) as { plan: Plan }).plan;
     expect(notes[0]).toMatch(
-      /^This model cannot be exported as GGUF or run: no evaluation over a text is possible, .* The checkpoint is already quantized/,
+      /^The plan cannot be used for an export, and is based on the errors of the weights alone: This model cannot be run over a text .* The checkpoint is already quantized/,
     );
     expect(notes.slice(1)).toEqual([left]);
   });
