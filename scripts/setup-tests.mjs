@@ -1,7 +1,7 @@
 // Installs once what the tests need besides the project's packages: Chromium, Node 24, the VS Code server that runs on it,
 // and llama.cpp. Everything goes into a cache outside the repository and is reused by the next run.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { argv, env, exit, getuid, platform } from 'node:process';
 import { installedNode, toolCache as cache } from './node.mjs';
@@ -135,28 +135,41 @@ function ensureTool(tool) {
   if (isInstalled(tool)) return;
   const home = join(cache, tool.folder);
   console.log(`Installing ${tool.packages.join(', ')} into ${home}${tool.time ? ` (${tool.time})` : ''}`);
-  // A native build that fails half-way leaves a folder that npm considers complete.
-  rmSync(home, { recursive: true, force: true });
-  mkdirSync(home, { recursive: true });
+  // Nobody sees a folder that is not complete, and several runs may install at once: each in a folder of its own.
+  const making = `${home}.${process.pid}`;
+  try {
+    install(tool, making);
+    if (isInstalled(tool)) return;
+    rmSync(home, { recursive: true, force: true });
+    renameSync(making, home);
+  } finally {
+    rmSync(making, { recursive: true, force: true });
+  }
+}
+
+/** @throws Error where the packages are not complete in the folder afterwards. */
+function install(tool, folder) {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
   writeFileSync(
-    join(home, 'package.json'),
+    join(folder, 'package.json'),
     JSON.stringify({ private: true, allowScripts: tool.allowScripts }),
   );
   const flags = ['--no-audit', '--no-fund', '--loglevel=error', ...(tool.flags ?? [])];
   const { status } = spawnSync('npm', ['install', ...flags, ...tool.packages], {
-    cwd: home,
+    cwd: folder,
     stdio: ['ignore', 'inherit', 'inherit'],
     env: installEnvironment(tool),
     shell: platform === 'win32',
   });
-  const absent = tool.proof.filter((file) => !existsSync(join(home, file)));
+  const absent = tool.proof.filter((file) => !existsSync(join(folder, file)));
   if (status !== 0 || absent.length > 0) {
     const detail = absent.length > 0 ? `; ${absent.join(', ')} is missing` : '';
     throw new Error(
-      `npm could not install ${tool.packages.join(', ')} into ${home} (status ${status}${detail}).${tool.hint ? `\n${tool.hint}` : ''}`,
+      `npm could not install ${tool.packages.join(', ')} (status ${status}${detail}).${tool.hint ? `\n${tool.hint}` : ''}`,
     );
   }
-  writeFileSync(join(home, '.complete'), tool.packages.join('\n'));
+  writeFileSync(join(folder, '.complete'), tool.packages.join('\n'));
 }
 
 /**
