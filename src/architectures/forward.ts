@@ -4,6 +4,9 @@
  */
 export type Activation = 'silu' | 'gelu' | 'clamped';
 
+/** `attn_sinks.weight`: one more score of each head, whose share is lost. */
+export type OwnPart = 'attn_sinks.weight';
+
 /**
  * How the forward pass of an architecture differs from llama's, in GGUF's view. Everything else follows from the
  * key-values and from which tensors exist: biases, norms of heads, norms before and after a part, experts, fused matrices.
@@ -22,6 +25,8 @@ export interface ForwardTraits {
   readonly rotationPeriod?: number;
   /** The norm before the feed-forward network under another name than "ffn_norm". */
   readonly feedForwardNorm?: 'post_attention_norm';
+  /** Tensors of a block that other architectures do not have, by what comes after "blk.N.". */
+  readonly ownParts?: readonly OwnPart[];
   /** The weights of the chosen experts are normalized to add up to 1. */
   readonly normalizedExperts?: true;
 }

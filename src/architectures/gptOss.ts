@@ -31,6 +31,7 @@ export const gptOss: ArchitectureDescription = {
     activation: 'clamped',
     windowPeriod: period,
     feedForwardNorm: 'post_attention_norm',
+    ownParts: ['attn_sinks.weight'],
     normalizedExperts: true,
   },
   convert(config) {

@@ -10,16 +10,21 @@ export const allCheckpoints: Readonly<Record<string, CheckpointSpec>> = {
   ...embeddingCheckpoints,
 };
 
-/** Descriptors of the tensors of a tiny checkpoint that no file holds. */
+/** Descriptors of the tensors of a tiny checkpoint that no file holds; codes and scales of gpt-oss are one weight each. */
 export const describedTensors = (
   { shapes }: Pick<CheckpointSpec, 'shapes'>,
   dtype = 'BF16',
 ): TensorDescriptor[] =>
-  Object.entries(shapes).map(([name, shape]) => {
+  Object.entries(shapes).flatMap(([stated, sizes]) => {
+    if (stated.endsWith('_scales')) return [];
+    const isStored = stated.endsWith('_blocks');
+    const name = isStored ? stated.replace(/_blocks$/, '') : stated;
+    const shape = isStored ? [...sizes.slice(0, -2), 32 * sizes.at(-2)!] : sizes;
     const elements = shape.reduce((product, size) => product * size, 1);
-    return {
-      ...{ name, dtype, shape, elements, file: 'm', offset: 0, byteLength: 2 * elements, readable: true },
-    };
+    const byteLength = elements * (dtype === 'F32' ? 4 : 2);
+    const place = { file: 'm', offset: 0, byteLength, readable: true };
+    const stored = isStored ? { stored: { layout: 'float-blocks', parts: [] } } : {};
+    return [{ name, dtype, shape, elements, ...place, ...stored }];
   });
 
 /** What its description makes of a tiny checkpoint, without steps around the model. */

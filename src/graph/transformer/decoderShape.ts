@@ -53,9 +53,9 @@ export interface BlockShape {
   readonly tensors: ReadonlyMap<string, readonly number[]>;
 }
 
-/** Tensors that a block may have; any other would change what it computes. */
+/** Tensors that a block may have besides those that only its architecture has; any other would change what it computes. */
 const knownParts =
-  /^(attn_(norm|q|k|v|qkv|output|q_norm|k_norm)|post_attention_norm|ffn_norm|post_ffw_norm|ffn_(gate|up|down)(_exps|_shexp)?|ffn_gate_inp(_shexp)?|attn_sinks|rope_freqs)\.(weight|bias)$|^(attn_(q|k|v|qkv|output)|ffn_(gate|up|down)(_exps|_shexp)?)\.(input_)?scale$/;
+  /^(attn_(norm|q|k|v|qkv|output|q_norm|k_norm)|post_attention_norm|ffn_norm|post_ffw_norm|ffn_(gate|up|down)(_exps|_shexp)?|ffn_gate_inp(_shexp)?|rope_freqs)\.(weight|bias)$|^(attn_(q|k|v|qkv|output)|ffn_(gate|up|down)(_exps|_shexp)?)\.(input_)?scale$/;
 
 /** A tensor of a model by name, in GGUF's view. */
 export type Tensors = ReadonlyMap<string, ConvertedTensor>;
@@ -140,7 +140,7 @@ type Parts = ReadonlyMap<string, readonly number[]>;
 
 function blockShape(index: number, decoder: Numbers, parts: Parts, rotation: RotationOf): BlockShape {
   const { traits, number, hiddenSize, heads, count, epsilon, file } = decoder;
-  checkParts(index, parts, file);
+  checkParts(index, parts, traits, file);
   const headSize = number('attention.key_length', hiddenSize / heads);
   const kvHeads = number('attention.head_count_kv', heads);
   checkHeads(index, parts, { heads, kvHeads, headSize }, file);
@@ -198,8 +198,10 @@ function partsByBlock(tensors: Tensors): ReadonlyMap<number, Parts> {
   return blocks;
 }
 
-function checkParts(index: number, parts: Parts, file: string): void {
-  const stranger = [...parts.keys()].find((part) => !knownParts.test(part));
+function checkParts(index: number, parts: Parts, { ownParts = [] }: ForwardTraits, file: string): void {
+  const stranger = [...parts.keys()].find(
+    (part) => !knownParts.test(part) && !ownParts.some((own) => own === part),
+  );
   if (stranger !== undefined) {
     const message = 'The forward pass does not know this tensor.';
     throw new QuantscopeError('UNSUPPORTED', message, { file, tensor: `blk.${index}.${stranger}` });

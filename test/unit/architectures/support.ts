@@ -2,29 +2,15 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ConvertedCheckpoint } from '../../../src/architectures/convertCheckpoint';
 import type { TensorDescriptor } from '../../../src/protocol/model';
+import { describedTensors } from '../../support/descriptionParts';
 import { sharedData } from '../../support/files';
-
-/** The name and shape of a weight whose codes and scales gpt-oss stores apart. */
-function storedWeight(name: string, shape: readonly number[]) {
-  const inner = shape.slice(0, -2);
-  return { name: name.replace(/_blocks$/, ''), shape: [...inner, 32 * shape.at(-2)!] };
-}
 
 /** Descriptors of tensors that no file holds. */
 export function describeTensors(
   shapes: Readonly<Record<string, readonly number[]>>,
   dtype: 'F32' | 'F16' | 'BF16' = 'F32',
 ): TensorDescriptor[] {
-  return Object.entries(shapes).flatMap(([stated, sizes]) => {
-    if (stated.endsWith('_scales')) return [];
-    const isStored = stated.endsWith('_blocks');
-    const { name, shape } = isStored ? storedWeight(stated, sizes) : { name: stated, shape: sizes };
-    const elements = shape.reduce((product, size) => product * size, 1);
-    const byteLength = elements * (dtype === 'F32' ? 4 : 2);
-    const place = { file: 'm', offset: 0, byteLength, readable: true };
-    const stored = isStored ? { stored: { layout: 'float-blocks', parts: [] } } : {};
-    return [{ name, dtype, shape, elements, ...place, ...stored }];
-  });
+  return describedTensors({ shapes }, dtype);
 }
 
 /** Shapes of a checkpoint: parts outside the blocks, and those of each block under `prefix`.N. */
