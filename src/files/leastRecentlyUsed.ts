@@ -1,5 +1,6 @@
 import { readdir, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
+import { filesUnder } from './atomicFolder';
 
 /** Notes that a kept file was used now. A failure costs only its age. */
 export async function markUsed(file: string): Promise<void> {
@@ -33,5 +34,45 @@ export async function trimFiles(
     if (file === kept) continue;
     await rm(file, { force: true });
     total -= size;
+  }
+}
+
+/** Which folders stay, and how others are removed. */
+export interface FolderTrim {
+  /** Bytes that all may take together. */
+  readonly limit: number;
+  /** Stays, whatever it takes. */
+  readonly kept: string;
+  /** The file in each whose time says when the folder was used. */
+  readonly marker: string;
+  /** @returns whether the folder is gone. */
+  readonly remove: (folder: string) => Promise<boolean>;
+}
+
+/** Removes the least recently used folders, until the others take at most `limit` bytes. */
+export async function trimFolders(
+  folders: readonly string[],
+  { limit, kept, marker, remove }: FolderTrim,
+): Promise<void> {
+  const found = await Promise.all(folders.map((folder) => spaceOf(folder, marker)));
+  const present = found.filter((item) => item !== undefined).sort((a, b) => a.usedMs - b.usedMs);
+  let total = present.reduce((sum, { bytes }) => sum + bytes, 0);
+  for (const { folder, bytes } of present) {
+    if (total <= limit) return;
+    if (folder !== kept && (await remove(folder))) total -= bytes;
+  }
+}
+
+/** What a folder takes, and when it was used last; undefined where another process has removed it. */
+async function spaceOf(
+  folder: string,
+  marker: string,
+): Promise<{ folder: string; bytes: number; usedMs: number } | undefined> {
+  try {
+    const bytes = [...(await filesUnder(folder)).values()].reduce((sum, size) => sum + size, 0);
+    const { mtimeMs } = await stat(join(folder, marker)).catch(() => stat(folder));
+    return { folder, bytes, usedMs: mtimeMs };
+  } catch {
+    return undefined;
   }
 }

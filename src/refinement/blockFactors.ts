@@ -49,7 +49,7 @@ export async function readFactors(
   return factors;
 }
 
-/** Replaces the factors of blocks by others, rounded to float16. */
+/** Replaces the factors of blocks by others, rounded to float16. @throws RangeError for one that float16 does not hold. */
 export async function writeFactors(
   { bytes, places: at }: FactorType,
   blocks: Uint8Array,
@@ -58,7 +58,7 @@ export async function writeFactors(
   const source = new Uint8Array(factors.buffer, factors.byteOffset, factors.byteLength);
   const halves = new Uint8Array(2 * factors.length);
   const bad = await loadNative().recodeRows('F32', source, 'F16', factors.length, halves);
-  if (bad) throw new RangeError(`factor ${bad.index} is ${bad.kind}`);
+  if (bad) throw new RangeError(`Factor ${bad.index} is ${bad.kind}`);
   each(factors.length, at, bytes, (i, offset) => blocks.set(halves.subarray(2 * i, 2 * i + 2), offset));
 }
 

@@ -6,6 +6,7 @@ import type { Decoder } from '../graph/transformer/decoder';
 import { scrambled } from '../graph/transformer/scrambled';
 import { throwIfCancelled } from '../model/errors';
 import { distil } from './distillation';
+import { requireFinite } from './finite';
 import type { OriginalStates } from './originalStates';
 import type { RefinementPoint } from '../protocol/refinement';
 import type { Training } from './training';
@@ -49,7 +50,7 @@ export interface RefinementOptions extends ForwardOptions {
  * Trains a model on the output of its original over a text (self-distillation), and measures it on text that is kept back, at the start,
  * every so many steps and at the end. The same text, schedule and threads give the same result, also where a run was stopped in between.
  * @param decoder of the file that is trained: it reads the weights again with every pass.
- * @throws QuantscopeError UNSUPPORTED naming an operator that gradients cannot pass; CANCELLED.
+ * @throws QuantscopeError UNSUPPORTED naming an operator that gradients cannot pass; REQUEST where numbers are not finite any more; CANCELLED.
  */
 export async function refine(
   decoder: Decoder,
@@ -59,6 +60,7 @@ export async function refine(
   let progress = from ?? { step: 0, points: [] };
   const measure = async (step: number): Promise<void> => {
     const divergence = await heldBackDivergence(decoder, text, original, options);
+    requireFinite(`Divergences on the text that is kept back, after step ${step},`, [divergence]);
     const isBest = progress.points.every((point) => divergence < point.divergence);
     progress = { step, points: [...progress.points, { step, divergence }] };
     await onMeasured(progress, isBest);
@@ -68,7 +70,7 @@ export async function refine(
     throwIfCancelled(options.signal);
     const chosen = batchOf(text.learned, schedule.batch, step);
     const rate = { step, rate: rateAt(step, schedule.steps) };
-    await distil(
+    const divergence = await distil(
       decoder,
       chosen.map((window) => text.windows[window]!),
       {
@@ -78,6 +80,7 @@ export async function refine(
         onGradient: (tensor, gradient) => training.move(tensor, gradient, rate),
       },
     );
+    requireFinite(`Divergences of step ${step}`, [divergence]);
     onTrained?.(step);
     if (step % schedule.every === 0 || step === schedule.steps) await measure(step);
   }

@@ -7,6 +7,7 @@ import type { Model } from '../model/model';
 import type { TensorDescriptor } from '../protocol/model';
 import type { TrainedParts } from '../protocol/refinement';
 import type { AdamState, AdamStep } from './adam';
+import { requireFinite, stopped } from './finite';
 import { trainerOf, type Trainer } from './trainers';
 
 /** A tensor that is trained, and where its numbers are: its own, then Adam's two averages of each. */
@@ -94,7 +95,7 @@ export class Training {
     return this.plan.slots.has(name);
   }
 
-  /** Moves a tensor against the gradient of its weights. */
+  /** Moves a tensor against the gradient of its weights. @throws QuantscopeError REQUEST where numbers are not finite; the file stays as it is then. */
   async move(name: string, gradient: Float32Array, step: AdamStep): Promise<void> {
     const slot = this.plan.slots.get(name);
     if (!slot) return;
@@ -103,12 +104,15 @@ export class Training {
     const part = (index: number): Float32Array => this.numbers.read(first + index * size, size);
     const state: AdamState = { values: part(0), first: part(1), second: part(2) };
     const tensor = this.working.tensor(name);
+    const place = { file: this.start.description.path, tensor: name };
+    requireFinite('Gradients of its weights', gradient, place);
     const bytes = await this.working.read(tensor, 0, tensor.byteLength);
     await trainer.move(state, bytes, gradient, step);
+    requireFinite('Averages of squared gradients', state.second, place);
+    await this.write(slot, state.values);
     this.numbers.write(first, state.values);
     this.numbers.write(first + size, state.first);
     this.numbers.write(first + 2 * size, state.second);
-    await this.write(slot, state.values);
   }
 
   /** Keeps all numbers, or those that the file's bytes are made of, atomically and with a digest. */
@@ -163,7 +167,11 @@ export class Training {
   }
 
   private async write(slot: Slot, values: Float32Array): Promise<void> {
-    const bytes = await slot.trainer.encode(values, await this.startBytes(slot));
+    const place = { file: this.start.description.path, tensor: slot.name };
+    requireFinite('Trained numbers', values, place);
+    const bytes = await slot.trainer.encode(values, await this.startBytes(slot)).catch((error: unknown) => {
+      throw error instanceof RangeError ? stopped(error.message, place) : error;
+    });
     const { offset, file } = this.working.tensor(slot.name);
     try {
       for (let done = 0; done < bytes.length;)

@@ -3,8 +3,8 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { evidenceBytes, type EvidenceKeeper, type EvidenceParts } from '../../evaluation/evidence';
 import { writeAtomically } from '../../files/atomicFile';
-import { filesUnder, makeFolderAtomically, removeFolder } from '../../files/atomicFolder';
-import { markUsed } from '../../files/leastRecentlyUsed';
+import { makeFolderAtomically, removeFolder } from '../../files/atomicFolder';
+import { markUsed, trimFolders } from '../../files/leastRecentlyUsed';
 import { partialEnding } from '../../files/partials';
 import { isRecord } from '../../model/json';
 import { seal, unseal } from '../../model/sealedJson';
@@ -116,16 +116,13 @@ export class EvidenceStore {
     const folders = models.map(async (model) =>
       (await namesIn(join(this.root, model))).map((name) => join(this.root, model, name)),
     );
-    const found = (await Promise.all((await Promise.all(folders)).flat().map(spaceOf))).filter(
-      (item) => item !== undefined,
-    );
-    let total = found.reduce((sum, { bytes }) => sum + bytes, 0);
-    for (const { folder, bytes } of found.sort((a, b) => a.usedMs - b.usedMs)) {
-      if (total <= this.limit) return;
-      if (folder === kept) continue;
-      await removeFolder(folder);
-      total -= bytes;
-    }
+    await trimFolders((await Promise.all(folders)).flat(), {
+      ...{ limit: this.limit, kept, marker: indexName },
+      remove: async (folder) => {
+        await removeFolder(folder);
+        return true;
+      },
+    });
   }
 }
 
@@ -148,19 +145,6 @@ const digestOf = (key: string): string => createHash('sha256').update(key).diges
 async function namesIn(folder: string): Promise<string[]> {
   const names = await readdir(folder).catch(() => []); // nothing is kept there
   return names.filter((name) => !name.endsWith(partialEnding));
-}
-
-/** What a folder takes, and when it was used last; undefined where another process has removed it. */
-async function spaceOf(
-  folder: string,
-): Promise<{ folder: string; bytes: number; usedMs: number } | undefined> {
-  try {
-    const bytes = [...(await filesUnder(folder)).values()].reduce((sum, size) => sum + size, 0);
-    const { mtimeMs } = await stat(join(folder, indexName)).catch(() => stat(folder));
-    return { folder, bytes, usedMs: mtimeMs };
-  } catch {
-    return undefined;
-  }
 }
 
 async function readIndex(folder: string): Promise<{ kept: KeptEvidence; usedMs: number } | undefined> {

@@ -1,6 +1,7 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { writeAtomically } from '../../files/atomicFile';
+import { trimFolders } from '../../files/leastRecentlyUsed';
 import { lockFolder } from '../../files/lockFolder';
 import { makeFolder } from '../../files/makeFolder';
 import { isRecord } from '../../model/json';
@@ -12,12 +13,18 @@ import type { Training } from '../../refinement/training';
 export const bestOf = ({ points }: Pick<RefinementProgress, 'points'>) =>
   points.reduce((best, point) => (point.divergence < best.divergence ? point : best));
 
+/** Disk space for runs that were stopped, of all files and settings; what was used least recently is removed first (bytes). */
+const maxBytes = 128 * 1024 ** 3;
+
 /**
  * A refinement that can be continued: `progress.json`, and the numbers that it names: `state-STEP`, and `best-STEP` of the best state so far.
  * Progress is written last, so that a killed run leaves an earlier state whole.
  */
 export class RefinementStore {
-  constructor(readonly folder: string) {}
+  constructor(
+    readonly folder: string,
+    private readonly limit = maxBytes,
+  ) {}
 
   /** How far an earlier run came; undefined where there is none or it is damaged. */
   async progress(): Promise<RefinementProgress | undefined> {
@@ -52,10 +59,29 @@ export class RefinementStore {
     await training.save(this.state(progress.step), 'all');
     if (isBest) await training.save(this.best(progress.step), 'values');
     await writeAtomically(this.file('progress.json'), (target) => target.write(Buffer.from(seal(progress))));
-    if (!earlier || earlier.step === progress.step) return;
-    await rm(this.state(earlier.step), { force: true });
-    const earlierBest = bestOf(earlier).step;
-    if (isBest && earlierBest !== progress.step) await rm(this.best(earlierBest), { force: true });
+    if (earlier && earlier.step !== progress.step) {
+      await rm(this.state(earlier.step), { force: true });
+      const earlierBest = bestOf(earlier).step;
+      if (isBest && earlierBest !== progress.step) await rm(this.best(earlierBest), { force: true });
+    }
+    await this.trim();
+  }
+
+  /** Removes what other runs have kept where all take too much; those that are running stay. */
+  private async trim(): Promise<void> {
+    const root = dirname(this.folder);
+    const folders = (await readdir(root)).map((name) => join(root, name));
+    await trimFolders(folders, {
+      ...{ limit: this.limit, kept: this.folder, marker: 'progress.json' },
+      remove: async (folder) => {
+        const other = new RefinementStore(folder);
+        const unlock = await other.lock().catch(() => undefined);
+        if (!unlock) return false;
+        await other.remove();
+        await unlock();
+        return true;
+      },
+    });
   }
 
   /** Puts the best state into the file that is trained. @returns whether it is whole. */

@@ -169,6 +169,19 @@ describe('refinement', () => {
     expect(kept(cacheDir)).toContain('state-6');
   });
 
+  it('is rejected where the file or its original overflows, before anything is written', async () => {
+    const model = await openModel(at('start.gguf'));
+    const { offset, byteLength } = model.tensor('output_norm.weight');
+    await model.close();
+    const bytes = readFileSync(at('start.gguf'));
+    bytes.set(new Uint8Array(new Float32Array(byteLength / 4).fill(3e38).buffer), offset);
+    writeFileSync(at('overflowing.gguf'), bytes);
+    const running = refine('never.gguf', { path: at('overflowing.gguf'), cacheDir: at('overflown') });
+    await expect(running).rejects.toThrow(/^The loss of scored token 0 is NaN: the weights, .* overflow/);
+    expect(existsSync(at('never.gguf'))).toBe(false);
+    expect(kept(at('overflown'))).toEqual([]);
+  });
+
   it('rejects what cannot be refined, naming it', async () => {
     const rejects = (changed: Partial<RunRefinementParams>, code: string, message: RegExp) =>
       expect(refine('no.gguf', changed)).rejects.toMatchObject({

@@ -153,6 +153,56 @@ describe('refinement', () => {
     await working.close();
   });
 
+  it.each([
+    [
+      'a gradient',
+      (gradient: Float32Array) => (gradient[3] = NaN),
+      'Gradients of its weights are not finite (NaN)',
+    ],
+    [
+      'an average',
+      (gradient: Float32Array) => (gradient[3] = 1e30),
+      'Averages of squared gradients are not finite (Infinity)',
+    ],
+  ])('stops at %s that is not finite, and leaves the file as it is', async (what, spoil, said) => {
+    const name = `${what.replace(' ', '-')}.gguf`;
+    copyFileSync(at('start.gguf'), at(name));
+    const working = await openModel(at(name));
+    const plan = planTraining(start.description.tensors, 'codes', () => true);
+    const numbers = new MemoryStates(new Float32Array(plan.numbers), 1);
+    const training = await Training.open(plan, start, working, () => numbers);
+    for (const tensor of ['output_norm.weight', 'blk.0.attn_q.weight']) {
+      const { shape } = start.tensor(tensor);
+      const gradient = new Float32Array(shape.reduce((all, size) => all * size, 1)).fill(0.1);
+      spoil(gradient);
+      const moved = training.move(tensor, gradient, { step: 1, rate: 1 });
+      await expect(moved).rejects.toMatchObject({ code: 'REQUEST', place: { tensor } });
+      await expect(moved).rejects.toThrow(said);
+    }
+    expect(readFileSync(at(name))).toEqual(readFileSync(at('start.gguf')));
+    await training.close();
+    await working.close();
+  });
+
+  it('stops at numbers that the type of the file does not hold', async () => {
+    copyFileSync(at('start.gguf'), at('large.gguf'));
+    const working = await openModel(at('large.gguf'));
+    const plan = planTraining(start.description.tensors, 'factors', () => true);
+    const numbers = new MemoryStates(new Float32Array(plan.numbers), 1);
+    const training = await Training.open(plan, start, working, () => numbers);
+    const save = async (name: string, value: number): Promise<string> => {
+      numbers.write(plan.slots.get('blk.0.attn_q.weight')!.first, Float32Array.of(value));
+      await training.save(at(name), 'values');
+      return at(name);
+    };
+    await expect(training.load(await save('nan', NaN), 'values')).rejects.toThrow(
+      'Trained numbers are not finite',
+    );
+    await expect(training.load(await save('large', 1e30), 'values')).rejects.toThrow('Factor 0 is too large');
+    await training.close();
+    await working.close();
+  });
+
   it('leaves no room of states open when it is cancelled or fails at the start', async () => {
     class Room extends MemoryStates {
       isClosed = false;

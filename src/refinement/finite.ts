@@ -1,0 +1,19 @@
+import { QuantscopeError, type ErrorPlace } from '../model/errors';
+
+/**
+ * NaN and infinities spread from one number to all: what was reached before them is all that is of use.
+ * @param what the numbers are, as the beginning of a sentence.
+ * @throws QuantscopeError REQUEST.
+ */
+export function requireFinite(what: string, numbers: ArrayLike<number>, place: ErrorPlace = {}): void {
+  for (let i = 0; i < numbers.length; i++)
+    if (!Number.isFinite(numbers[i])) throw stopped(`${what} are not finite (${numbers[i]})`, place);
+}
+
+/** @param why the refinement cannot go on, as the beginning of a sentence. */
+export const stopped = (why: string, place: ErrorPlace): QuantscopeError =>
+  new QuantscopeError(
+    'REQUEST',
+    `${why}: the refinement cannot go on. The best state that was measured before is kept, and --finish writes it.`,
+    place,
+  );
