@@ -23,6 +23,7 @@ const blocksWithHeadNorms = 64;
  */
 export const commandR: ArchitectureDescription = {
   name: 'command-r',
+  family: 'Command R, Command R+',
   classes: { CohereForCausalLM: 'cohere' },
   convert(config) {
     config.expect('hidden_act', 'silu', 'silu');

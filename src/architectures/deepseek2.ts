@@ -23,6 +23,8 @@ import { readRope, ropeKeyValues, ropeParameters, yarnMagnitude, type Rope } fro
  */
 export const deepseek2: ArchitectureDescription = {
   name: 'deepseek2',
+  family: 'DeepSeek V2, V3, R1',
+  remark: 'with groups of experts (V2, 236B) llama.cpp picks a few experts differently',
   classes: { DeepseekV2ForCausalLM: 'deepseek_v2', DeepseekV3ForCausalLM: 'deepseek_v3' },
   convert(config) {
     config.expect('hidden_act', 'silu', 'silu');

@@ -9,6 +9,10 @@ import type { ForwardTraits } from './forward';
 export interface ArchitectureDescription {
   /** `general.architecture`; the prefix of its key-values. */
   readonly name: string;
+  /** What its models are called, for lists; the names of the classes say it where it is absent. */
+  readonly family?: string;
+  /** What those who choose a model should know, as part of a sentence. */
+  readonly remark?: string;
   /** Classes in `architectures` of config.json → `model_type`, which decides where no class is listed. */
   readonly classes: Readonly<Record<string, string>>;
   /** Where several descriptions have a class: whether a config.json is of this one. The first that fits counts. */

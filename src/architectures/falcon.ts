@@ -22,6 +22,7 @@ import { readRope, refuseFactors } from './rope';
  */
 export const falcon: ArchitectureDescription = {
   name: 'falcon',
+  family: 'Falcon',
   classes: { FalconForCausalLM: 'falcon', RWForCausalLM: 'RefinedWeb' },
   convert(config) {
     expectGelu(config, 'activation', 'gelu');

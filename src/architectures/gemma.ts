@@ -18,6 +18,7 @@ import { refuseFactors } from './rope';
 /** Gemma 1: heads wider than the hidden size, GELU, norms around 1. llama.cpp always takes the embedding as output. */
 export const gemma: ArchitectureDescription = {
   name: 'gemma',
+  family: 'Gemma',
   classes: { GemmaForCausalLM: 'gemma' },
   forward: { rotation: 'halves', activation: 'gelu', scaledEmbedding: true },
   convert(config) {

@@ -26,6 +26,7 @@ const largeBlocks = 46;
 /** Gemma 2: norms on both sides, capped scores and logits, a sliding window in every other layer. */
 export const gemma2: ArchitectureDescription = {
   name: 'gemma2',
+  family: 'Gemma 2',
   classes: { Gemma2ForCausalLM: 'gemma2' },
   forward: {
     rotation: 'halves',

@@ -20,6 +20,7 @@ const largeBlocks = 62;
  */
 export const gemma3: ArchitectureDescription = {
   name: 'gemma3',
+  family: 'Gemma 3 (text)',
   classes: { Gemma3ForCausalLM: 'gemma3_text', Gemma3ForConditionalGeneration: 'gemma3' },
   forward: {
     rotation: 'halves',

@@ -17,6 +17,7 @@ import { bool, u32 } from './keyValues';
  */
 export const gemmaEmbedding: ArchitectureDescription = {
   name: 'gemma-embedding',
+  family: 'EmbeddingGemma',
   classes: { Gemma3TextModel: 'gemma3_text' },
   embeds: true,
   denseLayers: true,

@@ -14,6 +14,7 @@ import { u32 } from './keyValues';
 /** GPT-2: learned positions, and matrices that the checkpoint keeps as [in, out]. */
 export const gpt2: ArchitectureDescription = {
   name: 'gpt2',
+  family: 'GPT-2',
   classes: { GPT2LMHeadModel: 'gpt2' },
   convert(config) {
     expectGelu(config, 'activation_function', 'gelu_new');

@@ -25,6 +25,8 @@ const period = 2;
  */
 export const gptOss: ArchitectureDescription = {
   name: 'gpt-oss',
+  family: 'gpt-oss',
+  remark: 'experts keep their codes and scales with `--type MXFP4_MOE`',
   classes: { GptOssForCausalLM: 'gpt_oss' },
   forward: {
     rotation: 'halves',

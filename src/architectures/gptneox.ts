@@ -17,6 +17,7 @@ import { refuseFactors } from './rope';
 /** GPT-NeoX and Pythia: query, key and value fused head by head, which GGUF has one after the other. */
 export const gptneox: ArchitectureDescription = {
   name: 'gptneox',
+  family: 'GPT-NeoX, Pythia',
   classes: { GPTNeoXForCausalLM: 'gpt_neox' },
   convert(config) {
     expectGelu(config, 'hidden_act', 'gelu');

@@ -20,6 +20,8 @@ import { usualWindow, windowWithoutKey } from './slidingWindow';
 /** Llama 1 to 3, Mistral 7B, SmolLM and others of the same layout. llama.cpp rotates neighbouring pairs. */
 export const llama: ArchitectureDescription = {
   name: 'llama',
+  family: 'Llama 1 to 3, Mistral 7B, SmolLM 1 and 2',
+  remark: 'rope scalings of Llama 3 and YaRN; llama.cpp has no window for Mistral',
   classes: { LlamaForCausalLM: 'llama', MistralForCausalLM: 'mistral' },
   forward: { rotation: 'pairs', activation: 'silu', normalizedExperts: true },
   convert(config) {

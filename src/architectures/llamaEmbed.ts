@@ -5,6 +5,7 @@ import { llama } from './llama';
 /** Llama whose tokens see later ones, too: llama-embed-nemotron. llama.cpp has an architecture of its own for it. */
 export const llamaEmbed: ArchitectureDescription = {
   name: 'llama-embed',
+  family: 'llama-embed',
   classes: { LlamaBidirectionalModel: 'llama_bidirec' },
   embeds: true,
   convert(config) {

@@ -19,6 +19,8 @@ import { windowWithoutKey } from './slidingWindow';
 /** Mixtral: llama's attention, and experts whose matrices GGUF merges. */
 export const mixtral: ArchitectureDescription = {
   name: 'llama',
+  family: 'Mixtral',
+  remark: 'llama.cpp has no window for it',
   classes: { MixtralForCausalLM: 'mixtral' },
   forward: { rotation: 'pairs', activation: 'silu', normalizedExperts: true },
   convert(config) {

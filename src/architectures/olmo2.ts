@@ -18,6 +18,7 @@ import { refuseFactors } from './rope';
 /** OLMo 2: norms after attention and feed-forward instead of before, and over all heads of query and key together. */
 export const olmo2: ArchitectureDescription = {
   name: 'olmo2',
+  family: 'OLMo 2',
   classes: { Olmo2ForCausalLM: 'olmo2' },
   forward: { rotation: 'halves', activation: 'silu' },
   convert(config) {

@@ -17,6 +17,7 @@ import { refuseFactors } from './rope';
 /** Phi 1, 1.5 and 2: parallel attention and feed-forward after one layer norm, biases everywhere. */
 export const phi2: ArchitectureDescription = {
   name: 'phi2',
+  family: 'Phi 1, 1.5, 2',
   classes: { PhiForCausalLM: 'phi' },
   convert(config) {
     expectGelu(config, 'hidden_act', 'gelu_new');

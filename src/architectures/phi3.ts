@@ -24,6 +24,8 @@ import { windowWithoutKey } from './slidingWindow';
  */
 export const phi3: ArchitectureDescription = {
   name: 'phi3',
+  family: 'Phi 3, 3.5, 4',
+  remark: 'llama.cpp has no window for it',
   classes: { Phi3ForCausalLM: 'phi3' },
   forward: { rotation: 'halves', activation: 'silu' },
   convert(config) {

@@ -19,6 +19,8 @@ import { usualWindow, windowWithoutKey } from './slidingWindow';
 /** Qwen 1.5, 2 and 2.5: llama with biases of query, key and value, and halves rotated instead of pairs. */
 export const qwen2: ArchitectureDescription = {
   name: 'qwen2',
+  family: 'Qwen 2, 2.5',
+  remark: 'llama.cpp has no window for it, where one is enabled',
   classes: { Qwen2ForCausalLM: 'qwen2' },
   forward: { rotation: 'halves', activation: 'silu' },
   convert(config) {

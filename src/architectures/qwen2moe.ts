@@ -22,6 +22,7 @@ import { usualWindow, windowWithoutKey } from './slidingWindow';
 /** Qwen 1.5 and 2 with experts: those that a router chooses, and one with its own gate that all tokens share. */
 export const qwen2moe: ArchitectureDescription = {
   name: 'qwen2moe',
+  family: 'Qwen 1.5 and 2 with experts',
   classes: { Qwen2MoeForCausalLM: 'qwen2_moe' },
   forward: { rotation: 'halves', activation: 'silu' },
   convert(config) {

@@ -19,6 +19,8 @@ import { usualWindow, windowWithoutKey } from './slidingWindow';
 /** Qwen 3: no biases, but a norm of each head's query and key. */
 export const qwen3: ArchitectureDescription = {
   name: 'qwen3',
+  family: 'Qwen 3',
+  remark: 'llama.cpp has no window for it, where one is enabled',
   classes: { Qwen3ForCausalLM: 'qwen3' },
   forward: { rotation: 'halves', activation: 'silu' },
   convert(config) {

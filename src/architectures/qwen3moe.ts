@@ -19,6 +19,7 @@ import { usualWindow, windowWithoutKey } from './slidingWindow';
 /** Qwen 3 with experts. */
 export const qwen3moe: ArchitectureDescription = {
   name: 'qwen3moe',
+  family: 'Qwen 3 with experts',
   classes: { Qwen3MoeForCausalLM: 'qwen3_moe' },
   forward: { rotation: 'halves', activation: 'silu', normalizedExperts: true },
   convert(config) {

@@ -7,6 +7,7 @@ import type { ArchitectureDescription } from './description';
 import type { ForwardTraits } from './forward';
 import { commandR } from './commandR';
 import { deepseek2 } from './deepseek2';
+import { ernie45 } from './ernie45';
 import { falcon } from './falcon';
 import { gemma } from './gemma';
 import { gemma2 } from './gemma2';
@@ -15,6 +16,7 @@ import { gemmaEmbedding } from './gemmaEmbedding';
 import { gpt2 } from './gpt2';
 import { gptneox } from './gptneox';
 import { gptOss } from './gptOss';
+import { internlm3 } from './internlm3';
 import { llama } from './llama';
 import { llamaEmbed } from './llamaEmbed';
 import { mixtral } from './mixtral';
@@ -25,6 +27,7 @@ import { qwen2 } from './qwen2';
 import { qwen2moe } from './qwen2moe';
 import { qwen3 } from './qwen3';
 import { qwen3moe } from './qwen3moe';
+import { seedOss } from './seedOss';
 import { smollm3 } from './smollm3';
 import { stablelm } from './stablelm';
 import { starcoder2 } from './starcoder2';
@@ -45,8 +48,11 @@ export const architectures: readonly ArchitectureDescription[] = [
   qwen3,
   qwen3moe,
   smollm3,
+  internlm3,
+  seedOss,
   commandR,
   deepseek2,
+  ernie45,
   falcon,
   gpt2,
   gptneox,

@@ -21,6 +21,8 @@ const interval = 4;
 /** SmolLM 3: llama without rotary embedding in every fourth layer. */
 export const smollm3: ArchitectureDescription = {
   name: 'smollm3',
+  family: 'SmolLM 3',
+  remark: 'llama.cpp has no window for it, where one is enabled',
   classes: { SmolLM3ForCausalLM: 'smollm3' },
   forward: { rotation: 'pairs', activation: 'silu', rotationPeriod: interval },
   convert(config) {

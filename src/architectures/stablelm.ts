@@ -21,6 +21,7 @@ import { refuseFactors } from './rope';
  */
 export const stablelm: ArchitectureDescription = {
   name: 'stablelm',
+  family: 'StableLM',
   classes: { StableLmForCausalLM: 'stablelm', StableLMEpochForCausalLM: 'stablelm_epoch' },
   convert(config) {
     config.expect('hidden_act', 'silu', 'silu');

@@ -23,6 +23,8 @@ import { windowWithoutKey } from './slidingWindow';
  */
 export const starcoder2: ArchitectureDescription = {
   name: 'starcoder2',
+  family: 'StarCoder 2',
+  remark: 'llama.cpp has no window for it',
   classes: { Starcoder2ForCausalLM: 'starcoder2' },
   convert(config) {
     expectGelu(config, 'hidden_act', 'gelu_pytorch_tanh');

@@ -28,6 +28,7 @@ import {
 import { deepseek, deepseek3 } from './deepseekCheckpoints';
 import { gptOss, gptOssPlain } from './gptOssCheckpoints';
 import { olderCheckpoints } from './olderCheckpoints';
+import { simpleCheckpoints } from './simpleCheckpoints';
 
 const llama3Scaling = {
   rope_type: 'llama3',
@@ -440,6 +441,7 @@ export const checkpoints: Readonly<Record<string, CheckpointSpec>> = {
     },
     dtype: 'F32',
   },
+  ...simpleCheckpoints,
   deepseek2: deepseek(null),
   'deepseek2 with compressed queries': deepseek(24),
   'deepseek2, version 3': deepseek3(),

@@ -4,11 +4,12 @@ import type { CheckpointSpec } from './checkpointParts';
 import { checkpoints } from './checkpoints';
 import { embeddingCheckpoints } from './embeddingCheckpoints';
 
-/** Every tiny checkpoint, by what it is. */
-export const allCheckpoints: Readonly<Record<string, CheckpointSpec>> = {
-  ...checkpoints,
-  ...embeddingCheckpoints,
-};
+/** Every tiny checkpoint whose tensors are plain weights, by what it is. */
+export const allCheckpoints: Readonly<Record<string, CheckpointSpec>> = Object.fromEntries(
+  Object.entries({ ...checkpoints, ...embeddingCheckpoints }).filter(
+    ([, { shapes }]) => !Object.keys(shapes).some((name) => name.endsWith('_blocks')),
+  ),
+);
 
 /** Descriptors of the tensors of a tiny checkpoint that no file holds; codes and scales of gpt-oss are one weight each. */
 export const describedTensors = (

@@ -180,3 +180,21 @@ export function statesOf({ embed, blocks, norm }: Model, tokens: readonly number
   const start = tokens.map((token, position) => embed(token, position));
   return blocks.reduce<readonly Vector[]>((x, block) => block(x), start).map(norm);
 }
+
+/** Embedding, blocks, last norm and output under llama's names. */
+export function decoder(
+  checkpoint: Checkpoint,
+  block: (index: number, prefix: string) => Block,
+  offset = 0,
+): Model {
+  const tied = !checkpoint.has('lm_head.weight');
+  const table = 'model.embed_tokens.weight';
+  return {
+    embed: embedding(checkpoint, table),
+    blocks: Array.from({ length: checkpoint.number('num_hidden_layers') }, (_, i) =>
+      block(i, `model.layers.${i}`),
+    ),
+    norm: rms(checkpoint, 'model.norm', offset),
+    output: tied ? (x) => multiply(checkpoint.tensor(table), x) : linear(checkpoint, 'lm_head'),
+  };
+}

@@ -7,6 +7,7 @@ import type { Checkpoint, Config } from './checkpoint';
 import {
   attention,
   blocksOf,
+  decoder,
   embedding,
   gated,
   headSizeOf,
@@ -25,6 +26,7 @@ import {
   type Layer,
   type Model,
 } from './decoder';
+import { simpleModels } from './simpleModels';
 import { add, layerNorm, multiply, rowsOf, scale, type Tensor, type Vector } from './math';
 import { rotationOf, turnedOf } from './rope';
 
@@ -57,20 +59,6 @@ export function referenceEmbedding(
   const sum = states.reduce((total, state) => add(total, state));
   const pooled = pooling === 'mean' ? scale(sum, 1 / states.length) : states.at(-1)!;
   return dense.reduce((vector, matrix) => multiply(matrix, vector), pooled);
-}
-
-/** Embedding, blocks, last norm and output under llama's names. */
-function decoder(checkpoint: Checkpoint, block: (index: number, prefix: string) => Block, offset = 0): Model {
-  const tied = !checkpoint.has('lm_head.weight');
-  const table = 'model.embed_tokens.weight';
-  return {
-    embed: embedding(checkpoint, table),
-    blocks: Array.from({ length: checkpoint.number('num_hidden_layers') }, (_, i) =>
-      block(i, `model.layers.${i}`),
-    ),
-    norm: rms(checkpoint, 'model.norm', offset),
-    output: tied ? (x) => multiply(checkpoint.tensor(table), x) : linear(checkpoint, 'lm_head'),
-  };
 }
 
 type Change = (index: number, prefix: string) => Partial<AttentionParts>;
@@ -502,4 +490,5 @@ const models: Readonly<Record<string, (checkpoint: Checkpoint, textLength: numbe
   CohereForCausalLM: cohere,
   DeepseekV2ForCausalLM: deepseek2,
   DeepseekV3ForCausalLM: deepseek2,
+  ...simpleModels,
 };

@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import { convertCheckpoint } from '../../../src/architectures/convertCheckpoint';
+import { simpleCheckpoints } from '../../support/simpleCheckpoints';
+import { describeTensors, keyValuesOf, shapesOf } from './support';
+
+const convert = (name: string, change: object = {}, shapes: object = {}) =>
+  convertCheckpoint(
+    describeTensors({ ...simpleCheckpoints[name]!.shapes, ...shapes }),
+    { ...simpleCheckpoints[name]!.config, ...change },
+    'config.json',
+  );
+
+describe('seed-oss conversion', () => {
+  it('calls the norm before the feed-forward network post_attention_norm, and has biases of queries, keys and values', () => {
+    const block = Object.keys(shapesOf(convert('seed-oss'))).filter((name) => name.startsWith('blk.1.'));
+    expect(block.sort()).toEqual(
+      [
+        ...['attn_norm.weight', 'post_attention_norm.weight', 'attn_output.weight'],
+        ...['q', 'k', 'v'].flatMap((part) => [`attn_${part}.weight`, `attn_${part}.bias`]),
+        ...['ffn_gate.weight', 'ffn_up.weight', 'ffn_down.weight'],
+      ]
+        .map((name) => `blk.1.${name}`)
+        .sort(),
+    );
+  });
+
+  it.each([
+    [{ attention_out_bias: true }, /attention_out_bias/],
+    [{ mlp_bias: true }, /mlp_bias/],
+    [{ hidden_act: 'gelu' }, /"gelu"/],
+    [{ rope_scaling: { rope_type: 'llama3', factor: 8 } }, /"llama3" with these settings/],
+    [{ attention_bias: false }, /6 tensors are unexpected: "model\.layers\.0\.self_attn\.q_proj\.bias"/],
+  ])('rejects %j', (change, message) => {
+    expect(() => convert('seed-oss', change)).toThrow(message);
+  });
+});
+
+describe('ernie 4.5 conversion', () => {
+  it('leaves the rows of queries and keys in their order, which is that of llama.cpp', () => {
+    const { tensors } = convert('ernie 4.5');
+    expect(tensors.filter(({ unit }) => unit !== undefined)).toEqual([]);
+  });
+
+  it('has the defaults of the class', () => {
+    const absent = { rope_theta: undefined, tie_word_embeddings: undefined, rms_norm_eps: undefined };
+    expect(keyValuesOf(convert('ernie 4.5', absent))).toMatchObject({
+      'ernie4_5.rope.freq_base': 500_000,
+      'ernie4_5.attention.layer_norm_rms_epsilon': 1e-5,
+    });
+  });
+
+  it('rejects biases, which llama.cpp does not add everywhere', () =>
+    expect(() => convert('ernie 4.5', { use_bias: true })).toThrow(/"use_bias" is true/));
+});
+
+describe('internlm3 conversion', () => {
+  it('is written as llama, with a note on dynamic rope scaling', () => {
+    const { architecture, notes } = convert('internlm3');
+    expect(architecture).toBe('llama');
+    expect(notes).toEqual([expect.stringContaining('Dynamic rope scaling stretches texts of more than 256')]);
+  });
+
+  it('has biases of queries, keys and values by "qkv_bias", and all others by "bias"', () => {
+    expect(() => convert('internlm3', { qkv_bias: true })).toThrow(/6 tensors are missing: .*q_proj\.bias/);
+    expect(() => convert('internlm3', { bias: true })).toThrow(
+      /8 tensors are missing: .*o_proj\.bias.*mlp\.gate_proj\.bias/,
+    );
+  });
+});
