@@ -246,7 +246,8 @@ interface Transposed {
   readonly name: string;
 }
 
-function transpose(
+/** A matrix of plain numbers, `[rows, columns]`, as `[columns, rows]`. @throws QuantscopeError UNSUPPORTED for weights in blocks. */
+export function transpose(
   from: Uint8Array,
   to: Uint8Array,
   { rows, first, step, weightBytes, name }: Transposed,

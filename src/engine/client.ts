@@ -55,6 +55,7 @@ const kinds: Readonly<Record<EngineMethod, ProcessKind>> = {
   'model/verifyHeaders': 'interactive',
   'model/repair': 'job',
   'model/convert': 'job',
+  'model/convertPreview': 'interactive',
   'device/probe': 'interactive',
   'gpuRuntime/status': 'interactive',
   'gpuRuntime/offer': 'interactive',

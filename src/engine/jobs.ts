@@ -7,6 +7,7 @@ import { loadedModelJob } from './jobs/loadedModel';
 import { calibrationJob } from './jobs/calibration';
 import { certifyEstimateJob, certifyJob } from './jobs/certify';
 import { compareModelsJob, overlayJob } from './jobs/compare';
+import { convertJob, previewConvertJob } from './jobs/convert';
 import {
   evaluationJob,
   pairEvaluationsJob,
@@ -39,7 +40,7 @@ import { repairJob } from './jobs/repair';
 import { rivalJob } from './jobs/rivals';
 import { regionJob } from './jobs/region';
 import { estimateJob, probeJob, sensitivityJob, storedSensitivityJob } from './jobs/sensitivity';
-import { analyseJob, compareJob, quantizeJob, convertJob, storedJob } from './jobs/tensors';
+import { analyseJob, compareJob, quantizeJob, storedJob } from './jobs/tensors';
 import { verifyHeadersJob, verifyJob } from './jobs/verify';
 import type { OpenModels } from './models';
 
@@ -67,6 +68,7 @@ export function createJobs(models: OpenModels): Jobs {
     'model/verifyHeaders': verifyHeadersJob(models),
     'model/repair': repairJob(models),
     'model/convert': convertJob(models),
+    'model/convertPreview': previewConvertJob(models),
     'device/probe': probeJob(),
     'gpuRuntime/status': gpuRuntimeStatusJob(),
     'gpuRuntime/offer': gpuRuntimeOfferJob(),

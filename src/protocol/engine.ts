@@ -7,6 +7,7 @@ import type {
   TensorRegion,
 } from './analysis';
 import type { Certificate, CertifyEstimate } from './certificate';
+import type { ConvertParams, ConvertPreview, ConvertResult } from './convert';
 import type { EvidenceEstimate, EvidenceParams, EvidenceResult, StoredEvidence } from './evidence';
 import type { LoadedModel } from './loadedModel';
 import type { ModelComparison, TensorOverlay } from './compare';
@@ -108,8 +109,10 @@ export interface EngineRequests {
   'model/repair': { params: RepairParams; result: RepairResult };
   /** The same of sizes and headers only: reads no weights. */
   'model/verifyHeaders': { params: ModelRef; result: VerifyResult };
-  /** Writes the tensors of PyTorch files as one safetensors file, unchanged. */
-  'model/convert': { params: ModelRef & { out: string }; result: ConvertResult };
+  /** Writes the tensors of a model as safetensors: one file, or a checkpoint's folder. */
+  'model/convert': { params: ConvertParams; result: ConvertResult };
+  /** Dry run: reads no weights, writes nothing. */
+  'model/convertPreview': { params: ConvertParams; result: ConvertPreview };
   'device/probe': { params: { device: DeviceChoice; refresh?: boolean }; result: DeviceReport };
   'gpuRuntime/status': { params: Record<string, never>; result: GpuRuntimeStatus };
   /** What an installation would fetch. `proxy`: address of the editor's; else the environment's is used. */
@@ -268,13 +271,6 @@ export interface QuantizeResult {
   out: string;
   bytes: number;
   tensors: readonly { tensor: string; result: FormatError }[];
-}
-
-export interface ConvertResult {
-  readonly out: string;
-  /** Of the file. */
-  readonly bytes: number;
-  readonly tensors: number;
 }
 
 export interface SensitivityParams extends ModelRef {

@@ -108,7 +108,7 @@ async function remakerOf(
         signal,
       });
     case 'convert':
-      return remakeConverted(model, { signal });
+      return remakeConverted(model, manifest, { signal });
     case 'checkpoint':
       return remakeCheckpoint(model, manifest, source.path, {
         prepare: (plan) =>

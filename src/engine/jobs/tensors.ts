@@ -1,7 +1,6 @@
 import { analyseTensor } from '../../analysis/analyse';
 import { compareFormats } from '../../analysis/compare';
 import { analyseStored } from '../../analysis/stored';
-import { pytorchToSafetensors } from '../../exporter/pytorchToSafetensors';
 import { quantizeTensors } from '../../exporter/quantizeTensors';
 import { inputsOf } from '../../files/inputs';
 import { plural } from '../../protocol/words';
@@ -75,18 +74,6 @@ export function quantizeJob(models: OpenModels): Job<'tensor/quantize'> {
       const onProgress = (done: number, total: number): void => progress({ message, done, total });
       const written = await quantizeTensors(model, choices, out, { inputs, signal, onProgress });
       return { out, ...written };
-    });
-  };
-}
-
-export function convertJob(models: OpenModels): Job<'model/convert'> {
-  return (params, { signal, progress }) => {
-    checkParams('model/convert', params, { ...modelKinds, out: 'path' });
-    const { out } = params;
-    return models.use(params, signal, async (model) => {
-      const inputs = await inputsOf(model.description);
-      await inputs.check([out]);
-      return { out, ...(await pytorchToSafetensors(model, out, { inputs, signal, onProgress: progress })) };
     });
   };
 }

@@ -19,12 +19,24 @@ export function withKeys(text: string, changes: Readonly<Record<string, unknown>
   );
   const all = [...kept, ...set];
   if (isSorted) all.sort((a, b) => (a.key < b.key ? -1 : 1));
-  return objectText(
-    all.map(({ key, value }) => `${JSON.stringify(key)}: ${value}`),
-    '',
+  return entriesText(all, '');
+}
+
+/** The text of a JSON object with the values of its members, and of objects in it, replaced where the keys are the same, at any depth. */
+export function withValues(text: string, values: Readonly<Record<string, string>>, indent = ''): string {
+  const entries = entriesOf(text).map(({ key, value }) => {
+    if (value.startsWith('{')) return { key, value: withValues(value, values, `${indent}  `) };
+    return { key, value: Object.hasOwn(values, key) ? JSON.stringify(values[key]) : value };
+  });
+  return entriesText(entries, indent);
+}
+
+const entriesText = (entries: readonly Entry[], indent: string): string =>
+  objectText(
+    entries.map(({ key, value }) => `${JSON.stringify(key)}: ${value}`),
+    indent,
     ['{', '}'],
   );
-}
 
 /** Changes of a config.json that remove how its weights were quantized. */
 export const withoutQuantization = { quantization_config: undefined, compression_config: undefined } as const;

@@ -79,14 +79,7 @@ export function recordOf(
     tensors.flatMap(({ matrix }) => (matrix ? [[matrix.method.id, matrix.method.version]] : [])),
   );
   return {
-    ...{ writtenBy: 'quantscope', version: 1 },
-    source: {
-      name: description.name,
-      files: description.files.map(({ path, size: bytes, headerHash, contentHash }) => ({
-        ...{ name: basename(path), bytes, headerHash },
-        ...(contentHash === undefined ? {} : { contentHash }),
-      })),
-    },
+    ...recordOfSource(description),
     recipe,
     canonical: canonicalRecipe(recipe),
     methods: Object.fromEntries(methods),
@@ -99,3 +92,15 @@ export function recordOf(
     files,
   };
 }
+
+/** What every such record begins with: who wrote it, and the model that the folder was made of. */
+export const recordOfSource = ({ name, files }: Model['description']): Record<string, unknown> => ({
+  ...{ writtenBy: 'quantscope', version: 1 },
+  source: {
+    name,
+    files: files.map(({ path, size: bytes, headerHash, contentHash }) => ({
+      ...{ name: basename(path), bytes, headerHash },
+      ...(contentHash === undefined ? {} : { contentHash }),
+    })),
+  },
+});

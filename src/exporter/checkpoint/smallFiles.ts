@@ -11,34 +11,37 @@ const maxBytes = 64 * 1024 * 1024;
 const weights =
   /\.(?:safetensors|sft|bin|pt|pth|ckpt|gguf|ggml|onnx|onnx_data|h5|msgpack|npz|ot|tflite|pdparams)$|\.(?:index|digests)\.json$|\.partial$/i;
 
+/** How an earlier quantization is described: copied where the weights stay as it left them. */
+export const quantizationFiles: ReadonlySet<string> = new Set([
+  ...['quantize_config.json', 'quant_config.json', 'quant_log.csv', 'recipe.yaml', 'hf_quant_config.json'],
+]);
+
 /** What is written again, or describes an earlier quantization. */
 const own = new Set([
-  ...['config.json', 'README.md', recordName, '.gitattributes'],
-  ...[
-    'quantize_config.json',
-    'quant_config.json',
-    'quant_log.csv',
-    'recipe.yaml',
-    'hf_quant_config.json',
-    'imatrix.dat',
-  ],
+  ...['config.json', 'README.md', recordName, '.gitattributes', 'imatrix.dat'],
+  ...quantizationFiles,
 ]);
 
 /** Texts that belong to a checkpoint, among others that may lie in its folder. */
 const texts = /^(?:vocab|merges|added_tokens|.*(?:licen[cs]e|notice|policy|readme).*)/i;
 
-const isCopied = (name: string): boolean =>
-  !own.has(name) &&
+const isCopied = (name: string, also: ReadonlySet<string>): boolean =>
+  (!own.has(name) || also.has(name)) &&
   !weights.test(name) &&
   !name.startsWith('.') &&
   (!/\.txt$/i.test(name) || texts.test(name));
 
 /**
  * The files of a checkpoint that are copied to a quantized one: tokenizer, generation settings, templates, licence, code; folders of
- * sentence-transformers' modules with their weights. @returns paths in the folder.
+ * sentence-transformers' modules with their weights.
+ * @param also names that a quantization writes again, and are copied here.
+ * @returns paths in the folder.
  */
-export async function filesToCopy({ folder, modules }: Pick<Model, 'folder' | 'modules'>): Promise<string[]> {
-  const top = (await readdir(folder)).filter(isCopied);
+export async function filesToCopy(
+  { folder, modules }: Pick<Model, 'folder' | 'modules'>,
+  also: ReadonlySet<string> = new Set(),
+): Promise<string[]> {
+  const top = (await readdir(folder)).filter((name) => isCopied(name, also));
   const ofModules: string[] = [];
   for (const { path } of modules ?? []) {
     if (path === '') continue;

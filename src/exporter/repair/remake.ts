@@ -5,12 +5,13 @@ import { modelHash } from '../../model/identity';
 import { imatrixHash, type Imatrix } from '../../model/imatrix';
 import { isRecord } from '../../model/json';
 import type { Model } from '../../model/model';
-import { readElements } from '../../model/strides';
 import { objectives, type Objective } from '../../protocol/export';
-import type { StoredPart, TensorDescriptor } from '../../protocol/model';
+import type { ConvertSettings } from '../../protocol/convert';
 import type { EvidenceSource } from '../../quant/evidence';
 import { CodeOptimiser } from '../codes/optimisedCodes';
 import { encodeTensors } from '../encodeTensor';
+import { planConversion } from '../convert/planConversion';
+import { tensorData } from '../convert/tensorData';
 import { planExport, type ExportTarget } from '../plan';
 import type { Remake } from './repairFile';
 
@@ -95,23 +96,16 @@ function checkImatrix(recorded: unknown, imatrix: Imatrix | undefined, file: str
     throw refuse(`The file was made with the importance matrix ${name}; this is another one.`, file);
 }
 
-/** Bytes that are read at a time. */
-const chunkBytes = 4 * 1024 * 1024;
-
-/** Copies tensors of PyTorch files again. */
-export function remakeConverted(model: Model, { signal }: RemakeInputs): Remake {
-  const stored = model.description.tensors.flatMap(
-    (tensor): readonly (TensorDescriptor | StoredPart)[] => tensor.stored?.parts ?? [tensor],
-  );
+/** Converts tensors again, as the list of digests says. @throws QuantscopeError as `convertModel`. */
+export function remakeConverted(model: Model, { origin }: DigestManifest, { signal }: RemakeInputs): Remake {
+  const settings = (origin?.settings ?? {}) as ConvertSettings;
   return async (names, write) => {
-    for (const tensor of stored) {
-      if (!names.has(tensor.name)) continue;
-      const source = model.source(tensor.file);
-      for (let at = 0; at < tensor.byteLength; at += chunkBytes) {
-        const chunk = new Uint8Array(Math.min(chunkBytes, tensor.byteLength - at));
-        await readElements(source, tensor, at, chunk, signal);
-        await write(tensor.name, chunk);
-      }
+    const { tensors } = planConversion(model, settings);
+    for (const planned of tensors) {
+      if (!names.has(planned.name)) continue;
+      const { allowInfinity } = settings;
+      for await (const bytes of tensorData(model, planned, { allowInfinity, signal }))
+        await write(planned.name, bytes);
     }
   };
 }

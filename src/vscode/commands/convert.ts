@@ -1,7 +1,7 @@
 import { basename, join } from 'node:path';
 import * as vscode from 'vscode';
 import { QuantscopeError } from '../../model/errors';
-import type { ConvertResult } from '../../protocol/engine';
+import type { ConvertResult } from '../../protocol/convert';
 import { plural, size } from '../../protocol/words';
 import { commands } from '../contributions';
 import { messageOf } from '../host';

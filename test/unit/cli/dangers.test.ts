@@ -87,6 +87,6 @@ describe('a PyTorch file as safetensors', () => {
     expect(readFileSync(out).subarray(-8)).toEqual(Buffer.from(Float32Array.of(3, 4).buffer));
     const over = await quantscope('convert', path, '--out', path);
     expect(over.code).toBe(1);
-    expect(over.stderr).toContain('The output would replace an input file');
+    expect(over.stderr).toContain('The output exists and is not a folder');
   });
 });

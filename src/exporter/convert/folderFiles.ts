@@ -1,0 +1,45 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Model } from '../../model/model';
+import { withKeys, withoutQuantization, withValues } from '../checkpoint/jsonText';
+import { filesToCopy, quantizationFiles } from '../checkpoint/smallFiles';
+import type { ConversionPlan } from './planConversion';
+
+/** What a folder holds besides weights. */
+export interface FolderFiles {
+  /** By their names. */
+  readonly texts: ReadonlyMap<string, string>;
+  /** Paths in the folder of the model. */
+  readonly copied: readonly string[];
+}
+
+/** transformers' names of dtypes. */
+const torchNames: Readonly<Record<string, string>> = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' };
+
+/**
+ * The files of a checkpoint besides its weights. Without a config.json a file of weights lies anywhere: what is next to it does not belong
+ * to it.
+ */
+export async function folderFiles(model: Model, plan: ConversionPlan): Promise<FolderFiles> {
+  if (model.configProblem) throw model.configProblem;
+  if (!model.config) return { texts: new Map(), copied: [] };
+  const also = new Set(['README.md', ...(plan.isDecoded ? [] : quantizationFiles)]);
+  const text = await readFile(join(model.folder, 'config.json'), 'utf8');
+  return {
+    texts: new Map([['config.json', configText(text, plan)]]),
+    copied: await filesToCopy(model, also),
+  };
+}
+
+/** config.json as it is, but for the dtype and the quantization where these change. */
+export function configText(
+  source: string,
+  { statedDtype, isDecoded }: Pick<ConversionPlan, 'statedDtype' | 'isDecoded'>,
+): string {
+  if (statedDtype === undefined) return source;
+  const name = torchNames[statedDtype]!;
+  const inStep = withValues(source, { torch_dtype: name, dtype: name });
+  const states = /"(?:torch_)?dtype"\s*:/.test(source);
+  const changes = { ...(isDecoded ? withoutQuantization : {}), ...(states ? {} : { torch_dtype: name }) };
+  return `${withKeys(inStep, changes)}${source.endsWith('\n') ? '\n' : ''}`;
+}

@@ -1,0 +1,148 @@
+import { join, sep } from 'node:path';
+import { unchanged, type ConvertedTensor } from '../../architectures/convertedTensor';
+import { modelDtype } from '../../layouts/layout';
+import { dtypeNamed, safetensorsDtype } from '../../model/dtypes';
+import { QuantscopeError } from '../../model/errors';
+import type { Model } from '../../model/model';
+import type { ConvertSettings } from '../../protocol/convert';
+import type { StoredPart, TensorDescriptor } from '../../protocol/model';
+import { plural } from '../../protocol/words';
+import type { FloatDtype } from './castNumbers';
+import { tensorBytes, type SafetensorsTensor } from '../safetensorsHeader';
+
+/** A tensor of the output. */
+interface PlannedTensor extends SafetensorsTensor {
+  /** How the model has it. */
+  readonly from: string;
+  readonly bytes: number;
+}
+
+/** One whose bytes are copied. */
+export interface CopiedTensor extends PlannedTensor {
+  readonly copied: TensorDescriptor | StoredPart;
+}
+
+/** One whose weights are decoded and rounded to F32, F16 or BF16. */
+export interface RoundedTensor extends PlannedTensor {
+  readonly dtype: FloatDtype;
+  /** Rows of the model that follow each other in the output. Orders of their units are undone; what is added is added before rounding. */
+  readonly rounded: readonly ConvertedTensor[];
+}
+
+export type PlannedConversion = CopiedTensor | RoundedTensor;
+
+/** What becomes of the tensors of a model; read from headers alone. */
+export interface ConversionPlan {
+  readonly tensors: readonly PlannedConversion[];
+  /** Dtype that config.json is to state, where it changes. */
+  readonly statedDtype?: FloatDtype;
+  /** Weights were decoded: nothing of the output is quantized. */
+  readonly isDecoded: boolean;
+  readonly notes: readonly string[];
+}
+
+/** Dtype of decoded weights where neither the settings nor config.json state one. */
+const usualDtype: FloatDtype = 'F16';
+
+/** What runtimes multiply inputs, keys and values by: means nothing for plain weights. */
+const runtimeScale = /\.(?:(?:input|output)_(?:global_)?scale|[kv]_scale)$/;
+
+/**
+ * Plans the conversion of a checkpoint: PyTorch files or safetensors.
+ * @throws QuantscopeError UNSUPPORTED naming the first tensor that cannot be read or decoded; REQUEST where the settings do not fit the model.
+ */
+export function planConversion(model: Model, settings: ConvertSettings = {}): ConversionPlan {
+  const own = ownTensors(model);
+  const isStored = own.some(({ stored }) => stored);
+  refuseSettings(model, settings, isStored);
+  const decodes = settings.decode === true && isStored;
+  const left = decodes ? own.filter(({ name }) => runtimeScale.test(name)) : [];
+  const dtype = settings.dtype?.toUpperCase() as FloatDtype | undefined;
+  const decoded = dtype ?? modelDtype(model.config) ?? usualDtype;
+  const tensors = own
+    .filter((tensor) => !left.includes(tensor))
+    .flatMap((tensor) => {
+      if (!tensor.stored) return planned(tensor, dtype);
+      return decodes ? rounded(tensor, decoded) : tensor.stored.parts.map((part) => copied(part));
+    });
+  const stated = decodes ? decoded : dtype;
+  return {
+    tensors,
+    ...(stated === undefined ? {} : { statedDtype: stated }),
+    isDecoded: decodes,
+    notes:
+      left.length > 0
+        ? [`${plural(left.length, 'scale')} of inputs, keys and values are left out: weights are plain.`]
+        : [],
+  };
+}
+
+/** @throws QuantscopeError UNSUPPORTED, REQUEST where settings and model do not go together. */
+function refuseSettings({ description }: Model, settings: ConvertSettings, isStored: boolean): void {
+  const { path, quantizedLayout } = description;
+  const refuse = (code: 'REQUEST' | 'UNSUPPORTED', message: string): never => {
+    throw new QuantscopeError(code, message, { file: path });
+  };
+  if (settings.allowInfinity && settings.dtype === undefined && !settings.decode)
+    refuse(
+      'REQUEST',
+      'Infinite weights are only allowed where a dtype is given (--dtype): nothing is rounded.',
+    );
+  if (settings.decode && quantizedLayout)
+    refuse('UNSUPPORTED', `The layout ${quantizedLayout.name} cannot be decoded.`);
+  if (settings.decode && !isStored)
+    refuse('REQUEST', 'No weight of the model is stored quantized: there is nothing to decode.');
+  if (settings.dtype === undefined || settings.decode || !(isStored || quantizedLayout)) return;
+  refuse(
+    'REQUEST',
+    'The weights are stored quantized: codes and scales have no other dtype. Decode them (--decode), or leave out the dtype.',
+  );
+}
+
+/** A tensor of the files, in its own dtype unless it holds floats of another one than is asked for. */
+function planned(tensor: TensorDescriptor, dtype: FloatDtype | undefined): PlannedConversion {
+  if (dtype === undefined || tensor.dtype === dtype || !dtypeNamed(tensor.dtype)?.float)
+    return copied(tensor);
+  if (tensor.readable) return rounded(tensor, dtype);
+  const message = `Weights of the dtype ${tensor.dtype} cannot be decoded, so they cannot be converted to ${dtype}.`;
+  throw new QuantscopeError('UNSUPPORTED', message, { file: tensor.file, tensor: tensor.name });
+}
+
+function copied(tensor: TensorDescriptor | StoredPart): CopiedTensor {
+  const { name, dtype, shape } = tensor;
+  return { name, dtype, shape, from: dtype, bytes: tensorBytes({ name, dtype, shape }), copied: tensor };
+}
+
+function rounded(tensor: TensorDescriptor, dtype: FloatDtype): RoundedTensor {
+  const { name, shape, dtype: from } = tensor;
+  return {
+    name,
+    dtype,
+    shape,
+    from,
+    bytes: tensorBytes({ name, dtype, shape }),
+    rounded: [unchanged(tensor)],
+  };
+}
+
+/** The tensors of the files themselves; those of modules next to the model stay in their own files. */
+function ownTensors({ description, modules = [], folder }: Model): readonly TensorDescriptor[] {
+  const others = modules.filter(({ path }) => path !== '').map(({ path }) => join(folder, path) + sep);
+  const own = description.tensors.filter(({ file }) => !others.some((other) => file.startsWith(other)));
+  const { path, missingFiles, part } = description;
+  if (part?.alone !== true && missingFiles.length > 0)
+    throw new QuantscopeError('REQUEST', `Shards are missing: ${missingFiles.slice(0, 5).join(', ')}.`, {
+      file: path,
+    });
+  const lost = own.find((tensor) => !tensor.readable && !canBeCopied(tensor));
+  if (lost)
+    throw new QuantscopeError('UNSUPPORTED', lost.unreadableReason ?? 'The tensor cannot be read.', {
+      ...{ file: lost.file, tensor: lost.name },
+    });
+  if (own.length > 0) return own;
+  throw new QuantscopeError('REQUEST', 'The model has no tensors to convert.', { file: path });
+}
+
+/** A dtype that cannot be decoded is no obstacle to a copy. */
+const canBeCopied = ({ dtype, missingBytes }: TensorDescriptor): boolean =>
+  missingBytes === undefined && safetensorsDtype(dtype)?.decodable === false;
