@@ -1,4 +1,4 @@
-import { frameIfExportable, loadedModel } from '../exporter/exportGguf';
+import { frameIfExportable, loadedModel } from '../exporter/fileFrame';
 import { openModel } from '../layouts/openModel';
 import { readImatrix } from '../model/imatrix';
 import type { LoadedModel } from '../protocol/loadedModel';

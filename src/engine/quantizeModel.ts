@@ -1,8 +1,10 @@
+import { resolve } from 'node:path';
 import { peakMemory, resetPeakMemory } from '../evaluation/measures';
 import { planCheckpoint } from '../exporter/checkpoint/plan';
 import { evidenceKinds, neededEvidence, previewPlan, type MethodPlan } from '../exporter/checkpoint/preview';
 import { outputFolder } from '../exporter/checkpoint/outputFolder';
 import { checkedFolder, writeCheckpoint } from '../exporter/checkpoint/writeCheckpoint';
+import { inputsOf } from '../files/inputs';
 import { QuantscopeError } from '../model/errors';
 import type { Model } from '../model/model';
 import type { EngineRequests } from '../protocol/engine';
@@ -69,9 +71,11 @@ async function quantized(
     return exportOnnxRecipe(model, plan, params, await evidenceFor(model, plan, params, context), context);
   }
   if (recipe.target !== 'checkpoint') {
-    await previewExportedRecipe(model, recipe, params, context); // as above
+    const text = recipe.calibration?.text;
+    const inputs = await inputsOf(model.description, params.recipeFile, text && resolve(text));
+    await previewExportedRecipe(model, recipe, params, { ...context, inputs }); // as above
     const evidence = await evidenceFor(model, codesPlan(recipe), params, context);
-    return exportRecipe(model, recipe, params, evidence, context);
+    return exportRecipe(model, recipe, params, { evidence, inputs }, context);
   }
   const plan = planCheckpoint(model, recipe, params.maxShardBytes);
   await checkedFolder(model, plan, params.out, params.overwrite);

@@ -3,6 +3,7 @@ import { codesMethod, codesMethodName } from '../exporter/codes/codeFinder';
 import { encodingMemory, estimatedExportSeconds, methodMemory, processMemory } from '../exporter/estimates';
 import { exportGguf, previewGguf } from '../exporter/exportGguf';
 import type { ExportTarget } from '../exporter/plan';
+import type { Inputs } from '../files/inputs';
 import { QuantscopeError } from '../model/errors';
 import type { Model } from '../model/model';
 import type { ExportPreview, Objective } from '../protocol/export';
@@ -32,28 +33,27 @@ export async function previewExportedRecipe(
   model: Model,
   recipe: Recipe,
   { out, maxShardBytes }: Pick<QuantizeModelSettings, 'maxShardBytes'> & { readonly out?: string },
-  { signal }: JobContext,
+  { signal, inputs }: Pick<JobContext, 'signal'> & { readonly inputs?: Inputs },
 ): Promise<Omit<QuantizePreview, 'evidence'>> {
-  const preview = await previewGguf(model, targetOf(recipe, maxShardBytes), out, { signal });
+  const preview = await previewGguf(model, targetOf(recipe, maxShardBytes), out, { signal, inputs });
   return described(model, recipe, preview);
 }
 
 /**
  * Writes a GGUF file as a recipe says.
- * @param evidence for optimised codes.
+ * @param read evidence for optimised codes, and all files that were read, since before it was measured.
  * @throws QuantscopeError as `exportGguf`; UNSUPPORTED for other targets.
  */
 export async function exportRecipe(
   model: Model,
   recipe: Recipe,
-  { out, maxShardBytes, recipeFile }: QuantizeModelParams,
-  evidence: EvidenceSource | undefined,
+  { out, maxShardBytes }: QuantizeModelParams,
+  read: { readonly evidence: EvidenceSource | undefined; readonly inputs: Inputs },
   { signal, progress }: JobContext,
 ): Promise<Omit<QuantizeModelResult, 'peakMemory'>> {
-  const result = await exportGguf(model, targetOf(recipe, maxShardBytes), out, {
-    ...{ signal, evidence, onProgress: progress },
-    alsoRead: [recipeFile, evidence?.text.path],
-  });
+  const { evidence } = read;
+  const target = targetOf(recipe, maxShardBytes);
+  const result = await exportGguf(model, target, out, { ...read, signal, onProgress: progress });
   return {
     ...described(model, recipe, result),
     evidence: { ...evidenceKinds(codesPlan(recipe)), ...(evidence ? { text: evidence.text.path } : {}) },

@@ -1,35 +1,34 @@
 import { basename, resolve } from 'node:path';
-import { runtimeShape } from '../ampq/fits/runtimeShape';
-import { QuantscopeError, throwIfCancelled } from '../model/errors';
-import type { Imatrix } from '../model/imatrix';
-import type { KeyValue } from '../model/keyValue';
-import type { Model } from '../model/model';
-import type { EngineProgress, ExportResult } from '../protocol/engine';
-import type { ExportPreview, SplitSettings } from '../protocol/export';
-import type { LoadedModel } from '../protocol/loadedModel';
-import { fileBytesOf, type FileFrame } from '../protocol/plan';
-import type { EvidenceSource } from '../quant/evidence';
 import type { Origin } from '../files/digests/manifest';
 import { writeWithDigests } from '../files/digests/writeWithDigests';
 import { inputsOf, type Inputs } from '../files/inputs';
+import { QuantscopeError, throwIfCancelled } from '../model/errors';
+import type { Model } from '../model/model';
+import type { EngineProgress, ExportResult } from '../protocol/engine';
+import type { ExportPreview } from '../protocol/export';
+import type { EvidenceSource } from '../quant/evidence';
 import { objectiveOver } from './codes/codeFinder';
-import { CodeOptimiser, codesKeyValues, isCodesKey, keepsCodes, optimisedPart } from './codes/optimisedCodes';
+import { CodeOptimiser } from './codes/optimisedCodes';
 import { ensureFreeSpace } from './diskSpace';
 import { encodeTensors, type EncodedPiece } from './encodeTensor';
-import { layOutParts, partName, splitTensors, type SplitRule } from './gguf/splits';
-import { writeGguf, type GgufLayout } from './gguf/writer';
-import { overrideKeyValues } from './options/keyValueOverride';
-import { planExport, type ExportPlan, type ExportTarget } from './plan';
-import type { PlannedTensor } from './plan/tensor';
-import { ProgressMeter } from './progressMeter';
-import { checkpointKeyValues } from './checkpointKeyValues';
+import { writeGguf } from './gguf/writer';
 import { ggufOrigin } from './origin';
+import type { ExportTarget } from './plan';
+import type { PlannedTensor } from './plan/tensor';
+import { prepareGguf, type OutputFile } from './prepareGguf';
+import { ProgressMeter } from './progressMeter';
 
-export interface ExportOptions {
+/** What an export reads and must not replace. */
+interface ReadFiles {
+  /** Files that were read besides the model. */
+  readonly alsoRead?: readonly (string | undefined)[] | undefined;
+  /** All that was read, as it was when the work began that the export ends, instead of the model and `alsoRead` as they are now. */
+  readonly inputs?: Inputs | undefined;
+}
+
+export interface ExportOptions extends ReadFiles {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: EngineProgress) => void) | undefined;
-  /** Files that were read besides the model: the export does not replace them either. */
-  readonly alsoRead?: readonly (string | undefined)[] | undefined;
   /** What is known of the inputs of the matrices; needed for optimised codes. */
   readonly evidence?: EvidenceSource | undefined;
   /** What the file says that it comes from, where that is not the model with the settings of the target. */
@@ -45,83 +44,13 @@ export async function previewGguf(
   model: Model,
   target: ExportTarget,
   out?: string,
-  { signal, alsoRead = [] }: Pick<ExportOptions, 'signal' | 'alsoRead'> = {},
+  { signal, ...read }: ReadFiles & Pick<ExportOptions, 'signal'> = {},
 ): Promise<ExportPreview> {
-  const { files, preview } = await prepare(model, target, out ?? `${basename(model.folder)}.gguf`, {
+  const { files, preview } = await prepareGguf(model, target, out ?? `${basename(model.folder)}.gguf`, {
     signal,
   });
-  if (out !== undefined) await checkedInputs(model, files, alsoRead);
+  if (out !== undefined) await checkedInputs(model, files, read);
   return preview;
-}
-
-/**
- * What the exported file of a model, in one part, holds besides the tensors that a plan chooses formats for. It does not depend on
- * their formats.
- * @param encoding what weights are encoded with: the header names it.
- * @throws QuantscopeError where the model cannot be exported as GGUF.
- */
-export async function fileFrame(
-  model: Model,
-  encoding: FrameEncoding = {},
-  signal?: AbortSignal,
-): Promise<FileFrame> {
-  const { headerBytes, alignment, fixed } = await fileParts(model, encoding, signal);
-  const sizes = fixed.map(({ bytes }) => bytes);
-  return { bytes: fileBytesOf({ bytes: headerBytes, alignment }, sizes), alignment };
-}
-
-/** The same; undefined for a model that cannot be exported as GGUF. @throws QuantscopeError CANCELLED. */
-export async function frameIfExportable(
-  model: Model,
-  encoding: FrameEncoding,
-  signal?: AbortSignal,
-): Promise<FileFrame | undefined> {
-  try {
-    return await fileFrame(model, encoding, signal);
-  } catch (error) {
-    if (!(error instanceof QuantscopeError) || ['INTERNAL', 'CANCELLED'].includes(error.code)) throw error;
-    return undefined;
-  }
-}
-
-/**
- * The memory of a model at run time, as far as it does not depend on the formats that a plan chooses.
- * @throws QuantscopeError as `fileFrame` and `runtimeShape`.
- */
-export async function loadedModel(
-  model: Model,
-  encoding: FrameEncoding = {},
-  signal?: AbortSignal,
-): Promise<LoadedModel> {
-  const { headerBytes, alignment, fixed, isTied } = await fileParts(model, encoding, signal);
-  const sizes = fixed.map(({ bytes }) => bytes);
-  return {
-    shape: await runtimeShape(model, signal),
-    frame: { bytes: fileBytesOf({ bytes: headerBytes, alignment }, sizes), alignment },
-    ...{ headerBytes, isTied, fixed: fixed.map(({ name, bytes }) => ({ name, bytes })) },
-  };
-}
-
-/** Header, and tensors that have the same type in every plan, of the file in one part. */
-async function fileParts(
-  model: Model,
-  { imatrix, isOptimised = false }: FrameEncoding,
-  signal: AbortSignal | undefined,
-) {
-  const target = { type: 'F16', allowRequantize: true, ...(imatrix ? { imatrix } : {}) };
-  const keyValues = isOptimised ? codesKeyValues() : [];
-  const { plan, files } = await prepare(model, target, 'model.gguf', { signal, keyValues });
-  const { header, alignment } = files[0]!.layout;
-  const fixed = plan.tensors.filter(({ cause }) => cause === 'kept' || cause === 'computed');
-  const isTied = !plan.tensors.some(({ name }) => name === 'output.weight');
-  return { headerBytes: header.length, alignment, fixed, isTied };
-}
-
-/** What the header of a file says of its encoding. */
-export interface FrameEncoding {
-  readonly imatrix?: Imatrix | undefined;
-  /** Whether codes are optimised. */
-  readonly isOptimised?: boolean;
 }
 
 /**
@@ -134,12 +63,12 @@ export async function exportGguf(
   model: Model,
   target: ExportTarget,
   out: string,
-  { signal, onProgress, alsoRead = [], evidence, origin }: ExportOptions = {},
+  { signal, onProgress, evidence, origin, ...read }: ExportOptions = {},
 ): Promise<ExportResult> {
   const start = performance.now();
   const optimiser = optimiserOf(target, evidence, signal);
-  const { plan, files, preview } = await prepare(model, target, out, { signal, optimiser });
-  const inputs = await checkedInputs(model, files, alsoRead);
+  const { plan, files, preview } = await prepareGguf(model, target, out, { signal, optimiser });
+  const inputs = await checkedInputs(model, files, read);
   await ensureFreeSpace(out, preview.fileBytes);
   const meter = new ProgressMeter(plan, onProgress);
   const pieces = new PieceReader(encodeTensors(model, plan.tensors, { signal, optimiser }), meter);
@@ -175,9 +104,9 @@ function optimiserOf(
 async function checkedInputs(
   { description }: Model,
   files: readonly OutputFile[],
-  alsoRead: readonly (string | undefined)[],
+  { alsoRead = [], inputs: known }: ReadFiles,
 ): Promise<Inputs> {
-  const inputs = await inputsOf(description, ...alsoRead);
+  const inputs = known ?? (await inputsOf(description, ...alsoRead));
   await inputs.check(files.map(({ path }) => path));
   return inputs;
 }
@@ -209,109 +138,4 @@ class PieceReader {
   async close(): Promise<void> {
     await this.pieces.return(undefined);
   }
-}
-
-/** A file to write. */
-interface OutputFile {
-  readonly path: string;
-  readonly layout: GgufLayout<PlannedTensor>;
-}
-
-interface PrepareOptions {
-  readonly signal?: AbortSignal | undefined;
-  readonly optimiser?: CodeOptimiser | undefined;
-  /** Besides those of the model and the target. */
-  readonly keyValues?: readonly KeyValue[];
-}
-
-async function prepare(
-  model: Model,
-  target: ExportTarget,
-  out: string,
-  { signal, optimiser, keyValues = [] }: PrepareOptions,
-): Promise<{ plan: ExportPlan; files: OutputFile[]; preview: ExportPreview }> {
-  const plan = await planExport(model, target, signal);
-  const { pairs, notes } = model.gguf
-    ? { pairs: await copiedKeyValues(model, plan, signal), notes: [] }
-    : await checkpointKeyValues(model, plan, signal);
-  const objective = optimiser?.objective ?? target.objective ?? 'two-sided';
-  const optimised = target.codes === 'optimised' ? optimisedPart(plan.tensors, objective) : undefined;
-  const ofCodes = optimised?.tensors ? (optimiser?.keyValues(plan.tensors) ?? codesKeyValues()) : [];
-  const files = layOut(model, plan, target, out, [...pairs, ...ofCodes, ...keyValues]);
-  const preview = previewOf(plan, files, notes);
-  return { plan, files, preview: optimised ? { ...preview, optimised } : preview };
-}
-
-function previewOf(plan: ExportPlan, files: readonly OutputFile[], notes: readonly string[]): ExportPreview {
-  const { architecture, fileType, dataBytes, parameters, bitsPerWeight } = plan;
-  return {
-    tensors: plan.tensors.map(
-      ({ converted: _converted, values: _values, importance: _importance, ...row }) => row,
-    ),
-    architecture,
-    preset: fileType.name,
-    dataBytes,
-    files: files.map(({ path, layout }) => ({
-      name: basename(path),
-      bytes: layout.fileBytes,
-      tensors: layout.tensors.length,
-    })),
-    fileBytes: files.reduce((sum, { layout }) => sum + layout.fileBytes, 0),
-    parameters,
-    ...(bitsPerWeight === undefined ? {} : { bitsPerWeight }),
-    presetBytes: plan.presetBytes,
-    warnings: [...plan.warnings, ...notes],
-  };
-}
-
-/** The files to write; one, unless the target asks for a split. */
-function layOut(
-  model: Model,
-  plan: ExportPlan,
-  { split }: ExportTarget,
-  out: string,
-  pairs: readonly KeyValue[],
-): OutputFile[] {
-  const own: KeyValue[] = [
-    { key: quantizationVersion, type: 'u32', value: 2 },
-    { key: fileType, type: 'u32', value: plan.fileType.id },
-  ];
-  const all = overrideKeyValues([...pairs, ...own], plan.overrides);
-  const rule = split && splitRule(split, model);
-  const parts = rule ? splitTensors(plan.tensors, rule) : [[...plan.tensors]];
-  const layouts = layOutParts(all, parts, rule?.kind ?? 'keep', model.gguf?.alignment);
-  return layouts.map((layout, part) => ({
-    path: layouts.length === 1 ? out : partName(out, part, layouts.length),
-    layout,
-  }));
-}
-
-function splitRule(split: SplitSettings, { description }: Model): SplitRule<PlannedTensor> {
-  if (split.kind !== 'keep') return split;
-  const files = description.files.map(({ path }) => path);
-  return {
-    kind: 'keep',
-    partOf: ({ converted }) => files.indexOf(converted?.pieces[0]?.tensor.file ?? ''),
-  };
-}
-
-const quantizationVersion = 'general.quantization_version';
-const fileType = 'general.file_type';
-
-/** Key-values of a GGUF source, byte for byte, except those that are written again, are about splits or are no longer true. */
-async function copiedKeyValues(
-  model: Model,
-  { tensors }: ExportPlan,
-  signal: AbortSignal | undefined,
-): Promise<KeyValue[]> {
-  const keepsKeys = tensors.every(keepsCodes);
-  const file = model.description.files[0]?.path ?? model.description.path;
-  const source = model.source(file);
-  const pairs: KeyValue[] = [];
-  for (const [key, { type, offset, byteLength }] of model.gguf?.metadata ?? []) {
-    if (key === quantizationVersion || key === fileType || key.startsWith('split.')) continue;
-    if (isCodesKey(key) && !keepsKeys) continue;
-    pairs.push({ key, type, raw: await source.read(offset, byteLength, signal) });
-  }
-  return pairs;
 }

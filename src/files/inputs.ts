@@ -64,7 +64,8 @@ export class Inputs {
   }
 
   /**
-   * Checks outputs before work on them starts: each is writable, none is an input, no two are the same.
+   * Checks outputs before work on them starts: each is writable, none is an input, no two are the same. What they replace is what the first
+   * check found.
    * @throws QuantscopeError REQUEST naming the output.
    */
   async check(outputs: readonly (string | undefined)[]): Promise<void> {
@@ -73,7 +74,9 @@ export class Inputs {
     ensureDistinct(targets);
     for (const target of targets) {
       await this.refuse(target);
-      this.replaced.set(target.destination, await stateOf(target.destination));
+      // A further check does not take what others wrote meanwhile for what was there.
+      if (!this.replaced.has(target.destination))
+        this.replaced.set(target.destination, await stateOf(target.destination));
     }
   }
 
@@ -119,11 +122,18 @@ type ModelFiles = Pick<ModelDescription, 'format' | 'files'>;
  * All files that work on a model reads: its weights, which are streamed, the other files of a set of which it is a part, what describes
  * it next to them, and others that the request names.
  */
-export async function inputsOf(
-  model: ModelFiles,
+export function inputsOf(model: ModelFiles, ...others: readonly (string | undefined)[]): Promise<Inputs> {
+  return inputsOfModels([model], ...others);
+}
+
+/** The same of work on several models. */
+export async function inputsOfModels(
+  models: readonly ModelFiles[],
   ...others: readonly (string | undefined)[]
 ): Promise<Inputs> {
-  return Inputs.of(model.files, [...filesBeside(model), ...others], await setsOf(model));
+  const sets = await Promise.all(models.map(setsOf));
+  const files = models.flatMap((model) => model.files);
+  return Inputs.of(files, [...models.flatMap(filesBeside), ...others], sets.flat());
 }
 
 /** The files of a model for outputs that are not made of its weights: it may have changed since it was opened. */

@@ -4,7 +4,7 @@ import { bindPlan } from '../../ampq/bindPlan';
 import type { Candidates } from '../../ampq/candidates';
 import { pairedInterval } from '../../evaluation/pairedWindows';
 import { CodeFinder, objectiveOver } from '../../exporter/codes/codeFinder';
-import { fileFrame } from '../../exporter/exportGguf';
+import { fileFrame } from '../../exporter/fileFrame';
 import { candidatesOf } from '../../exporter/plan/candidates';
 import type { Imatrix } from '../../model/imatrix';
 import type { Model } from '../../model/model';

@@ -2,6 +2,7 @@ import { codesEvidence } from '../../exporter/codes/codeFinder';
 import { exportGguf, previewGguf } from '../../exporter/exportGguf';
 import type { ExportTarget } from '../../exporter/plan';
 import { encodableTypes, fileTypeNeedsImportance, fileTypes } from '../../exporter/plan/fileTypes';
+import { inputsOf } from '../../files/inputs';
 import { withThreads } from '../../graph/threads';
 import { QuantscopeError } from '../../model/errors';
 import { readImatrix } from '../../model/imatrix';
@@ -80,13 +81,13 @@ export function exportJob(models: OpenModels): Job<'export/gguf'> {
     checkParams('export/gguf', params, exportKinds);
     const target = await readTarget(params, signal);
     const { out, threads, planFile, imatrix, calibration } = params;
-    const alsoRead = [planFile, imatrix, calibration?.text];
     return withThreads(threads, () =>
       models.use(params, signal, async (model) => {
+        const inputs = await inputsOf(model.description, planFile, imatrix, calibration?.text);
         // What the export would reject is rejected before minutes of calibration.
-        if (calibration) await previewGguf(model, target, out, { signal, alsoRead });
+        if (calibration) await previewGguf(model, target, out, { signal, inputs });
         const evidence = await evidenceFor(model, params, target, { signal, progress });
-        return exportGguf(model, target, out, { signal, evidence, onProgress: progress, alsoRead });
+        return exportGguf(model, target, out, { signal, evidence, onProgress: progress, inputs });
       }),
     );
   };

@@ -1,4 +1,4 @@
-import { loadedModel } from '../../exporter/exportGguf';
+import { loadedModel } from '../../exporter/fileFrame';
 import { readImatrix } from '../../model/imatrix';
 import { checkParams, modelKinds, type Job } from '../job';
 import type { OpenModels } from '../models';

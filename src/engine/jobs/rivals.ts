@@ -1,5 +1,5 @@
 import { rivalFile } from '../../ampq/rivalFile';
-import { frameIfExportable } from '../../exporter/exportGguf';
+import { frameIfExportable } from '../../exporter/fileFrame';
 import { candidatesOf } from '../../exporter/plan/candidates';
 import { rivalTypes } from '../../exporter/plan/rivalTypes';
 import { readImatrix } from '../../model/imatrix';

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { exportGguf } from '../../exporter/exportGguf';
 import { originOf } from '../../exporter/origin';
-import { inputsOf } from '../../files/inputs';
+import { inputsOfModels, type Inputs } from '../../files/inputs';
 import { greatestOf } from '../../protocol/extremes';
 import { blockBytes } from '../../graph/transformer/decoderShape';
 import { openModel } from '../../layouts/openModel';
@@ -37,18 +37,14 @@ export async function runRefinement(
   context: JobContext,
 ): Promise<RefinementResult> {
   const began = performance.now();
-  const inputs = await inputsOf(
-    start.description,
-    params.text,
-    ...original.description.files.map(({ path }) => path),
-  );
+  const inputs = await inputsOfModels([start.description, original.description], params.text);
   await inputs.check([params.out]);
   const planned = await planRefinement(start, original, params, context.signal);
   const isFinished = params.finish === true;
   const unlock = await planned.store.lock();
   const progress = await withOpenRefinement(planned, context.signal, async (open) => {
     const reached = await (isFinished ? reachedEarlier(planned) : reach(planned, open, context));
-    await writeBest(planned, open, reached, params, context.signal);
+    await writeBest(planned, open, reached, params, { inputs, signal: context.signal });
     if (!isFinished) await planned.store.remove();
     return reached;
   }).finally(unlock);
@@ -115,8 +111,8 @@ async function writeBest(
   { start, store, training: { slots }, textHash }: PlannedRefinement,
   { training, file }: OpenRefinement,
   progress: RefinementProgress,
-  { out, text, original, path, parts = 'codes' }: RunRefinementParams,
-  signal: AbortSignal,
+  { out, parts = 'codes' }: RunRefinementParams,
+  { inputs, signal }: { readonly inputs: Inputs; readonly signal: AbortSignal },
 ): Promise<void> {
   if (!(await store.takeBest(training, progress)))
     throw new QuantscopeError('IO', 'The best state of the refinement is damaged.', { file: store.folder });
@@ -128,9 +124,8 @@ async function writeBest(
   ];
   const best = await openModel(file, signal);
   try {
-    const alsoRead = [path, text, original];
     const origin = originOf(start, 'gguf');
-    await exportGguf(best, { type: 'COPY', overrideKeyValues }, out, { signal, alsoRead, origin });
+    await exportGguf(best, { type: 'COPY', overrideKeyValues }, out, { signal, inputs, origin });
   } finally {
     await best.close();
   }

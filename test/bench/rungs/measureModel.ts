@@ -4,7 +4,7 @@ import { formatsFor } from '../../../src/ampq/candidates';
 import { makePlan, printPlan } from '../../../src/ampq/planFile';
 import { createJobs } from '../../../src/engine/jobs';
 import { OpenModels } from '../../../src/engine/models';
-import { fileFrame } from '../../../src/exporter/exportGguf';
+import { fileFrame } from '../../../src/exporter/fileFrame';
 import { openModel } from '../../../src/layouts/openModel';
 import { readImatrix } from '../../../src/model/imatrix';
 import type { SensitivityParams } from '../../../src/protocol/engine';

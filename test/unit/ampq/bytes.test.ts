@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { makePlan, printPlan } from '../../../src/ampq/planFile';
 import type { PlannedVariant } from '../../../src/engine/evaluation/plannedVariant';
 import { planVariant } from '../../../src/engine/evaluation/weightVariant';
-import { fileFrame } from '../../../src/exporter/exportGguf';
+import { fileFrame } from '../../../src/exporter/fileFrame';
 import { candidatesOf } from '../../../src/exporter/plan/candidates';
 import { isMixed } from '../../../src/exporter/plan/mixed';
 import { openModel } from '../../../src/layouts/openModel';

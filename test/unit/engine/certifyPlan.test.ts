@@ -2,7 +2,7 @@ import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { makePlan, parsePlan, printPlan } from '../../../src/ampq/planFile';
-import { fileFrame } from '../../../src/exporter/exportGguf';
+import { fileFrame } from '../../../src/exporter/fileFrame';
 import { openModel } from '../../../src/layouts/openModel';
 import { parseJson } from '../../../src/model/json';
 import type { CertificateRival } from '../../../src/protocol/certificate';

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { requestThreads } from '../../../src/graph/threads';
@@ -38,6 +38,22 @@ it('an export with optimised codes runs the model over the text, and diverges le
   // Without a text, the inputs of the last pass are used.
   const again = await exported('again.gguf', optimised);
   expect(readFileSync(again.out).equals(readFileSync(out))).toBe(true);
+});
+
+it('an export does not replace what others wrote to its output while the model ran over the text', async () => {
+  const settings = { ...optimised, type: 'Q4_0', cacheDir: join(folder, 'third'), calibration } as const;
+  const out = join(folder, 'of-others.gguf');
+  const progress = ({ message }: EngineProgress): void => {
+    if (message.startsWith('calibration')) writeFileSync(out, 'of others');
+  };
+  const short = { ...settings, calibration: { ...calibration, tokens: 256 } };
+  await expect(
+    request('export/gguf', { path: sampleFolder, out, ...short }, { progress }),
+  ).rejects.toMatchObject({
+    code: 'IO',
+    message: expect.stringContaining('changed while what replaces it was being made') as string,
+  });
+  expect(readFileSync(out, 'utf8')).toBe('of others');
 });
 
 it('an export rejects its output before the model runs over the text, which runs with the threads of the request', async () => {

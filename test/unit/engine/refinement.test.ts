@@ -182,6 +182,30 @@ describe('refinement', () => {
     expect(kept(at('overflown'))).toEqual([]);
   });
 
+  it.each([
+    ['its original', 'read', (original: string) => writeFileSync(original, readFileSync(original))],
+    ['its output', 'being made', (_: string, out: string) => writeFileSync(out, 'of others')],
+  ])(
+    'writes nothing where %s was overwritten while it ran, and keeps what it reached',
+    async (what, said, overwrite) => {
+      const original = at(`${what}.gguf`);
+      const out = at(`${what} refined.gguf`);
+      const model = await openModel(at('llama'));
+      await exportGguf(model, { type: 'F16' }, original);
+      await model.close();
+      const progress = ({ refinement }: EngineProgress): void => {
+        if (refinement?.points.length === 1) overwrite(original, out);
+      };
+      const few = { original, steps: 2, parts: 'factors', cacheDir: at(what) } as const;
+      await expect(refine(out.slice(folder.length + 1), few, { progress })).rejects.toMatchObject({
+        code: 'IO',
+        message: expect.stringMatching(`changed while .*${said}`) as string,
+      });
+      expect(existsSync(out) && readFileSync(out, 'utf8')).toBe(what === 'its output' && 'of others');
+      expect(kept(at(what))).toContain('progress.json');
+    },
+  );
+
   it('rejects what cannot be refined, naming it', async () => {
     const rejects = (changed: Partial<RunRefinementParams>, code: string, message: RegExp) =>
       expect(refine('no.gguf', changed)).rejects.toMatchObject({

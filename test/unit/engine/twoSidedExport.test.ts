@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { assignmentDigest } from '../../../src/ampq/assignmentDigest';
 import { makePlan, printPlan } from '../../../src/ampq/planFile';
 import { obtainEvidence } from '../../../src/engine/evaluation/obtainEvidence';
-import { fileFrame } from '../../../src/exporter/exportGguf';
+import { fileFrame } from '../../../src/exporter/fileFrame';
 import { allWeights } from '../../../src/layouts/changedModel';
 import { openModel } from '../../../src/layouts/openModel';
 import type { Model } from '../../../src/model/model';
