@@ -1,6 +1,12 @@
 import { badKind } from './badWeights';
 import { readSlab, slabsOf, type Slab } from '../architectures/convertedRows';
-import { sourcesOf, unchanged, type ConvertedTensor } from '../architectures/convertedTensor';
+import {
+  changesWeights,
+  changeWeights,
+  sourcesOf,
+  unchanged,
+  type ConvertedTensor,
+} from '../architectures/convertedTensor';
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
 import type { Model } from '../model/model';
 import { matrixOf, readAs } from '../model/rows';
@@ -115,10 +121,9 @@ export class TensorReader {
     const part = slab.columns > 1 ? slab.columns : weights;
     const columns = weights % this.columns === 0 ? this.columns : part;
     const data = await readSlab(this.model, this.tensor, slab, { signal });
-    const { add } = this.tensor;
-    if (add === undefined) return { dtype: slab.dtype, data, firstWeight, weights, columns };
+    if (!changesWeights(this.tensor)) return { dtype: slab.dtype, data, firstWeight, weights, columns };
     const values = await floatsOf({ dtype: slab.dtype, data, weights }, signal);
-    for (let i = 0; i < values.length; i++) values[i]! += add;
+    changeWeights(this.tensor, values);
     return { dtype: 'F32', data: new Uint8Array(values.buffer), firstWeight, weights, columns };
   }
 }

@@ -126,7 +126,7 @@ function applyRule({ rule, tensors }: MatchedRule, file: string): ConvertedTenso
     const message = `${rows} rows of ${columns} weights do not form [${shape.join(', ')}].`;
     throw new QuantscopeError('INTERNAL', message, { file, tensor: rule.to });
   }
-  const { unit, add } = rule;
+  const { unit, add, map } = rule;
   return {
     name: rule.to,
     shape,
@@ -134,6 +134,7 @@ function applyRule({ rule, tensors }: MatchedRule, file: string): ConvertedTenso
     pieces,
     ...(unit ? { unit } : {}),
     ...(add === undefined ? {} : { add }),
+    ...(map === undefined ? {} : { map }),
   };
 }
 

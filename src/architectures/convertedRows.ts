@@ -3,7 +3,7 @@ import type { Model } from '../model/model';
 import { maxRowWeights, partWeights, readAs } from '../model/rows';
 import type { TensorDescriptor } from '../protocol/model';
 import type { ConvertedTensor } from './convertedTensor';
-import type { Unit } from './description';
+import type { ColumnOrder, Unit } from './description';
 
 /** Bytes of source weights, and weights, that are processed at a time. */
 const slabBytes = 8 * 1024 * 1024;
@@ -223,6 +223,7 @@ function arrange(
     const source = from.subarray(start * step, (start + unitBytes) * step);
     const target = to.subarray(start, start + unitBytes);
     if (unit.order === 'interleave') interleave(source, target, unit.rows);
+    else if (unit.order === 'regroup') regroup(source, target, unit, weightBytes, name);
     else transpose(source, target, { rows: unit.rows, first, step, weightBytes, name });
   }
 }
@@ -234,6 +235,27 @@ function interleave(from: Uint8Array, to: Uint8Array, rows: number): void {
   for (let i = 0; i < half; i++) {
     to.set(from.subarray(i * rowBytes, (i + 1) * rowBytes), 2 * i * rowBytes);
     to.set(from.subarray((half + i) * rowBytes, (half + i + 1) * rowBytes), (2 * i + 1) * rowBytes);
+  }
+}
+
+/** Columns [groups, members, size] of a row become [members, groups, size]. */
+function regroup(
+  from: Uint8Array,
+  to: Uint8Array,
+  { groups, members, size }: ColumnOrder,
+  weightBytes: number,
+  name: string,
+): void {
+  const bytes = size * weightBytes;
+  if (!Number.isInteger(weightBytes) || from.length !== groups * members * bytes)
+    throw new QuantscopeError('UNSUPPORTED', 'The columns of weights in blocks cannot be reordered.', {
+      tensor: name,
+    });
+  for (let group = 0; group < groups; group++) {
+    for (let member = 0; member < members; member++) {
+      const start = (group * members + member) * bytes;
+      to.set(from.subarray(start, start + bytes), (member * groups + group) * bytes);
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 import { matrixOf, readAs } from '../model/rows';
 import { dtypeNamed } from '../model/dtypes';
 import type { TensorDescriptor } from '../protocol/model';
-import type { Unit } from './description';
+import type { Unit, WeightMap } from './description';
 
 /** A tensor of a GGUF file to be written, and where its weights come from. */
 export interface ConvertedTensor {
@@ -20,6 +20,8 @@ export interface ConvertedTensor {
   readonly unit?: Unit;
   /** Added to each weight. */
   readonly add?: number;
+  /** What each weight becomes. */
+  readonly map?: WeightMap;
 }
 
 export interface Piece {
@@ -45,6 +47,21 @@ export function unchanged(tensor: TensorDescriptor, name = tensor.name): Convert
   }
   const { rows, columns } = matrixOf(tensor.shape);
   return { name, shape: tensor.shape, columns, pieces: [{ tensor, firstRow: 0, rows }] };
+}
+
+/** Whether the weights of the file are other numbers than those of its sources. */
+export const changesWeights = ({ add, map }: Pick<ConvertedTensor, 'add' | 'map'>): boolean =>
+  add !== undefined || map !== undefined;
+
+const maps: Readonly<Record<WeightMap, (weight: number) => number>> = {
+  '-exp': (weight) => -Math.exp(weight),
+};
+
+/** Makes decoded weights of the sources those of the file, in place. */
+export function changeWeights({ add, map }: ConvertedTensor, values: Float32Array): void {
+  const change = map === undefined ? undefined : maps[map];
+  if (change) for (let i = 0; i < values.length; i++) values[i] = change(values[i]!);
+  if (add !== undefined) for (let i = 0; i < values.length; i++) values[i] = values[i]! + add;
 }
 
 /** The source tensors, each once. */

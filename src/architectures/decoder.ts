@@ -118,21 +118,23 @@ export interface Part {
   readonly bias?: 'required' | 'optional';
   /** "weight" is missing from some files (a tied output). */
   readonly optional?: boolean;
-  readonly rule?: Partial<Pick<TensorRule, 'rows' | 'unit' | 'add' | 'sourceShape'>>;
+  /** Names are whole: "weight" is not appended. */
+  readonly exact?: boolean;
+  readonly rule?: Partial<Pick<TensorRule, 'rows' | 'unit' | 'add' | 'map' | 'sourceShape'>>;
   /** Another layout of the weight; names with their suffix. */
   readonly instead?: Instead;
 }
 
 /** Rules of parts outside the blocks. */
 export function partRules(parts: readonly Part[]): TensorRule[] {
-  return parts.flatMap(({ from, to, shape, bias, optional, rule, instead }) => {
+  return parts.flatMap(({ from, to, shape, bias, optional, exact, rule, instead }) => {
     const sources = typeof from === 'string' ? [from] : from;
     const named = (suffix: string) => ({
       to: `${to}.${suffix}`,
       from: sources.map((name) => `${name}.${suffix}`),
     });
     const weight: TensorRule = {
-      ...named('weight'),
+      ...(exact ? { to, from: sources } : named('weight')),
       shape,
       ...(optional ? { optional } : {}),
       ...(instead ? { instead } : {}),

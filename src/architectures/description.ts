@@ -23,6 +23,8 @@ export interface ArchitectureDescription {
   readonly denseLayers?: true;
   /** Present where Quantscope can run the architecture. */
   readonly forward?: ForwardTraits;
+  /** Why it cannot be run, as a sentence, where there is more to say than that nobody has described its forward pass. */
+  readonly notRun?: string;
   /** @throws QuantscopeError UNSUPPORTED for what GGUF cannot express, MODEL_FILE for missing or impossible numbers. */
   convert(config: ConfigReader): Conversion;
 }
@@ -77,6 +79,8 @@ export interface TensorRule {
   readonly instead?: Instead;
   /** Added to each weight; the tensor becomes F32. */
   readonly add?: number;
+  /** What each weight w becomes, in a tensor of F32: `-exp` is −eʷ, whose inverse is ln(−w). */
+  readonly map?: WeightMap;
   /** May be missing, together with all its sources. */
   readonly optional?: boolean;
 }
@@ -95,8 +99,13 @@ export interface RowRange {
   readonly step?: number;
 }
 
+/** A function of one weight that has an inverse. */
+export type WeightMap = '-exp';
+
 /** So many rows are processed together; a tensor is a whole number of units. */
-export interface Unit {
+export type Unit = RowOrder | ColumnOrder;
+
+export interface RowOrder {
   readonly rows: number;
   /**
    * `interleave`: row j·d/2 + i of d becomes row 2·i + j (rotary pairs side by side; entries of a vector count as rows).
@@ -105,6 +114,19 @@ export interface Unit {
   readonly order: 'interleave' | 'transpose';
   /** Of a unit that is transposed: only every `step`-th column from `first` on becomes a row. */
   readonly columns?: { readonly first: number; readonly step: number };
+}
+
+/**
+ * `regroup`: columns [groups, members, size] of each row become [members, groups, size]. The same with groups and members
+ * exchanged is the inverse.
+ */
+export interface ColumnOrder {
+  readonly rows: 1;
+  readonly order: 'regroup';
+  readonly groups: number;
+  readonly members: number;
+  readonly size: number;
+  readonly columns?: undefined;
 }
 
 export interface ComputedTensor {

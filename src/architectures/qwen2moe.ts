@@ -10,12 +10,10 @@ import {
   rmsEpsilon,
   tiedOutput,
   usualIgnored,
-  type Decoder,
-  type Part,
 } from './decoder';
 import type { ArchitectureDescription } from './description';
 import { u32 } from './keyValues';
-import { readQwenExperts } from './qwenExperts';
+import { readQwenExperts, sharedExpertParts } from './qwenExperts';
 import { refuseFactors } from './rope';
 import { usualWindow, windowWithoutKey } from './slidingWindow';
 
@@ -73,18 +71,3 @@ export const qwen2moe: ArchitectureDescription = {
     };
   },
 };
-
-/** The expert that all tokens share, and its gate. */
-function sharedExpertParts({ hiddenSize }: Decoder, size: number): readonly Part[] {
-  return [
-    {
-      from: 'mlp.shared_expert_gate',
-      to: 'ffn_gate_inp_shexp',
-      shape: [hiddenSize],
-      rule: { sourceShape: [1, hiddenSize] },
-    },
-    { from: 'mlp.shared_expert.gate_proj', to: 'ffn_gate_shexp', shape: [size, hiddenSize] },
-    { from: 'mlp.shared_expert.up_proj', to: 'ffn_up_shexp', shape: [size, hiddenSize] },
-    { from: 'mlp.shared_expert.down_proj', to: 'ffn_down_shexp', shape: [hiddenSize, size] },
-  ];
-}

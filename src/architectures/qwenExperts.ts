@@ -17,6 +17,8 @@ interface QwenExpertDefaults {
   readonly feedForwardSize: number;
   /** Whether llama.cpp makes the weights of the chosen experts add up to 1. */
   readonly normalized: boolean;
+  /** What the class does where config.json does not say; not to normalize when absent. */
+  readonly usuallyNormalized?: boolean;
 }
 
 /** @throws QuantscopeError UNSUPPORTED for blocks without experts and for weights normalized otherwise. */
@@ -25,7 +27,7 @@ export function readQwenExperts(
   { hiddenSize }: Decoder,
   defaults: QwenExpertDefaults,
 ): QwenExperts {
-  config.expect('norm_topk_prob', false, defaults.normalized);
+  config.expect('norm_topk_prob', defaults.usuallyNormalized ?? false, defaults.normalized);
   config.expect('decoder_sparse_step', 1, 1);
   if (config.list('mlp_only_layers')?.length)
     throw config.unsupported(
@@ -46,4 +48,19 @@ export function readQwenExperts(
       ...expertParts({ count: experts, size, hiddenSize }, usualExpertNames),
     ],
   };
+}
+
+/** The expert that all tokens share, and its gate. */
+export function sharedExpertParts({ hiddenSize }: Decoder, size: number): readonly Part[] {
+  return [
+    {
+      from: 'mlp.shared_expert_gate',
+      to: 'ffn_gate_inp_shexp',
+      shape: [hiddenSize],
+      rule: { sourceShape: [1, hiddenSize] },
+    },
+    { from: 'mlp.shared_expert.gate_proj', to: 'ffn_gate_shexp', shape: [size, hiddenSize] },
+    { from: 'mlp.shared_expert.up_proj', to: 'ffn_up_shexp', shape: [size, hiddenSize] },
+    { from: 'mlp.shared_expert.down_proj', to: 'ffn_down_shexp', shape: [hiddenSize, size] },
+  ];
 }

@@ -27,6 +27,8 @@ import { qwen2 } from './qwen2';
 import { qwen2moe } from './qwen2moe';
 import { qwen3 } from './qwen3';
 import { qwen3moe } from './qwen3moe';
+import { qwen35, qwen35moe } from './qwen35';
+import { qwen3next } from './qwen3next';
 import { seedOss } from './seedOss';
 import { smollm3 } from './smollm3';
 import { stablelm } from './stablelm';
@@ -47,6 +49,9 @@ export const architectures: readonly ArchitectureDescription[] = [
   qwen2moe,
   qwen3,
   qwen3moe,
+  qwen3next,
+  qwen35,
+  qwen35moe,
   smollm3,
   internlm3,
   seedOss,
@@ -103,13 +108,15 @@ export function architectureFor(
  * @throws QuantscopeError UNSUPPORTED naming what can be run.
  */
 export function forwardOf(architecture: string, file: string): ForwardTraits {
-  const found = architectures.find(({ name, forward }) => name === architecture && forward);
-  if (found?.forward) return found.forward;
+  const named = architectures.filter(({ name }) => name === architecture);
+  const forward = named.find((description) => description.forward)?.forward;
+  if (forward) return forward;
+  const reason = named.find(({ notRun }) => notRun !== undefined)?.notRun ?? '';
   const names = [...new Set(architectures.flatMap(({ name, forward }) => (forward ? [name] : [])))].sort();
   const message =
     architecture === ''
       ? 'The file does not state its architecture ("general.architecture").'
-      : `Models of the architecture "${architecture}" cannot be run.${suggestion(architecture, names)} Those of ${names.length} architectures can: ${names.join(', ')}.`;
+      : `Models of the architecture "${architecture}" cannot be run.${reason === '' ? suggestion(architecture, names) : ` ${reason}`} Those of ${names.length} architectures can: ${names.join(', ')}.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }
 

@@ -74,7 +74,8 @@ export class FoldedTensors {
   /** Rows of the checkpoint that a part is made of, in order; undefined where they are rearranged. */
   rowsOf({ tensor, expert }: FoldedPart): FoldedRows[] | undefined {
     const converted = this.byName.get(tensor);
-    if (!converted || converted.unit?.order === 'transpose') return undefined;
+    if (!converted || converted.map !== undefined) return undefined;
+    if (converted.unit && converted.unit.order !== 'interleave') return undefined;
     const { shape, add, pieces } = converted;
     if (pieces.some(({ step }) => step !== undefined)) return undefined;
     const isVector = shape.length === 1;

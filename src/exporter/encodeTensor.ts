@@ -1,6 +1,11 @@
 import { badKind } from '../analysis/badWeights';
 import { readSlab, slabsOf, type Slab } from '../architectures/convertedRows';
-import { sourcesOf, type ConvertedTensor } from '../architectures/convertedTensor';
+import {
+  changesWeights,
+  changeWeights,
+  sourcesOf,
+  type ConvertedTensor,
+} from '../architectures/convertedTensor';
 import { QuantscopeError } from '../model/errors';
 import type { Model } from '../model/model';
 import { matrixOf } from '../model/rows';
@@ -101,7 +106,7 @@ async function* encoded(
   for await (const { planned, slab, bytes } of slabs) {
     if (!slab) {
       yield { tensor: planned, bytes };
-    } else if (slab.dtype === planned.to && planned.converted?.add === undefined) {
+    } else if (slab.dtype === planned.to && !(planned.converted && changesWeights(planned.converted))) {
       const bad = !isForeignType(planned.to) && (await loadNative().checkBlocks(planned.to, bytes, signal));
       if (bad) throw badWeight(planned, slab, bad, bytes);
       yield { tensor: planned, bytes };
@@ -128,13 +133,34 @@ async function recode(
   // Entries of a vector may have been read as rows of one weight: they still form one row.
   const columns = slab.weights % row === 0 ? row : slab.weights;
   const target = buffers.take(ggmlRowBytes(to, columns) * (slab.weights / columns));
-  const bad = await loadNative().recodeRows(slab.dtype, bytes, to, columns, target, {
-    importance: importance && importanceOf(importance, planned, slab),
-    shift: converted?.add,
-    signal,
-  });
+  const mapped =
+    converted?.map === undefined ? undefined : await mappedValues(converted, slab, bytes, signal);
+  const bad = await loadNative().recodeRows(
+    ...(mapped ? (['F32', mapped] as const) : ([slab.dtype, bytes] as const)),
+    to,
+    columns,
+    target,
+    {
+      importance: importance && importanceOf(importance, planned, slab),
+      shift: mapped ? undefined : converted?.add,
+      signal,
+    },
+  );
   if (bad) throw badWeight(planned, slab, bad, bytes);
   return target;
+}
+
+/** Weights of a slab as a map makes them, as bytes of float32. */
+async function mappedValues(
+  converted: ConvertedTensor,
+  { dtype, weights }: Slab,
+  bytes: Uint8Array,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  const values = new Float32Array(weights);
+  await loadNative().decode(dtype, bytes, values, signal);
+  changeWeights(converted, values);
+  return new Uint8Array(values.buffer);
 }
 
 /** The importance weights of the expert that the slab is part of; there is one set for all rows of a matrix. */

@@ -12,6 +12,8 @@ export interface CheckpointSpec {
    * So many positions at the start of the GGUF file have the logits of the checkpoint, and those after them do not; all when absent.
    */
   readonly agreeing?: number;
+  /** Of the weights; one for which rounding to half precision does not change which experts are chosen. */
+  readonly seed?: number;
   /** Written in two files with an index. */
   readonly sharded?: boolean;
   /** Steps of sentence-transformers around the model. */

@@ -27,6 +27,7 @@ import {
 } from './checkpointParts';
 import { deepseek, deepseek3 } from './deepseekCheckpoints';
 import { gptOss, gptOssPlain } from './gptOssCheckpoints';
+import { hybridCheckpoints } from './hybridCheckpoints';
 import { olderCheckpoints } from './olderCheckpoints';
 import { simpleCheckpoints } from './simpleCheckpoints';
 
@@ -400,6 +401,7 @@ export const checkpoints: Readonly<Record<string, CheckpointSpec>> = {
     },
   },
   ...olderCheckpoints,
+  ...hybridCheckpoints,
   'command-r': {
     config: {
       ...llamaConfig(architecture('CohereForCausalLM', 'cohere')),

@@ -14,7 +14,7 @@ export async function writeCheckpoint(folder: string, named: string | Checkpoint
   writeFileSync(join(folder, 'config.json'), JSON.stringify(spec.config, undefined, 2));
   for (const file of ['tokenizer.json', 'tokenizer_config.json'])
     copyFileSync(join(sampleFolder, file), join(folder, file));
-  const random = new Random(23);
+  const random = new Random(spec.seed ?? 23);
   const partsOf = (shapes: Shapes): SafetensorsPart[] =>
     Object.entries(shapes).map(([tensor, shape]) => {
       const bytes = mxBytes(random, tensor, shape);
@@ -72,8 +72,10 @@ function weightsOf(random: Random, name: string, shape: readonly number[], shift
   const count = shape.reduce((product, size) => product * size, 1);
   const isVector = shape.length === 1;
   const isNorm = isVector && name.endsWith('weight');
+  // The norm inside a mixer is not one of 1 + w, whatever the others are.
+  const isShifted = shifted && !name.includes('linear_attn');
   const spread = isVector ? 0.2 : /emb|wte|wpe/.test(name) ? 0.12 : 0.8 / Math.sqrt(shape[1] ?? 1);
-  const values = random.fill(count, (r) => r.normal() * spread + (isNorm && !shifted ? 1 : 0));
+  const values = random.fill(count, (r) => r.normal() * spread + (isNorm && !isShifted ? 1 : 0));
   return new Uint32Array(values.buffer).map((word) => word & 0xffff0000);
 }
 

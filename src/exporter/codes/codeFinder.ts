@@ -1,4 +1,4 @@
-import { sourceDtype, type ConvertedTensor } from '../../architectures/convertedTensor';
+import { changesWeights, sourceDtype, type ConvertedTensor } from '../../architectures/convertedTensor';
 import { matrixOf } from '../../model/rows';
 import { loadNative } from '../../native';
 import type { GgmlQuantType } from '../../protocol/ggmlTypes';
@@ -30,7 +30,7 @@ export const usedCodes = (
 /** The type whose codes can be optimised for a tensor, as far as its type, its shape and its source say. */
 export function optimisableType(converted: ConvertedTensor, to: string): GgmlQuantType | undefined {
   const type = descentTypes.find((name) => name === to);
-  if (type === undefined || converted.add !== undefined || converted.shape.length < 2) return undefined;
+  if (type === undefined || changesWeights(converted) || converted.shape.length < 2) return undefined;
   if (sourceDtype(converted) === type) return undefined;
   const { rows, columns } = matrixOf(converted.shape);
   const refused = codesMethod.blocks!.refuse({ type, shape: [rows, columns], options: {} });

@@ -1,5 +1,5 @@
 import type { Slab, SlabOptions } from '../../architectures/convertedRows';
-import { sourceDtype, type ConvertedTensor } from '../../architectures/convertedTensor';
+import { changesWeights, sourceDtype, type ConvertedTensor } from '../../architectures/convertedTensor';
 import { QuantscopeError } from '../../model/errors';
 import type { KeyValue } from '../../model/keyValue';
 import { matrixOf } from '../../model/rows';
@@ -45,7 +45,7 @@ export const codesKeyValues = ({ hash, objective, twoSided } = foundLater): KeyV
 
 /** Whether a tensor of the file has the codes of its source. */
 export const keepsCodes = ({ converted, to }: PlannedTensor): boolean =>
-  converted === undefined || (sourceDtype(converted) === to && converted.add === undefined);
+  converted === undefined || (sourceDtype(converted) === to && !changesWeights(converted));
 
 /** A tensor whose codes can be optimised, as far as its type, its shape and its source say. */
 type Optimisable = PlannedTensor & { readonly converted: ConvertedTensor; readonly to: GgmlQuantType };

@@ -1,5 +1,10 @@
 import { bytesIn, isRowOf } from '../../ampq/candidates';
-import { sourceDtype, sourcesOf, type ConvertedTensor } from '../../architectures/convertedTensor';
+import {
+  changesWeights,
+  sourceDtype,
+  sourcesOf,
+  type ConvertedTensor,
+} from '../../architectures/convertedTensor';
 import type { ComputedTensor } from '../../architectures/description';
 import type { ModelHeaders } from '../../architectures/ggufView';
 import { ggmlType, isForeignType } from '../../model/dtypes';
@@ -54,7 +59,7 @@ export function planTensor(
   const repacked = blocksOf(source, type);
   const converted = repacked ?? source;
   const sources = sourcesOf(converted);
-  if (sourceDtype(converted) !== type || converted.unit?.order === 'transpose')
+  if (sourceDtype(converted) !== type || movesWeights(converted))
     for (const source of sources) checkConvertible(source, type, context.target);
   const isForeign = isForeignType(type); // copied byte for byte
   const { columns } = matrixOf(shape);
@@ -80,9 +85,13 @@ export function planTensor(
   };
 }
 
+/** Whether weights of a row become those of other rows or columns: they cannot stay in blocks. */
+const movesWeights = ({ unit }: ConvertedTensor): boolean =>
+  unit !== undefined && unit.order !== 'interleave';
+
 /** The same tensor for reads of blocks of a type; undefined where its sources do not all have the type's codes and scales. */
 function blocksOf(converted: ConvertedTensor, type: string): ConvertedTensor | undefined {
-  if (converted.unit?.order === 'transpose' || converted.add !== undefined) return undefined;
+  if (movesWeights(converted) || changesWeights(converted)) return undefined;
   const pieces: ConvertedTensor['pieces'][number][] = [];
   for (const piece of converted.pieces) {
     const tensor = piece.tensor.stored?.blocks === type ? inBlocks(piece.tensor) : undefined;
@@ -121,7 +130,7 @@ function keptType(converted: ConvertedTensor, { model }: TensorContext): MixedTy
   const blocks = converted.pieces[0]?.tensor.stored?.blocks;
   if (leave && blocks !== undefined && blocksOf(converted, blocks))
     return { type: blocks, cause: 'kept', reason: 'copied' };
-  if (dtype !== undefined && (model.gguf || (leave && ggmlType(dtype) && converted.add === undefined)))
+  if (dtype !== undefined && (model.gguf || (leave && ggmlType(dtype) && !changesWeights(converted))))
     return { type: dtype, cause: 'kept', reason: 'copied unchanged' };
   return { type: 'F32', cause: 'kept', reason: 'kept in full precision' };
 }

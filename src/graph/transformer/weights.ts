@@ -1,5 +1,11 @@
 import { readSlab, slabsOf } from '../../architectures/convertedRows';
-import { sourceDtype, sourcesOf, type ConvertedTensor } from '../../architectures/convertedTensor';
+import {
+  changesWeights,
+  changeWeights,
+  sourceDtype,
+  sourcesOf,
+  type ConvertedTensor,
+} from '../../architectures/convertedTensor';
 import type { GgufView } from '../../architectures/ggufView';
 import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
@@ -149,7 +155,7 @@ export class Weights {
   /** Where the rows lie in files of 16- or 32-bit floats; undefined when they must be decoded, moved or changed. */
   stored(name: string, rows?: RowSpan): StoredRows | undefined {
     const tensor = this.tensors.get(name);
-    if (!tensor || this.changes.has(name) || tensor.unit || tensor.add !== undefined) return undefined;
+    if (!tensor || this.changes.has(name) || tensor.unit || changesWeights(tensor)) return undefined;
     if (factorsOf(this.tensors, name)) return undefined;
     const { pieces, columns } = rows ? rowsOf(tensor, rows) : tensor;
     if (pieces.some(({ tensor: { strides }, step }) => strides ?? step)) return undefined;
@@ -212,8 +218,7 @@ export class Weights {
       const bytes = await readSlab(this.model, tensor, slab, { ...place, signal });
       const values = target.subarray(slab.firstWeight, slab.firstWeight + slab.weights);
       await loadNative().decode(slab.dtype, bytes, values, signal);
-      if (tensor.add === undefined) continue;
-      for (let i = 0; i < values.length; i++) values[i] = values[i]! + tensor.add;
+      changeWeights(tensor, values);
     }
     this.rooms.push(room);
   }

@@ -10,7 +10,9 @@ export class Checkpoint {
   private readonly tensors = new Map<string, Tensor>();
 
   constructor(folder: string) {
-    this.config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as Config;
+    const config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as Config;
+    const architectures = config['architectures'];
+    this.config = { ...config, ...(config['text_config'] as Config | undefined), architectures };
     for (const name of readdirSync(folder).filter((file) => file.endsWith('.safetensors')))
       this.read(readFileSync(join(folder, name)));
   }
@@ -37,9 +39,11 @@ export class Checkpoint {
     return this.named(name)?.data;
   }
 
-  /** Classes without a head leave the prefix out. */
+  /** Classes without a head leave the prefix out; multimodal ones have another. */
   private named(name: string): Tensor | undefined {
-    return this.tensors.get(name) ?? this.tensors.get(name.replace(/^model\./, ''));
+    const prefixes = ['model.', '', 'model.language_model.'];
+    const names = prefixes.map((prefix) => name.replace(/^model\./, prefix));
+    return names.map((candidate) => this.tensors.get(candidate)).find((tensor) => tensor !== undefined);
   }
 
   number(key: string, fallback?: number): number {

@@ -1,6 +1,17 @@
 import type { Checkpoint } from './checkpoint';
-import { gated, type Layer } from './decoder';
-import { add, largest, scale, softmax, type Vector } from './math';
+import { gated, linear, type Layer } from './decoder';
+import {
+  activations,
+  add,
+  largest,
+  multiply,
+  rowsOf,
+  scale,
+  softmax,
+  times,
+  type Tensor,
+  type Vector,
+} from './math';
 
 /** Equally many experts side by side are a group; only experts of the best groups are used. */
 export interface Groups {
@@ -52,5 +63,37 @@ function insideBestGroups(scores: Vector, { count, used }: Groups, summed: numbe
 }
 
 export function expertLayers(checkpoint: Checkpoint, prefix: string, count: number): Layer[] {
+  if (checkpoint.has(`${prefix}.gate_up_proj`)) return fusedExperts(checkpoint, prefix, count);
   return Array.from({ length: count }, (_, i) => gated(checkpoint, `${prefix}.${i}`));
+}
+
+/** Gate above up in one tensor [count, 2 · size, hidden], down in another [count, hidden, size]. */
+function fusedExperts(checkpoint: Checkpoint, prefix: string, count: number): Layer[] {
+  const matrix = (name: string, expert: number): Tensor => {
+    const { shape, data } = rowsOf(checkpoint.tensor(`${prefix}.${name}`), expert, 1);
+    return { shape: shape.slice(1), data };
+  };
+  return Array.from({ length: count }, (_, expert): Layer => {
+    const [both, down] = [matrix('gate_up_proj', expert), matrix('down_proj', expert)];
+    const size = both.shape[0]! / 2;
+    return (x) => {
+      const y = multiply(both, x);
+      return multiply(down, times(y.slice(0, size).map(activations.silu), y.slice(size)));
+    };
+  });
+}
+
+/** Experts of qwen, with a shared one where the checkpoint has it. */
+export function qwenExperts(checkpoint: Checkpoint, normalizes = false): (prefix: string) => Layer {
+  return (prefix) => {
+    const mlp = `${prefix}.mlp`;
+    const all = expertLayers(checkpoint, `${mlp}.experts`, checkpoint.number('num_experts'));
+    const normalize = (checkpoint.config['norm_topk_prob'] ?? normalizes) === true;
+    const used = checkpoint.number('num_experts_per_tok');
+    const routed = experts(linear(checkpoint, `${mlp}.gate`), all, used, { normalize });
+    if (!checkpoint.has(`${mlp}.shared_expert_gate.weight`)) return routed;
+    const shared = gated(checkpoint, `${mlp}.shared_expert`);
+    const gate = linear(checkpoint, `${mlp}.shared_expert_gate`);
+    return (x) => add(routed(x), scale(shared(x), 1 / (1 + Math.exp(-gate(x)[0]!))));
+  };
 }

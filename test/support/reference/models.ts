@@ -1,8 +1,9 @@
 import { headsOf } from './attention';
 import { gpt2, gptNeoX } from './gpt';
 import { gptOssBlock } from './gptOss';
+import { hybridModels } from './hybridModels';
 import { latentAttention } from './latentAttention';
-import { biasedExperts, expertLayers, experts } from './experts';
+import { biasedExperts, expertLayers, experts, qwenExperts } from './experts';
 import type { Checkpoint, Config } from './checkpoint';
 import {
   attention,
@@ -104,21 +105,6 @@ function mixtral(checkpoint: Checkpoint): Model {
     const used = checkpoint.number('num_experts_per_tok');
     return experts(linear(checkpoint, `${moe}.gate`), all, used, { normalize: true });
   });
-}
-
-/** Experts of qwen, with a shared one where the checkpoint has it. */
-function qwenExperts(checkpoint: Checkpoint): (prefix: string) => Layer {
-  return (prefix) => {
-    const mlp = `${prefix}.mlp`;
-    const all = expertLayers(checkpoint, `${mlp}.experts`, checkpoint.number('num_experts'));
-    const normalize = checkpoint.config['norm_topk_prob'] === true;
-    const used = checkpoint.number('num_experts_per_tok');
-    const routed = experts(linear(checkpoint, `${mlp}.gate`), all, used, { normalize });
-    if (!checkpoint.has(`${mlp}.shared_expert_gate.weight`)) return routed;
-    const shared = gated(checkpoint, `${mlp}.shared_expert`);
-    const gate = linear(checkpoint, `${mlp}.shared_expert_gate`);
-    return (x) => add(routed(x), scale(shared(x), 1 / (1 + Math.exp(-gate(x)[0]!))));
-  };
 }
 
 const headNorms =
@@ -451,6 +437,7 @@ function deepseek2(checkpoint: Checkpoint): Model {
 }
 
 const models: Readonly<Record<string, (checkpoint: Checkpoint, textLength: number) => Model>> = {
+  ...hybridModels,
   LlamaForCausalLM: (checkpoint) => llama(checkpoint),
   LlamaModel: (checkpoint) => llama(checkpoint),
   LlamaBidirectionalModel: (checkpoint) => llama(checkpoint),

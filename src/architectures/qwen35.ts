@@ -1,0 +1,177 @@
+import type { ConfigReader } from './configReader';
+import {
+  blockRules,
+  decoderKeyValues,
+  gatedParts,
+  outerParts,
+  partRules,
+  readDecoder,
+  rmsEpsilon,
+  tiedOutput,
+  usualIgnored,
+  type Decoder,
+  type DecoderDefaults,
+  type Part,
+} from './decoder';
+import type { ArchitectureDescription, Conversion, RowRange } from './description';
+import { deltaNotRun, deltaParts, gatedAttentionParts, readGatedDelta, type GatedDelta } from './gatedDelta';
+import { shiftNorms } from './gemmaParts';
+import { u32 } from './keyValues';
+import { readQwenExperts, sharedExpertParts } from './qwenExperts';
+import { refuseFactors, ropeParameters } from './rope';
+
+const usual = { heads: 16, contextLength: 32768, headSize: 256, partialRotary: 0.25 };
+
+/** Qwen 3.5, dense, and the language part of its multimodal models: gated delta nets, and gated attention in every fourth layer. */
+export const qwen35: ArchitectureDescription = {
+  name: 'qwen35',
+  family: 'Qwen 3.5 (text)',
+  classes: {
+    Qwen3_5ForCausalLM: 'qwen3_5_text',
+    Qwen3_5ForConditionalGeneration: 'qwen3_5',
+  },
+  notRun: deltaNotRun,
+  convert: (whole) => {
+    const config = textPart(whole);
+    const defaults = { ...usual, blocks: 32, hiddenSize: 4096, feedForwardSize: 12288, kvHeads: 4 };
+    return conversion(whole, config, defaults, (decoder) => ({ keyValues: [], parts: gatedParts(decoder) }));
+  },
+};
+
+/** Qwen 3.5 with experts, one of which all tokens share. */
+export const qwen35moe: ArchitectureDescription = {
+  name: 'qwen35moe',
+  family: 'Qwen 3.5 with experts (text)',
+  classes: {
+    Qwen3_5MoeForCausalLM: 'qwen3_5_moe_text',
+    Qwen3_5MoeForConditionalGeneration: 'qwen3_5_moe',
+  },
+  notRun: deltaNotRun,
+  convert: (whole) => {
+    const config = textPart(whole);
+    const size = config.integer('moe_intermediate_size', 512);
+    const defaults = { ...usual, blocks: 40, hiddenSize: 2048, feedForwardSize: size, kvHeads: 2 };
+    return conversion(whole, config, defaults, (decoder) => {
+      const experts = readQwenExperts(config, decoder, {
+        experts: 256,
+        used: 8,
+        feedForwardSize: size,
+        normalized: true,
+        usuallyNormalized: true,
+      });
+      const shared = config.integer('shared_expert_intermediate_size', 512);
+      return {
+        keyValues: [...experts.keyValues, u32('expert_shared_feed_forward_length', shared)],
+        parts: [...experts.parts, ...sharedExpertParts(decoder, shared)],
+      };
+    });
+  },
+};
+
+/** What config.json of a multimodal model has besides its `text_config`. */
+const visionKeys = [
+  ...['vision_config', 'image_token_id', 'video_token_id'],
+  ...['vision_start_token_id', 'vision_end_token_id', 'language_model_only'],
+];
+
+function textPart(whole: ConfigReader): ConfigReader {
+  const config = whole.inner('text_config') ?? whole;
+  if (config !== whole) whole.known(...visionKeys);
+  return config;
+}
+
+function conversion(
+  whole: ConfigReader,
+  config: ConfigReader,
+  defaults: DecoderDefaults,
+  feedForward: (decoder: Decoder) => Pick<Conversion, 'keyValues'> & { readonly parts: readonly Part[] },
+): Conversion {
+  config.expect('hidden_act', 'silu', 'silu');
+  config.expect('attention_bias', false, false);
+  config.expect('attn_output_gate', true, true);
+  const decoder = { ...readDecoder(config, defaults), tied: whole.tied(false) };
+  refuseFactors(config, decoder.rope);
+  const delta = readGatedDelta(config, decoder);
+  const { keyValues, parts } = feedForward(decoder);
+  const { hiddenSize } = decoder;
+  return {
+    prefixes: ['model.language_model.', 'language_model.model.', 'language_model.', 'model.'],
+    // The vision tower, and layers that predict further tokens.
+    ignored: [...usualIgnored, /^(mtp|visual)\./],
+    notes: leftOut(whole, config),
+    ...tiedOutput(decoder),
+    keyValues: [
+      ...decoderKeyValues(decoder),
+      rmsEpsilon(config),
+      sections(config),
+      ...keyValues,
+      ...delta.keyValues,
+    ],
+    tensors: [
+      ...partRules(shiftNorms(outerParts(decoder))),
+      blockRules('layers', decoder.blocks, (block) => [
+        ...shiftNorms([
+          { from: 'input_layernorm', to: 'attn_norm', shape: [hiddenSize] },
+          { from: 'post_attention_layernorm', to: 'post_attention_norm', shape: [hiddenSize] },
+        ]),
+        ...(delta.full[block] ? gatedAttentionParts(decoder) : mixerParts(delta, hiddenSize)),
+        ...parts,
+      ]),
+    ],
+  };
+}
+
+function leftOut(whole: ConfigReader, config: ConfigReader): string[] {
+  const layers = config.integer('mtp_num_hidden_layers', 0, 0);
+  config.known('mtp_use_dedicated_embeddings');
+  return [
+    ...(layers > 0 ? ['The layer that predicts further tokens ("mtp") is left out.'] : []),
+    ...(whole.has('vision_config') ? ['The vision part ("visual") is left out.'] : []),
+  ];
+}
+
+/**
+ * How many pairs of a head turn by the position in time, height and width of an image. Texts have the same position in all of them.
+ */
+function sections(config: ConfigReader): Conversion['keyValues'][number] {
+  const parameters = ropeParameters(config);
+  parameters?.known('mrope_interleaved');
+  const stated = parameters?.numbers('mrope_section') ?? [11, 11, 10];
+  return {
+    ...{ key: 'rope.dimension_sections', type: 'array', elementType: 'i32' },
+    values: [...stated, 0, 0, 0, 0].slice(0, 4),
+  };
+}
+
+/** Heads of values, grouped by the head of keys that they share, become those that are first in each group, then the second, and so on. */
+function mixerParts(delta: GatedDelta, hiddenSize: number): Part[] {
+  const { keyHeads, valueHeads, headSize } = delta;
+  const members = valueHeads / keyHeads;
+  const heads = (size: number, first = 0): RowRange[] =>
+    Array.from({ length: valueHeads }, (_, head) => {
+      const source = (head % keyHeads) * members + Math.floor(head / keyHeads);
+      return { first: first + source * size, count: size };
+    });
+  const keys = 2 * keyHeads * headSize;
+  const values = valueHeads * headSize;
+  const vector = (from: string, to: string): Part => ({
+    ...{ from: `linear_attn.${from}`, to, shape: [valueHeads, hiddenSize] },
+    rule: { rows: heads(1) },
+  });
+  return [
+    {
+      ...{ from: 'linear_attn.in_proj_qkv', to: 'attn_qkv', shape: [keys + values, hiddenSize] },
+      rule: { rows: [{ first: 0, count: keys }, ...heads(headSize, keys)] },
+    },
+    {
+      ...{ from: 'linear_attn.in_proj_z', to: 'attn_gate', shape: [values, hiddenSize] },
+      rule: { rows: heads(headSize) },
+    },
+    vector('in_proj_b', 'ssm_beta'),
+    vector('in_proj_a', 'ssm_alpha'),
+    ...deltaParts(delta, hiddenSize, {
+      heads,
+      output: { rows: 1, order: 'regroup', groups: keyHeads, members, size: headSize },
+    }),
+  ];
+}

@@ -1,0 +1,127 @@
+import {
+  architecture,
+  attention,
+  blocks,
+  expertsOf,
+  gatedMlp,
+  headNorms,
+  heads,
+  hidden,
+  llamaConfig,
+  llamaNorms,
+  outer,
+  type CheckpointSpec,
+  type Shapes,
+} from './checkpointParts';
+
+/** Two heads of keys, each shared by three of values. */
+const delta = {
+  ...{ linear_num_key_heads: 2, linear_num_value_heads: 6, linear_conv_kernel_dim: 4 },
+  ...{ linear_key_head_dim: 32, linear_value_head_dim: 32, head_dim: 32 },
+};
+const deltaHead = 32;
+const channels = (2 * 2 + 6) * deltaHead;
+
+const deltaConfig = (name: string, type: string, change: object = {}): Record<string, unknown> => ({
+  ...llamaConfig({ ...architecture(name, type), ...delta }),
+  ...{ num_hidden_layers: 2, full_attention_interval: 2, rms_norm_eps: 1e-6, rope_theta: undefined },
+  ...{ rope_parameters: { rope_type: 'default', rope_theta: 100_000, partial_rotary_factor: 0.25 } },
+  ...change,
+});
+
+const gatedHeads: Shapes = {
+  ...attention({ head: 32 }),
+  'self_attn.q_proj.weight': [2 * heads * 32, hidden],
+  ...headNorms(32),
+};
+const mixer: Shapes = {
+  'linear_attn.conv1d.weight': [channels, 1, 4],
+  'linear_attn.dt_bias': [6],
+  'linear_attn.A_log': [6],
+  'linear_attn.norm.weight': [deltaHead],
+  'linear_attn.out_proj.weight': [hidden, 6 * deltaHead],
+};
+const grouped: Shapes = {
+  ...mixer,
+  'linear_attn.in_proj_qkvz.weight': [channels + 6 * deltaHead, hidden],
+  'linear_attn.in_proj_ba.weight': [12, hidden],
+};
+const separate: Shapes = {
+  ...mixer,
+  'linear_attn.in_proj_qkv.weight': [channels, hidden],
+  'linear_attn.in_proj_z.weight': [6 * deltaHead, hidden],
+  'linear_attn.in_proj_a.weight': [6, hidden],
+  'linear_attn.in_proj_b.weight': [6, hidden],
+};
+const mixture = {
+  ...{ num_experts: 4, num_experts_per_tok: 2, moe_intermediate_size: 32 },
+  shared_expert_intermediate_size: 48,
+};
+const routed: Shapes = {
+  'mlp.gate.weight': [4, hidden],
+  ...gatedMlp('mlp.shared_expert', 48),
+  'mlp.shared_expert_gate.weight': [1, hidden],
+};
+const fused: Shapes = {
+  ...routed,
+  'mlp.experts.gate_up_proj': [4, 64, hidden],
+  'mlp.experts.down_proj': [4, hidden, 32],
+};
+
+/** A block with a delta net, and one with full attention. More layers amplify the rounding of half precision. */
+const inTurn = (net: Shapes, mlp: Shapes, prefix?: string): Shapes =>
+  blocks(2, (index) => ({ ...llamaNorms, ...(index === 1 ? gatedHeads : net), ...mlp }), prefix);
+
+const sections = {
+  rope_parameters: {
+    ...{ rope_type: 'default', rope_theta: 100_000, partial_rotary_factor: 0.25 },
+    ...{ mrope_interleaved: true, mrope_section: [2, 1, 1] },
+  },
+};
+
+/** Models with layers that are not attention. */
+export const hybridCheckpoints: Readonly<Record<string, CheckpointSpec>> = {
+  qwen3next: {
+    config: deltaConfig('Qwen3NextForCausalLM', 'qwen3_next', { ...mixture, norm_topk_prob: true }),
+    shapes: {
+      ...outer(),
+      ...inTurn(grouped, { ...routed, ...expertsOf(4, 'mlp.experts', 32) }),
+      'mtp.fc.weight': [hidden, 2 * hidden],
+    },
+    shiftedNorms: true,
+    seed: 1,
+  },
+  qwen35: {
+    config: deltaConfig('Qwen3_5ForCausalLM', 'qwen3_5_text', {
+      ...sections,
+      ...{ full_attention_interval: undefined, layer_types: ['linear_attention', 'full_attention'] },
+    }),
+    shapes: { ...outer(), ...inTurn(separate, gatedMlp()) },
+    shiftedNorms: true,
+  },
+  'qwen35, multimodal': {
+    config: {
+      ...architecture('Qwen3_5ForConditionalGeneration', 'qwen3_5'),
+      tie_word_embeddings: true,
+      vision_config: { depth: 1 },
+      text_config: {
+        ...deltaConfig('Qwen3_5ForCausalLM', 'qwen3_5_text', { ...sections, mtp_num_hidden_layers: 1 }),
+        ...{ architectures: undefined, tie_word_embeddings: true },
+      },
+    },
+    shapes: {
+      'model.language_model.embed_tokens.weight': [1024, hidden],
+      'model.language_model.norm.weight': [hidden],
+      ...inTurn(separate, gatedMlp(), 'model.language_model.layers'),
+      'model.visual.patch_embed.proj.weight': [8, 8],
+      'mtp.fc.weight': [hidden, 2 * hidden],
+    },
+    shiftedNorms: true,
+  },
+  qwen35moe: {
+    config: deltaConfig('Qwen3_5MoeForCausalLM', 'qwen3_5_moe_text', mixture),
+    shapes: { ...outer(), ...inTurn(separate, fused) },
+    shiftedNorms: true,
+    seed: 2,
+  },
+};
