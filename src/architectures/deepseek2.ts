@@ -10,36 +10,50 @@ import {
   type Decoder,
   type Part,
 } from './decoder';
-import { readExperts, type Experts } from './deepseekExperts';
-import type { ArchitectureDescription, RowRange, TensorRule } from './description';
-import { expertParts, usualExpertNames } from './experts';
+import {
+  biasRules,
+  feedForwardParts,
+  furtherLayers,
+  mixtureParts,
+  readExperts,
+  type MixtureClass,
+} from './deepseekExperts';
+import type { ArchitectureDescription, RowRange } from './description';
 import { f32, u32 } from './keyValues';
 import { readRope, ropeKeyValues, ropeParameters, yarnMagnitude, type Rope } from './rope';
 
 /**
- * DeepSeek V2 and V3: attention over a compressed key and value (MLA, DeepSeek-AI 2024), and experts after some dense blocks.
+ * DeepSeek V2 and V3, GLM-4.7-Flash: attention over a compressed key and value (MLA, DeepSeek-AI 2024), and experts after some dense blocks.
  * llama.cpp multiplies queries by the decompression of keys, so that matrix is cut off and transposed for each head; both it
  * and transformers rotate neighbouring pairs. Layers that predict further tokens are left out.
  */
 export const deepseek2: ArchitectureDescription = {
   name: 'deepseek2',
-  family: 'DeepSeek V2, V3, R1',
+  family: 'DeepSeek V2, V3, R1, GLM-4.7-Flash',
   remark: 'with groups of experts (V2, 236B) llama.cpp picks a few experts differently',
-  classes: { DeepseekV2ForCausalLM: 'deepseek_v2', DeepseekV3ForCausalLM: 'deepseek_v3' },
+  classes: {
+    DeepseekV2ForCausalLM: 'deepseek_v2',
+    DeepseekV3ForCausalLM: 'deepseek_v3',
+    Glm4MoeLiteForCausalLM: 'glm4_moe_lite',
+  },
   convert(config) {
     config.expect('hidden_act', 'silu', 'silu');
     config.expect('attention_bias', false, false);
     config.expect('mlp_bias', false, false);
     config.expect('rope_interleave', true, true);
     config.known('num_key_value_heads', 'head_dim', 'qk_head_dim', 'n_group', 'topk_group');
-    const third = config.isOf('DeepseekV3ForCausalLM', 'deepseek_v3');
-    const model = readModel(config, third ? thirdDefaults : secondDefaults);
-    const experts = readExperts(config, third);
+    const kind = mixtureClass(config);
+    const model = readModel(config, defaultsOf[kind]);
+    const experts = readExperts(config, kind);
     return {
       prefixes: ['model.'],
-      ignored: [...usualIgnored, ...furtherLayers(config, model.blocks, third)],
+      ignored: [...usualIgnored, ...furtherLayers(config, model.blocks, kind === 'deepseek_v3' ? 1 : 0)],
       ...tiedOutput(model),
-      keyValues: [...modelKeyValues(model), rmsEpsilon(config), ...experts.keyValues],
+      keyValues: [
+        ...modelKeyValues(model),
+        rmsEpsilon(config, kind === 'glm4_moe_lite' ? 1e-5 : 1e-6),
+        ...experts.keyValues,
+      ],
       tensors: [
         ...partRules(outerParts(model)),
         blockRules('layers', model.blocks, (block) => [
@@ -47,10 +61,10 @@ export const deepseek2: ArchitectureDescription = {
           ...latentParts(model),
           { from: 'post_attention_layernorm', to: 'ffn_norm', shape: [model.hiddenSize] },
           ...(block < experts.denseBlocks
-            ? feedForwardParts(model, model.feedForwardSize, 'mlp', '')
-            : mixtureParts(model, experts)),
+            ? feedForwardParts(model.hiddenSize, model.feedForwardSize, 'mlp', '')
+            : mixtureParts(model.hiddenSize, experts)),
         ]),
-        ...(experts.biased ? biasRules(model, experts) : []),
+        ...(experts.biased ? biasRules(model.blocks, experts) : []),
       ],
     };
   },
@@ -74,31 +88,49 @@ interface Model extends Pick<Decoder, 'blocks' | 'hiddenSize' | 'feedForwardSize
   readonly ropeKeyValues: readonly KeyValue[];
 }
 
-/** Defaults of transformers' classes for what config.json leaves out. */
-const secondDefaults = {
-  vocabulary: 32000,
-  hiddenSize: 4096,
-  feedForwardSize: 11008,
-  blocks: 32,
-  heads: 32,
-  contextLength: 2048,
-};
-const thirdDefaults: typeof secondDefaults = {
-  vocabulary: 129280,
-  hiddenSize: 7168,
-  feedForwardSize: 18432,
-  blocks: 61,
-  heads: 128,
-  contextLength: 4096,
-};
+/** Which of the classes a config.json is of. */
+function mixtureClass(config: ConfigReader): keyof typeof defaultsOf {
+  if (config.isOf('Glm4MoeLiteForCausalLM', 'glm4_moe_lite')) return 'glm4_moe_lite';
+  return config.isOf('DeepseekV3ForCausalLM', 'deepseek_v3') ? 'deepseek_v3' : 'deepseek_v2';
+}
 
-function readModel(config: ConfigReader, defaults: typeof secondDefaults): Model {
+interface Defaults {
+  readonly vocabulary: number;
+  readonly hiddenSize: number;
+  readonly feedForwardSize: number;
+  readonly blocks: number;
+  readonly heads: number;
+  readonly contextLength: number;
+  readonly queryRank: number;
+  readonly plain: number;
+  readonly valueSize: number;
+}
+
+const usualSizes = { queryRank: 1536, plain: 128, valueSize: 128 };
+
+/** Defaults of transformers' classes for what config.json leaves out. */
+const defaultsOf = {
+  deepseek_v2: {
+    ...{ vocabulary: 32000, hiddenSize: 4096, feedForwardSize: 11008, blocks: 32, heads: 32 },
+    ...{ contextLength: 2048, ...usualSizes },
+  },
+  deepseek_v3: {
+    ...{ vocabulary: 129280, hiddenSize: 7168, feedForwardSize: 18432, blocks: 61, heads: 128 },
+    ...{ contextLength: 4096, ...usualSizes },
+  },
+  glm4_moe_lite: {
+    ...{ vocabulary: 154880, hiddenSize: 2048, feedForwardSize: 10240, blocks: 47, heads: 20 },
+    ...{ contextLength: 202752, queryRank: 768, plain: 192, valueSize: 256 },
+  },
+} satisfies Partial<Record<MixtureClass, Defaults>>;
+
+function readModel(config: ConfigReader, defaults: Defaults): Model {
   const latent: Latent = {
-    queryRank: config.isNull('q_lora_rank') ? 0 : config.integer('q_lora_rank', 1536),
+    queryRank: config.isNull('q_lora_rank') ? 0 : config.integer('q_lora_rank', defaults.queryRank),
     rank: config.integer('kv_lora_rank', 512),
-    plain: config.integer('qk_nope_head_dim', 128),
+    plain: config.integer('qk_nope_head_dim', defaults.plain),
     rotated: config.integer('qk_rope_head_dim', 64, 2),
-    valueSize: config.integer('v_head_dim', 128),
+    valueSize: config.integer('v_head_dim', defaults.valueSize),
   };
   const blocks = config.layers('num_hidden_layers', defaults.blocks);
   const vocabulary = config.integer('vocab_size', defaults.vocabulary);
@@ -214,35 +246,4 @@ function latentParts({ hiddenSize, heads, latent }: Model): Part[] {
     },
     { from: 'self_attn.o_proj', to: 'attn_output', shape: [hiddenSize, heads * valueSize] },
   ];
-}
-
-const feedForwardParts = ({ hiddenSize }: Model, size: number, from: string, suffix: string): Part[] => [
-  { from: `${from}.gate_proj`, to: `ffn_gate${suffix}`, shape: [size, hiddenSize] },
-  { from: `${from}.up_proj`, to: `ffn_up${suffix}`, shape: [size, hiddenSize] },
-  { from: `${from}.down_proj`, to: `ffn_down${suffix}`, shape: [hiddenSize, size] },
-];
-
-function mixtureParts(model: Model, { count, size, shared }: Experts): Part[] {
-  const { hiddenSize } = model;
-  return [
-    { from: 'mlp.gate', to: 'ffn_gate_inp', shape: [count, hiddenSize] },
-    ...expertParts({ count, size, hiddenSize }, usualExpertNames),
-    ...feedForwardParts(model, shared * size, 'mlp.shared_experts', '_shexp'),
-  ];
-}
-
-/** What is added to the scores of experts before the best are chosen. */
-const biasRules = ({ blocks }: Model, { count, denseBlocks }: Experts): TensorRule[] =>
-  Array.from({ length: Math.max(0, blocks - denseBlocks) }, (_, index) => ({
-    to: `blk.${denseBlocks + index}.exp_probs_b.bias`,
-    from: [`layers.${denseBlocks + index}.mlp.gate.e_score_correction_bias`],
-    shape: [count],
-  }));
-
-/** Names of the layers after the last, which predict further tokens. */
-function furtherLayers(config: ConfigReader, blocks: number, third: boolean): RegExp[] {
-  const count = config.layers('num_nextn_predict_layers', third ? 1 : 0, 0);
-  if (count === 0) return [];
-  const numbers = Array.from({ length: count }, (_, index) => blocks + index);
-  return [new RegExp(`^layers\\.(${numbers.join('|')})\\.`)];
 }

@@ -4,8 +4,11 @@
  */
 export type Activation = 'silu' | 'gelu' | 'clamped';
 
-/** `attn_sinks.weight`: one more score of each head, whose share is lost. */
-export type OwnPart = 'attn_sinks.weight';
+/**
+ * `attn_sinks.weight`: one more score of each head, whose share is lost. `exp_probs_b.bias`: added to the scores of experts where they are
+ * compared.
+ */
+export type OwnPart = 'attn_sinks.weight' | 'exp_probs_b.bias';
 
 /**
  * How the forward pass of an architecture differs from llama's, in GGUF's view. Everything else follows from the
@@ -27,6 +30,8 @@ export interface ForwardTraits {
   readonly feedForwardNorm?: 'post_attention_norm';
   /** Tensors of a block that other architectures do not have, by what comes after "blk.N.". */
   readonly ownParts?: readonly OwnPart[];
-  /** The weights of the chosen experts are normalized to add up to 1. */
+  /** How experts are scored in files that do not say it. */
+  readonly gating?: 'sigmoid';
+  /** The weights of the chosen experts are normalized to add up to 1, whatever a file says. */
   readonly normalizedExperts?: true;
 }

@@ -13,6 +13,8 @@ import { gemma } from './gemma';
 import { gemma2 } from './gemma2';
 import { gemma3 } from './gemma3';
 import { gemmaEmbedding } from './gemmaEmbedding';
+import { glm, glm4 } from './glm4';
+import { glm4moe } from './glm4moe';
 import { gpt2 } from './gpt2';
 import { gptneox } from './gptneox';
 import { gptOss } from './gptOss';
@@ -59,6 +61,9 @@ export const architectures: readonly ArchitectureDescription[] = [
   deepseek2,
   ernie45,
   falcon,
+  glm,
+  glm4,
+  glm4moe,
   gpt2,
   gptneox,
   gptOss,

@@ -25,7 +25,8 @@ import {
   type CheckpointSpec,
   type Shapes,
 } from './checkpointParts';
-import { deepseek, deepseek3 } from './deepseekCheckpoints';
+import { deepseek, deepseek3, glmLite } from './deepseekCheckpoints';
+import { glm, glm4, glm4moe } from './glmCheckpoints';
 import { gptOss, gptOssPlain } from './gptOssCheckpoints';
 import { hybridCheckpoints } from './hybridCheckpoints';
 import { olderCheckpoints } from './olderCheckpoints';
@@ -447,6 +448,11 @@ export const checkpoints: Readonly<Record<string, CheckpointSpec>> = {
   deepseek2: deepseek(null),
   'deepseek2 with compressed queries': deepseek(24),
   'deepseek2, version 3': deepseek3(),
+  glm,
+  glm4,
+  'glm 4.5': glm4moe(true),
+  'glm 4.5 air': glm4moe(false),
+  'glm 4.7 flash': glmLite(),
   'gpt-oss': gptOss,
   'gpt-oss, experts as plain numbers': gptOssPlain,
 };

@@ -58,6 +58,30 @@ export const deepseek = (queryRank: number | null): CheckpointSpec => ({
   },
 });
 
+/** GLM-4.7-Flash: one group of experts, scored by sigmoid with a bias; kinds of blocks as transformers 5 lists them. */
+export const glmLite = (): CheckpointSpec => {
+  const { config, shapes } = deepseek(24);
+  const left = [
+    'rope_scaling',
+    'first_k_dense_replace',
+    'moe_layer_freq',
+    'scoring_func',
+    'n_shared_experts',
+  ];
+  return {
+    config: {
+      ...Object.fromEntries(Object.entries(config).filter(([key]) => !left.includes(key))),
+      ...architecture('Glm4MoeLiteForCausalLM', 'glm4_moe_lite'),
+      ...{ topk_method: 'noaux_tc', norm_topk_prob: true, routed_scaling_factor: 1.8, rope_theta: 1_000_000 },
+      ...{ mlp_layer_types: ['dense', 'sparse', 'sparse'], n_shared_experts: 2 },
+    },
+    shapes: {
+      ...shapes,
+      ...blocks(3, (index): Shapes => (index === 0 ? {} : { 'mlp.gate.e_score_correction_bias': [4] })),
+    },
+  };
+};
+
 /** Sigmoid scores with a bias, groups of experts, and a layer more that predicts further tokens. */
 export const deepseek3 = (): CheckpointSpec => {
   const { config, shapes } = deepseek(24);

@@ -114,7 +114,7 @@ async function mixtureBackward(
   gradients: States,
   options: BackwardOptions,
 ) {
-  const experts = block.experts!;
+  const experts = await decoder.routingOf(block, block.experts!, options.signal);
   const routed = inputs.another();
   const atRouted = inputs.another();
   try {

@@ -9,7 +9,7 @@ import {
   type Tap,
   type WeightGradient,
 } from './graphParts';
-import { addExpert, expertShares } from './mixture';
+import { addExpert, expertBias, expertShares } from './mixture';
 import type { Sequence } from './sequence';
 
 /** A graph and what it measures. */
@@ -73,7 +73,8 @@ export function mixtureBlock(
 ): Value {
   const { ops } = parts;
   const { routed, router, rest } = beforeExperts(parts, block, sequence, x);
-  const shares = expertShares(ops, router, experts);
+  const bias = parts.has(expertBias) ? parts.weight(expertBias) : undefined;
+  const shares = expertShares(ops, router, experts, bias);
   const tensors = ofOneExpert(block);
   return Array.from({ length: experts.count }, (_, expert) => expert).reduce(
     (sum, expert) =>

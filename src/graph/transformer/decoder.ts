@@ -6,9 +6,10 @@ import { floatTensor, output } from './graphLoader';
 import type { TapKind } from './graphParts';
 import type { Graphs } from './graphs';
 import type { GraphSources } from './graphSources';
-import { routeTokens, type Assignment } from './routing';
+import { routeTokens, type Assignment, type Routing } from './routing';
 import { MemoryStates, type States } from './states';
 import { TapSums, type InputStatistics } from './tapSums';
+import { expertBias } from './mixture';
 import type { RowSpan } from './weightRows';
 import type { Weights } from './weights';
 
@@ -173,6 +174,18 @@ export class Decoder {
     return this.graphs.close();
   }
 
+  /** How the experts of a block are chosen. */
+  async routingOf(
+    { index, tensors }: BlockShape,
+    experts: NonNullable<BlockShape['experts']>,
+    signal?: AbortSignal,
+  ): Promise<Routing> {
+    if (!tensors.has(expertBias)) return experts;
+    const bias = new Float32Array(experts.count);
+    await this.weights.load(`blk.${index}.${expertBias}`, bias, { signal });
+    return { ...experts, bias };
+  }
+
   /** What the chosen experts of a block add to the states. Each expert gets all of its tokens at once: its weights are read once. */
   async addExperts(
     block: BlockShape,
@@ -184,7 +197,8 @@ export class Decoder {
     if (!block.experts) return;
     const [states, routed] = [this.statesOf(givenStates), this.statesOf(givenRouted)];
     const prefix = `blk.${block.index}.`;
-    for (const [expert, assignment] of routeTokens(router, block.experts).entries()) {
+    const routing = await this.routingOf(block, block.experts, pass.signal);
+    for (const [expert, assignment] of routeTokens(router, routing).entries()) {
       if (assignment.rows.length === 0) continue;
       const source = this.sources.expert(block, expert, pass.taps?.kind);
       await this.graphs.using(source, pass.signal, async (graph) => {

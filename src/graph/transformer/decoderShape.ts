@@ -46,6 +46,8 @@ export interface BlockShape {
     readonly used: number;
     /** The shares of the chosen ones add up to 1. */
     readonly normalized: boolean;
+    /** Scores of experts are sigmoids of their logits; softmax over all when absent. */
+    readonly gating?: 'sigmoid';
     /** Factor of the shares. */
     readonly scale: number;
   };
@@ -176,13 +178,21 @@ function windowAt(index: number, { traits, number, window }: Numbers): number | 
   return period === 0 || index % period < period - 1 ? size : undefined;
 }
 
-function expertsOf({ traits, number }: Numbers): NonNullable<BlockShape['experts']> {
+/** Value of `expert_gating_func` in GGUF for sigmoids. */
+const sigmoidGating = 2;
+
+/** @throws QuantscopeError UNSUPPORTED for experts that are chosen by groups. */
+function expertsOf({ traits, number, file }: Numbers): NonNullable<BlockShape['experts']> {
   const scale = number('expert_weights_scale', 0);
+  if (number('expert_group_count', 1) > 1)
+    throw new QuantscopeError('UNSUPPORTED', 'Experts that are chosen by groups cannot be run.', { file });
+  const gating = number('expert_gating_func', traits.gating === 'sigmoid' ? sigmoidGating : 1);
   return {
     count: number('expert_count'),
     used: number('expert_used_count'),
-    normalized: traits.normalizedExperts === true,
+    normalized: traits.normalizedExperts === true || number('expert_weights_norm', 0) === 1,
     scale: scale === 0 ? 1 : scale,
+    ...(gating === sigmoidGating ? { gating: 'sigmoid' } : {}),
   };
 }
 

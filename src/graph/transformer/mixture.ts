@@ -6,20 +6,27 @@ import type { BlockShape } from './decoderShape';
 export const ofExpert = (tensor: string, expert: number): string =>
   tensor.replace(/\.(weight|bias)$/, `.${expert}.$1`);
 
+/** Added to the scores of experts where they are compared: `[experts]`. */
+export const expertBias = 'exp_probs_b.bias';
+
 /**
- * The share of each expert in the output of each token, `[experts, n]`: softmax over all, the largest `used` (the first of equals), made
- * to add up to 1 where the architecture wants it; 0 for the others. `routeTokens` does the same outside a graph.
+ * The share of each expert in the output of each token, `[experts, n]`: of softmax over all, or of each one's sigmoid, the largest `used`
+ * (the first of equals), made to add up to 1 where the architecture wants it; 0 for the others. `routeTokens` does the same outside a graph.
  * @param router logits `[n, experts]`.
+ * @param bias added where scores are compared.
  */
 export function expertShares(
   ops: Ops,
   router: Value,
-  { used, normalized, scale }: NonNullable<BlockShape['experts']>,
+  { used, normalized, scale, gating }: NonNullable<BlockShape['experts']>,
+  bias?: Value,
 ): Value {
   const { graph } = ops;
-  const all = ops.softmax(router);
-  const [chosen, indices] = graph.several(2, 'TopK', [all, graph.ints([used])], { axis: -1 });
-  const shares = normalized ? ops.div(chosen!, ops.sumLast(chosen!)) : chosen!;
+  const all = gating === 'sigmoid' ? ops.sigmoid(router) : ops.softmax(router);
+  const compared = bias === undefined ? all : ops.add(all, bias);
+  const [best, indices] = graph.several(2, 'TopK', [compared, graph.ints([used])], { axis: -1 });
+  const chosen = bias === undefined ? best! : graph.node('GatherElements', [all, indices!], { axis: 1 });
+  const shares = normalized ? ops.div(chosen, ops.sumLast(chosen)) : chosen;
   const scaled = scale === 1 ? shares : ops.mul(shares, scale);
   const none = graph.node('ConstantOfShape', [graph.node('Shape', [all])]);
   return ops.transpose(graph.node('ScatterElements', [none, indices!, scaled], { axis: 1 }), [1, 0]);

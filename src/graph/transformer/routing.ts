@@ -8,26 +8,36 @@ export interface Assignment {
   readonly shares: number[];
 }
 
+/** How experts are chosen. */
+export type Routing = NonNullable<BlockShape['experts']> & {
+  /** Added to the scores of experts, one each, where they are compared; shares are without it. */
+  readonly bias?: Float32Array | undefined;
+};
+
 /**
- * Chooses the experts of each token: softmax over all, the largest `used` (the first of equals), their shares made to add up
- * to 1 where the architecture wants it.
+ * Chooses the experts of each token: of softmax over all, or of each one's sigmoid, the largest `used` (the first of equals), their shares
+ * made to add up to 1 where the architecture wants it.
  * @param logits `[rows, experts]` of the router.
  */
-export function routeTokens(
-  logits: Float32Array,
-  { count, used, normalized, scale }: NonNullable<BlockShape['experts']>,
-): Assignment[] {
+export function routeTokens(logits: Float32Array, routing: Routing): Assignment[] {
+  const { count, scale } = routing;
   const assignments = Array.from({ length: count }, (): Assignment => ({ rows: [], shares: [] }));
   for (let row = 0; row < logits.length / count; row++) {
-    const shares = softmax(logits.subarray(row * count, (row + 1) * count));
-    const best = largest(shares, used);
-    const sum = normalized ? best.reduce((total, expert) => total + shares[expert]!, 0) : 1;
+    const { scores, best, sum } = choose(logits.subarray(row * count, (row + 1) * count), routing);
     for (const expert of best) {
       assignments[expert]!.rows.push(row);
-      assignments[expert]!.shares.push((scale * shares[expert]!) / sum);
+      assignments[expert]!.shares.push((scale * scores[expert]!) / sum);
     }
   }
   return assignments;
+}
+
+/** The scores of a token's experts, the chosen ones, and what their scores are divided by. */
+function choose(logits: Float32Array, { used, normalized, gating, bias }: Routing) {
+  const scores = gating === 'sigmoid' ? sigmoids(logits) : softmax(logits);
+  const best = largest(bias ? scores.map((score, expert) => score + bias[expert]!) : scores, used);
+  const sum = normalized ? best.reduce((total, expert) => total + scores[expert]!, 0) : 1;
+  return { scores, best, sum };
 }
 
 /**
@@ -37,27 +47,30 @@ export function routeTokens(
  */
 export function routeGradients(
   logits: Float32Array,
-  { count, used, normalized, scale }: NonNullable<BlockShape['experts']>,
+  routing: Routing,
   gradients: Float32Array,
 ): Float32Array {
+  const { count, scale, normalized, gating } = routing;
   const found = new Float32Array(logits.length);
   for (let start = 0; start < logits.length; start += count) {
-    const probabilities = softmax(logits.subarray(start, start + count));
-    const best = largest(probabilities, used);
-    const sum = normalized ? best.reduce((total, expert) => total + probabilities[expert]!, 0) : 1;
-    const mean = best.reduce(
-      (total, expert) => total + (probabilities[expert]! / sum) * gradients[start + expert]!,
-      0,
-    );
+    const { scores, best, sum } = choose(logits.subarray(start, start + count), routing);
+    const share = (expert: number): number => scores[expert]! / sum;
+    const mean = best.reduce((total, expert) => total + share(expert) * gradients[start + expert]!, 0);
     for (let expert = 0; expert < count; expert++) {
       const isChosen = best.includes(expert);
-      if (normalized && !isChosen) continue; // it is not in the sum
+      if (!isChosen && (normalized || gating === 'sigmoid')) continue; // it is not in the sum
       const own = isChosen ? gradients[start + expert]! : 0;
-      found[start + expert] = scale * (probabilities[expert]! / sum) * (own - mean);
+      // The sigmoid of one expert does not depend on the logits of others, its share does where shares are normalized.
+      const slope =
+        gating === 'sigmoid' ? (1 - scores[expert]!) * (own - (normalized ? mean : 0)) : own - mean;
+      found[start + expert] = scale * share(expert) * slope;
     }
   }
   return found;
 }
+
+const sigmoids = (logits: Float32Array): Float64Array =>
+  Float64Array.from(logits, (value) => 1 / (1 + Math.exp(-value)));
 
 function softmax(logits: Float32Array): Float64Array {
   const most = logits.reduce((a, b) => Math.max(a, b), -Infinity);

@@ -1,4 +1,5 @@
 import { headsOf } from './attention';
+import { glmBlock, glmMixtureBlock } from './glm';
 import { gpt2, gptNeoX } from './gpt';
 import { gptOssBlock } from './gptOss';
 import { hybridModels } from './hybridModels';
@@ -409,7 +410,8 @@ function cohere(checkpoint: Checkpoint): Model {
 function deepseek2(checkpoint: Checkpoint): Model {
   return decoder(checkpoint, (index, prefix) => {
     const mlp = `${prefix}.mlp`;
-    const dense = index < checkpoint.number('first_k_dense_replace');
+    const kinds = checkpoint.config['mlp_layer_types'] as readonly string[] | undefined;
+    const dense = kinds ? kinds[index] === 'dense' : index < checkpoint.number('first_k_dense_replace');
     const routed = (): Layer => {
       const all = expertLayers(checkpoint, `${mlp}.experts`, checkpoint.number('n_routed_experts'));
       const normalize = checkpoint.config['norm_topk_prob'] === true;
@@ -462,6 +464,11 @@ const models: Readonly<Record<string, (checkpoint: Checkpoint, textLength: numbe
   PhiForCausalLM: phi2,
   GPT2LMHeadModel: gpt2,
   GPTNeoXForCausalLM: gptNeoX,
+  GlmForCausalLM: (checkpoint) => decoder(checkpoint, (_, prefix) => glmBlock(checkpoint, prefix)),
+  Glm4ForCausalLM: (checkpoint) => decoder(checkpoint, (_, prefix) => glmBlock(checkpoint, prefix)),
+  Glm4MoeForCausalLM: (checkpoint) =>
+    decoder(checkpoint, (index, prefix) => glmMixtureBlock(checkpoint, index, prefix)),
+  Glm4MoeLiteForCausalLM: deepseek2,
   GptOssForCausalLM: (checkpoint) =>
     decoder(checkpoint, (index, prefix) => gptOssBlock(checkpoint, index, prefix)),
   StableLmForCausalLM: stableLm,

@@ -36,6 +36,18 @@ describe('routing of tokens to experts', () => {
     expectShares(routeTokens(logits, { ...experts, scale: 7, normalized: true })[3]!.shares, [4]);
   });
 
+  it('scores each expert on its own by its sigmoid, and compares scores with a bias that shares do not have', () => {
+    const sigmoid = { ...experts, scale: 2, gating: 'sigmoid' } as const;
+    const logits = Float32Array.of(0, Math.log(3), -Math.log(3), Math.log(9)); // 0.5, 0.75, 0.25, 0.9
+    const plain = routeTokens(logits, sigmoid);
+    expect(plain.map(({ rows }) => rows.length)).toEqual([0, 1, 0, 1]);
+    expectShares(plain[1]!.shares, [1.5]);
+    const biased = routeTokens(logits, { ...sigmoid, bias: Float32Array.of(0, 0, 1, 0), normalized: true });
+    expect(biased.map(({ rows }) => rows.length)).toEqual([0, 0, 1, 1]);
+    expectShares(biased[2]!.shares, [(2 * 0.25) / 1.15]);
+    expectShares(biased[3]!.shares, [(2 * 0.9) / 1.15]);
+  });
+
   it('takes the first of experts that are equally probable', () => {
     const rowsOf = (...logits: number[]) =>
       routeTokens(Float32Array.from(logits), experts).map(({ rows }) => rows.length);
@@ -90,6 +102,15 @@ describe('gradients at the router', () => {
   it.each([
     { count: 4, used: 2, normalized: false, scale: 2.5 },
     { count: 4, used: 3, normalized: true, scale: 1 },
+    { count: 4, used: 2, normalized: false, scale: 2.5, gating: 'sigmoid' as const },
+    {
+      count: 4,
+      used: 3,
+      normalized: true,
+      scale: 2,
+      gating: 'sigmoid' as const,
+      bias: Float32Array.of(0, 2, 0, 1),
+    },
   ])('are differences of the shares (%o)', (shape) => {
     const logits = Float64Array.of(0.3, -0.5, 1.25, 0.75, -1, 2, 0.25, 1);
     const weights = Float32Array.of(0.5, -1, 2, 3, 1, -2, 0.5, 4);
