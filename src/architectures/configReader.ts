@@ -142,6 +142,11 @@ export class ConfigReader {
     );
   }
 
+  /** Whether the key is a text. */
+  isText(key: string): boolean {
+    return typeof this.value(key) === 'string';
+  }
+
   text(key: string, fallback?: string): string {
     const value = this.value(key) ?? fallback;
     if (typeof value === 'string') return value;

@@ -1,8 +1,8 @@
 /**
- * Between the two matrices of a gated feed-forward network, for the products g and u: silu(g) · u, gelu(g) · u, or gpt-oss's
- * g · σ(1.702 g) · (u + 1) with g at most 7 and u from −7 to 7.
+ * Between the two matrices of a gated feed-forward network, for the products g and u: silu(g) · u, gelu(g) · u, max(g, 0)² · u, or
+ * gpt-oss's g · σ(1.702 g) · (u + 1) with g at most 7 and u from −7 to 7. Without a gate, the same of u alone.
  */
-export type Activation = 'silu' | 'gelu' | 'clamped';
+export type Activation = 'silu' | 'gelu' | 'squaredRelu' | 'clamped';
 
 /**
  * `attn_sinks.weight`: one more score of each head, whose share is lost. `exp_probs_b.bias`: added to the scores of experts where they are
@@ -26,6 +26,10 @@ export interface ForwardTraits {
   readonly windowPeriod?: number;
   /** The last of each group of so many layers has no rotary embedding. */
   readonly rotationPeriod?: number;
+  /** Where some layers have a window, the others have no rotary embedding. */
+  readonly rotatesInWindows?: true;
+  /** Heads of queries and keys are normed after they are rotated. */
+  readonly normsRotated?: true;
   /** The norm before the feed-forward network under another name than "ffn_norm". */
   readonly feedForwardNorm?: 'post_attention_norm';
   /** Tensors of a block that other architectures do not have, by what comes after "blk.N.". */

@@ -5,9 +5,11 @@ import type { TensorDescriptor } from '../protocol/model';
 import { listedClass, sameModel } from './classNames';
 import type { ArchitectureDescription } from './description';
 import type { ForwardTraits } from './forward';
+import { arcee } from './arcee';
 import { commandR } from './commandR';
 import { deepseek2 } from './deepseek2';
 import { ernie45 } from './ernie45';
+import { exaone4 } from './exaone4';
 import { falcon } from './falcon';
 import { gemma } from './gemma';
 import { gemma2 } from './gemma2';
@@ -18,6 +20,7 @@ import { glm4moe } from './glm4moe';
 import { gpt2 } from './gpt2';
 import { gptneox } from './gptneox';
 import { gptOss } from './gptOss';
+import { hunyuanDense } from './hunyuanDense';
 import { internlm3 } from './internlm3';
 import { llama } from './llama';
 import { llamaEmbed } from './llamaEmbed';
@@ -57,6 +60,9 @@ export const architectures: readonly ArchitectureDescription[] = [
   smollm3,
   internlm3,
   seedOss,
+  arcee,
+  exaone4,
+  hunyuanDense,
   commandR,
   deepseek2,
   ernie45,

@@ -4,13 +4,55 @@ import {
   block,
   blocks,
   gatedMlp,
+  headNorms,
+  hidden,
   llamaConfig,
   llamaNorms,
   llamaShapes,
+  newer,
+  norms,
   outer,
+  wide,
   withBiases,
+  yarn,
   type CheckpointSpec,
+  type Shapes,
 } from './checkpointParts';
+
+const exaone4Block: Shapes = {
+  ...norms('post_attention_layernorm', 'post_feedforward_layernorm'),
+  ...attention(),
+  ...headNorms(16),
+  ...gatedMlp(),
+};
+
+const hunyuan: CheckpointSpec = {
+  config: llamaConfig({
+    ...architecture('HunYuanDenseV1ForCausalLM', 'hunyuan_v1_dense'),
+    ...{ head_dim: 32, attention_bias: false, use_qk_norm: true },
+  }),
+  shapes: {
+    ...outer(),
+    ...blocks(2, {
+      ...block({ head: 32 }),
+      'self_attn.query_layernorm.weight': [32],
+      'self_attn.key_layernorm.weight': [32],
+    }),
+  },
+};
+
+const arcee: CheckpointSpec = {
+  config: llamaConfig({ ...architecture('ArceeForCausalLM', 'arcee'), hidden_act: 'relu2' }),
+  shapes: {
+    ...outer(),
+    ...blocks(2, {
+      ...llamaNorms,
+      ...attention(),
+      'mlp.up_proj.weight': [wide, hidden],
+      'mlp.down_proj.weight': [hidden, wide],
+    }),
+  },
+};
 
 /** Decoders that differ from llama in a few settings. */
 export const simpleCheckpoints: Readonly<Record<string, CheckpointSpec>> = {
@@ -35,6 +77,30 @@ export const simpleCheckpoints: Readonly<Record<string, CheckpointSpec>> = {
     }),
     shapes: { ...outer(true), ...blocks(2, block({ head: 32 })) },
   },
+  arcee,
+  'arcee with YaRN between pairs': newer(arcee, {
+    rope_scaling: { ...yarn, truncate: false },
+    max_position_embeddings: 4096,
+  }),
+  exaone4: {
+    config: llamaConfig({ ...architecture('Exaone4ForCausalLM', 'exaone4'), sliding_window: null }),
+    shapes: { ...outer(), ...blocks(2, exaone4Block) },
+  },
+  /** llama.cpp knows windows in models of 64 layers only. */
+  'exaone4 with a window': {
+    config: llamaConfig({
+      ...architecture('Exaone4ForCausalLM', 'exaone4'),
+      ...{ num_hidden_layers: 64, sliding_window: 16, sliding_window_pattern: 'LLLG' },
+      layer_types: Array.from({ length: 64 }, (_, i) =>
+        i % 4 === 3 ? 'full_attention' : 'sliding_attention',
+      ),
+    }),
+    shapes: { ...outer(), ...blocks(64, exaone4Block) },
+  },
+  hunyuan,
+  'hunyuan with alpha': newer(hunyuan, {
+    rope_scaling: { type: 'dynamic', alpha: 1000, factor: 1, beta_fast: 32, beta_slow: 1 },
+  }),
   internlm3: {
     config: llamaConfig({
       ...architecture('InternLM3ForCausalLM', 'internlm3'),

@@ -33,10 +33,12 @@ export function attention(parts: GraphParts, block: BlockShape, tokens: Span | S
   const { heads, kvHeads, headSize } = block;
   const projected = projections(parts, block, x);
   const turned = (value: Value, count: number, norm: string): Value => {
-    const separate = split(parts, block, tokens, value, count, norm);
-    return tokens instanceof Sequence
-      ? tokens.rotate(separate, block)
-      : rotate(parts, block, tokens, separate, count);
+    const separate = split(parts, block, tokens, value, count, block.normsRotated ? undefined : norm);
+    const rotated =
+      tokens instanceof Sequence
+        ? tokens.rotate(separate, block)
+        : rotate(parts, block, tokens, separate, count);
+    return block.normsRotated ? parts.norm(rotated, norm) : rotated;
   };
   const query = turned(projected.query, heads, 'attn_q_norm');
   const key = turned(projected.key, kvHeads, 'attn_k_norm');

@@ -180,7 +180,10 @@ interface GatedNames {
   readonly down: string;
 }
 
-/** down(activation(gate x) · up x); without a separate gate, it is the upper half of `up`. */
+/**
+ * down(activation(gate x) · up x). Without a separate gate, it is the first half of `up`, and where `up` has no more rows than `down`
+ * has columns there is none: down(activation(up x)).
+ */
 function gated(
   parts: GraphParts,
   { activation }: Pick<BlockShape, 'activation'>,
@@ -194,11 +197,26 @@ function gated(
     return [ops.slice(both, -1, 0, size), ops.slice(both, -1, size, 2 * size)];
   };
   const isSeparate = parts.has(`${gate}.weight`);
+  if (!isSeparate && parts.shape(`${up}.weight`).at(-2) === size)
+    return parts.linear(activated(ops, activation, parts.linear(x, up)), down);
   const [opening, upper] = isSeparate ? [parts.linear(x, gate), parts.linear(x, up)] : halves();
   if (activation === 'clamped') return parts.linear(clamped(ops, opening, upper), down);
-  const opened = activation === 'silu' ? ops.mul(opening, ops.sigmoid(opening)) : ops.gelu(opening);
+  const opened = activated(ops, activation, opening);
   const product = parts.given(ops.mul(opened, upper), `${up}.weight`, isSeparate ? 0 : size);
   return parts.linear(product, down);
+}
+
+function activated(ops: Ops, activation: BlockShape['activation'], x: Value): Value {
+  switch (activation) {
+    case 'silu':
+      return ops.mul(x, ops.sigmoid(x));
+    case 'gelu':
+      return ops.gelu(x);
+    case 'squaredRelu':
+      return ops.square(ops.where(ops.greater(x, 0), x, 0));
+    case 'clamped':
+      throw new Error('The activation of gpt-oss needs a gate.');
+  }
 }
 
 /** Constants of gpt-oss's activation, which llama.cpp has built in, too. */

@@ -37,6 +37,8 @@ export interface BlockShape {
   readonly window?: number;
   /** Absent in layers without positions. */
   readonly rotation?: Rotation;
+  /** Heads are normed after they are rotated. */
+  readonly normsRotated?: true;
   readonly activation: ForwardTraits['activation'];
   /** Names of the norms after the attention, of what it adds, and before the feed-forward network. */
   readonly afterAttention?: string;
@@ -148,19 +150,32 @@ function blockShape(index: number, decoder: Numbers, parts: Parts, rotation: Rot
   checkHeads(index, parts, { heads, kvHeads, headSize }, file);
   const window = windowAt(index, decoder);
   const scoreCap = number('attn_logit_softcapping', 0);
-  const rotates = traits.rotationPeriod === undefined || (index + 1) % traits.rotationPeriod !== 0;
+  const rotates = rotatesAt(
+    index,
+    traits,
+    window !== undefined || number('attention.sliding_window', 0) === 0,
+  );
   return {
     ...{ index, hiddenSize, epsilon, heads, kvHeads, headSize },
     scale: 1 / Math.sqrt(count === traits.largeBlocks ? Math.trunc(hiddenSize / heads) : headSize),
     ...(scoreCap > 0 ? { scoreCap } : {}),
     ...(window === undefined ? {} : { window }),
     ...(rotates ? { rotation: rotation(window !== undefined) } : {}),
+    ...(traits.normsRotated ? { normsRotated: true } : {}),
     activation: traits.activation,
     ...normNames(traits),
     ...(parts.has('ffn_gate_exps.weight') ? { experts: expertsOf(decoder) } : {}),
     tensors: parts,
   };
 }
+
+/** @param hasWindow whether the layer has a window, or no layer has one. */
+const rotatesAt = (
+  index: number,
+  { rotationPeriod, rotatesInWindows }: ForwardTraits,
+  hasWindow: boolean,
+): boolean =>
+  (rotationPeriod === undefined || (index + 1) % rotationPeriod !== 0) && (!rotatesInWindows || hasWindow);
 
 const normNames = ({
   feedForwardNorm,

@@ -68,17 +68,21 @@ export interface AttentionParts {
   /** Applied to each head before it is rotated. */
   readonly normQ?: Layer;
   readonly normK?: Layer;
+  /** The norms of heads come after the rotation. */
+  readonly normsRotated?: boolean;
   readonly options?: AttentionOptions;
 }
 
 /** Attention over a whole text: projections, norms of heads, rotation, scores. */
-export function attention({ q, k, v, o, headSize, rotation, normQ, normK, options }: AttentionParts) {
+export function attention({ q, k, v, o, headSize, rotation, normQ, normK, ...rest }: AttentionParts) {
+  const { normsRotated = false, options } = rest;
   return (inputs: readonly Vector[]): Vector[] => {
     const prepare = (project: Layer, norm?: Layer) =>
       inputs.map((x, position) =>
         headsOf(project(x), headSize).map((head) => {
-          const normed = norm ? norm(head) : head;
-          return rotation ? rotate(normed, position, rotation) : normed;
+          const normed = norm && !normsRotated ? norm(head) : head;
+          const rotated = rotation ? rotate(normed, position, rotation) : normed;
+          return norm && normsRotated ? norm(rotated) : rotated;
         }),
       );
     const values = inputs.map((x) => headsOf(v(x), headSize));

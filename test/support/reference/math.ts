@@ -74,7 +74,11 @@ function erf(x: number): number {
 }
 const gelu = (x: number): number => 0.5 * x * (1 + erf(x / Math.SQRT2));
 
-export const activations = { silu, gelu, gelu_new: geluTanh, gelu_pytorch_tanh: geluTanh } as const;
+const relu2 = (x: number): number => Math.max(x, 0) ** 2;
+
+export const activations = {
+  ...{ silu, gelu, gelu_new: geluTanh, gelu_pytorch_tanh: geluTanh, relu2 },
+} as const;
 export type Activation = keyof typeof activations;
 
 /** Indexes of the `count` largest, the largest first. */

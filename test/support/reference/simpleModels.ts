@@ -6,11 +6,12 @@ import {
   headSizeOf,
   rms,
   sequential,
+  upDown,
   usualAttention,
   type AttentionParts,
   type Model,
 } from './decoder';
-import { rotationOf } from './rope';
+import { frequencies, rotationOf } from './rope';
 
 /** Llama's block with changes of its attention. */
 const llamaWith = (checkpoint: Checkpoint, change: Partial<AttentionParts> = {}): Model =>
@@ -31,9 +32,71 @@ const ernie = (checkpoint: Checkpoint): Model =>
     rotation: { ...rotationOf(checkpoint.config, headSizeOf(checkpoint)), layout: 'pairs' },
   });
 
+/** The feed-forward network has no gate. */
+const arcee = (checkpoint: Checkpoint): Model =>
+  decoder(checkpoint, (_, prefix) =>
+    sequential(
+      attention(usualAttention(checkpoint, `${prefix}.self_attn`)),
+      upDown(checkpoint, `${prefix}.mlp.up_proj`, `${prefix}.mlp.down_proj`, 'relu2'),
+      {
+        beforeAttention: rms(checkpoint, `${prefix}.input_layernorm`),
+        beforeMlp: rms(checkpoint, `${prefix}.post_attention_layernorm`),
+      },
+    ),
+  );
+
+/** Norms after the parts of a block; layers without a window have no positions where others have one. */
+const exaone4 = (checkpoint: Checkpoint): Model =>
+  decoder(checkpoint, (index, prefix) => {
+    const window = checkpoint.config['sliding_window'] as number | null;
+    const types = checkpoint.config['layer_types'] as readonly string[] | undefined;
+    const slides = types?.[index] === 'sliding_attention';
+    const change: Partial<AttentionParts> = {
+      normQ: rms(checkpoint, `${prefix}.self_attn.q_norm`),
+      normK: rms(checkpoint, `${prefix}.self_attn.k_norm`),
+      ...(window !== null && slides ? { options: { window } } : {}),
+      ...(window !== null && !slides ? { rotation: undefined } : {}),
+    };
+    return sequential(
+      attention(usualAttention(checkpoint, `${prefix}.self_attn`, change)),
+      gated(checkpoint, `${prefix}.mlp`),
+      {
+        afterAttention: rms(checkpoint, `${prefix}.post_attention_layernorm`),
+        afterMlp: rms(checkpoint, `${prefix}.post_feedforward_layernorm`),
+      },
+    );
+  });
+
+/** Heads are normed after their rotation, whose theta depends on "alpha" (DynamicNTKAlphaRotary). */
+const hunyuan = (checkpoint: Checkpoint): Model => {
+  const size = headSizeOf(checkpoint);
+  const { rope_scaling: scaling, rope_theta: theta } = checkpoint.config as {
+    readonly rope_scaling?: { readonly alpha?: number };
+    readonly rope_theta: number;
+  };
+  const { alpha } = scaling ?? {};
+  const base = alpha === undefined ? theta : theta * alpha ** (size / (size - 2));
+  const rotation = { frequencies: frequencies(base, size), layout: 'half', magnitude: 1 } as const;
+  return decoder(checkpoint, (_, prefix) => {
+    const norm = (side: string) => rms(checkpoint, `${prefix}.self_attn.${side}_layernorm`);
+    const norms = { normQ: norm('query'), normK: norm('key'), normsRotated: true };
+    return sequential(
+      attention(usualAttention(checkpoint, `${prefix}.self_attn`, { rotation, ...norms })),
+      gated(checkpoint, `${prefix}.mlp`),
+      {
+        beforeAttention: rms(checkpoint, `${prefix}.input_layernorm`),
+        beforeMlp: rms(checkpoint, `${prefix}.post_attention_layernorm`),
+      },
+    );
+  });
+};
+
 /** By class. */
 export const simpleModels: Readonly<Record<string, (checkpoint: Checkpoint) => Model>> = {
   SeedOssForCausalLM: (checkpoint) => llamaWith(checkpoint),
   InternLM3ForCausalLM: (checkpoint) => llamaWith(checkpoint),
   Ernie4_5ForCausalLM: ernie,
+  ArceeForCausalLM: arcee,
+  Exaone4ForCausalLM: exaone4,
+  HunYuanDenseV1ForCausalLM: hunyuan,
 };

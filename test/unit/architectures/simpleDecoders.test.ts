@@ -67,3 +67,64 @@ describe('internlm3 conversion', () => {
     );
   });
 });
+
+describe('arcee conversion', () => {
+  it('has no gate', () =>
+    expect(Object.keys(shapesOf(convert('arcee'))).filter((name) => /blk\.0\.ffn/.test(name))).toEqual([
+      'blk.0.ffn_norm.weight',
+      'blk.0.ffn_up.weight',
+      'blk.0.ffn_down.weight',
+    ]));
+
+  it.each([
+    [{ hidden_act: 'silu' }, /"silu"; GGUF can express "relu2"/],
+    [{ mlp_bias: true }, /mlp_bias/],
+    [{ attention_bias: true }, /attention_bias/],
+  ])('rejects %j', (change, message) => {
+    expect(() => convert('arcee', change)).toThrow(message);
+  });
+});
+
+describe('exaone4 conversion', () => {
+  const windowed = 'exaone4 with a window';
+
+  it('states its window, which llama.cpp needs', () => {
+    expect(keyValuesOf(convert(windowed))['exaone4.attention.sliding_window']).toBe(16);
+    expect(Object.keys(keyValuesOf(convert('exaone4')))).not.toContain('exaone4.attention.sliding_window');
+  });
+
+  it.each([{ sliding_window_pattern: 4 }, { sliding_window_pattern: 'LLLG' }, {}])(
+    'reads which layers have it by %j, too',
+    (change) => {
+      const { keyValues } = convert(windowed, { layer_types: undefined, ...change });
+      expect(keyValues).toEqual(convert(windowed).keyValues);
+    },
+  );
+
+  it.each([
+    [windowed, { sliding_window: null }, /64 layers and "sliding_window" null: .* models of 64 layers/],
+    ['exaone4', { sliding_window: 16 }, /2 layers and "sliding_window" 16: .* models of 64 layers/],
+    [windowed, { layer_types: undefined, sliding_window_pattern: 3 }, /not all but every 4th|do not repeat/],
+    [windowed, { layer_types: undefined, sliding_window_pattern: 'LLXG' }, /letters L and G are needed/],
+  ])('rejects what llama.cpp would do otherwise: %s %j', (name, change, message) => {
+    expect(() => convert(name, change)).toThrow(message);
+  });
+});
+
+describe('hunyuan conversion', () => {
+  it('raises theta by "alpha", whatever the length of the text', () => {
+    expect(keyValuesOf(convert('hunyuan with alpha'))['hunyuan-dense.rope.freq_base']).toBeCloseTo(
+      10_000 * 1000 ** (32 / 30),
+      3,
+    );
+    expect(keyValuesOf(convert('hunyuan'))['hunyuan-dense.rope.freq_base']).toBe(10_000);
+  });
+
+  it.each([
+    [{ use_qk_norm: false }, /use_qk_norm/],
+    [{ num_experts: 16 }, /num_experts/],
+    [{ use_cla: true }, /use_cla/],
+  ])('rejects %j', (change, message) => {
+    expect(() => convert('hunyuan', change)).toThrow(message);
+  });
+});
