@@ -167,6 +167,8 @@ const companions = [
   'generation_config.json',
   'tokenizer.json',
   'tokenizer.model',
+  'spiece.model',
+  'sentencepiece.bpe.model',
   'tokenizer_config.json',
   'added_tokens.json',
   'special_tokens_map.json',

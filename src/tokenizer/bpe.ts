@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
-import { otherModel } from './otherModels';
+import { modelType, otherModel } from './otherModels';
 import { pieceVocabulary } from './pieceVocabulary';
 import { preTokenizerName } from './preTokenizers';
+import { stepsIn, type Step } from './steps';
 import { addedTokens, fileOfToken, type TokenizerFiles } from './tokenizerFiles';
 import { fillVocabulary, tokenTypes, type Token, type Vocabulary } from './vocabulary';
 
@@ -27,7 +28,7 @@ export function parseBpeModel(tokenizer: Record<string, unknown>, file: string):
   const model = tokenizer['model'];
   if (!isRecord(model)) throw new QuantscopeError('MODEL_FILE', 'The tokenizer has no model.', { file });
   const { vocab, merges } = model;
-  const type = typeOf(model);
+  const type = modelType(model);
   if (type !== 'BPE') throw otherModel(type, file);
   if (!isRecord(vocab) || !Array.isArray(merges))
     throw new QuantscopeError('MODEL_FILE', 'The BPE model lacks its "vocab" or its "merges".', { file });
@@ -41,12 +42,6 @@ export function parseBpeModel(tokenizer: Record<string, unknown>, file: string):
     ignoreMerges: model['ignore_merges'] === true,
     ...(typeof model['unk_token'] === 'string' ? { unknown: model['unk_token'] } : {}),
   };
-}
-
-/** Old files leave the type out; a vocabulary with a score for each piece is a list. */
-function typeOf({ type, vocab }: Record<string, unknown>): string {
-  if (typeof type === 'string') return type;
-  return Array.isArray(vocab) ? 'Unigram' : 'BPE';
 }
 
 function parseMerge(merge: unknown, index: number, file: string): readonly [string, string] {
@@ -82,7 +77,7 @@ export function byteLevelVocabulary(files: TokenizerFiles, rows: number): Vocabu
 
 /** llama.cpp does not normalize text for byte-level BPE; NFC (Qwen) leaves nearly all text unchanged. DeepSeek lists no step. */
 function checkNormalizer(normalizer: unknown, file: string): void {
-  const strange = partsOf(normalizer, 'normalizers').find(({ type }) => type !== 'NFC');
+  const strange = stepsIn(normalizer, 'normalizers').find(({ type }) => type !== 'NFC');
   if (!strange) return;
   const message = `The tokenizer normalizes text (${String(strange['type'])}), which GGUF cannot express.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
@@ -113,7 +108,8 @@ export function byteFallbackVocabulary(files: TokenizerFiles, rows: number): Voc
     const score = type === tokenTypes.normal ? -(ranks.get(text) ?? model.merges.length + id) : 0;
     tokens.set(id, { text, type, score });
   }
-  return pieceVocabulary(files, rows, { tokens, file, addSpacePrefix: addsSpace(tokenizer, file) });
+  const addSpacePrefix = addsSpace(tokenizer, file);
+  return pieceVocabulary(files, rows, { model: 'llama', tokens, file, addSpacePrefix });
 }
 
 function pieceType(text: string, unknown: string | undefined): number {
@@ -127,8 +123,8 @@ function pieceType(text: string, unknown: string | undefined): number {
  */
 function addsSpace(tokenizer: Record<string, unknown>, file: string): boolean {
   const steps = [
-    ...partsOf(tokenizer['normalizer'], 'normalizers'),
-    ...partsOf(tokenizer['pre_tokenizer'], 'pretokenizers'),
+    ...stepsIn(tokenizer['normalizer'], 'normalizers'),
+    ...stepsIn(tokenizer['pre_tokenizer'], 'pretokenizers'),
   ];
   const strange = steps.find((step) => !isExpressible(step));
   if (strange) {
@@ -145,13 +141,7 @@ function addsSpace(tokenizer: Record<string, unknown>, file: string): boolean {
 }
 
 /** Gemma's pre-tokenizer splits at spaces, of which its normalizer has left none. */
-function isExpressible({ type, pattern }: Record<string, unknown>): boolean {
+function isExpressible({ type, pattern }: Step): boolean {
   if (type === 'Split') return isRecord(pattern) && pattern['String'] === ' ';
   return type === 'Prepend' || type === 'Replace' || type === 'Metaspace';
-}
-
-function partsOf(step: unknown, inner: string): Record<string, unknown>[] {
-  if (!isRecord(step)) return [];
-  const parts: unknown = step[inner];
-  return step['type'] === 'Sequence' && Array.isArray(parts) ? parts.filter(isRecord) : [step];
 }

@@ -1,16 +1,22 @@
 import { basename } from 'node:path';
 import { addedTokens, fileOfToken, type AddedToken, type TokenizerFiles } from './tokenizerFiles';
-import { fillVocabulary, tokenTypes, unusedScore, type Token, type Vocabulary } from './vocabulary';
+import {
+  fillVocabulary,
+  tokenTypes,
+  unusedScore,
+  type Normalization,
+  type Token,
+  type Vocabulary,
+} from './vocabulary';
 
-/** A vocabulary whose tokens are merged by their scores, before other files add to it. */
-export interface PieceVocabulary {
+/** A vocabulary of pieces with scores, before other files add to it. */
+export interface PieceVocabulary extends Normalization, Pick<Vocabulary, 'ids' | 'around' | 'notes'> {
+  /** Whether the scores choose what is merged ("llama"), or are likelihoods of pieces ("t5"). */
+  readonly model: 'llama' | 't5';
   /** By id. */
   readonly tokens: Map<number, Token>;
   /** The file that it is in. */
   readonly file: string;
-  readonly addSpacePrefix: boolean;
-  /** Ids that it states itself. */
-  readonly ids?: Vocabulary['ids'];
 }
 
 /**
@@ -21,19 +27,17 @@ export interface PieceVocabulary {
 export function pieceVocabulary(
   files: TokenizerFiles,
   rows: number,
-  { tokens, file, addSpacePrefix, ids }: PieceVocabulary,
+  { tokens, file, notes: known = [], ...vocabulary }: PieceVocabulary,
 ): Vocabulary {
   const added = addedTokens(files);
   for (const token of added) addToken(tokens, token);
   const fileOf = fileOfToken(files, added, file);
   const { tokens: within, notes } = tokensWithin(tokens, rows, fileOf);
   return {
-    model: 'llama',
+    ...vocabulary,
     pre: 'default',
     tokens: fillVocabulary(within, rows, fileOf),
-    notes,
-    addSpacePrefix,
-    ...(ids ? { ids } : {}),
+    notes: [...known, ...notes],
   };
 }
 

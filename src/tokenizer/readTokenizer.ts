@@ -4,6 +4,7 @@ import type { KeyValue } from '../model/keyValue';
 import { byteFallbackVocabulary, byteLevelVocabulary } from './bpe';
 import { chatTemplatesOf } from './chatTemplates';
 import { isByteLevel } from './preTokenizers';
+import { modelType } from './otherModels';
 import { sentencePieceVocabulary } from './sentencePiece';
 import { readTokenizerFiles, type TokenizerFiles } from './tokenizerFiles';
 import {
@@ -13,6 +14,8 @@ import {
   type TokenizerSettings,
   type Vocabulary,
 } from './vocabulary';
+import { unigramVocabulary } from './unigram';
+import { wordPieceVocabulary } from './wordPiece';
 
 /** A tokenizer in GGUF's terms. */
 export interface CheckpointTokenizer {
@@ -43,13 +46,23 @@ export async function readTokenizer(
   };
 }
 
+/** Kinds of which tokenizer.json states more than a SentencePiece model, by the type of its model. */
+const jsonKinds: Readonly<Record<string, (files: TokenizerFiles, rows: number) => Vocabulary>> = {
+  Unigram: unigramVocabulary,
+  WordPiece: wordPieceVocabulary,
+};
+
 function vocabularyOf(files: TokenizerFiles, rows: number): Vocabulary {
-  if (files.tokenizer && isByteLevel(files.tokenizer['pre_tokenizer']))
-    return byteLevelVocabulary(files, rows);
+  if (files.tokenizer) {
+    const type = modelType(files.tokenizer['model']);
+    const kind = Object.hasOwn(jsonKinds, type) ? jsonKinds[type] : undefined;
+    if (kind) return kind(files, rows);
+    if (isByteLevel(files.tokenizer['pre_tokenizer'])) return byteLevelVocabulary(files, rows);
+  }
   if (files.sentencePiece) return sentencePieceVocabulary(files, rows);
   if (files.tokenizer) return byteFallbackVocabulary(files, rows);
   const message =
-    'Exports and runs over a text need the tokenizer (tokenizer.json, tokenizer.model, or vocab.json and merges.txt) next to the weights.';
+    'Exports and runs over a text need the tokenizer (tokenizer.json, tokenizer.model, vocab.txt, or vocab.json and merges.txt) next to the weights.';
   throw new QuantscopeError('REQUEST', message, { file: files.folder });
 }
 
@@ -83,17 +96,17 @@ function settingsOf(
     if (!around) return stated ?? usual;
     return stated === true || (byTemplate && !(stated === false && rebuildsTemplate(files.config)));
   };
+  const usual = vocabulary.around ?? { addBos: vocabulary.model === 'llama', addEos: false };
   const settings: TokenizerSettings = {
     ids,
-    addBos: adds(
-      'add_bos_token',
-      known.bos !== undefined && before[0] === known.bos,
-      vocabulary.model === 'llama',
-    ),
-    addEos: adds('add_eos_token', known.eos !== undefined && last === known.eos, false),
+    addBos: adds('add_bos_token', known.bos !== undefined && before[0] === known.bos, usual.addBos),
+    addEos: adds('add_eos_token', known.eos !== undefined && last === known.eos, usual.addEos),
     chatTemplates: chatTemplatesOf(files),
   };
-  const lost = around && !rebuildsTemplate(files.config) ? lostTokens(around, byText, known) : [];
+  // Under the name "bert", llama.cpp ends texts with SEP, whatever the flags say.
+  const ends = vocabulary.model === 'bert' ? known.sep : known.eos;
+  const lost =
+    around && !rebuildsTemplate(files.config) ? lostTokens(around, byText, { ...known, eos: ends }) : [];
   return { settings, notes: lostNotes(lost) };
 }
 
@@ -101,7 +114,7 @@ function settingsOf(
 function lostTokens(
   { before, after }: Surroundings,
   byText: ReadonlyMap<string, number>,
-  { bos, eos }: Vocabulary['ids'] & object,
+  { bos, eos }: { readonly bos?: number | undefined; readonly eos?: number | undefined },
 ): string[] {
   const isBos = (text: string): boolean => byText.get(text) === bos;
   const isEos = (text: string): boolean => byText.get(text) === eos;

@@ -5,18 +5,19 @@ import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
 import { readJsonFile } from '../model/jsonFiles';
 import { tokenizerOfVocabulary } from './vocabularyFiles';
+import { tokenizerOfWords } from './wordFiles';
 
 /** The tokenizer files of a checkpoint's folder; missing ones are undefined. */
 export interface TokenizerFiles {
   readonly folder: string;
-  /** tokenizer.json, or its equivalent for vocab.json and merges.txt. */
+  /** tokenizer.json, or its equivalent for vocab.json with merges.txt, or for vocab.txt. */
   readonly tokenizer?: Record<string, unknown>;
   /** tokenizer_config.json. */
   readonly config?: Record<string, unknown>;
   /** added_tokens.json: text → id. */
   readonly added?: Record<string, unknown>;
-  /** tokenizer.model: a SentencePiece model. */
-  readonly sentencePiece?: Uint8Array;
+  /** A SentencePiece model, and its file's name. */
+  readonly sentencePiece?: { readonly name: string; readonly bytes: Uint8Array };
   /** special_tokens_map.json: role → token. */
   readonly specialTokens?: Record<string, unknown>;
   /** generation_config.json, which also has the ids of special tokens. */
@@ -42,13 +43,16 @@ export interface AddedToken {
 /** The largest published tokenizer.model has 4 MB; a chat template some kilobytes (bytes). */
 const maxTokenizerFile = 64 * 1024 * 1024;
 
+/** Names of a SentencePiece model: Llama's, T5's, XLM-RoBERTa's. */
+const sentencePieceNames = ['tokenizer.model', 'spiece.model', 'sentencepiece.bpe.model'];
+
 /** @throws QuantscopeError IO or MODEL_FILE naming a file that exists but cannot be read. */
 export async function readTokenizerFiles(folder: string, signal?: AbortSignal): Promise<TokenizerFiles> {
   const config = await readObject(folder, 'tokenizer_config.json');
   const added = await readObject(folder, 'added_tokens.json');
   const specialTokens = await readObject(folder, 'special_tokens_map.json');
   const generation = await readObject(folder, 'generation_config.json');
-  const sentencePiece = await readBytes(folder, 'tokenizer.model', signal);
+  const sentencePiece = await readFirst(folder, sentencePieceNames, signal);
   const chatTemplate = await readText(folder, 'chat_template.jinja', signal);
   const processorTemplate = (await readObject(folder, 'chat_template.json'))?.['chat_template'];
   const tokenizer =
@@ -75,8 +79,22 @@ async function readVocabulary(
 ): Promise<Record<string, unknown> | undefined> {
   const vocab = await readObject(folder, 'vocab.json');
   const merges = await readText(folder, 'merges.txt', signal);
-  if (!vocab || merges === undefined) return undefined;
-  return tokenizerOfVocabulary(vocab, merges, config, join(folder, 'vocab.json'));
+  if (vocab && merges !== undefined)
+    return tokenizerOfVocabulary(vocab, merges, config, join(folder, 'vocab.json'));
+  const words = await readText(folder, 'vocab.txt', signal);
+  return words === undefined ? undefined : tokenizerOfWords(words, config, join(folder, 'vocab.txt'));
+}
+
+async function readFirst(
+  folder: string,
+  names: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<TokenizerFiles['sentencePiece']> {
+  for (const name of names) {
+    const bytes = await readBytes(folder, name, signal);
+    if (bytes) return { name, bytes };
+  }
+  return undefined;
 }
 
 async function readChatTemplates(

@@ -21,18 +21,33 @@ export interface Token {
   readonly score: number;
 }
 
+/** Values of `tokenizer.ggml.model` that are written: byte-level BPE, SentencePiece's BPE, Unigram and WordPiece. */
+export type VocabularyModel = 'gpt2' | 'llama' | 't5' | 'bert';
+
+/** How text is normalized before it is cut, as far as GGUF can say it. */
+export interface Normalization {
+  /** A space goes before the text; only SentencePiece and Unigram. */
+  readonly addSpacePrefix?: boolean;
+  /** Only Unigram: spaces around the text are removed, and several between words are one. */
+  readonly removeExtraSpaces?: boolean;
+  /** Only Unigram: SentencePiece's table of replacements (`charsmapOf`). */
+  readonly charsmap?: Uint8Array;
+  /** Only WordPiece. */
+  readonly lowercase?: boolean;
+  readonly stripAccents?: boolean;
+}
+
 /** A tokenizer in GGUF's terms. */
-export interface Vocabulary {
-  /** `tokenizer.ggml.model`: byte-level BPE or SentencePiece. */
-  readonly model: 'gpt2' | 'llama';
+export interface Vocabulary extends Normalization {
+  readonly model: VocabularyModel;
   /** `tokenizer.ggml.pre`: how text is cut before merging. */
   readonly pre: string;
   /** By id. */
   readonly tokens: readonly Token[];
   /** "left right", best first; only byte-level BPE. */
   readonly merges?: readonly string[];
-  /** Whether a space goes before the text; only SentencePiece. */
-  readonly addSpacePrefix?: boolean;
+  /** Whether BOS and EOS go around a text where no file says. */
+  readonly around?: { readonly addBos: boolean; readonly addEos: boolean };
   /** What was left out, as sentences. */
   readonly notes?: readonly string[];
   /** Ids that the vocabulary itself states; separate settings take precedence. */
@@ -92,13 +107,31 @@ const idKeys: Readonly<Record<SpecialRole, string>> = {
   mask: 'mask_token_id',
 };
 
+const key = (name: string): string => `tokenizer.ggml.${name}`;
+const flag = (name: string, value: boolean): KeyValue => ({ key: key(name), type: 'bool', value });
+const array = (
+  name: string,
+  elementType: 'string' | 'f32' | 'i32' | 'u8',
+  values: readonly (string | number)[],
+): KeyValue => ({ key: key(name), type: 'array', elementType, values });
+
+function normalizationKeyValues(normalization: Normalization): KeyValue[] {
+  const { charsmap, addSpacePrefix, removeExtraSpaces, lowercase, stripAccents } = normalization;
+  const flags = {
+    add_space_prefix: addSpacePrefix,
+    remove_extra_whitespaces: removeExtraSpaces,
+    'normalizer.lowercase': lowercase,
+    'normalizer.strip_accents': stripAccents,
+  };
+  return [
+    ...Object.entries(flags).flatMap(([name, value]) => (value === undefined ? [] : [flag(name, value)])),
+    ...(charsmap ? [array('precompiled_charsmap', 'u8', [...charsmap])] : []),
+  ];
+}
+
 /** The tokenizer as GGUF key-values. */
 export function tokenizerKeyValues(vocabulary: Vocabulary, settings: TokenizerSettings): KeyValue[] {
-  const { model, pre, tokens, merges, addSpacePrefix } = vocabulary;
-  const key = (name: string): string => `tokenizer.ggml.${name}`;
-  const array = (name: string, elementType: 'string' | 'f32' | 'i32', values: readonly (string | number)[]) =>
-    ({ key: key(name), type: 'array', elementType, values }) as const;
-  const flag = (name: string, value: boolean) => ({ key: key(name), type: 'bool', value }) as const;
+  const { model, pre, tokens, merges } = vocabulary;
   const ids = { ...vocabulary.ids, ...settings.ids };
   return [
     { key: key('model'), type: 'string', value: model },
@@ -108,7 +141,7 @@ export function tokenizerKeyValues(vocabulary: Vocabulary, settings: TokenizerSe
       'string',
       tokens.map(({ text }) => text),
     ),
-    ...(model === 'llama'
+    ...(model === 'llama' || model === 't5'
       ? [
           array(
             'scores',
@@ -129,7 +162,7 @@ export function tokenizerKeyValues(vocabulary: Vocabulary, settings: TokenizerSe
     }),
     flag('add_bos_token', settings.addBos),
     flag('add_eos_token', settings.addEos),
-    ...(addSpacePrefix === undefined ? [] : [flag('add_space_prefix', addSpacePrefix)]),
+    ...normalizationKeyValues(vocabulary),
     ...chatTemplateKeyValues(settings.chatTemplates),
   ];
 }

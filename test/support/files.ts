@@ -4,6 +4,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const projectRoot = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+/** A small file that was made by another program for these tests. */
+export const fixture = (...path: string[]): string => join(projectRoot, 'test', 'fixtures', ...path);
 export const sampleFolder = join(projectRoot, 'samples', 'tiny-shakespeare-llama');
 export const sampleWeights = join(sampleFolder, 'model.safetensors');
 

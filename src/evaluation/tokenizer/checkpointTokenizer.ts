@@ -1,15 +1,16 @@
 import { join } from 'node:path';
+import { modelType } from '../../tokenizer/otherModels';
 import { isByteLevel } from '../../tokenizer/preTokenizers';
 import { addedTokens, type TokenizerFiles } from '../../tokenizer/tokenizerFiles';
 import { QuantscopeError } from '../../model/errors';
 import { isRecord } from '../../model/json';
-import type { AddedToken, BpeJson, TokenizerJson } from './tokenizerJson';
+import type { AddedToken, ModelJson, TokenizerJson } from './tokenizerJson';
 
 /**
  * The tokenizer.json of a checkpoint as it is run here: with the tokens that its other files add, and without the post-processor,
  * since special tokens around a text follow the flags that GGUF has.
  * @param size rows of the embedding: tokens beyond them are left out.
- * @throws QuantscopeError UNSUPPORTED or MODEL_FILE when its model is not BPE.
+ * @throws QuantscopeError UNSUPPORTED or MODEL_FILE when its model is neither BPE nor WordPiece.
  */
 export function checkpointTokenizerJson(files: TokenizerFiles, size: number): TokenizerJson {
   const { tokenizer = {} } = files;
@@ -24,22 +25,32 @@ export function checkpointTokenizerJson(files: TokenizerFiles, size: number): To
     pre_tokenizer: part('pre_tokenizer'),
     post_processor: null,
     decoder: part('decoder') ?? byteLevel,
-    model: within(bpeOf(tokenizer['model'], join(files.folder, 'tokenizer.json')), size),
+    model: within(runnable(tokenizer['model'], join(files.folder, 'tokenizer.json')), size),
   };
 }
 
-/** Older files leave the type out. */
-function bpeOf(model: unknown, file: string): BpeJson & Record<string, unknown> {
-  if (isRecord(model) && isRecord(model['vocab']) && Array.isArray(model['merges']))
-    return { ...model, type: 'BPE', vocab: model['vocab'] as Record<string, number> };
-  throw new QuantscopeError('UNSUPPORTED', 'The tokenizer is not BPE; other kinds cannot be run.', { file });
+/** What a model of each type must have besides its vocabulary. */
+const lists: Readonly<Record<string, string | undefined>> = { BPE: 'merges', WordPiece: undefined };
+
+function runnable(model: unknown, file: string): ModelJson & Record<string, unknown> {
+  const type = modelType(model);
+  const list = lists[type];
+  const isComplete = isRecord(model) && (list === undefined || Array.isArray(model[list]));
+  if (Object.hasOwn(lists, type) && isComplete && isRecord(model['vocab']))
+    return { ...model, type, vocab: model['vocab'] as Record<string, number> };
+  const message = `The tokenizer's model (${type}) cannot be run.`;
+  throw new QuantscopeError('UNSUPPORTED', message, { file });
 }
 
 /** The model without tokens beyond the embedding, and without merges that make them. */
-function within(model: BpeJson & Record<string, unknown>, size: number): BpeJson & Record<string, unknown> {
+function within(
+  model: ModelJson & Record<string, unknown>,
+  size: number,
+): ModelJson & Record<string, unknown> {
   const entries = Object.entries(model.vocab);
   if (entries.every(([, id]) => id < size)) return model;
   const vocab = Object.fromEntries(entries.filter(([, id]) => id < size));
+  if (model.type !== 'BPE') return { ...model, vocab };
   const pairs = (model['merges'] as readonly (string | readonly string[])[]).filter((merge) =>
     Object.hasOwn(vocab, typeof merge === 'string' ? merge.replace(' ', '') : merge.join('')),
   );

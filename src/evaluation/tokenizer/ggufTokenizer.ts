@@ -4,9 +4,9 @@ import type { TokenizerValues } from './ggufValues';
 import { mergesOfScores } from './mergesOfScores';
 import type { AddedToken, TokenizerJson } from './tokenizerJson';
 
-/** The tokenizer.json equivalent of a tokenizer of GGUF, so one library runs both. */
+/** The tokenizer.json equivalent of a BPE tokenizer of GGUF, so one library runs both. */
 export function tokenizerJsonOf(values: TokenizerValues): TokenizerJson {
-  const parts = values.model === 'gpt2' ? byteLevelParts(values) : sentencePieceParts(values);
+  const parts = values.model === 'llama' ? sentencePieceParts(values) : byteLevelParts(values);
   return { ...parts, added_tokens: addedTokens(values), post_processor: null };
 }
 

@@ -1,4 +1,4 @@
-import { tokenTypes } from '../../tokenizer/vocabulary';
+import { tokenTypes, type Normalization, type VocabularyModel } from '../../tokenizer/vocabulary';
 import { QuantscopeError } from '../../model/errors';
 import { readArrayElements, type GgufScalar } from '../../model/ggufValue';
 import { HeaderReader } from '../../model/headerReader';
@@ -11,21 +11,24 @@ import { ggmlPreTokenizers } from './ggmlPreTokenizers';
 export interface TokenizerValues {
   /** Where the values come from; errors name it. */
   readonly file: string;
-  /** Byte-level BPE, or SentencePiece's BPE by scores. */
-  readonly model: 'gpt2' | 'llama';
+  readonly model: VocabularyModel;
   /** How text is cut into words; only byte-level BPE. */
   readonly pre: string;
   /** By id, each text once. */
   readonly tokens: readonly string[];
   /** One of `tokenTypes` for each token. */
   readonly types: readonly number[];
-  /** For each token; only SentencePiece. */
+  /** For each token; only SentencePiece and Unigram. */
   readonly scores: readonly number[];
   /** "left right", best first; only byte-level BPE. */
   readonly merges: readonly string[];
-  /** A space goes before a text and what follows a special token; only SentencePiece. */
+  /** A space goes before a text and what follows a special token; only SentencePiece and Unigram. */
   readonly addSpacePrefix: boolean;
+  readonly normalization: Normalization;
+  /** Stands for what no token is found for; only Unigram and WordPiece. */
+  readonly unknown?: number;
   readonly bos?: number;
+  /** What ends a text: for WordPiece, what separates texts. */
   readonly eos?: number;
   readonly addsBos: boolean;
   readonly addsEos: boolean;
@@ -77,14 +80,19 @@ const key = (name: string): string => `tokenizer.ggml.${name}`;
 interface Defaults {
   readonly bos?: number;
   readonly eos?: number;
+  readonly unknown?: number;
   readonly addsBos: boolean;
+  readonly addsEos: boolean;
+  readonly addSpacePrefix: boolean;
 }
 
-/** llama.cpp's defaults where a file does not say. */
-function defaultsOf(model: TokenizerValues['model'], pre: string): Defaults {
-  if (model === 'llama') return { bos: 1, eos: 2, addsBos: true };
-  return { addsBos: ggmlPreTokenizers.get(pre)?.addsBos === true };
-}
+/** llama.cpp's defaults where a file does not say; those of byte-level BPE also depend on the pre-tokenizer. */
+const defaultsOf: Readonly<Record<VocabularyModel, Defaults>> = {
+  gpt2: { addsBos: false, addsEos: false, addSpacePrefix: false },
+  llama: { bos: 1, eos: 2, addsBos: true, addsEos: false, addSpacePrefix: true },
+  t5: { eos: 1, unknown: 2, addsBos: false, addsEos: true, addSpacePrefix: false },
+  bert: { bos: 101, eos: 102, unknown: 100, addsBos: true, addsEos: true, addSpacePrefix: false },
+};
 
 /**
  * Reads and checks a tokenizer.
@@ -98,35 +106,70 @@ export async function tokenizerValues(source: ValueSource): Promise<TokenizerVal
   const count = tokens.length;
   if (model === 'llama') checkLengths(source, tokens);
   const pre = model === 'gpt2' ? preOf(source) : 'default';
-  const defaults = defaultsOf(model, pre);
-  const bos = tokenId(source, 'bos_token_id', count) ?? defaults.bos;
-  const eos = tokenId(source, 'eos_token_id', count) ?? defaults.eos;
-  const addsBos = flag(source, 'add_bos_token') ?? defaults.addsBos;
-  const addsEos = flag(source, 'add_eos_token') ?? false;
-  needId(source, 'bos_token_id', 'add_bos_token', addsBos, bos);
-  needId(source, 'eos_token_id', 'add_eos_token', addsEos, eos);
+  const scored = model === 'llama' || model === 't5';
   const name = source.scalar('general.name');
   const normal = (): number[] => tokens.map(() => tokenTypes.normal);
   return {
     ...{ file, model, pre, tokens },
     types: (await numbers(source, 'token_type', count)) ?? normal(),
-    scores: model === 'llama' ? ((await numbers(source, 'scores', count)) ?? tokens.map(() => 0)) : [],
+    scores: scored ? ((await numbers(source, 'scores', count)) ?? tokens.map(() => 0)) : [],
     merges: model === 'gpt2' ? await strings(source, 'merges') : [],
-    addSpacePrefix: model === 'llama' && (flag(source, 'add_space_prefix') ?? true),
-    ...(bos === undefined ? {} : { bos }),
-    ...(eos === undefined ? {} : { eos }),
-    ...{ addsBos, addsEos },
+    addSpacePrefix: scored && (flag(source, 'add_space_prefix') ?? defaultsOf[model].addSpacePrefix),
+    normalization: await normalizationOf(source, model),
+    ...surroundings(source, model, { pre, count }),
     name: typeof name === 'string' ? name : '',
   };
 }
 
-function modelOf(source: ValueSource): 'gpt2' | 'llama' {
+/** Under the name "bert", llama.cpp puts BOS before a text and SEP after it, whatever the flags say. */
+function surroundings(
+  source: ValueSource,
+  model: VocabularyModel,
+  { pre, count }: { readonly pre: string; readonly count: number },
+): Pick<TokenizerValues, 'bos' | 'eos' | 'unknown' | 'addsBos' | 'addsEos'> {
+  const defaults = defaultsOf[model];
+  const endName = model === 'bert' ? 'seperator_token_id' : 'eos_token_id'; // llama.cpp spells it so
+  const within = (id: number | undefined) => (id !== undefined && id < count ? id : undefined);
+  const bos = tokenId(source, 'bos_token_id', count) ?? within(defaults.bos);
+  const eos = tokenId(source, endName, count) ?? within(defaults.eos);
+  const unknown = tokenId(source, 'unknown_token_id', count) ?? within(defaults.unknown);
+  const always = model === 'bert' ? true : undefined;
+  const byPre = model === 'gpt2' && ggmlPreTokenizers.get(pre)?.addsBos === true;
+  const addsBos = always ?? flag(source, 'add_bos_token') ?? (byPre || defaults.addsBos);
+  const addsEos = always ?? flag(source, 'add_eos_token') ?? defaults.addsEos;
+  needId(source, 'bos_token_id', 'add_bos_token', addsBos, bos);
+  needId(source, endName, 'add_eos_token', addsEos, eos);
+  if (model === 't5' || model === 'bert') needUnknown(source, unknown);
+  return {
+    ...(bos === undefined ? {} : { bos }),
+    ...(eos === undefined ? {} : { eos }),
+    ...(unknown === undefined ? {} : { unknown }),
+    ...{ addsBos, addsEos },
+  };
+}
+
+async function normalizationOf(source: ValueSource, model: VocabularyModel): Promise<Normalization> {
+  if (model === 'bert') {
+    const lowercase = flag(source, 'normalizer.lowercase') ?? true;
+    return { lowercase, stripAccents: flag(source, 'normalizer.strip_accents') ?? lowercase };
+  }
+  if (model !== 't5') return {};
+  const table = await source.array(key('precompiled_charsmap'));
+  return {
+    removeExtraSpaces: flag(source, 'remove_extra_whitespaces') ?? false,
+    // Signed and unsigned bytes are both possible.
+    ...(table ? { charsmap: Uint8Array.from(table, (byte) => Number(byte) & 255) } : {}),
+  };
+}
+
+function modelOf(source: ValueSource): VocabularyModel {
   const { file } = source;
   const model = source.scalar(key('model'));
-  if (model === 'gpt2' || model === 'llama') return model;
+  if (typeof model === 'string' && Object.hasOwn(defaultsOf, model)) return model as VocabularyModel;
   if (model === undefined || model === 'no_vocab' || model === 'none')
     throw new QuantscopeError('REQUEST', `The file has no tokenizer (${key('model')}).`, { file });
-  const message = `${key('model')} is ${JSON.stringify(String(model))}; only "gpt2" and "llama" tokenizers can be run.`;
+  const known = Object.keys(defaultsOf).map((name) => JSON.stringify(name));
+  const message = `${key('model')} is ${JSON.stringify(String(model))}; only tokenizers of the kinds ${known.join(', ')} can be run.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }
 
@@ -197,6 +240,11 @@ function needId(
 ): void {
   if (set && id === undefined)
     throw damaged(source, idName, `does not name a token, which ${key(flagName)} requires`);
+}
+
+function needUnknown(source: ValueSource, id: number | undefined): void {
+  if (id === undefined)
+    throw damaged(source, 'unknown_token_id', 'does not name a token, which stands for unknown text');
 }
 
 function damaged(source: ValueSource, name: string, what: string): QuantscopeError {

@@ -9,17 +9,19 @@ import { tokenizerJsonOf } from './ggufTokenizer';
 import { fileValues, pairValues, tokenizerValues, type TokenizerValues } from './ggufValues';
 import { textTokenizer, type TextTokenizer } from './textTokenizer';
 import type { TokenizerJson } from './tokenizerJson';
+import type { VocabularyModel } from '../../tokenizer/vocabulary';
+import { unigramTokenizer } from './unigramTokenizer';
+import { wordPieceTokenizer } from './wordPieceTokenizer';
 
 /**
  * The tokenizer of a model: from a GGUF file's key-values, or a checkpoint's tokenizer.json, or else tokenizer.model, or
  * vocab.json with merges.txt. BOS, EOS and whether they are added are what the GGUF file has, or would have after an export.
- * @throws QuantscopeError REQUEST when there is no tokenizer, UNSUPPORTED for one that is not BPE or cuts words in an unknown
- * way, MODEL_FILE for a damaged one; all name the file, and the key where it is a GGUF file.
+ * @throws QuantscopeError REQUEST when there is no tokenizer, UNSUPPORTED for one of another kind than BPE, Unigram and
+ * WordPiece or that cuts words in an unknown way, MODEL_FILE for a damaged one; all name the file, and the key where it is a GGUF file.
  */
 export async function openTokenizer(model: Model, signal?: AbortSignal): Promise<TextTokenizer> {
   if (model.gguf) {
-    const values = await tokenizerValues(fileValues(model, signal));
-    return build(values, tokenizerJsonOf(values));
+    return ofValues(await tokenizerValues(fileValues(model, signal)));
   }
   const { keyValues: pairs } = await readTokenizer(
     model.folder,
@@ -28,15 +30,21 @@ export async function openTokenizer(model: Model, signal?: AbortSignal): Promise
     signal,
   );
   const file = join(model.folder, 'tokenizer.json');
-  if (!(await exists(file))) {
-    const values = await tokenizerValues(pairValues(pairs, model.folder));
-    return build(values, tokenizerJsonOf(values));
-  }
-  const values = await tokenizerValues(pairValues(pairs, file));
-  return build(
-    values,
-    checkpointTokenizerJson(await readTokenizerFiles(model.folder, signal), values.tokens.length),
-  );
+  const hasJson = await exists(file);
+  const values = await tokenizerValues(pairValues(pairs, hasJson ? file : model.folder));
+  if (!hasJson || values.model === 't5') return ofValues(values);
+  const files = await readTokenizerFiles(model.folder, signal);
+  return build(values, checkpointTokenizerJson(files, values.tokens.length));
+}
+
+/** Kinds that are run as llama.cpp does, by `tokenizer.ggml.model`; the others by the library. */
+const own: Partial<Record<VocabularyModel, (values: TokenizerValues) => TextTokenizer>> = {
+  t5: unigramTokenizer,
+  bert: wordPieceTokenizer,
+};
+
+function ofValues(values: TokenizerValues): TextTokenizer {
+  return own[values.model]?.(values) ?? build(values, tokenizerJsonOf(values));
 }
 
 function build({ file, tokens, bos, eos, addsBos, addsEos }: TokenizerValues, json: TokenizerJson) {

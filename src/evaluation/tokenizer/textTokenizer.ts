@@ -59,7 +59,7 @@ interface Encoder {
  */
 export function textTokenizer(parts: TextTokenizerParts): TextTokenizer {
   const { json, file, pieceSize = 1 << 16, timeLimit, ...described } = parts;
-  const { bos, eos, addsBos, addsEos, size } = described;
+  const { size } = described;
   const plain = encoderOf(
     { ...json, added_tokens: json.added_tokens.filter(({ special }) => !special) },
     file,
@@ -71,11 +71,7 @@ export function textTokenizer(parts: TextTokenizerParts): TextTokenizer {
     ...described,
     async encode(text, { addSpecial = false, parseSpecial = false, signal } = {}) {
       const encoder = parseSpecial ? withSpecial() : plain;
-      const ids = await encodePieces(encoder, text, pieceSize, signal);
-      if (!addSpecial) return concatenate(ids);
-      const before = addsBos && bos !== undefined ? [[bos]] : [];
-      const after = addsEos && eos !== undefined ? [[eos]] : [];
-      return concatenate([...before, ...ids, ...after]);
+      return surrounded(await encodePieces(encoder, text, pieceSize, signal), addSpecial, described);
     },
     decode: (ids) => decode(withSpecial(), ids, size),
   };
@@ -127,6 +123,17 @@ async function encodePieces(
   }
   throwIfCancelled(signal);
   return parts;
+}
+
+/** The tokens of a text in one list, with BOS before them and EOS after them where they are wanted. */
+export function surrounded(
+  parts: readonly ArrayLike<number>[],
+  addSpecial: boolean,
+  { bos, eos, addsBos, addsEos }: Pick<TextTokenizer, 'bos' | 'eos' | 'addsBos' | 'addsEos'>,
+): Int32Array {
+  const before = addSpecial && addsBos && bos !== undefined ? [[bos]] : [];
+  const after = addSpecial && addsEos && eos !== undefined ? [[eos]] : [];
+  return concatenate([...before, ...parts, ...after]);
 }
 
 function concatenate(parts: readonly ArrayLike<number>[]): Int32Array {

@@ -10,8 +10,8 @@ export interface AddedToken {
   readonly rstrip?: boolean;
 }
 
-/** The BPE model of a tokenizer.json, as far as it is used here. */
-export interface BpeJson {
+/** The model of a tokenizer.json (BPE or WordPiece), as far as it is used here. */
+export interface ModelJson {
   readonly type: string;
   /** Text → id. */
   readonly vocab: Readonly<Record<string, number>>;
@@ -24,5 +24,5 @@ export interface TokenizerJson {
   readonly pre_tokenizer: object | null;
   readonly post_processor: null;
   readonly decoder: object | null;
-  readonly model: BpeJson & Readonly<Record<string, unknown>>;
+  readonly model: ModelJson & Readonly<Record<string, unknown>>;
 }

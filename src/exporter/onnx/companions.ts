@@ -21,6 +21,7 @@ export interface Companion {
 const copied = [
   ...['generation_config.json', 'tokenizer.json', 'tokenizer.model', 'tokenizer_config.json'],
   ...['added_tokens.json', 'special_tokens_map.json', 'vocab.json', 'merges.txt'],
+  ...['spiece.model', 'sentencepiece.bpe.model', 'vocab.txt'],
   ...['chat_template.json', 'chat_template.jinja'],
 ];
 

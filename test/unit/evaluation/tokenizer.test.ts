@@ -4,7 +4,7 @@ import { Tokenizer } from '@huggingface/tokenizers';
 import { describe, expect, it } from 'vitest';
 import { openTokenizer } from '../../../src/evaluation/tokenizer/openTokenizer';
 import type { TextTokenizer } from '../../../src/evaluation/tokenizer/textTokenizer';
-import { sentencePieceMessage } from '../../../src/tokenizer/sentencePiece';
+import { sentencePieceMessage } from '../../../src/tokenizer/sentencePieceModel';
 import { readArrayElements } from '../../../src/model/ggufValue';
 import { HeaderReader } from '../../../src/model/headerReader';
 import { openModel } from '../../../src/layouts/openModel';
@@ -197,3 +197,45 @@ async function llamaVocabulary(): Promise<{ tokens: string[]; scores: number[]; 
   const named = (tokens as string[]).map((token, id) => token || `[EMPTY_${id}]`);
   return { tokens: named, scores: scores as number[], types: types as number[] };
 }
+
+describe('Unigram and WordPiece', () => {
+  const special = (id: number, content: string) => ({ id, content, special: true });
+  const unigram = {
+    added_tokens: [special(0, '<pad>'), special(1, '</s>'), { id: 5, content: '<tool>', special: false }],
+    pre_tokenizer: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always' },
+    model: {
+      type: 'Unigram',
+      unk_id: 2,
+      vocab: [
+        ['<pad>', 0],
+        ['</s>', 0],
+        ['<unk>', 0],
+        ['▁a', -1],
+        ['b', -2],
+        ['<tool>', 0],
+        ['▁', -3],
+        ['a', -3],
+      ],
+    },
+  };
+  const words = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', 'a', '##b', 'b', '.'];
+
+  it('of checkpoints give the likeliest pieces, with EOS after a text and special tokens on request', async () => {
+    const tokenizer = await openTokenizer(checkpoint(8, { 'tokenizer.json': unigram }));
+    expect(tokenizer).toMatchObject({ size: 8, eos: 1, addsBos: false, addsEos: true });
+    expect([...(await tokenizer.encode('ab a'))]).toEqual([3, 4, 3]);
+    expect([...(await tokenizer.encode('zz b', { addSpecial: true }))]).toEqual([6, 2, 6, 4, 1]);
+    expect([...(await tokenizer.encode('b<tool>b</s>', { parseSpecial: true }))]).toEqual([6, 4, 5, 6, 4, 1]);
+    expect(tokenizer.decode([3, 4, 3])).toBe('ab a');
+    expect(() => tokenizer.decode([8])).toThrow('8 is not a token; the vocabulary has 8.');
+    const signal = AbortSignal.abort();
+    await expect(tokenizer.encode('a', { signal })).rejects.toMatchObject({ code: 'CANCELLED' });
+  });
+
+  it('of checkpoints cut words into the longest pieces, between [CLS] and [SEP]', async () => {
+    const tokenizer = await openTokenizer(checkpoint(9, { 'vocab.txt': words.join('\n') }));
+    expect(tokenizer).toMatchObject({ size: 9, bos: 2, eos: 3, addsBos: true, addsEos: true });
+    expect([...(await tokenizer.encode('Ab b. zb', { addSpecial: true }))]).toEqual([2, 5, 6, 7, 8, 1, 3]);
+    expect([...(await tokenizer.encode('a[MASK]', { parseSpecial: true }))]).toEqual([5, 4]);
+  });
+});

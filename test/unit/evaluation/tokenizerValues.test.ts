@@ -66,11 +66,11 @@ describe('tokenizers of key-values', () => {
 
   it.each([
     [
-      { model: 'bert' },
+      { model: 'rwkv' },
       'UNSUPPORTED',
-      'tokenizer.ggml.model is "bert"; only "gpt2" and "llama" tokenizers can be run.',
+      'tokenizer.ggml.model is "rwkv"; only tokenizers of the kinds "gpt2", "llama", "t5", "bert" can be run.',
     ],
-    [{ model: 't5' }, 'UNSUPPORTED', 'tokenizer.ggml.model is "t5"'],
+    [{ model: 'plamo2' }, 'UNSUPPORTED', 'tokenizer.ggml.model is "plamo2"'],
     [{ model: 'rwkv' }, 'UNSUPPORTED', 'tokenizer.ggml.model is "rwkv"'],
     [{}, 'REQUEST', 'The file has no tokenizer (tokenizer.ggml.model).'],
     [{ ...bpe, pre: 'new' }, 'UNSUPPORTED', 'tokenizer.ggml.pre is "new"; this pre-tokenizer is not known'],

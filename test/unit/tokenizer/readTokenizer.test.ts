@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { KeyValue } from '../../../src/model/keyValue';
 import { readTokenizer } from '../../../src/tokenizer/readTokenizer';
-import { sentencePieceMessage } from '../../../src/tokenizer/sentencePiece';
+import { sentencePieceMessage } from '../../../src/tokenizer/sentencePieceModel';
 import { readArrayElements } from '../../../src/model/ggufValue';
 import { HeaderReader } from '../../../src/model/headerReader';
 import { openModel } from '../../../src/layouts/openModel';
@@ -273,7 +273,7 @@ describe('byte-level BPE', () => {
       'The pre-tokenizer of the class "GPT2Tokenizer" of vocab.json and merges.txt is not known; the known ones are those of GPT2Tokenizer, CodeGenTokenizer, Qwen2Tokenizer, without a space before the text.',
     );
     await refuse({ 'vocab.json': {} }).toThrow(
-      'Exports and runs over a text need the tokenizer (tokenizer.json, tokenizer.model, or vocab.json and merges.txt) next to the weights.',
+      'Exports and runs over a text need the tokenizer (tokenizer.json, tokenizer.model, vocab.txt, or vocab.json and merges.txt) next to the weights.',
     );
   });
 
@@ -337,7 +337,7 @@ describe('byte-level BPE', () => {
     const refuse = (files: Record<string, unknown>, rows = 6) =>
       expect(read(folderWith(files), rows)).rejects;
     await refuse({}).toThrow(
-      'Exports and runs over a text need the tokenizer (tokenizer.json, tokenizer.model, or vocab.json and merges.txt) next to the weights.',
+      'Exports and runs over a text need the tokenizer (tokenizer.json, tokenizer.model, vocab.txt, or vocab.json and merges.txt) next to the weights.',
     );
     await refuse({ 'tokenizer.json': { ...byteLevel, normalizer: { type: 'Lowercase' } } }).toThrow(
       'The tokenizer normalizes text (Lowercase), which GGUF cannot express.',
@@ -350,11 +350,9 @@ describe('byte-level BPE', () => {
       /"<tool>" has id 5, but the embedding has 5 rows/,
     );
     const model = (content: object) => ({ 'tokenizer.json': { ...byteLevel, model: content } });
-    await refuse(model({ type: 'Unigram' })).toThrow(/type Unigram cannot be exported.*GGUF file/);
-    await refuse(model({ vocab: [['▁a', -1.5]] })).toThrow(
-      'A tokenizer of type Unigram cannot be exported: it picks the most likely pieces of a text, while only tokenizers that merge pairs (BPE) can be written. If there is a GGUF file of the model, export from that; it includes its tokenizer.',
+    await refuse(model({ type: 'WordLevel' })).toThrow(
+      'A tokenizer of type WordLevel cannot be exported: it knows only whole words, while only BPE, Unigram and WordPiece can be written. If there is a GGUF file of the model, export from that; it includes its tokenizer.',
     );
-    await refuse(model({ type: 'WordPiece' })).toThrow(/type WordPiece .*longest pieces/);
     await refuse(model({ type: 'BPE', vocab: {} })).toThrow(/lacks its "vocab" or its "merges"/);
     await refuse({
       'tokenizer.json': { ...byteLevel, model: { ...byteLevel.model, merges: ['a'] } },
@@ -416,7 +414,7 @@ describe('SentencePiece', () => {
     });
   });
 
-  it('adds tokens of the other files and rejects unigram models', async () => {
+  it('adds tokens of the other files and rejects models that are neither BPE nor Unigram', async () => {
     const pieces = [
       { piece: '<unk>', score: 0, type: 2 },
       { piece: '▁a', score: -1, type: 1 },
@@ -444,13 +442,8 @@ describe('SentencePiece', () => {
       padding_token_id: 2,
       add_bos_token: false,
     });
-    await expect(read(folderWith({ 'tokenizer.model': encode(1) }), 5)).rejects.toMatchObject({
-      code: 'UNSUPPORTED',
-      message: expect.stringMatching(/type Unigram .*picks the most likely pieces.*GGUF file/) as string,
-      place: { file: expect.stringMatching(/tokenizer\.model$/) as string },
-    });
     await expect(read(folderWith({ 'tokenizer.model': encode(4) }), 5)).rejects.toThrow(
-      'A tokenizer of type Char cannot be exported: it takes characters one by one, while only tokenizers that merge pairs (BPE) can be written. If there is a GGUF file of the model, export from that; it includes its tokenizer.',
+      'A tokenizer of type Char cannot be exported: it takes characters one by one, while only BPE, Unigram and WordPiece can be written. If there is a GGUF file of the model, export from that; it includes its tokenizer.',
     );
   });
 
