@@ -1,7 +1,8 @@
 import { loadNative } from '../native';
 import type { TrainedParts } from '../protocol/refinement';
+import { factorType, readFactors, writeFactors, type FactorType } from '../quant/blockFactors';
 import { adam, type AdamState, type AdamStep } from './adam';
-import { factorGradients, factorType, readFactors, writeFactors, type FactorType } from './blockFactors';
+import { factorGradients } from './factorGradients';
 import { codeDistances, hasCodes, setNearestCodes } from './nearestCodes';
 
 /** How a stored tensor is trained: numbers that its bytes are made of, with the bytes that it had at the start. */

@@ -17,6 +17,7 @@ import {
   type BlockPlan,
 } from './blocks';
 import { isLattice, latticeTile, latticeTypes, quantizeLattices } from './lattices';
+import { restoreSizes } from './sizes';
 
 /** How the blocks of a ggml type are found column by column, and then improved by coordinate descent. */
 export interface DescentPlan {
@@ -62,7 +63,7 @@ export async function tilesOf(
 /**
  * Blocks of a type whose codes are found column by column and whose codes and scales are then improved together. The output error of a row is
  * never larger than with the codes that it starts from, nor than with those of the type's encoder. Where gradients are known, the error by both
- * sides of these rows is then made smaller.
+ * sides of these rows is then made smaller. Where a type has so few bits that rows have become smaller, they get their size back.
  * @param values `[rows, columns]`; dead columns are overwritten.
  * @param firstRow which row of the matrix comes first.
  * @throws RangeError naming the first weight that is not finite.
@@ -84,6 +85,7 @@ export async function descendBlocks(
     const covariance = ofRows(outputs.covariance, firstRow, values.length / hessian.columns);
     await native.descendBothSides({ ...descent, grid, covariance, rounds: outputs.rounds }, signal);
   } else if (outputs && grid) await descendOwn({ ...descent, grid }, outputs, firstRow, signal);
+  await restoreSizes(type, start, values, blocks, signal);
   return blocks;
 }
 

@@ -1,6 +1,7 @@
 import { QuantscopeError } from '../../model/errors';
 import type { DampedMatrix } from '../../native';
 import { objectives } from '../../protocol/export';
+import type { GgmlQuantType } from '../../protocol/ggmlTypes';
 import type { MethodOptions, OptionDescription } from '../../protocol/recipe';
 import { typeBlock } from '../columns/blocks';
 import {
@@ -32,7 +33,8 @@ const label = 'GPTQ and coordinate descent';
 const options: readonly OptionDescription[] = [
   {
     name: 'damping',
-    description: 'Added to the diagonal of the Hessian, as a share of its mean.',
+    description:
+      'Added to the diagonal of the Hessian, as a share of its mean; 0.1 in IQ1_S where none is given.',
     ...{ type: 'number', default: 0.01, minimum: 0, maximum: 1 },
   },
   {
@@ -47,6 +49,9 @@ const options: readonly OptionDescription[] = [
     ...{ type: 'choice', default: 'one-sided', choices: objectives },
   },
 ];
+
+/** Damping of types with so few bits that inputs which are rare in the text lose too much of their outputs with the usual one. */
+const ownDamping: Partial<Readonly<Record<GgmlQuantType, number>>> = { IQ1_S: 0.1 };
 
 /** Added to the diagonal of the covariance of the gradients, as a share of its mean. */
 const outputDamping = 0.1;
@@ -69,7 +74,7 @@ export const gptqDescent: Method = {
   evidence: 'hessian',
   evidenceOf: (given) => (chosenOf(given).isTwoSided ? 'gradients' : 'hessian'),
   options,
-  version: 4,
+  version: 5,
   /**
    * Each pass of the descent, and both measurements of the error, multiply the errors of all weights by the Hessian, and by the covariance of the
    * rows where it is a matrix.
@@ -96,7 +101,7 @@ export const gptqDescent: Method = {
 
 /** The start is GPTQ in the order of the columns, scales being fitted again at each block to the weights that are left. */
 async function planOf(task: BlockTask, signal?: AbortSignal): Promise<DescentPlan> {
-  const { damping, rounds, isTwoSided } = chosenOf(task.options);
+  const { damping, rounds, isTwoSided } = chosenOf(task.options, task.type);
   const hessian = requireHessian(task, label);
   const columns = typeBlock(task.type);
   const factorOptions = { damping, order: 'none', block: blockColumns(blockSize, columns) } as const;
@@ -143,8 +148,10 @@ interface Options {
   readonly isTwoSided: boolean;
 }
 
-function chosenOf(given?: MethodOptions): Options {
-  const value = optionsOf({ options }, given);
+/** @param type whose own damping counts where none is given. */
+function chosenOf(given?: MethodOptions, type?: GgmlQuantType): Options {
+  const damping = type && ownDamping[type];
+  const value = optionsOf({ options }, { ...(damping === undefined ? {} : { damping }), ...given });
   return {
     ...{ damping: Number(value['damping']), rounds: Math.round(Number(value['rounds'])) },
     isTwoSided: value['objective'] === 'two-sided',
