@@ -1,4 +1,5 @@
 import type { Plan, PlanAssignment } from '../src/protocol/plan';
+import type { Rung } from '../src/protocol/rungs';
 import { influenceOf } from './influence';
 
 /** What another plan gives the tensors of a plan. */
@@ -6,6 +7,8 @@ export interface PlanDiff {
   readonly name: string;
   /** Of the other plan. */
   readonly total: Plan['total'];
+  /** What its predictions rest on. */
+  readonly rung: Rung;
   /** For each tensor of the plan, in its order; undefined where the other does not list it. */
   readonly others: readonly (PlanAssignment | undefined)[];
   /** Places of the tensors that have another format there. */
@@ -14,12 +17,12 @@ export interface PlanDiff {
 
 export function planDiff(
   { assignments }: Pick<Plan, 'assignments'>,
-  other: Pick<Plan, 'assignments' | 'total'> & { readonly name: string },
+  other: Pick<Plan, 'assignments' | 'total'> & Pick<PlanDiff, 'name' | 'rung'>,
 ): PlanDiff {
   const byName = new Map(other.assignments.map((item) => [item.tensor, item]));
   const others = assignments.map(({ tensor }) => byName.get(tensor));
   return {
-    ...{ name: other.name, total: other.total, others },
+    ...{ name: other.name, total: other.total, rung: other.rung, others },
     changed: [...assignments.keys()].filter((index) => others[index]?.format !== assignments[index]!.format),
   };
 }

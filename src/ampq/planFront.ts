@@ -1,6 +1,7 @@
 import { QuantscopeError } from '../model/errors';
 import { choicesOf, rowOf, type Plan, type PlanConstraint, type SensitivityTable } from '../protocol/plan';
 import type { FormatOption, FormatReasons, FrontPoint, PlanFront, PlanMeasure } from '../protocol/planFront';
+import { errorRung, rowRung, type Rung } from '../protocol/rungs';
 import { isReleasable } from './constraintEdits';
 import { constraintText, matchesOf, meets } from './constraints';
 import { priceAt } from './knapsackFront';
@@ -119,9 +120,20 @@ export function formatReasons(table: SensitivityTable, plan: Plan, tensor: strin
   return {
     ...{ tensor: row.tensor, together: members.map((member) => prepared.rows[member]!.tensor) },
     ...{ format: assignment.format, measure: measureOf(prepared), price, options },
+    rung: lossRung(table, prepared, members),
     ...(runnerUp ? { runnerUp: runnerUp.format } : {}),
     isReleasable: isReleasable(table, constraints, [row.tensor]),
   };
+}
+
+/** What the losses of some rows rest on: gains only where those of all were measured. */
+function lossRung(
+  table: SensitivityTable,
+  { rows, hasGains }: PreparedTable,
+  members: readonly number[],
+): Rung {
+  const isMeasured = hasGains && members.every((member) => rowRung(table, rows[member]!) === 'gains');
+  return isMeasured ? 'gains' : errorRung(table);
 }
 
 /** The formats that all members were measured in, with sums over the members. */

@@ -3,9 +3,11 @@ import type { Columns } from './columns';
 import type { ModelComparison } from './compare';
 import type { EngineProgress } from './engine';
 import type { FormatDescription } from './formats';
+import type { MeasuredWith } from './measuredWith';
 import type { ModelDescription, ModelPart, TensorDescriptor } from './model';
 import type { DeviceReport } from './plan';
 import type { PlanOutline } from './planOutline';
+import type { Rung } from './rungs';
 import type { VerifyResult } from './verify';
 
 /** A description on its way to a page. */
@@ -21,6 +23,9 @@ export interface TableOutline {
   readonly budgets?: { readonly min: number; readonly max: number };
   /** Divergences below it are not meaningful, nats per token; absent where the model was not run over a text. */
   readonly noise?: number;
+  /** What divergences rest on, or errors where the model was not run over a text; and what they were measured with. */
+  readonly rung: Rung;
+  readonly measuredWith: MeasuredWith;
 }
 
 /**

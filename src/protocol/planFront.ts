@@ -1,3 +1,5 @@
+import type { Rung } from './rungs';
+
 /** What a plan costs: the predicted KL divergence (nats per token), or, where gains are unknown, the error weighted by role. */
 export type PlanMeasure = 'divergence' | 'roleError';
 
@@ -52,6 +54,8 @@ export interface FormatReasons {
   readonly together: readonly string[];
   readonly format: string;
   readonly measure: PlanMeasure;
+  /** What losses rest on: the lowest rung of the tensors. */
+  readonly rung: Rung;
   /** Loss that a further byte saves elsewhere at the size of the plan. */
   readonly price: number;
   /** All formats that were measured, the smallest first. */

@@ -19,10 +19,12 @@ export interface PlanOutline {
   readonly edited?: EditedPlan;
 }
 
-/** A plan that was edited by hand, made for a GPU and RAM together, or made from other measurements. */
+/** A plan of a file that the solver would not make. */
 export interface EditedPlan {
   /** Base name of its file. */
   readonly file: string;
+  /** Why it is not the solver's: "it was improved by measured swaps". */
+  readonly reason: string;
   /** Whether the user had the solver replace it; the file is unchanged. */
   readonly replaced: boolean;
 }

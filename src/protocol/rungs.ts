@@ -1,16 +1,32 @@
-import { sampleText, type GainsText, type Plan, type SensitivityTable } from './plan';
+import type { MeasuredWith } from './measuredWith';
+import { sampleText, type GainsText, type Plan, type SensitivityRow, type SensitivityTable } from './plan';
 
 /** What a figure rests on, from the weights alone up to a measurement of the plan as a whole. */
 export type Rung = 'weights' | 'importance' | 'hessian' | 'gains' | 'joint';
 
 /** The ladder of evidence, from its lowest rung. */
-const rungs: readonly { readonly id: Rung; readonly label: string }[] = [
-  { id: 'weights', label: 'errors of the weights alone' },
-  { id: 'importance', label: 'errors of the weights, by the importance of their inputs' },
-  { id: 'hessian', label: 'errors of the outputs over a text' },
-  { id: 'gains', label: 'effect of each tensor alone on the output, over a text' },
-  { id: 'joint', label: 'measured with all tensors together, over another text' },
+const rungs: readonly { readonly id: Rung; readonly short: string; readonly label: string }[] = [
+  { id: 'weights', short: 'weights alone', label: 'errors of the weights alone' },
+  {
+    id: 'importance',
+    short: 'importance',
+    label: 'errors of the weights, by the importance of their inputs',
+  },
+  { id: 'hessian', short: 'Hessian', label: 'errors of the outputs over a text' },
+  {
+    id: 'gains',
+    short: 'gains over a text',
+    label: 'effect of each tensor alone on the output, over a text',
+  },
+  {
+    id: 'joint',
+    short: 'measured jointly',
+    label: 'measured with all tensors together, over another text',
+  },
 ];
+
+/** "gains over a text": to label a figure. */
+export const rungLabel = (rung: Rung): string => rungs.find(({ id }) => id === rung)!.short;
 
 /**
  * "rung 3 of 4, gains: effect of each tensor alone on the output, over a text, by the curvature, without the rounding of activations".
@@ -23,7 +39,7 @@ export function rungText(rung: Rung, of: RungDetails = {}): string {
 }
 
 /** What a table (`gainsFrom`) or a plan (`gains`) says of how its gains were measured. */
-interface RungDetails extends Pick<SensitivityTable, 'roundsActivations'> {
+export interface RungDetails extends Pick<SensitivityTable, 'roundsActivations'> {
   readonly gainsFrom?: Pick<GainsText, 'sample' | 'by'>;
   readonly gains?: Pick<GainsText, 'sample' | 'by'>;
 }
@@ -45,9 +61,22 @@ export const errorRung = ({ imatrix, codes }: Pick<SensitivityTable, 'imatrix' |
 export const tableRung = (table: Pick<SensitivityTable, 'imatrix' | 'codes' | 'gainsFrom'>): Rung =>
   table.gainsFrom && table.gainsFrom.model === undefined ? 'gains' : errorRung(table);
 
-/** Of the best figure that there is of a plan; gains of another model do not count as a measurement of this one. */
-export function planRung(plan: Pick<Plan, 'imatrix' | 'codes' | 'gains' | 'total' | 'certificate'>): Rung {
-  if (plan.certificate) return 'joint';
-  const isMeasured = plan.total.divergence !== undefined && plan.gains?.model === undefined;
-  return isMeasured ? 'gains' : errorRung(plan);
+/** Of the divergences of a row: gains that were estimated, or are those of another model, do not count as a measurement. */
+export function rowRung(
+  table: Pick<SensitivityTable, 'imatrix' | 'codes' | 'gainsFrom'>,
+  { gain, isEstimated }: Pick<SensitivityRow, 'gain' | 'isEstimated'>,
+): Rung {
+  return gain === undefined || isEstimated ? errorRung(table) : tableRung(table);
 }
+
+/** Of what a plan predicts; gains of another model do not count as a measurement of this one. */
+export const predictionRung = (
+  plan: Pick<MeasuredWith, 'imatrix' | 'codes' | 'gains'> & Pick<Plan, 'total'>,
+): Rung =>
+  plan.total.divergence !== undefined && plan.gains && plan.gains.model === undefined
+    ? 'gains'
+    : errorRung(plan);
+
+/** Of the best figure that there is of a plan. */
+export const planRung = (plan: Pick<Plan, 'imatrix' | 'codes' | 'gains' | 'total' | 'certificate'>): Rung =>
+  plan.certificate ? 'joint' : predictionRung(plan);

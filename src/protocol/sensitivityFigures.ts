@@ -3,7 +3,10 @@ import type { Device, GainsSource, SensitivityRow, SensitivityTable } from './pl
 import { notKeptNote, tableNotes } from './tableNotes';
 
 /** What a page shows of a row. */
-export type FigureRow = Pick<SensitivityRow, 'tensor' | 'sources' | 'weights' | 'gain' | 'measured'>;
+export type FigureRow = Pick<
+  SensitivityRow,
+  'tensor' | 'sources' | 'weights' | 'gain' | 'isEstimated' | 'measured'
+>;
 
 /** The cells of a table in one format: a number for each row, −1 where it was not measured. */
 export interface FormatFigures {
@@ -48,9 +51,10 @@ export function sensitivityFigures(table: SensitivityTable): SensitivityFigures 
   };
 }
 
-const figureRow = ({ tensor, sources, weights, gain, measured }: SensitivityRow): FigureRow => ({
+const figureRow = ({ tensor, sources, weights, gain, isEstimated, measured }: SensitivityRow): FigureRow => ({
   ...{ tensor, sources, weights },
   ...(gain === undefined ? {} : { gain }),
+  ...(isEstimated ? { isEstimated } : {}),
   ...(measured ? { measured } : {}),
 });
 

@@ -1,6 +1,6 @@
 import type { TensorSuggestion } from './engine';
 import { differencesText, measuredWith, measuredWithText } from './measuredWith';
-import { errorRung, planRung, rungText } from './rungs';
+import { planRung, rowRung, rungText } from './rungs';
 import {
   assignmentOf,
   isInBlock,
@@ -31,20 +31,27 @@ export function suggestionFrom(
 /** The rung of the figures of a row, how its gain was found where it is not that of a measurement, and what errors and gains were measured with. */
 function rowEvidence(table: SensitivityTable, row: SensitivityRow): string {
   const used = measuredWithText(measuredWith(table));
-  return [rowRung(table, row), ...(used === '' ? [] : [used])].join('; ');
+  return [
+    rungText(rowRung(table, row), detailsOf(table, row)),
+    ...unmeasured(table, row),
+    ...(used === '' ? [] : [used]),
+  ].join('; ');
 }
 
-function rowRung(table: SensitivityTable, { tensor, gain, isEstimated, measured }: SensitivityRow): string {
-  const { gainsFrom, roundsActivations } = table;
-  const ofErrors = rungText(errorRung(table));
-  if (gain === undefined || !gainsFrom) return ofErrors;
-  if (isEstimated)
-    return `${ofErrors}; the KL divergence by a gain that is estimated from the role of the tensor`;
-  if (gainsFrom.model !== undefined) return `${ofErrors}; the KL divergence by the gains of another model`;
-  const { by, sample } = gainsFrom;
-  const details = {
+function detailsOf(
+  { gainsFrom, roundsActivations }: SensitivityTable,
+  { tensor, measured }: SensitivityRow,
+): Parameters<typeof rungText>[1] {
+  const { by, sample } = gainsFrom ?? {};
+  const gains = {
     ...(by && isInBlock(tensor) ? { by } : {}),
     ...(sample && !measured ? { sample } : {}),
   };
-  return rungText('gains', { gains: details, ...(roundsActivations ? { roundsActivations } : {}) });
+  return { gains, ...(roundsActivations ? { roundsActivations } : {}) };
+}
+
+function unmeasured({ gainsFrom }: SensitivityTable, { gain, isEstimated }: SensitivityRow): string[] {
+  if (gain === undefined) return [];
+  if (isEstimated) return ['the KL divergence by a gain that is estimated from the role of the tensor'];
+  return gainsFrom?.model === undefined ? [] : ['the KL divergence by the gains of another model'];
 }

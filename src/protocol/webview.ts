@@ -131,8 +131,10 @@ export type WebviewRequests = {
   smallestBudget: { params: { divergence: number }; result: { bitsPerWeight: number } };
   /** The most bits per weight whose model fits into a memory when llama.cpp runs it, under the constraints of the plan, and what that takes. */
   fitPlan: { params: { request: FitRequest }; result: FittingBits };
-  /** Plan files next to the model, with what was measured of them. */
+  /** Plan files next to the model, and plans that were measured in this window, with what was measured of them. */
   savedPlans: { params: Record<string, never>; result: readonly SavedPlan[] };
+  /** Makes one of them the plan; a `plan` event follows. Rejected for a file that is not a plan of the model by now. */
+  showPlan: { params: { file: string }; result: void };
   /** A preset, a plan file or the file that the plan is to beat, to be compared with the plan. Rejected for a preset that was not measured, and a plan of another model. */
   otherPlan: { params: { other: OtherChoice }; result: OtherPlan };
   /** Replaces a plan that was edited in its file by the solver's of its size, or takes it up again; the file is unchanged. */

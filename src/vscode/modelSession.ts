@@ -273,6 +273,7 @@ export class ModelSession {
     this.files = files;
     this.revision += 1;
     this.planning.clear();
+    this.plans.forget();
     this.analysis.cancel();
     this.analysis.reset();
     this.comparisons.reset();

@@ -10,25 +10,19 @@ import { smallestBudget } from '../ampq/smallestBudget';
 import { isOptimal } from '../ampq/solve';
 import { QuantscopeError } from '../model/errors';
 import type { FoundPlan } from '../protocol/engine';
-import {
-  budgetRange,
-  type Budget,
-  type Plan,
-  type PlanConstraint,
-  type SensitivityTable,
-} from '../protocol/plan';
+import type { Budget, Plan, PlanConstraint, SensitivityTable } from '../protocol/plan';
 import type { FitRequest, FittingBits } from '../protocol/fit';
 import type { LoadedModel } from '../protocol/loadedModel';
 import type { FormatBinding, FormatReasons, PlanFront } from '../protocol/planFront';
-import { outlineOf, type PlanOutline } from '../protocol/planOutline';
+import { outlineOf, type EditedPlan, type PlanOutline } from '../protocol/planOutline';
 import type { RevisedPlan } from '../protocol/planStep';
 import type { RivalOfModel } from '../protocol/rivalFile';
 import type { TableOutline } from '../protocol/editorState';
+import { hasCells, Measurements, notMeasured } from './measurements';
+import { planFileReason } from './planFileReason';
 
 /** Bits per weight of the first plan that is shown: about what Q4_K_M takes. */
 const firstBudget = 4.85;
-
-const unconstrained: readonly PlanConstraint[] = [];
 
 export interface PlanningHooks {
   /** Names of the model's tensors, in its order. */
@@ -42,8 +36,7 @@ export interface PlanningHooks {
  * not make at its size holds decisions of its author: only the user replaces it.
  */
 export class Planning {
-  private measurements: SensitivityTable | undefined;
-  private tableRevision = 0;
+  private readonly measurements = new Measurements();
   private current: Plan | undefined;
   private planRevision = 0;
   /** The file that the plan was read from; kept while the solver's plan replaces one that is not the solver's. */
@@ -52,13 +45,10 @@ export class Planning {
   /** The file that plans are to beat, once the user has named one. */
   private opponent: RivalOfModel | undefined;
 
-  /** Those that the budgets were told of under. */
-  private toldConstraints: readonly PlanConstraint[] = unconstrained;
-
   constructor(private readonly hooks: PlanningHooks) {}
 
   get table(): SensitivityTable | undefined {
-    return this.measurements;
+    return this.measurements.table;
   }
 
   get plan(): Plan | undefined {
@@ -71,21 +61,27 @@ export class Planning {
 
   /** Undefined before anything was measured. */
   get tableOutline(): TableOutline | undefined {
-    return this.measurements && this.outlined(this.measurements);
+    return this.measurements.outlined(this.current?.constraints);
   }
 
   get planOutline(): PlanOutline | undefined {
-    const { current, file } = this;
+    const { current, edited } = this;
     if (!current) return undefined;
-    const edited =
-      file && !file.isSolvers ? { file: basename(file.file), replaced: !this.isFromFile } : undefined;
     const outline = outlineOf(current, this.planRevision, this.hooks.tensors(), edited);
     return this.opponent ? { ...outline, rival: this.opponent.path } : outline;
   }
 
+  /** Present where there is a plan file next to the model whose plan is not the solver's. */
+  private get edited(): EditedPlan | undefined {
+    const { file } = this;
+    if (!file || file.isSolvers) return undefined;
+    const reason = planFileReason(file.plan, this.table);
+    return { file: basename(file.file), replaced: !this.isFromFile, reason };
+  }
+
   /** Forgets the measurements and the plan of earlier files. */
   clear(): void {
-    this.measurements = undefined;
+    this.measurements.set(undefined);
     this.opponent = undefined;
     this.file = undefined;
     this.set(undefined);
@@ -93,9 +89,9 @@ export class Planning {
 
   /** Measurements of earlier runs, read as the model opens. */
   opened(table: SensitivityTable | undefined): void {
-    this.measure(table);
+    this.measurements.set(table);
     this.judge();
-    if (table) this.hooks.table(this.outlined(table));
+    this.tellTable(this.tableOutline);
   }
 
   /** The plan of a file next to the model, or without one the first of the solver; one that is there stays. */
@@ -107,8 +103,8 @@ export class Planning {
 
   /** Cells of a running analysis. */
   proceeded(table: SensitivityTable): void {
-    this.measure(table);
-    this.hooks.table(this.outlined(table));
+    this.measurements.set(table);
+    this.tellTable(this.tableOutline);
   }
 
   /** @param overText whether the analysis was asked to measure the effect on the output over a text. */
@@ -123,8 +119,8 @@ export class Planning {
     this.tell();
   }
 
-  /** A plan file next to the model was written. */
-  fileChanged(found: FoundPlan): void {
+  /** The plan of a file becomes the one that is shown: it was written next to the model, or the user chose it. */
+  show(found: FoundPlan): void {
     this.read(found);
     this.tell();
   }
@@ -175,8 +171,7 @@ export class Planning {
 
   /** What a preset gives the tensors. @throws QuantscopeError REQUEST where nothing, or not all of its types, was measured. */
   preset(fileType: string): Pick<Plan, 'assignments' | 'total'> {
-    if (!this.measurements) throw notMeasured();
-    return presetPlan(this.measurements, fileType);
+    return presetPlan(this.measurements.known, fileType);
   }
 
   /** The file that plans are to beat; undefined where none was named. */
@@ -189,10 +184,10 @@ export class Planning {
    * @throws QuantscopeError REQUEST where nothing was measured, or no plan of the measured formats is as small.
    */
   beat(rival: RivalOfModel): void {
-    if (!this.measurements) throw notMeasured();
+    const { known } = this.measurements;
     const { constraints } = this;
     const budget = { kind: 'bytes', value: rival.bytes } as const;
-    const plan = makePlan(this.measurements, budget, rival.frame, { constraints });
+    const plan = makePlan(known, budget, rival.frame, { constraints });
     this.opponent = rival;
     this.set(plan);
     this.tell();
@@ -200,8 +195,8 @@ export class Planning {
 
   /** The types of that file, by the measurements. @throws QuantscopeError REQUEST where none was named or nothing was measured. */
   get rivalPlan(): Pick<Plan, 'assignments' | 'total'> {
-    if (!this.measurements || !this.opponent) throw notMeasured();
-    return rivalPlan(this.opponent, this.measurements);
+    if (!this.opponent) throw notMeasured();
+    return rivalPlan(this.opponent, this.measurements.known);
   }
 
   /**
@@ -211,7 +206,9 @@ export class Planning {
   certified(given: Plan, plan: Plan): boolean {
     const { current, file } = this;
     if (!current || assignmentDigest(current) !== assignmentDigest(given)) return false;
-    if (file && this.isFromFile) this.file = { ...file, plan };
+    // Once swaps improved it, it is no longer that of the file.
+    if (file && this.isFromFile && assignmentDigest(plan) === assignmentDigest(given))
+      this.file = { ...file, plan };
     this.set(plan);
     this.tell();
     return true;
@@ -219,15 +216,14 @@ export class Planning {
 
   /** The best plans of all sizes under the constraints of the plan; undefined where nothing was measured. */
   get front(): PlanFront | undefined {
-    const { measurements } = this;
-    return measurements && hasCells(measurements) ? planFront(measurements, this.constraints) : undefined;
+    const { table } = this;
+    return table && hasCells(table) ? planFront(table, this.constraints) : undefined;
   }
 
   /** Why a tensor has its format. @throws QuantscopeError REQUEST where there is no plan, or for a tensor that it does not list. */
   reasons(tensor: string): FormatReasons {
-    const { measurements, current } = this;
-    if (!measurements || !current) throw notMeasured();
-    return formatReasons(measurements, current, tensor);
+    if (!this.current) throw notMeasured();
+    return formatReasons(this.measurements.known, this.current, tensor);
   }
 
   /** Replaces a plan of a file that is not the solver's by the solver's of its size, or takes it up again. The file is unchanged. */
@@ -242,42 +238,16 @@ export class Planning {
     return this.file !== undefined && this.current === this.file.plan;
   }
 
-  private outlined(table: SensitivityTable): TableOutline {
-    this.toldConstraints = this.constraints;
-    return {
-      revision: this.tableRevision,
-      ...(table.rows.length > 0 ? { budgets: this.budgetsOf(table) } : {}),
-      ...(table.gainsFrom ? { noise: table.gainsFrom.noise } : {}),
-    };
-  }
-
-  /** Useful budgets under the constraints of the plan. */
-  private budgetsOf(table: SensitivityTable): { min: number; max: number } {
-    const { constraints } = this;
-    if (constraints.length === 0 || !hasCells(table)) return budgetRange(table);
-    try {
-      return frontRange(table, constraints);
-    } catch (error) {
-      // Constraints of a file may be about formats that were not measured: solving names them.
-      if (error instanceof QuantscopeError) return budgetRange(table);
-      throw error;
-    }
-  }
-
   /** The measurements, where the solver's plan may replace the current one. */
   private replaceable(): SensitivityTable {
-    if (!this.measurements) throw notMeasured();
-    if (this.file && this.isFromFile && !this.file.isSolvers)
+    const { known } = this.measurements;
+    const { edited } = this;
+    if (edited?.replaced === false)
       throw new QuantscopeError(
         'REQUEST',
-        `The plan in ${basename(this.file.file)} was edited by hand, made for a GPU and RAM together, or made from other measurements: choose Solve Again in the Plan view to replace it.`,
+        `The plan in ${edited.file} is not the solver's for its size: ${edited.reason}. Choose Solve Again in the Plan view to replace it.`,
       );
-    return this.measurements;
-  }
-
-  private measure(table: SensitivityTable | undefined): void {
-    this.measurements = table;
-    this.tableRevision += 1;
+    return known;
   }
 
   private read(found: FoundPlan): void {
@@ -288,9 +258,8 @@ export class Planning {
 
   /** Whether the plan of the file is the solver's, as far as the measurements can tell. */
   private judge(): void {
-    const { file, measurements } = this;
-    if (file && this.isFromFile)
-      file.isSolvers = measurements !== undefined && isOptimal(measurements, file.plan);
+    const { file, table } = this;
+    if (file && this.isFromFile) file.isSolvers = table !== undefined && isOptimal(table, file.plan);
   }
 
   private set(plan: Plan | undefined): void {
@@ -302,28 +271,25 @@ export class Planning {
 
   /** The plan of about this size, undefined where nothing was measured. */
   private solved(bitsPerWeight: number): Plan | undefined {
-    const table = this.measurements;
+    const { table } = this;
     return table && hasCells(table) ? solvedNear(table, bitsPerWeight, this.constraints) : undefined;
   }
 
   /** Those of the plan that is shown stay when it is solved again. */
   private get constraints(): readonly PlanConstraint[] {
-    return this.current?.constraints ?? unconstrained;
+    return this.current?.constraints ?? [];
+  }
+
+  private tellTable(outline: TableOutline | undefined): void {
+    if (outline) this.hooks.table(outline);
   }
 
   private tell(): void {
-    if (this.measurements && this.constraints !== this.toldConstraints)
-      this.hooks.table(this.outlined(this.measurements));
+    this.tellTable(this.measurements.outlinedAgain(this.current?.constraints));
     const outline = this.planOutline;
     if (outline) this.hooks.plan(outline);
   }
 }
-
-const notMeasured = (): QuantscopeError =>
-  new QuantscopeError('REQUEST', 'Nothing has been measured yet: run the sensitivity analysis first.');
-
-/** Whether anything was measured. */
-export const hasCells = ({ rows }: SensitivityTable): boolean => rows.some(({ cells }) => cells.length > 0);
 
 /** The plan of about this size: as near as constraints and measured formats permit. */
 function solvedNear(

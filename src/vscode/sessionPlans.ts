@@ -14,9 +14,12 @@ import type { Budget, Plan, PlanConstraint } from '../protocol/plan';
 import type { FormatBinding, FormatReasons, PlanFront } from '../protocol/planFront';
 import type { RevisedPlan } from '../protocol/planStep';
 import type { OtherChoice, OtherPlan, SavedPlan } from '../protocol/savedPlans';
+import { predictionRung } from '../protocol/rungs';
 import type { WebviewRequests } from '../protocol/webview';
 import type { SessionContext } from './sessionContext';
-import { hasCells, type Planning } from './planning';
+import { MeasuredPlans } from './measuredPlans';
+import { hasCells } from './measurements';
+import type { Planning } from './planning';
 import type { SensitivityJob } from './sensitivityJob';
 
 /** What plans need of the session of their model. */
@@ -33,6 +36,7 @@ export interface PlannedModel {
 /** What can be done with the plan of a model: solving, files, measuring. */
 export class SessionPlans {
   private savedRevision = 0;
+  private readonly measured = new MeasuredPlans();
 
   constructor(
     private readonly model: PlannedModel,
@@ -160,12 +164,27 @@ export class SessionPlans {
         options.onProgress?.({ ...progress, message: `${message}. ${announced}` }),
     });
     const isShown = planning.certified(given!, plan);
+    this.measured.add(await this.write(plan), plan);
+    this.filesChanged();
     return { isShown, ...(notKept === undefined ? {} : { notKept }) };
   }
 
-  /** Plan files next to the model. */
-  saved(signal: AbortSignal): Promise<readonly SavedPlan[]> {
-    return this.context.engine.call('plan/list', this.model.ref(), { signal });
+  /** Plan files next to the model, and plans that were measured in this window. */
+  async saved(signal: AbortSignal): Promise<readonly SavedPlan[]> {
+    return this.measured.with(await this.context.engine.call('plan/list', this.model.ref(), { signal }));
+  }
+
+  /** Makes one of them the plan. @throws QuantscopeError REQUEST for a file that is not a plan of the model by now. */
+  async show(file: string): Promise<void> {
+    const { found, problems } = await this.beside(file);
+    if (!found)
+      throw new QuantscopeError('REQUEST', problems[0] ?? 'The plan is for another model.', { file });
+    this.planning.show(found);
+  }
+
+  /** The model has other files. */
+  forget(): void {
+    this.measured.clear();
   }
 
   /**
@@ -179,10 +198,11 @@ export class SessionPlans {
       file: (planFile: string) => context.engine.call('plan/read', { ...model.ref(), planFile }, { signal }),
       rival: () => planning.rivalPlan,
     };
-    const { assignments, total } =
-      other.kind === 'preset' ? read.preset(other.fileType) : await read[other.kind](other.file);
+    const plan = other.kind === 'preset' ? read.preset(other.fileType) : await read[other.kind](other.file);
+    const { assignments, total } = plan;
     const name = other.kind === 'preset' ? other.fileType : basename(other.file);
-    return { name, total, assignments: toColumns(assignments) };
+    const used = 'version' in plan ? plan : planning.tableOutline!.measuredWith;
+    return { name, total, rung: predictionRung({ ...used, total }), assignments: toColumns(assignments) };
   }
 
   /** The plan as a file, for settings that use it. @throws QuantscopeError REQUEST when there is none. */
@@ -212,7 +232,7 @@ export class SessionPlans {
     if (!this.model.isDescribed()) return;
     this.filesChanged();
     const { found, problems } = await this.beside(planFile);
-    if (found) this.planning.fileChanged(found);
+    if (found) this.planning.show(found);
     for (const problem of problems) this.context.notices.warn(problem);
   }
 

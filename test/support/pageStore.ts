@@ -1,7 +1,7 @@
 import { vi } from 'vitest';
 import { toColumns } from '../../src/protocol/columns';
 import type { TensorDescriptor } from '../../src/protocol/model';
-import type { EditorState, PageModel } from '../../src/protocol/editorState';
+import type { EditorState, PageModel, TableOutline } from '../../src/protocol/editorState';
 
 /** The store of a page, outside of VS Code. */
 export async function pageStore() {
@@ -23,3 +23,8 @@ export function stateOf(tensors: readonly string[], more: Partial<EditorState> =
   const model = { path: '/m.safetensors', name: 'm', tensors: toColumns(descriptors) } as PageModel;
   return { model, revision: 1, formats: [], job: { kind: 'idle' }, ...more };
 }
+
+/** Of measurements of the weights alone. */
+export const tableOutline = (revision: number): TableOutline => ({
+  ...{ revision, rung: 'weights', measuredWith: {} },
+});

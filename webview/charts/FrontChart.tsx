@@ -1,12 +1,8 @@
 import { useMemo } from 'preact/hooks';
 import type { FrontPoint, PlanFront } from '../../src/protocol/planFront';
-import { shareOfLoss, shareOfSize, type FrontScale, type MeasuredPoint } from '../frontScale';
-import { labelPlaces, type LabelPlace } from './labels';
+import { frontHeight, frontMargin, frontNames, type FrontName } from '../frontNames';
+import type { FrontScale, MeasuredPoint } from '../frontScale';
 import { axis, logTicks, useColors, usePlot, type Colors, type Trace } from './plot';
-
-/** Room around the axes (pixels): the overlay with the budget is placed by it. */
-export const frontMargin = { left: 66, right: 14, top: 12, bottom: 38 } as const;
-export const frontHeight = 290;
 
 /** Plans of all sizes as a line, presets, and what was measured, by size and loss. */
 export function FrontChart(props: {
@@ -15,22 +11,29 @@ export function FrontChart(props: {
   /** Pixels. */
   width: number;
   measured: readonly MeasuredPoint[];
+  /** The plan that is shown, where its loss is known. */
+  plan: Pick<FrontPoint, 'bytes' | 'loss'> | undefined;
   /** A preset was clicked. */
   choose: (point: FrontPoint) => void;
 }) {
-  const { front, scale, width, measured, choose } = props;
+  const { front, scale, width, measured, plan, choose } = props;
   const colors = useColors();
   const unit = unitOf(scale);
-  const names = useMemo(() => presetNames(front, scale, width), [front, scale, width]);
-  const traces = useMemo(
-    () => [
-      lineOf(front, unit, colors),
-      presetsOf(front, names, unit, colors),
-      measuredOf(measured, unit, colors),
-    ],
-    [front, names, measured, colors, unit.bytes],
+  const names = useMemo(
+    () => frontNames(front, scale, width, plan ? [...measured, plan] : measured),
+    [front, scale, width, measured, plan?.bytes, plan?.loss],
   );
-  const layout = useMemo(() => layoutOf(front, scale, unit, colors), [front, scale, colors, unit.bytes]);
+  const traces = useMemo(
+    () => [lineOf(front, unit, colors), presetsOf(front, unit, colors), measuredOf(measured, unit, colors)],
+    [front, measured, colors, unit.bytes],
+  );
+  const layout = useMemo(
+    () => ({
+      ...layoutOf(front, scale, unit, colors),
+      annotations: names.map((name) => annotationOf(name, unit, colors)),
+    }),
+    [front, scale, names, colors, unit.bytes],
+  );
   const element = usePlot(traces, layout, colors, {
     plotly_click: ({ points }) => {
       const [point] = points as readonly { readonly customdata?: string }[];
@@ -72,28 +75,17 @@ const lineOf = ({ points }: PlanFront, unit: Unit, colors: Colors): Trace => ({
   hovertemplate: `best plan: ${figures(unit)}<extra></extra>`,
 });
 
-/** Where the name of each preset has room. */
-function presetNames({ presets }: PlanFront, scale: FrontScale, width: number): (LabelPlace | undefined)[] {
-  const { left, right, top, bottom } = frontMargin;
-  const points = presets.map(({ fileType, bytes, loss }) => ({
-    x: left + shareOfSize(scale, bytes) * (width - left - right),
-    y: top + shareOfLoss(scale, loss) * (frontHeight - top - bottom),
-    text: fileType,
-  }));
-  return labelPlaces(points, width);
-}
+/** The name of a preset, with a line to its mark where it stands far from it. */
+const annotationOf = ({ point, place }: FrontName, unit: Unit, colors: Colors) => ({
+  // Annotations of a logarithmic axis are placed by exponents.
+  ...{ x: point.bytes / unit.bytes, y: Math.log10(point.loss), ax: place.dx, ay: place.dy },
+  ...{ text: point.fileType, font: { color: colors.muted, size: 10 }, showarrow: true, arrowhead: 0 },
+  ...{ arrowcolor: place.isFar ? colors.muted : 'transparent', arrowwidth: 0.7, standoff: 5, borderpad: 0 },
+});
 
-const presetsOf = (
-  { presets }: PlanFront,
-  names: readonly (LabelPlace | undefined)[],
-  unit: Unit,
-  colors: Colors,
-): Trace => ({
-  ...{ type: 'scatter', mode: 'markers+text', ...places(presets, unit) },
+const presetsOf = ({ presets }: PlanFront, unit: Unit, colors: Colors): Trace => ({
+  ...{ type: 'scatter', mode: 'markers', ...places(presets, unit) },
   customdata: presets.map(({ fileType }) => fileType),
-  text: presets.map(({ fileType }, i) => (names[i] ? fileType : '')),
-  textposition: names.map((name) => name ?? 'top right'),
-  textfont: { color: colors.muted, size: 10 },
   marker: { symbol: 'circle-open', color: colors.foreground, size: 8, line: { width: 1.5 } },
   hovertemplate: `%{customdata}: ${figures(unit)}<extra></extra>`,
 });

@@ -1,6 +1,8 @@
 import { useEffect, useMemo, useState } from 'preact/hooks';
-import { isInBlock, sampleText, type Device } from '../../src/protocol/plan';
+import { isInBlock, sampleText, type Device, type GainsSample } from '../../src/protocol/plan';
+import type { FigureRow } from '../../src/protocol/sensitivityFigures';
 import { plural } from '../../src/protocol/words';
+import { errorRung } from '../../src/protocol/rungs';
 import { useApp, useAppState, useAsk } from '../context';
 import { Button, Spinner } from '../controls';
 import { fixed, number, scientific } from '../format';
@@ -14,6 +16,7 @@ import {
   type Summary,
 } from '../influence';
 import type { Grouping } from '../places';
+import { Evidence } from './Evidence';
 import { GroupedGrid, type GroupColumn } from './GroupedGrid';
 import { GroupingSelect } from './GroupingSelect';
 
@@ -56,6 +59,7 @@ export function SensitivityView() {
         <RunOverText />
       </div>
       <Caption figures={figures} measure={measure} />
+      <EvidenceOf measure={measure} />
       <Notes figures={figures} />
       <Cells figures={figures} measure={measure} grouping={grouping} />
     </div>
@@ -199,12 +203,24 @@ function detailOf(
     lines.push(`KL divergence ${scientific(influence)} nats per token, ${how}`);
     if (source && source.format !== format)
       lines.push(`from ${scientific(source.divergence)} ${found} in ${source.format}`);
-    if (members.length === 1 && !source && gainsFrom.sample)
-      lines.push(`with a gain ${sampleText(gainsFrom.sample)}`);
+    if (members.length === 1 && !source) lines.push(...gainLines(rows[first]!, gainsFrom.sample));
   }
   if (members.length > 1)
     lines.push(`${measured.toLocaleString('en-US')} of ${plural(members.length, 'tensor')} measured`);
   return lines.join('\n');
+}
+
+function EvidenceOf({ measure }: { measure: Measure }) {
+  const { sensitivity } = useAppState();
+  if (!sensitivity) return null;
+  const { rung, measuredWith } = sensitivity;
+  return <Evidence rung={measure === 'error' ? errorRung(measuredWith) : rung} of={measuredWith} />;
+}
+
+/** How a gain that was not measured was found. */
+function gainLines({ isEstimated }: FigureRow, sample: GainsSample | undefined): string[] {
+  if (isEstimated) return ['with a gain that is estimated from the role of the tensor'];
+  return sample ? [`with a gain ${sampleText(sample)}`] : [];
 }
 
 /** What the figures are, in a sentence, and how they were obtained, for those who ask. */

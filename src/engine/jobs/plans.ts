@@ -8,7 +8,7 @@ import { QuantscopeError, throwIfCancelled } from '../../model/errors';
 import { modelHash } from '../../model/identity';
 import type { Model } from '../../model/model';
 import type { FoundPlan, PlanBeside } from '../../protocol/engine';
-import type { SavedPlan } from '../../protocol/savedPlans';
+import { savedPlan, type SavedPlan } from '../../protocol/savedPlans';
 import { readPlan, readPlanFor } from '../evaluation/weightVariant';
 import { checkParams, modelKinds, type Job } from '../job';
 import type { OpenModels } from '../models';
@@ -59,11 +59,8 @@ export function listPlansJob(models: OpenModels): Job<'plan/list'> {
     checkParams('plan/list', params, modelKinds);
     return models.use(params, signal, async (model) => {
       const saved: SavedPlan[] = [];
-      for await (const { found } of plansFor(model, await plansIn(model.folder), signal)) {
-        if (!found) continue;
-        const { total, certificate } = found.plan;
-        saved.push({ file: found.file, total, ...(certificate ? { certificate } : {}) });
-      }
+      for await (const { found } of plansFor(model, await plansIn(model.folder), signal))
+        if (found) saved.push(savedPlan(found.file, found.plan));
       return saved;
     });
   };

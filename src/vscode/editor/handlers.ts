@@ -82,6 +82,7 @@ type PlanHandlers = Pick<
   | 'replaceEditedPlan'
   | 'savePlan'
   | 'savedPlans'
+  | 'showPlan'
   | 'otherPlan'
   | 'measurePlan'
   | 'beatFile'
@@ -103,6 +104,7 @@ function planHandlers({ start }: Services, session: ModelSession): PlanHandlers 
     smallestBudget: ({ divergence }) => ({ bitsPerWeight: session.plans.bitsFor(divergence) }),
     fitPlan: ({ request }, { signal }) => session.plans.fit(request, signal),
     savedPlans: (_, { signal }) => session.plans.saved(signal),
+    showPlan: ({ file }) => session.plans.show(file),
     otherPlan: ({ other }, { signal }) => session.plans.other(other, signal),
     measurePlan: async ({ budget, ...params }, { signal, progress }) => {
       if (budget) session.plans.solve(budget);

@@ -3,7 +3,7 @@ import { makePlan } from '../../../src/ampq/planFile';
 import { formatReasons, planFront } from '../../../src/ampq/planFront';
 import { solveBudget } from '../../../src/ampq/solve';
 import type { PlanConstraint, SensitivityCell, SensitivityTable } from '../../../src/protocol/plan';
-import { rowWith } from '../../support/plans';
+import { gainsFrom, rowWith } from '../../support/plans';
 import { Random } from '../../support/random';
 import { tableOf } from '../../support/tables';
 
@@ -132,6 +132,18 @@ describe('the reasons for a format', () => {
       // The relaxation is below every plan; this one is above its own relaxation by at most what a corner leaves.
       expect(total.divergence! - plan.total.divergence!).toBeGreaterThan(cost! - 1e-3);
     }
+  });
+
+  it('rest on the lowest rung of the tensors that must agree', () => {
+    const measured = { ...table, gainsFrom };
+    const [query, ...others] = measured.rows;
+    const estimated = { ...measured, rows: [{ ...query!, isEstimated: true as const }, ...others] };
+    const rungOf = (of: SensitivityTable, tensor: string, kept: readonly PlanConstraint[] = []) =>
+      formatReasons(of, planOf(5, kept), tensor).rung;
+    expect(rungOf(measured, 'blk.0.attn_k.weight')).toBe('gains');
+    expect(rungOf(estimated, 'blk.0.attn_k.weight')).toBe('gains');
+    expect(rungOf(estimated, 'blk.0.attn_k.weight', constraints)).toBe('weights');
+    expect(rungOf(table, 'blk.0.attn_k.weight')).toBe('weights');
   });
 
   it('count tensors that must agree together, and name the constraints that rule a format out', () => {

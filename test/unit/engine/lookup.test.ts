@@ -156,7 +156,9 @@ describe('the plan next to a model', () => {
     expect(again.found).toMatchObject({ file: right, plan: { total: plan.total } });
     const { problems } = await request('plan/beside', { path, planFile: wrong });
     expect(problems).toEqual([first.problems[1]]);
-    expect(await request('plan/list', { path })).toEqual([{ file: right, total: plan.total }]);
+    expect(await request('plan/list', { path })).toEqual([
+      { file: right, total: plan.total, rung: 'weights' },
+    ]);
     const other = write('e', printPlan({ ...plan, notes: ['another'] }));
     expect((await request('plan/list', { path })).map(({ file }) => file)).toEqual([right, other]);
   });

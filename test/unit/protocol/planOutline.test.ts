@@ -40,7 +40,7 @@ describe('the outline of a plan', () => {
   });
 
   it('says of which file it is where it was edited there', () => {
-    const edited = { file: 'a.ampq.json', replaced: false };
+    const edited = { file: 'a.ampq.json', replaced: false, reason: 'it was edited by hand' };
     expect(outlineOf(plan, 1, [], edited).edited).toEqual(edited);
     expect(outlineOf(plan, 1, [])).not.toHaveProperty('edited');
   });

@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { errorRung, planRung, rungText, tableRung } from '../../../src/protocol/rungs';
+import {
+  errorRung,
+  planRung,
+  predictionRung,
+  rowRung,
+  rungLabel,
+  rungText,
+  tableRung,
+} from '../../../src/protocol/rungs';
 
 const imatrix = { file: 'i.gguf', hash: 'h' };
 const codes = {
@@ -19,11 +27,35 @@ describe('the ladder of evidence', () => {
   it('names the highest rung of a table and of a plan', () => {
     expect([tableRung({ codes }), tableRung({ codes, gainsFrom })]).toEqual(['hessian', 'gains']);
     expect(planRung({ imatrix, total })).toBe('importance');
-    expect(planRung({ imatrix, total: { ...total, divergence: 0.001 } })).toBe('gains');
+    expect(planRung({ imatrix, gains: gainsFrom, total: { ...total, divergence: 0.001 } })).toBe('gains');
+    expect(planRung({ imatrix, total: { ...total, divergence: 0.001 } })).toBe('importance');
     expect(planRung({ total, certificate: {} as never })).toBe('joint');
   });
 
+  it('tells what a plan predicts from what was measured of it', () => {
+    const measured = {
+      codes,
+      gains: gainsFrom,
+      total: { ...total, divergence: 0.001 },
+      certificate: {} as never,
+    };
+    expect([planRung(measured), predictionRung(measured)]).toEqual(['joint', 'gains']);
+    expect(predictionRung({ codes, total })).toBe('hessian');
+    const other = { ...measured, gains: { ...gainsFrom, model: 'base' } };
+    expect(predictionRung(other)).toBe('hessian');
+  });
+
+  it('counts an estimated gain, and that of another model, as none', () => {
+    const table = { codes, gainsFrom };
+    const rungs = [{ gain: 1 }, {}, { gain: 1, isEstimated: true as const }].map((row) =>
+      rowRung(table, row),
+    );
+    expect(rungs).toEqual(['gains', 'hessian', 'hessian']);
+    expect(rowRung({ gainsFrom: { ...gainsFrom, model: 'base' } }, { gain: 1 })).toBe('weights');
+  });
+
   it('says which rung it is', () => {
+    expect(rungLabel('joint')).toBe('measured jointly');
     expect(rungText('weights')).toBe('rung 0 of 4, weights: errors of the weights alone');
     expect(rungText('gains')).toMatch(/, over a text, without the rounding of activations$/);
     const gains = {

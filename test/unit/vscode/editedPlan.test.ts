@@ -61,18 +61,18 @@ function setUp({ measured }: { measured: boolean }) {
   return { ...fake, session, table, file, solved, write, outlines };
 }
 
-/** The plan with the formats of its two tensors exchanged, as by hand. */
+/** The plan with the formats of its two tensors exchanged, as by hand: errors do not outlive that. */
 function edited(plan: Plan): Plan {
   const [a, b] = plan.assignments as [PlanAssignment, PlanAssignment];
-  return {
-    ...plan,
-    assignments: [
-      { ...b, tensor: a.tensor },
-      { ...a, tensor: b.tensor },
-    ],
+  const changed = (own: PlanAssignment, other: PlanAssignment): PlanAssignment => {
+    const { tensor, sources } = own;
+    const { format, bitsPerWeight, bytes } = other;
+    return { tensor, sources, format, bitsPerWeight, bytes };
   };
+  return { ...plan, assignments: [changed(a, b), changed(b, a)] };
 }
 
+const editedByHand = { file: 'mine.ampq.json', reason: 'it was edited by hand' };
 const formatsOf = (plan: Plan | undefined): string[] => plan!.assignments.map(({ format }) => format);
 
 describe('a plan that was edited in its file', () => {
@@ -86,7 +86,7 @@ describe('a plan that was edited in its file', () => {
   it('is what the editor shows, and the page is told', async () => {
     const { session } = set;
     const { plan } = await session.load();
-    expect(plan!.edited).toEqual({ file: 'mine.ampq.json', replaced: false });
+    expect(plan!.edited).toEqual({ ...editedByHand, replaced: false });
     expect(formatsOf(session.plan)).toEqual(['Q4_K', 'Q6_K']);
   });
 
@@ -96,7 +96,7 @@ describe('a plan that was edited in its file', () => {
     const told = outlines.length;
     for (const effort of ['quick', 'exact'] as const)
       expect(() => session.plans.solve(small, effort)).toThrow(
-        'The plan in mine.ampq.json was edited by hand, made for a GPU and RAM together, or made from other measurements: choose Solve Again in the Plan view to replace it.',
+        "The plan in mine.ampq.json is not the solver's for its size: it was edited by hand. Choose Solve Again in the Plan view to replace it.",
       );
     expect([formatsOf(session.plan), outlines.length]).toEqual([['Q4_K', 'Q6_K'], told]);
   });
@@ -106,24 +106,24 @@ describe('a plan that was edited in its file', () => {
     await session.load();
     const before = readFileSync(file, 'utf8');
     session.plans.replaceEdited(true);
-    expect(outlines.at(-1)!.edited).toEqual({ file: 'mine.ampq.json', replaced: true });
+    expect(outlines.at(-1)!.edited).toEqual({ ...editedByHand, replaced: true });
     expect(formatsOf(session.plan)).toEqual(['Q6_K', 'Q4_K']);
     expect(session.plan!.budget).toEqual({ kind: 'bits-per-weight', value: 5.53125 });
     const { plan: moved } = session.plans.solve(small);
     expect(formatsOf(moved)).toEqual(['Q4_K', 'Q4_K']);
-    expect(outlines.at(-1)!.edited).toEqual({ file: 'mine.ampq.json', replaced: true });
+    expect(outlines.at(-1)!.edited).toEqual({ ...editedByHand, replaced: true });
     session.plans.replaceEdited(true); // another editor says so too
     expect(session.plan).toBe(moved);
     session.plans.replaceEdited(false);
     expect(formatsOf(session.plan)).toEqual(['Q4_K', 'Q6_K']);
-    expect(outlines.at(-1)!.edited).toEqual({ file: 'mine.ampq.json', replaced: false });
+    expect(outlines.at(-1)!.edited).toEqual({ ...editedByHand, replaced: false });
     const revisions = outlines.map(({ revision }) => revision);
     expect(revisions).toEqual([...new Set(revisions)].sort((a, b) => a - b));
     expect(readFileSync(file, 'utf8')).toBe(before);
   });
 
   it('stays while the effect on the output is measured, and opens the same in another editor', async () => {
-    const { session, engine, table } = set;
+    const { session, engine, table, outlines } = set;
     await session.load();
     const run = session.runSensitivity('/t.txt');
     await settle();
@@ -131,7 +131,8 @@ describe('a plan that was edited in its file', () => {
     await engine.last('sensitivity/run').answer({ ...table, rows, gainsFrom });
     await run;
     expect(formatsOf(session.plan)).toEqual(['Q4_K', 'Q6_K']);
-    expect((await session.load()).plan!.edited).toEqual({ file: 'mine.ampq.json', replaced: false });
+    expect(outlines.at(-1)!.edited!.reason).toBe('it was made from other measurements');
+    expect((await session.load()).plan!.edited).toEqual({ ...editedByHand, replaced: false });
   });
 
   it('is forgotten when its file becomes the solver’s again', async () => {
@@ -142,6 +143,28 @@ describe('a plan that was edited in its file', () => {
     expect(outlines.at(-1)).not.toHaveProperty('edited');
     session.plans.solve(small);
     expect(outlines.at(-1)).not.toHaveProperty('edited');
+  });
+});
+
+describe('why a plan of a file is not the solver’s', () => {
+  const reasonOf = async (change: (plan: Plan) => Plan): Promise<string | undefined> => {
+    const { session, solved, write } = setUp({ measured: true });
+    write(change(edited(solved)));
+    return (await session.load()).plan!.edited?.reason;
+  };
+
+  it('is named: measured swaps, two memories, other measurements, other figures, or its author', async () => {
+    const gpu = { memory: 1e9, layers: 2, cpuMoe: false };
+    const fit = { memory: 1e9, context: 512, sequences: 1, cacheType: 'f16', gpu } as const;
+    expect(await reasonOf((plan) => ({ ...plan, fit }))).toBe('it was made for a GPU and RAM together');
+    const imatrix = { file: 'i.gguf', hash: 'i' };
+    expect(await reasonOf((plan) => ({ ...plan, imatrix }))).toBe('it was made from other measurements');
+    const assignments = (plan: Plan) =>
+      plan.assignments.map((item) => ({ ...item, relativeSquaredError: 0.5 }));
+    expect(await reasonOf((plan) => ({ ...plan, assignments: assignments(plan) }))).toBe(
+      'its errors or gains are not those of the present measurements',
+    );
+    expect(await reasonOf((plan) => plan)).toBe('it was edited by hand');
   });
 });
 
@@ -214,7 +237,7 @@ describe('a plan with constraints', () => {
       { tensors: 'a', allow: ['IQ3_S'] },
     ]) {
       const { opened, session } = await setUpWith([strange]);
-      expect(opened.plan!.edited).toEqual({ file: 'mine.ampq.json', replaced: false });
+      expect(opened.plan!.edited).toEqual({ ...editedByHand, replaced: false });
       expect(() => session.plans.replaceEdited(true)).toThrow(/--min ffn=4|--allow a=IQ3_S/);
       expect(session.plan!.constraints).toEqual([strange]);
     }

@@ -233,7 +233,7 @@ describe('what the plan is compared with', () => {
     });
     await engine.last('plan/read').answer(session.plan!);
     expect(await asked).toEqual({
-      ...{ name: 'other.ampq.json', total: session.plan!.total },
+      ...{ name: 'other.ampq.json', total: session.plan!.total, rung: 'weights' },
       assignments: toColumns(session.plan!.assignments),
     });
   });

@@ -2,11 +2,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { assignmentDigest } from '../../../src/ampq/assignmentDigest';
-import { printPlan } from '../../../src/ampq/planFile';
-import type { EngineProgress } from '../../../src/protocol/engine';
+import { makePlan, printPlan } from '../../../src/ampq/planFile';
+import type { EngineProgress, PlanBeside } from '../../../src/protocol/engine';
 import { fromColumns } from '../../../src/protocol/columns';
 import type { Certificate } from '../../../src/protocol/certificate';
+import type { Plan } from '../../../src/protocol/plan';
 import type { RivalOfModel } from '../../../src/protocol/rivalFile';
+import { savedPlan, type SavedPlan } from '../../../src/protocol/savedPlans';
 import { settle, type FakeEngine } from '../../support/fakeHost';
 import { modelOf, setUpSession, tableOf } from '../../support/sessionSetUp';
 
@@ -25,11 +27,14 @@ const certificateOf = (plan: Parameters<typeof assignmentDigest>[0]): Certificat
 });
 
 /** Answers the estimate of a measurement, which then starts. */
-async function estimated(engine: FakeEngine): Promise<void> {
-  await expect.poll(() => engine.of('plan/certifyEstimate').length).toBe(1);
+async function estimated(engine: FakeEngine, time = 1): Promise<void> {
+  await expect.poll(() => engine.of('plan/certifyEstimate').length).toBe(time);
   await engine.last('plan/certifyEstimate').answer({ windows: 9, compared: 3, seconds: 240 });
-  await expect.poll(() => engine.of('plan/certify').length).toBe(1);
+  await expect.poll(() => engine.of('plan/certify').length).toBe(time);
 }
+
+const imatrix = { file: 'i.gguf', hash: 'i' };
+const inFormat = ({ assignments }: Plan, format: string) => assignments.map((item) => ({ ...item, format }));
 
 describe('a plan that is to beat a file', () => {
   it('is the best of at most its bytes, and is compared with its types', async () => {
@@ -189,5 +194,68 @@ describe('a plan that is measured', () => {
     await call.answer({ plan: { ...improved, certificate } });
     expect(await measuring).toEqual({ isShown: true });
     expect(session.plan).toEqual({ ...improved, certificate });
+  });
+
+  it('no longer counts as that of its file once swaps improved it', async () => {
+    const file = '/plans/mine.ampq.json';
+    const { engine, session, heard } = setUpSession({
+      stored: (folder) => tableOf(modelOf(folder)),
+      beside: (folder) => {
+        const plan = makePlan(tableOf(modelOf(folder)), { kind: 'bits-per-weight', value: 4.5 });
+        return {
+          found: { file, plan: { ...plan, imatrix, assignments: inFormat(plan, 'Q5_K') } },
+          problems: [],
+        };
+      },
+    });
+    await session.load();
+    const edited = { file: 'mine.ampq.json', reason: 'it was made from other measurements' };
+    expect(session.plan!.assignments[0]!.format).toBe('Q5_K');
+    const measure = async (change: (plan: Plan) => Plan): Promise<void> => {
+      const measuring = session.plans.measure({ text: '/t.txt' }, { signal });
+      await estimated(engine, heard('savedPlans').length + 1);
+      const plan = change(session.plan!);
+      await engine.last('plan/certify').answer({ plan: { ...plan, certificate: certificateOf(plan) } });
+      await measuring;
+    };
+    await measure((plan) => plan);
+    expect(heard('plan').at(-1)!.edited).toEqual({ ...edited, replaced: false });
+    await measure((plan) => ({ ...plan, assignments: inFormat(plan, 'Q6_K') }));
+    expect(heard('plan').at(-1)!.edited).toEqual({ ...edited, replaced: true });
+    expect(session.plan!.assignments[0]!.format).toBe('Q6_K');
+  });
+
+  it('is listed until a file next to the model has the same measurement, and can be shown again', async () => {
+    let found: PlanBeside = { problems: [] };
+    const stored = (folder: string) => tableOf(modelOf(folder));
+    const { engine, session, heard } = setUpSession({ stored, beside: () => found });
+    await session.load();
+    const before = session.plan!;
+    const measuring = session.plans.measure({ text: '/t.txt' }, { signal });
+    await estimated(engine);
+    session.plans.solve({ kind: 'bits-per-weight', value: 8.5 });
+    const plan = { ...before, certificate: certificateOf(before) };
+    await engine.last('plan/certify').answer({ plan });
+    await measuring;
+    expect(heard('savedPlans')).toHaveLength(1);
+    const list = async (beside: readonly SavedPlan[]): Promise<readonly SavedPlan[]> => {
+      const asked = session.plans.saved(signal);
+      await engine.last('plan/list').answer(beside);
+      return asked;
+    };
+    const [unsaved, ...others] = await list([]);
+    expect([unsaved, others]).toMatchObject([
+      { rung: 'weights', isUnsaved: true, total: plan.total, certificate: plan.certificate },
+      [],
+    ]);
+    expect(readFileSync(unsaved!.file, 'utf8')).toBe(printPlan(plan));
+    const beside = savedPlan('/m/own.ampq.json', plan);
+    expect(await list([beside])).toEqual([beside]);
+    expect(session.plan).not.toHaveProperty('certificate');
+    await expect(session.plans.show(unsaved!.file)).rejects.toThrow('The plan is for another model.');
+    found = { found: { file: unsaved!.file, plan }, problems: [] };
+    await session.plans.show(unsaved!.file);
+    expect(engine.last('plan/beside').params).toEqual({ path: session.path, planFile: unsaved!.file });
+    expect(session.plan).toEqual(plan);
   });
 });

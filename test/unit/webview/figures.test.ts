@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { sensitivityFigures } from '../../../src/protocol/sensitivityFigures';
 import { FiguresLoader } from '../../../webview/figures';
 import { settle } from '../../support/fakeHost';
-import { pageStore, stateOf } from '../../support/pageStore';
+import { pageStore, stateOf, tableOutline } from '../../support/pageStore';
 import { tableOf } from '../../support/tables';
 
 type Answer = { revision: number; figures: ReturnType<typeof sensitivityFigures> } | undefined;
@@ -22,7 +22,7 @@ async function setUp(revision: number | undefined) {
       }),
   );
   const outline = (next: number | undefined) =>
-    next === undefined ? {} : { sensitivity: { revision: next } };
+    next === undefined ? {} : { sensitivity: tableOutline(next) };
   store.open(stateOf(['a'], outline(revision)));
   return { store, asked, loader, outline };
 }
@@ -52,8 +52,8 @@ describe('measurements of a page', () => {
   it('are requested again, one request at a time, when the host has others', async () => {
     const { store, asked, loader } = await setUp(3);
     const loading = loader.refresh();
-    store.update({ sensitivity: { revision: 4 } });
-    store.update({ sensitivity: { revision: 5 } });
+    store.update({ sensitivity: tableOutline(4) });
+    store.update({ sensitivity: tableOutline(5) });
     await asked[0]!.answer(at(3));
     expect([store.state.figures?.revision, asked.length]).toEqual([3, 2]);
     await asked[1]!.answer(at(5));

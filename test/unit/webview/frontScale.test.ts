@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Plan } from '../../../src/protocol/plan';
 import type { PlanFront } from '../../../src/protocol/planFront';
-import { labelPlaces } from '../../../webview/charts/labels';
 import {
   bitsOfSizes,
   frontScale,
@@ -109,19 +108,5 @@ describe('what was measured', () => {
       },
     ]);
     expect(measuredPoints(plan, { ...front, measure: 'roleError' })).toEqual([]);
-  });
-});
-
-describe('names of marks', () => {
-  it('stand where they cover nothing, and nowhere where there is no room', () => {
-    const crowd = [
-      { x: 100, y: 100, text: 'Q4_K_S' },
-      { x: 104, y: 96, text: 'Q4_K_M' },
-      { x: 300, y: 100, text: 'Q6_K' },
-    ];
-    expect(labelPlaces(crowd, 400)).toEqual(['bottom left', 'top right', 'top right']);
-    expect(labelPlaces([{ x: 395, y: 50, text: 'Q8_0' }], 400)).toEqual(['bottom left']);
-    const same = Array.from({ length: 8 }, () => ({ x: 100, y: 100, text: 'F16' }));
-    expect(labelPlaces(same, 400).filter((place) => place === undefined).length).toBeGreaterThan(1);
   });
 });

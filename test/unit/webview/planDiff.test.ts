@@ -12,7 +12,7 @@ describe('the difference of two plans', () => {
     assignments: [item('a', 'Q6_K', 60, 0.01), item('b', 'Q4_K', 40, 0.04), item('c', 'Q4_K', 40, 0.04)],
   };
   const other = {
-    ...{ name: 'Q4_K_M', total: { bytes: 150, bitsPerWeight: 5 } },
+    ...{ name: 'Q4_K_M', total: { bytes: 150, bitsPerWeight: 5 }, rung: 'gains' as const },
     assignments: [item('b', 'Q6_K', 60, 0.02), item('a', 'Q4_K', 40, 0.05)],
   };
   const diff = planDiff(plan, other);

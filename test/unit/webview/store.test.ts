@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Figures } from '../../../webview/influence';
-import { pageStore, stateOf } from '../../support/pageStore';
+import { pageStore, stateOf, tableOutline } from '../../support/pageStore';
 
 const outline = { revision: 4, formats: [{ format: 'Q4_K', bits: 4.5 }], of: [0, -1] };
 const loaded = {
@@ -12,14 +12,14 @@ const loaded = {
 describe('a page that opens a model', () => {
   it('has its tensors as the host described them, and which results there are', async () => {
     const store = await pageStore();
-    store.open(stateOf(['a', 'b'], { sensitivity: { revision: 3 }, plan: outline }));
+    store.open(stateOf(['a', 'b'], { sensitivity: tableOutline(3), plan: outline }));
     const { model, selected, sensitivity, plan, figures, whole } = store.state;
     expect(model!.tensors.map(({ name, shape }) => [name, shape])).toEqual([
       ['a', [2, 3]],
       ['b', [2, 3]],
     ]);
     expect(selected).toEqual(['a']);
-    expect([sensitivity, plan, figures, whole]).toEqual([{ revision: 3 }, outline, undefined, undefined]);
+    expect([sensitivity, plan, figures, whole]).toEqual([tableOutline(3), outline, undefined, undefined]);
   });
 
   it('keeps results that it has while the files are the same', async () => {
@@ -27,8 +27,8 @@ describe('a page that opens a model', () => {
     store.open(stateOf(['a', 'b']));
     store.update(loaded);
     const { opening } = store.state;
-    store.open(stateOf(['a', 'b'], { sensitivity: { revision: 5 } }));
-    expect(store.state).toMatchObject({ ...loaded, opening, sensitivity: { revision: 5 }, plan: undefined });
+    store.open(stateOf(['a', 'b'], { sensitivity: tableOutline(5) }));
+    expect(store.state).toMatchObject({ ...loaded, opening, sensitivity: tableOutline(5), plan: undefined });
   });
 
   it.each([

@@ -1,10 +1,12 @@
 import { useMemo, useState } from 'preact/hooks';
 import type { Plan } from '../../../src/protocol/plan';
+import { errorRung, predictionRung } from '../../../src/protocol/rungs';
 import { bitColor, bitLength } from '../../bitScale';
 import { decibels, percent, scientific } from '../../format';
 import { differenceOf, type PlanDiff } from '../../planDiff';
 import { mixOf, shareOf, type Mix } from '../../planMix';
 import type { Grouping } from '../../places';
+import { RungMark } from '../Evidence';
 import { GroupedGrid, type GroupColumn } from '../GroupedGrid';
 import { GroupingSelect } from '../GroupingSelect';
 import { size } from '../../../src/protocol/words';
@@ -22,6 +24,13 @@ export function Assignments(props: { plan: Plan; binder: FormatBinder; diff?: Pl
     <>
       <div class="measure">
         <GroupingSelect label="Group tensors" value={grouping} onChange={setGrouping} />
+        <span class="muted caption">
+          {plan.total.divergence === undefined ? 'SQNR' : 'Shares'}:{' '}
+          <RungMark
+            rung={plan.total.divergence === undefined ? errorRung(plan) : predictionRung(plan)}
+            of={plan}
+          />
+        </span>
         <span class="muted caption">Keys: P pins or releases, X excludes the format, R releases.</span>
       </div>
       <GroupedGrid

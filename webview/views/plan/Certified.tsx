@@ -7,10 +7,12 @@ import {
 import { finalChanges, improvementText } from '../../../src/protocol/certificateText';
 import { estimateText } from '../../../src/protocol/figures';
 import type { Plan } from '../../../src/protocol/plan';
+import { planRung, predictionRung } from '../../../src/protocol/rungs';
 import { listOf } from '../../../src/protocol/tableNotes';
 import { intervalText } from '../../../src/protocol/verdict';
 import { plural, size } from '../../../src/protocol/words';
 import { figure } from '../../format';
+import { RungMark } from '../Evidence';
 
 /** What was measured of the plan as a whole, and of what it was measured against. */
 export function Certified({ plan }: { plan: Plan }) {
@@ -19,7 +21,9 @@ export function Certified({ plan }: { plan: Plan }) {
   const { predicted, measured, rivals, improvement } = certificate;
   return (
     <details class="certified" open>
-      <summary>Measured over {certificate.text.file}</summary>
+      <summary>
+        Measured over {certificate.text.file} <RungMark rung={planRung(plan)} />
+      </summary>
       <p class="muted">{basis(certificate)}</p>
       {improvement && <Improved improvement={improvement} />}
       <div class="why-scroll" tabIndex={0} role="region" aria-label="Measurement of the plan">
@@ -33,7 +37,9 @@ export function Certified({ plan }: { plan: Plan }) {
               <th scope="col" title="95 % interval, paired by tokens; below zero the plan is better">
                 Plan less this
               </th>
-              <th scope="col">Predicted</th>
+              <th scope="col">
+                Predicted <RungMark rung={predictionRung(plan)} of={plan} />
+              </th>
               <th scope="col">Median</th>
               <th scope="col">99 %</th>
               <th scope="col">Same top token</th>

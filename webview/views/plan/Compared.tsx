@@ -5,8 +5,10 @@ import type { PlanFront } from '../../../src/protocol/planFront';
 import type { OtherChoice, OtherPlan, SavedPlan } from '../../../src/protocol/savedPlans';
 import { plural, size } from '../../../src/protocol/words';
 import { estimateText } from '../../../src/protocol/figures';
+import { useAsk } from '../../context';
 import { figure } from '../../format';
 import { planDiff, type PlanDiff } from '../../planDiff';
+import { RungMark } from '../Evidence';
 
 /** The other plan against the plan, tensor by tensor; undefined without one. */
 export function useDiff(plan: Plan, other: OtherPlan | undefined): PlanDiff | undefined {
@@ -52,6 +54,7 @@ export function CompareWith(props: {
         </select>
       </label>
       {diff && <span class="plan-diff">{diffText(plan, diff)}</span>}
+      {diff && <RungMark rung={diff.rung} />}
     </div>
   );
 }
@@ -72,8 +75,12 @@ function diffText({ assignments }: Plan, { name, total, changed }: PlanDiff): st
   return `${tensors} (${size(total.fileBytes ?? total.bytes)}${divergence}).`;
 }
 
-/** Plans next to the model that were measured as a whole: what they predicted, and what came of it. */
-export function MeasuredPlans({ saved }: { saved: readonly SavedPlan[] }) {
+/**
+ * Plans that were measured as a whole, next to the model or in this window: what they predicted, and what came of it.
+ * @param props.disabled while another plan is being solved.
+ */
+export function MeasuredPlans({ saved, disabled }: { saved: readonly SavedPlan[]; disabled: boolean }) {
+  const ask = useAsk();
   const measured = saved.flatMap(({ certificate, ...plan }) =>
     certificate ? [{ ...plan, certificate }] : [],
   );
@@ -89,22 +96,38 @@ export function MeasuredPlans({ saved }: { saved: readonly SavedPlan[] }) {
               <th scope="col">Size</th>
               <th scope="col">Predicted</th>
               <th scope="col" title="Mean KL divergence over the text, with its standard error">
-                Measured
+                Measured <RungMark rung="joint" />
               </th>
               <th scope="col">Same top token</th>
               <th scope="col">Text</th>
+              <th scope="col">
+                <span class="hidden">Choose</span>
+              </th>
             </tr>
           </thead>
           <tbody>
-            {measured.map(({ file, total, certificate }) => (
+            {measured.map(({ file, total, rung, isUnsaved, certificate }) => (
               <tr key={file}>
-                <th scope="row">{baseName(file)}</th>
-                <td>{size(total.bytes)}</td>
-                <td>{certificate.predicted === undefined ? '–' : figure(certificate.predicted, 3)}</td>
+                <th scope="row">{isUnsaved ? 'not saved' : baseName(file)}</th>
+                <td>{size(total.fileBytes ?? total.bytes)}</td>
+                <td>
+                  {certificate.predicted === undefined ? (
+                    '–'
+                  ) : (
+                    <>
+                      {figure(certificate.predicted, 3)} <RungMark rung={rung} />
+                    </>
+                  )}
+                </td>
                 <td>{estimateText(certificate.measured.mean)}</td>
                 <td>{(100 * certificate.measured.sameTopToken).toFixed(1)} %</td>
                 <td>
                   {certificate.text.file}, {certificate.text.tokens.toLocaleString('en-US')} tokens
+                </td>
+                <td>
+                  <button class="link" disabled={disabled} onClick={() => void ask('showPlan', { file })}>
+                    Show
+                  </button>
                 </td>
               </tr>
             ))}

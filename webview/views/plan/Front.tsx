@@ -1,10 +1,14 @@
 import { useMemo, useRef } from 'preact/hooks';
 import type { Plan } from '../../../src/protocol/plan';
 import type { PlanFront } from '../../../src/protocol/planFront';
+import { errorRung, type Rung } from '../../../src/protocol/rungs';
 import { size } from '../../../src/protocol/words';
 import type { BudgetRange } from '../../budgetText';
+import { useAppState } from '../../context';
 import { useWidth } from '../../useWidth';
-import { FrontChart, frontHeight, frontMargin, lossWords } from '../../charts/FrontChart';
+import { FrontChart, lossWords } from '../../charts/FrontChart';
+import { frontHeight, frontMargin } from '../../frontNames';
+import { RungMark } from '../Evidence';
 import {
   bitsOfSizes,
   frontScale,
@@ -32,6 +36,7 @@ interface FrontProps {
 
 /** The front of plans and the budget on it, which is dragged, moved by keys, or set to the size of a preset by a click. */
 export function Front({ front, plan, range, budget, move, disabled }: FrontProps) {
+  const rung = useFrontRung(front);
   const loss = lossOf(plan, front);
   const measured = useMemo(() => measuredPoints(plan, front), [plan.certificate, front]);
   const scale = useMemo(() => frontScale(front, measured), [front, measured]);
@@ -46,6 +51,7 @@ export function Front({ front, plan, range, budget, move, disabled }: FrontProps
           scale={scale}
           width={width}
           measured={measured}
+          plan={loss === undefined ? undefined : { bytes: plan.total.bytes, loss }}
           choose={({ bitsPerWeight }) => {
             if (!disabled) move(clamped(bitsPerWeight));
           }}
@@ -53,9 +59,16 @@ export function Front({ front, plan, range, budget, move, disabled }: FrontProps
         {loss !== undefined && <Diamond scale={scale} bytes={plan.total.bytes} loss={loss} />}
         <BudgetLine {...{ front, scale, range, budget, disabled }} move={(bits) => move(clamped(bits))} />
       </div>
-      <Legend front={front} measured={measured} />
+      <Legend front={front} measured={measured} rung={rung} />
     </div>
   );
+}
+
+/** What the losses of the front rest on. */
+function useFrontRung({ measure }: PlanFront): Rung {
+  const { sensitivity } = useAppState();
+  if (measure === 'divergence') return sensitivity?.rung ?? 'weights';
+  return errorRung(sensitivity?.measuredWith ?? {});
 }
 
 /** The place of a size; one outside of the chart is at its edge. */
@@ -132,11 +145,13 @@ function keyTarget(key: string, budget: number, { min, max }: BudgetRange): numb
   return targets[key];
 }
 
-function Legend({ front, measured }: { front: PlanFront; measured: readonly MeasuredPoint[] }) {
+function Legend(props: { front: PlanFront; measured: readonly MeasuredPoint[]; rung: Rung }) {
+  const { front, measured, rung } = props;
   return (
     <p class="muted caption front-legend">
       <span>
-        <i class="mark line" aria-hidden="true" /> best plans by {lossWords[front.measure]}
+        <i class="mark line" aria-hidden="true" /> best plans by {lossWords[front.measure]}{' '}
+        <RungMark rung={rung} />
       </span>
       {front.presets.length > 0 && (
         <span>
@@ -147,7 +162,9 @@ function Legend({ front, measured }: { front: PlanFront; measured: readonly Meas
         <i class="mark plan" aria-hidden="true" /> this plan
       </span>
       {measured.length > 0 && (
-        <span>△ measured, with 95 % intervals; × a random assignment of this size</span>
+        <span>
+          △ measured, with 95 % intervals; × a random assignment of this size <RungMark rung="joint" />
+        </span>
       )}
     </p>
   );

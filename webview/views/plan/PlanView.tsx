@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useMemo, useState } from 'preact/hooks';
+import { differencesText, type MeasuredWith } from '../../../src/protocol/measuredWith';
 import type { Plan } from '../../../src/protocol/plan';
 import type { OtherChoice } from '../../../src/protocol/savedPlans';
 import type { RevisedPlan } from '../../../src/protocol/planStep';
@@ -56,8 +57,20 @@ export function PlanView() {
   return (
     <div class="page plan">
       {edited && <EditedNotice edited={edited} />}
+      {whole && sensitivity && <OtherMeasurements plan={whole.plan} present={sensitivity.measuredWith} />}
       {whole ? <Planned {...{ whole, range, budget, move, disabled, control }} /> : control()}
     </div>
+  );
+}
+
+/** How a plan was measured otherwise than the model is now. */
+function OtherMeasurements({ plan, present }: { plan: Plan; present: MeasuredWith }) {
+  const differences = differencesText(plan, present);
+  if (differences.length === 0) return null;
+  return (
+    <p class="notice note">
+      The figures of this plan are of other measurements than the present ones: {differences.join('; ')}.
+    </p>
   );
 }
 
@@ -114,7 +127,7 @@ function Planned(props: {
       ))}
       <Certified plan={plan} />
       <Measure {...moved} />
-      <MeasuredPlans saved={saved} />
+      <MeasuredPlans saved={saved} disabled={movedBudget !== undefined} />
       <CompareWith {...{ plan, front, saved, rival, choose, diff }} other={choice} />
       {other.failure !== undefined && <p class="notice error">{other.failure}</p>}
       <Assignments plan={plan} binder={binder} {...(diff ? { diff } : {})} />

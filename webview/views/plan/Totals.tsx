@@ -1,8 +1,10 @@
 import { useMemo } from 'preact/hooks';
 import type { Plan } from '../../../src/protocol/plan';
+import { errorRung, planRung, predictionRung, type Rung } from '../../../src/protocol/rungs';
 import { verdictOf } from '../../../src/protocol/verdict';
 import { decibels, figure } from '../../format';
 import { mixOf } from '../../planMix';
+import { Evidence, RungMark } from '../Evidence';
 import { FormatBadge } from '../FormatBadge';
 import { size } from '../../../src/protocol/words';
 
@@ -37,6 +39,7 @@ export function Totals({ plan, noise }: { plan: Plan; noise: number }) {
         ) : (
           <Figure
             name="predicted KL divergence (nats per token)"
+            rung={predictionRung(plan)}
             plan={divergenceText(total.divergence, noise)}
             {...(preset?.divergence === undefined
               ? {}
@@ -54,7 +57,12 @@ export function Totals({ plan, noise }: { plan: Plan; noise: number }) {
           </dd>
         </div>
       </dl>
-      {verdict && <p class={verdict.recommended ? 'verdict recommended' : 'verdict'}>{verdict.text}</p>}
+      {verdict && (
+        <p class={verdict.recommended ? 'verdict recommended' : 'verdict'}>
+          {verdict.text} <RungMark rung={planRung(plan)} of={plan} />
+        </p>
+      )}
+      <Evidence rung={planRung(plan)} of={plan} />
     </>
   );
 }
@@ -63,26 +71,32 @@ const divergenceText = (divergence: number, noise: number): string =>
   divergence < noise ? '< noise' : figure(divergence, 3);
 
 /** Where the model was not run over a text. */
-function Errors({ plan: { total, preset } }: { plan: Plan }) {
+function Errors({ plan }: { plan: Plan }) {
+  const { total, preset } = plan;
+  const rung = errorRung(plan);
   return (
     <>
       {total.roleError !== undefined && (
         <Figure
           name="error weighted by role"
+          rung={rung}
           plan={figure(total.roleError, 3)}
           {...(preset ? { other: `${preset.fileType}: ${figure(preset.roleError, 3)}` } : {})}
         />
       )}
-      {total.error !== undefined && <Figure name="SQNR" plan={decibels(total.error, 2)} />}
+      {total.error !== undefined && <Figure name="SQNR" rung={rung} plan={decibels(total.error, 2)} />}
     </>
   );
 }
 
-/** A figure of the plan, and that of the preset. */
-function Figure({ name, plan, other }: { name: string; plan: string; other?: string }) {
+/** A figure of the plan, and that of the preset, with what they rest on. */
+function Figure(props: { name: string; rung?: Rung; plan: string; other?: string }) {
+  const { name, rung, plan, other } = props;
   return (
     <div>
-      <dt>{name}</dt>
+      <dt>
+        {name} {rung && <RungMark rung={rung} />}
+      </dt>
       <dd>{plan}</dd>
       {other !== undefined && <dd class="muted other">{other}</dd>}
     </div>

@@ -4,6 +4,7 @@ import { plural, size } from '../../../src/protocol/words';
 import { useApp, useAppState } from '../../context';
 import { decibels, scientific } from '../../format';
 import { useAnswer } from '../../useAnswer';
+import { RungMark } from '../Evidence';
 import { Bits } from '../FormatBadge';
 import type { FormatBinder } from './formatBinder';
 import { optionRows, whySentence, type OptionRow } from './whyText';
@@ -38,6 +39,7 @@ function Reasons(props: { reasons: FormatReasons; place: number; binder: FormatB
         <strong>{whySentence(reasons)}</strong>
         {together.length > 1 &&
           ` Figures are those of ${plural(together.length, 'tensor')} that must agree.`}{' '}
+        <RungMark rung={reasons.rung} />{' '}
         {isReleasable && (
           <button
             class="link"

@@ -1,0 +1,22 @@
+import { measuredWithText, type MeasuredWith } from '../../src/protocol/measuredWith';
+import { rungLabel, rungText, type Rung, type RungDetails } from '../../src/protocol/rungs';
+
+/** The rung of evidence that figures stand on, to label them. */
+export function RungMark({ rung, of }: { rung: Rung; of?: RungDetails }) {
+  return (
+    <span class="rung" title={`Evidence: ${rungText(rung, of)}`}>
+      {rungLabel(rung)}
+    </span>
+  );
+}
+
+/** The same as a line, with what the figures were measured with: codes and their objective, importance, gains. */
+export function Evidence({ rung, of }: { rung: Rung; of: RungDetails & MeasuredWith }) {
+  const used = measuredWithText(of);
+  return (
+    <p class="muted caption rung-line">
+      Evidence: <RungMark rung={rung} of={of} />
+      {used !== '' && ` ${used}`}
+    </p>
+  );
+}
