@@ -106,7 +106,7 @@ export function labelPlaces(
   { marks, lines }: Obstacles = { marks: [], lines: [] },
 ): (LabelPlace | undefined)[] {
   const own = points.map(markBox);
-  const taken: Box[] = [];
+  let taken: readonly Box[] = [];
   return points.map((point, index) => {
     const others = [...taken, ...marks, ...own.filter((_, other) => other !== index)];
     // A line begins among the marks that lie over its own.
@@ -122,7 +122,7 @@ export function labelPlaces(
     };
     const places = placesOf(point);
     const found = places.find((place) => isFree(place, lines)) ?? places.find((place) => isFree(place, []));
-    if (found) taken.push(nameBox(point, found), ...leadOf(point, found));
+    if (found) taken = [...taken, nameBox(point, found), ...leadOf(point, found)];
     return found;
   });
 }

@@ -203,7 +203,8 @@ function detailOf(
     lines.push(`KL divergence ${scientific(influence)} nats per token, ${how}`);
     if (source && source.format !== format)
       lines.push(`from ${scientific(source.divergence)} ${found} in ${source.format}`);
-    if (members.length === 1 && !source) lines.push(...gainLines(rows[first]!, gainsFrom.sample));
+    const gain = members.length === 1 && !source ? gainText(rows[first]!, gainsFrom.sample) : undefined;
+    if (gain !== undefined) lines.push(gain);
   }
   if (members.length > 1)
     lines.push(`${measured.toLocaleString('en-US')} of ${plural(members.length, 'tensor')} measured`);
@@ -218,9 +219,9 @@ function EvidenceOf({ measure }: { measure: Measure }) {
 }
 
 /** How a gain that was not measured was found. */
-function gainLines({ isEstimated }: FigureRow, sample: GainsSample | undefined): string[] {
-  if (isEstimated) return ['with a gain that is estimated from the role of the tensor'];
-  return sample ? [`with a gain ${sampleText(sample)}`] : [];
+function gainText({ isEstimated }: FigureRow, sample: GainsSample | undefined): string | undefined {
+  if (isEstimated) return 'with a gain that is estimated from the role of the tensor';
+  return sample && `with a gain ${sampleText(sample)}`;
 }
 
 /** What the figures are, in a sentence, and how they were obtained, for those who ask. */
