@@ -24,6 +24,8 @@ export interface ForwardTraits {
   readonly largeBlocks?: number;
   /** Layers attend to a window where the file has one: all of each group of so many but the last, unless a key says otherwise. */
   readonly windowPeriod?: number;
+  /** Keys state factors of embeddings, of scores, of what each part of a block adds, and a divisor of the logits (Granite). */
+  readonly scales?: true;
   /** The last of each group of so many layers has no rotary embedding. */
   readonly rotationPeriod?: number;
   /** Where some layers have a window, the others have no rotary embedding. */

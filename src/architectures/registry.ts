@@ -21,6 +21,7 @@ import { gpt2 } from './gpt2';
 import { gptneox } from './gptneox';
 import { gptOss } from './gptOss';
 import { hunyuanDense } from './hunyuanDense';
+import { granite, graniteMoe } from './granite';
 import { internlm3 } from './internlm3';
 import { llama } from './llama';
 import { llamaEmbed } from './llamaEmbed';
@@ -72,6 +73,8 @@ export const architectures: readonly ArchitectureDescription[] = [
   glm4moe,
   gpt2,
   gptneox,
+  granite,
+  graniteMoe,
   gptOss,
   phi2,
   phi3,

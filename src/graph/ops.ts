@@ -72,6 +72,12 @@ export class Ops {
     const mean = this.reduceLast('ReduceMean', squares);
     return this.mul(this.div(x, this.sqrt(this.add(mean, epsilon))), weight);
   }
+  /** s · x, then c · tanh(x / c); either may be absent. */
+  logits = (x: Value, { logitScale, logitCap }: { logitScale?: number; logitCap?: number }): Value => {
+    const scaled = logitScale === undefined ? x : this.mul(x, logitScale);
+    return logitCap === undefined ? scaled : this.softcap(scaled, logitCap);
+  };
+
   square = (x: Value): Value => this.mul(x, x);
   clip = (x: Value, low: number, high: number): Value => this.max(this.min(x, high), low);
 

@@ -28,6 +28,7 @@ import {
 import { deepseek, deepseek3, glmLite } from './deepseekCheckpoints';
 import { glm, glm4, glm4moe } from './glmCheckpoints';
 import { gptOss, gptOssPlain } from './gptOssCheckpoints';
+import { graniteCheckpoints } from './graniteCheckpoints';
 import { hybridCheckpoints } from './hybridCheckpoints';
 import { olderCheckpoints } from './olderCheckpoints';
 import { simpleCheckpoints } from './simpleCheckpoints';
@@ -403,6 +404,7 @@ export const checkpoints: Readonly<Record<string, CheckpointSpec>> = {
   },
   ...olderCheckpoints,
   ...hybridCheckpoints,
+  ...graniteCheckpoints,
   'command-r': {
     config: {
       ...llamaConfig(architecture('CohereForCausalLM', 'cohere')),

@@ -57,7 +57,7 @@ export function denseBlock(parts: GraphParts, block: BlockShape, tokens: Span | 
   const middle = afterAttention(parts, block, tokens, x);
   const names = { gate: 'ffn_gate', up: 'ffn_up', down: 'ffn_down' };
   const output = gated(parts, block, parts.norm(middle, block.beforeFeedForward), names);
-  return parts.ops.add(middle, parts.norm(output, 'post_ffw_norm'));
+  return parts.ops.add(middle, added(parts, block, parts.norm(output, 'post_ffw_norm')));
 }
 
 /**
@@ -91,7 +91,11 @@ function beforeExperts(parts: GraphParts, block: BlockShape, tokens: Span | Sequ
   const routed = parts.norm(middle, block.beforeFeedForward);
   const shared = parts.has('ffn_down_shexp.weight') ? sharedExpert(parts, block, routed) : undefined;
   const router = parts.linear(routed, 'ffn_gate_inp');
-  return { routed, router, rest: shared === undefined ? middle : parts.ops.add(middle, shared) };
+  return {
+    routed,
+    router,
+    rest: shared === undefined ? middle : parts.ops.add(middle, added(parts, block, shared)),
+  };
 }
 
 const expertNames = { gate: 'ffn_gate_exps', up: 'ffn_up_exps', down: 'ffn_down_exps' };
@@ -103,8 +107,12 @@ const ofOneExpert = ({ tensors }: Pick<BlockShape, 'tensors'>): BlockShape['tens
 function afterAttention(parts: GraphParts, block: BlockShape, tokens: Span | Sequence, x: Value): Value {
   const attended = parts.linear(attention(parts, block, tokens, parts.norm(x, 'attn_norm')), 'attn_output');
   const { afterAttention: norm } = block;
-  return parts.ops.add(x, norm === undefined ? attended : parts.norm(attended, norm));
+  return parts.ops.add(x, added(parts, block, norm === undefined ? attended : parts.norm(attended, norm)));
 }
+
+/** What a part of a block adds, by the block's factor. */
+const added = ({ ops }: GraphParts, { addedScale }: BlockShape, x: Value): Value =>
+  addedScale === undefined ? x : ops.mul(x, addedScale);
 
 /** A block as one of its experts sees it. */
 export const expertShape = (block: BlockShape): BlockShape => ({ ...block, tensors: ofOneExpert(block) });
@@ -146,7 +154,7 @@ export function normGraph({ hiddenSize, epsilon }: DecoderShape, options: GraphO
 
 /** Some rows of the output matrix: `x` `[n, hidden]` → logits `y` `[n, rows]`. */
 export function logitsGraph(
-  { hiddenSize, epsilon, output, logitCap }: DecoderShape,
+  { hiddenSize, epsilon, output, ...change }: DecoderShape,
   rows: number,
   options: GraphOptions,
 ): BuiltGraph {
@@ -154,7 +162,7 @@ export function logitsGraph(
   const { graph, ops, parts } = startGraph('logits', { tensors, epsilon }, options);
   const x = graph.input('x', ['n', hiddenSize]);
   const logits = parts.linear(x, output.replace(/\.weight$/, ''));
-  graph.output('y', logitCap === undefined ? logits : ops.softcap(logits, logitCap), ['n', rows]);
+  graph.output('y', ops.logits(logits, change), ['n', rows]);
   return finish(graph, parts);
 }
 

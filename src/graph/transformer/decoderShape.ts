@@ -15,7 +15,8 @@ export interface DecoderShape {
   readonly epsilon: number;
   /** Embeddings are multiplied by it. */
   readonly embeddingScale: number;
-  /** c of c · tanh(logit / c). */
+  /** Factor of the logits, and then c of c · tanh(logit / c). */
+  readonly logitScale?: number;
   readonly logitCap?: number;
   /** Name of the output matrix: a separate one, or the embedding. */
   readonly output: 'output.weight' | 'token_embd.weight';
@@ -33,6 +34,8 @@ export interface BlockShape {
   /** Factor of the scores. */
   readonly scale: number;
   readonly scoreCap?: number;
+  /** Factor of what the attention and the feed-forward network add; that of experts is part of their shares. */
+  readonly addedScale?: number;
   /** Positions that a query sees, itself included; all earlier ones when absent. */
   readonly window?: number;
   /** Absent in layers without positions. */
@@ -88,19 +91,29 @@ export function decoderShape(
     epsilon: number('attention.layer_norm_rms_epsilon'),
   };
   const logitCap = number('final_logit_softcapping', 0);
+  const divisor = scaleOf(decoder, 'logit_scale');
   return {
     architecture,
     hiddenSize,
     vocabulary,
     contextLength: number('context_length'),
     epsilon: decoder.epsilon,
-    embeddingScale: traits.scaledEmbedding ? Math.fround(Math.sqrt(hiddenSize)) : 1,
+    embeddingScale: traits.scaledEmbedding
+      ? Math.fround(Math.sqrt(hiddenSize))
+      : (scaleOf(decoder, 'embedding_scale') ?? 1),
+    ...(divisor === undefined ? {} : { logitScale: 1 / divisor }),
     ...(logitCap > 0 ? { logitCap } : {}),
     output: tensors.has('output.weight') ? 'output.weight' : 'token_embd.weight',
     blocks: Array.from({ length: decoder.count }, (_, index) =>
       blockShape(index, decoder, parts.get(index) ?? new Map<string, readonly number[]>(), rotation),
     ),
   };
+}
+
+/** A factor that a key states, where the architecture has such keys; llama.cpp ignores one that is 0. */
+function scaleOf({ traits, number }: Pick<Numbers, 'traits' | 'number'>, key: string): number | undefined {
+  const scale = traits.scales ? number(key, 0) : 0;
+  return scale === 0 ? undefined : scale;
 }
 
 /** A count stated by a key, limited by how many there can be. */
@@ -150,17 +163,16 @@ function blockShape(index: number, decoder: Numbers, parts: Parts, rotation: Rot
   checkHeads(index, parts, { heads, kvHeads, headSize }, file);
   const window = windowAt(index, decoder);
   const scoreCap = number('attn_logit_softcapping', 0);
-  const rotates = rotatesAt(
-    index,
-    traits,
-    window !== undefined || number('attention.sliding_window', 0) === 0,
-  );
+  const addedScale = scaleOf(decoder, 'residual_scale');
   return {
     ...{ index, hiddenSize, epsilon, heads, kvHeads, headSize },
-    scale: 1 / Math.sqrt(count === traits.largeBlocks ? Math.trunc(hiddenSize / heads) : headSize),
+    scale:
+      scaleOf(decoder, 'attention.scale') ??
+      1 / Math.sqrt(count === traits.largeBlocks ? Math.trunc(hiddenSize / heads) : headSize),
+    ...(addedScale === undefined ? {} : { addedScale }),
     ...(scoreCap > 0 ? { scoreCap } : {}),
     ...(window === undefined ? {} : { window }),
-    ...(rotates ? { rotation: rotation(window !== undefined) } : {}),
+    ...(rotatesAt(index, decoder, window) ? { rotation: rotation(window !== undefined) } : {}),
     ...(traits.normsRotated ? { normsRotated: true } : {}),
     activation: traits.activation,
     ...normNames(traits),
@@ -169,13 +181,12 @@ function blockShape(index: number, decoder: Numbers, parts: Parts, rotation: Rot
   };
 }
 
-/** @param hasWindow whether the layer has a window, or no layer has one. */
-const rotatesAt = (
-  index: number,
-  { rotationPeriod, rotatesInWindows }: ForwardTraits,
-  hasWindow: boolean,
-): boolean =>
-  (rotationPeriod === undefined || (index + 1) % rotationPeriod !== 0) && (!rotatesInWindows || hasWindow);
+function rotatesAt(index: number, { traits, number }: Numbers, window: number | undefined): boolean {
+  const { scales, rotationPeriod, rotatesInWindows } = traits;
+  if (scales && number('rope.scaling.finetuned', 1) === 0) return false;
+  if (rotationPeriod !== undefined && (index + 1) % rotationPeriod === 0) return false;
+  return !rotatesInWindows || window !== undefined || number('attention.sliding_window', 0) === 0;
+}
 
 const normNames = ({
   feedForwardNorm,
@@ -202,11 +213,12 @@ function expertsOf({ traits, number, file }: Numbers): NonNullable<BlockShape['e
   if (number('expert_group_count', 1) > 1)
     throw new QuantscopeError('UNSUPPORTED', 'Experts that are chosen by groups cannot be run.', { file });
   const gating = number('expert_gating_func', traits.gating === 'sigmoid' ? sigmoidGating : 1);
+  const added = scaleOf({ traits, number }, 'residual_scale') ?? 1;
   return {
     count: number('expert_count'),
     used: number('expert_used_count'),
     normalized: traits.normalizedExperts === true || number('expert_weights_norm', 0) === 1,
-    scale: scale === 0 ? 1 : scale,
+    scale: added * (scale === 0 ? 1 : scale),
     ...(gating === sigmoidGating ? { gating: 'sigmoid' } : {}),
   };
 }

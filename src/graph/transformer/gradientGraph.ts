@@ -66,7 +66,7 @@ export function normGradientGraph({ hiddenSize, epsilon }: DecoderShape, options
  * over all labels.
  */
 export function logitsGradientGraph(
-  { hiddenSize, epsilon, output, logitCap }: DecoderShape,
+  { hiddenSize, epsilon, output, ...change }: DecoderShape,
   rows: number,
   options: GraphOptions,
 ): BuiltGraph {
@@ -74,10 +74,10 @@ export function logitsGradientGraph(
   const { graph, ops, parts } = startGraph('logits_gradient', { tensors, epsilon }, options);
   const x = graph.input('x', ['n', hiddenSize]);
   const product = parts.linear(x, output.replace(/\.weight$/, ''));
-  const logits = logitCap === undefined ? product : ops.softcap(product, logitCap);
+  const logits = ops.logits(product, change);
   const p = graph.node('Exp', [ops.sub(logits, graph.input('normalizer', ['n', 1]))]);
   const gradient = ops.sub(p, oneHot(ops, graph.input('label', ['n', 1]), rows));
-  const variance = ops.mul(ops.mul(p, ops.sub(1, p)), squaredSlope(ops, logits, logitCap));
+  const variance = ops.mul(ops.mul(p, ops.sub(1, p)), squaredSlope(ops, logits, change));
   graph.output('variance', variance, ['n', rows]);
   graph.output('grad_x', addGradients(ops, new Map([[logits, gradient]]), [x]).get(x)!, ['n', hiddenSize]);
   return { bytes: graph.finish(), taps: [], products: [] };
@@ -89,7 +89,7 @@ export function logitsGradientGraph(
  * `grad_x`, what these rows add to the gradient, and the gradient of the rows.
  */
 export function divergenceGradientGraph(
-  { hiddenSize, epsilon, output, logitCap }: DecoderShape,
+  { hiddenSize, epsilon, output, ...change }: DecoderShape,
   rows: number,
   options: GraphOptions,
 ): BuiltGraph {
@@ -97,7 +97,7 @@ export function divergenceGradientGraph(
   const { graph, ops, parts } = startGraph('divergence_gradient', { tensors, epsilon }, options);
   const x = graph.input('x', ['n', hiddenSize]);
   const product = parts.linear(x, output.replace(/\.weight$/, ''));
-  const logits = logitCap === undefined ? product : ops.softcap(product, logitCap);
+  const logits = ops.logits(product, change);
   const probability = (values: Value, normalizer: string): Value =>
     graph.node('Exp', [ops.sub(values, graph.input(normalizer, ['n', 1]))]);
   const base = probability(graph.input('base', ['n', rows]), 'base_normalizer');
@@ -105,9 +105,17 @@ export function divergenceGradientGraph(
   return finishGradients(parts, new Map([[logits, gradient]]), x, 'weights');
 }
 
-/** Of c · tanh(x / c), by its value; 1 without a cap. */
-const squaredSlope = (ops: Ops, logits: Value, cap: number | undefined): Value | number =>
-  cap === undefined ? 1 : ops.square(ops.sub(1, ops.square(ops.div(logits, cap))));
+/** Of s · x and c · tanh(x / c), by the value of both; 1 without either. */
+function squaredSlope(
+  ops: Ops,
+  logits: Value,
+  { logitScale = 1, logitCap: cap }: Pick<DecoderShape, 'logitScale' | 'logitCap'>,
+): Value | number {
+  const ofScale = logitScale ** 2;
+  return cap === undefined
+    ? ofScale
+    : ops.mul(ops.square(ops.sub(1, ops.square(ops.div(logits, cap)))), ofScale);
+}
 
 /** 1 where a row's number is the label, else 0: labels are whole numbers below 2^24, exact in float32. */
 function oneHot(ops: Ops, label: Value, rows: number): Value {

@@ -67,8 +67,7 @@ export function modelGraph(
   const states = shape.blocks.reduce(afterBlock, first);
   const last = partsOf('', new Map([['output_norm.weight', [shape.hiddenSize]]])).norm(states, 'output_norm');
   const logits = tensors.output(ops, last, shape.output, size);
-  const capped = shape.logitCap === undefined ? logits : ops.softcap(logits, shape.logitCap);
-  graph.output('logits', sequence.separate(capped, [shape.vocabulary]), [
+  graph.output('logits', sequence.separate(ops.logits(logits, shape), [shape.vocabulary]), [
     'batch_size',
     'sequence_length',
     shape.vocabulary,

@@ -68,19 +68,28 @@ export function expertLayers(checkpoint: Checkpoint, prefix: string, count: numb
 }
 
 /** Gate above up in one tensor [count, 2 · size, hidden], down in another [count, hidden, size]. */
-function fusedExperts(checkpoint: Checkpoint, prefix: string, count: number): Layer[] {
+export function fusedExperts(
+  checkpoint: Checkpoint,
+  prefix: string,
+  count: number,
+  names = { both: 'gate_up_proj', down: 'down_proj' },
+): Layer[] {
   const matrix = (name: string, expert: number): Tensor => {
     const { shape, data } = rowsOf(checkpoint.tensor(`${prefix}.${name}`), expert, 1);
     return { shape: shape.slice(1), data };
   };
-  return Array.from({ length: count }, (_, expert): Layer => {
-    const [both, down] = [matrix('gate_up_proj', expert), matrix('down_proj', expert)];
-    const size = both.shape[0]! / 2;
-    return (x) => {
-      const y = multiply(both, x);
-      return multiply(down, times(y.slice(0, size).map(activations.silu), y.slice(size)));
-    };
-  });
+  return Array.from({ length: count }, (_, expert) =>
+    halves(matrix(names.both, expert), matrix(names.down, expert)),
+  );
+}
+
+/** down(silu(upper half of both x) · lower half). */
+export function halves(both: Tensor, down: Tensor): Layer {
+  const size = both.shape[0]! / 2;
+  return (x) => {
+    const y = multiply(both, x);
+    return multiply(down, times(y.slice(0, size).map(activations.silu), y.slice(size)));
+  };
 }
 
 /** Experts of qwen, with a shared one where the checkpoint has it. */

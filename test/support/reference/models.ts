@@ -2,6 +2,7 @@ import { headsOf } from './attention';
 import { glmBlock, glmMixtureBlock } from './glm';
 import { gpt2, gptNeoX } from './gpt';
 import { gptOssBlock } from './gptOss';
+import { graniteModels } from './granite';
 import { hybridModels } from './hybridModels';
 import { latentAttention } from './latentAttention';
 import { biasedExperts, expertLayers, experts, qwenExperts } from './experts';
@@ -440,6 +441,7 @@ function deepseek2(checkpoint: Checkpoint): Model {
 
 const models: Readonly<Record<string, (checkpoint: Checkpoint, textLength: number) => Model>> = {
   ...hybridModels,
+  ...graniteModels,
   LlamaForCausalLM: (checkpoint) => llama(checkpoint),
   LlamaModel: (checkpoint) => llama(checkpoint),
   LlamaBidirectionalModel: (checkpoint) => llama(checkpoint),
