@@ -10,9 +10,10 @@ import type { Model } from '../model/model';
 import type { EngineRequests } from '../protocol/engine';
 import type { QuantizeModelParams, QuantizeModelResult, QuantizePreview } from '../protocol/quantizeModel';
 import type { Recipe } from '../protocol/recipe';
+import type { EvidenceSource } from '../quant/evidence';
 import type { JobContext } from './job';
 import { evidenceFor, keptEvidence, missingEvidence, prepareRecipe } from './prepareRecipe';
-import { codesPlan, exportRecipe, previewExportedRecipe } from './recipeExport';
+import { codesPlan, exportRecipe, keptCodesEvidence, previewExportedRecipe } from './recipeExport';
 import { exportOnnxRecipe, planOnnxRecipe, previewOnnxRecipe } from './recipeOnnx';
 
 type PreviewParams = EngineRequests['model/quantizePreview']['params'];
@@ -33,7 +34,8 @@ export async function previewQuantization(
   }
   if (recipe.target !== 'checkpoint') {
     const preview = await previewExportedRecipe(model, recipe, params, context);
-    return { ...preview, evidence: await evidencePreview(model, codesPlan(recipe), cacheDir) };
+    const kept = await keptCodesEvidence(model, recipe, cacheDir);
+    return { ...preview, evidence: await evidencePreview(model, codesPlan(recipe), cacheDir, kept) };
   }
   const plan = planCheckpoint(model, recipe, maxShardBytes);
   if (out !== undefined) await outputFolder(out, model.description, overwrite);
@@ -74,7 +76,8 @@ async function quantized(
     const text = recipe.calibration?.text;
     const inputs = await inputsOf(model.description, params.recipeFile, text && resolve(text));
     await previewExportedRecipe(model, recipe, params, { ...context, inputs }); // as above
-    const evidence = await evidenceFor(model, codesPlan(recipe), params, context);
+    const kept = text === undefined ? await keptCodesEvidence(model, recipe, params.cacheDir) : undefined;
+    const evidence = kept ?? (await evidenceFor(model, codesPlan(recipe), params, context));
     return exportRecipe(model, recipe, params, { evidence, inputs }, context);
   }
   const plan = planCheckpoint(model, recipe, params.maxShardBytes);
@@ -111,10 +114,12 @@ async function evidencePreview(
   model: Model,
   plan: MethodPlan,
   cacheDir: string | undefined,
+  known?: EvidenceSource,
 ): Promise<QuantizePreview['evidence']> {
   const needs = neededEvidence(plan);
   const kinds = evidenceKinds(plan);
   if (needs.length === 0) return kinds;
-  const text = plan.recipe.calibration?.text ?? (await keptEvidence(model, needs, cacheDir))?.text.path;
+  const kept = known ?? (await keptEvidence(model, needs, cacheDir));
+  const text = plan.recipe.calibration?.text ?? kept?.text.path;
   return text === undefined ? { ...kinds, missing: missingEvidence(plan, kinds.kind) } : { ...kinds, text };
 }

@@ -1,10 +1,18 @@
 import { evidenceKinds, type MethodPlan } from '../exporter/checkpoint/preview';
-import { codesMethod, codesMethodName } from '../exporter/codes/codeFinder';
-import { encodingMemory, estimatedExportSeconds, methodMemory, processMemory } from '../exporter/estimates';
+import { codesMethod, codesMethodName, expertsOf } from '../exporter/codes/codeFinder';
+import {
+  encodingMemory,
+  estimatedExportSeconds,
+  methodMemory,
+  ownInputsMemory,
+  processMemory,
+} from '../exporter/estimates';
 import { exportGguf, previewGguf } from '../exporter/exportGguf';
+import { isOutput } from '../exporter/codes/optimisedCodes';
 import type { ExportTarget } from '../exporter/plan';
 import type { Inputs } from '../files/inputs';
 import { QuantscopeError } from '../model/errors';
+import { matrixOf } from '../model/rows';
 import type { Model } from '../model/model';
 import type { ExportPreview, Objective } from '../protocol/export';
 import { greatestOf } from '../protocol/extremes';
@@ -17,16 +25,27 @@ import type {
 import type { Recipe } from '../protocol/recipe';
 import { plural } from '../protocol/words';
 import type { EvidenceSource } from '../quant/evidence';
-import { optionsOf } from '../quant/methods/options';
+import { codesOptions } from '../recipes/ggufCodes';
+import { usualEvidenceTokens } from './evaluation/obtainEvidence';
+import { evidenceForCodes } from './evaluation/plannedCodes';
 import type { JobContext } from './job';
 
 /** What finds the codes of a recipe for GGUF, where these are optimised. */
 export function codesPlan(recipe: Recipe): MethodPlan {
   const { method } = recipe;
-  const isOptimised = recipe.target === 'gguf' && method?.id === codesMethod.id;
-  const options = method?.options ?? {};
-  return { recipe, tensors: isOptimised ? [{ matrix: { method: codesMethod, options } }] : [] };
+  if (recipe.target !== 'gguf' || method?.id !== codesMethod.id) return { recipe, tensors: [] };
+  return { recipe, tensors: [{ matrix: { method: codesMethod, options: codesOptions(method) } }] };
 }
+
+/** What finds the codes of a recipe that names no text: the latest that is kept, as for other exports; of the inputs alone where no more is, and no objective is named. */
+export const keptCodesEvidence = async (
+  model: Model,
+  recipe: Recipe,
+  cacheDir: string | undefined,
+): Promise<EvidenceSource | undefined> =>
+  cacheDir === undefined || codesPlan(recipe).tensors.length === 0
+    ? undefined
+    : evidenceForCodes(model, recipe.method?.options?.['objective'] as Objective | undefined, cacheDir);
 
 /** What a recipe for GGUF would do, but for evidence. @throws QuantscopeError as `previewGguf`; UNSUPPORTED for other targets. */
 export async function previewExportedRecipe(
@@ -83,8 +102,7 @@ function targetOf(recipe: Recipe, maxBytes: number | undefined): ExportTarget {
 function codesOf(recipe: Recipe): Pick<ExportTarget, 'codes' | 'objective'> {
   const [chosen] = codesPlan(recipe).tensors;
   if (!chosen?.matrix) return {};
-  const { objective } = optionsOf(codesMethod, chosen.matrix.options);
-  return { codes: 'optimised', objective: objective as Objective };
+  return { codes: 'optimised', objective: chosen.matrix.options['objective'] as Objective };
 }
 
 function described(model: Model, recipe: Recipe, preview: ExportPreview): Omit<QuantizePreview, 'evidence'> {
@@ -106,12 +124,21 @@ function described(model: Model, recipe: Recipe, preview: ExportPreview): Omit<Q
     ...(bitsPerWeight === undefined ? {} : { bitsPerWeight }),
     estimate: {
       seconds: estimatedExportSeconds(tensors) + (optimised?.seconds ?? 0),
-      memoryBytes: processMemory + encodingMemory + (optimised ? codesMemory(preview) : 0),
+      memoryBytes: processMemory + encodingMemory + (optimised ? codesMemory(recipe, preview) : 0),
       diskBytes: fileBytes,
     },
   };
 }
 
-/** Of the matrix with the longest rows. */
-const codesMemory = ({ tensors }: ExportPreview): number =>
-  methodMemory(codesMethod, greatestOf(tensors.map(({ shape }) => shape.at(-1) ?? 1)));
+/** Of the matrix, or the expert, that takes most. */
+function codesMemory(recipe: Recipe, { tensors }: ExportPreview): number {
+  const { objective } = codesOf(recipe);
+  const tokens = recipe.calibration?.tokens ?? usualEvidenceTokens;
+  const matrices = tensors.filter(({ shape }) => shape.length > 1);
+  const bytes = matrices.map(({ name, shape }) => {
+    const { rows, columns } = matrixOf(shape);
+    if (objective === 'two-sided' && isOutput(name)) return ownInputsMemory(tokens, columns);
+    return methodMemory(codesMethod, [rows / expertsOf({ shape }), columns], { objective: objective! });
+  });
+  return greatestOf([0, ...bytes]);
+}

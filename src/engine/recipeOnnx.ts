@@ -183,9 +183,9 @@ function described(
 /** Slabs of twice as many weights as those of checkpoints, and codes of a matrix that is transposed. */
 const estimatedMemory = ({ tensors, storage, activations }: OnnxRecipePlan): number =>
   processMemory +
-  tensors.reduce((most, { matrix: { shape, method } }) => {
+  tensors.reduce((most, { matrix: { shape, method, options } }) => {
     const [rows, columns] = shape;
     const isTransposed = storage === 'qdq-fusable' || (storage === 'qdq' && activations !== undefined);
     const held = isTransposed ? Math.min(bandBytes, rows * columns) : 0;
-    return Math.max(most, 2 * slabMemory(rows * columns) + held + methodMemory(method, columns));
+    return Math.max(most, 2 * slabMemory(rows * columns) + held + methodMemory(method, [rows, columns], options));
   }, 0);

@@ -1,5 +1,7 @@
 import { matrixOf } from '../model/rows';
 import type { PlannedWeight } from '../protocol/quantizeModel';
+import type { EvidenceKind, MethodOptions } from '../protocol/recipe';
+import { maxCovariance, methodEvidence } from '../quant/evidence';
 import type { Method } from '../quant/methods/method';
 import { elapsed } from '../quant/methods/speeds';
 
@@ -40,11 +42,30 @@ export function estimatedSeconds(tensors: readonly EstimatedTensor[]): number {
 /** Most samples of inputs, `[512, columns]` in float32, and the outputs that they give, which a method compares. */
 const sampleMemory = 160e6;
 
-/** What a method holds besides slabs (bytes): the Hessian and its factor in float64, or samples of inputs and outputs. */
-export function methodMemory({ evidence }: Method, columns: number): number {
-  if (evidence === 'hessian') return 2 * 8 * columns ** 2;
-  return evidence === 'activations' ? sampleMemory + 4 * 512 * columns : 0;
+/**
+ * What a method holds besides slabs (bytes): the Hessian and its factor in float64, with two-sided codes the covariance of the rows, too; or
+ * samples of inputs and outputs.
+ */
+export function methodMemory(
+  method: Method,
+  [rows, columns]: readonly [rows: number, columns: number],
+  options?: MethodOptions,
+): number {
+  const hessian = 2 * 8 * columns ** 2;
+  const covariance = rows <= maxCovariance ? 8 * rows ** 2 : 8 * rows;
+  const held: Partial<Readonly<Record<EvidenceKind, number>>> = {
+    ...{ hessian, gradients: hessian + covariance },
+    activations: sampleMemory + 4 * 512 * columns,
+  };
+  return held[methodEvidence(method, options)] ?? 0;
 }
+
+/**
+ * The same of the output matrix with two-sided codes, whose rows have inputs of their own: all inputs in float32, and at most 32 entries for each
+ * token (`evaluation/ownInputs.ts`).
+ */
+export const ownInputsMemory = (tokens: number, columns: number): number =>
+  2 * 8 * columns ** 2 + tokens * (4 * columns + 8 * 32);
 
 /** Seconds of one core for a weight of ggml types that are searched for; all others are rounded, or fitted nearly as fast. */
 const encodedWeight: Readonly<Record<string, number>> = {

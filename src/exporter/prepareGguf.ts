@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import type { KeyValue } from '../model/keyValue';
 import type { Model } from '../model/model';
-import type { ExportPreview, SplitSettings } from '../protocol/export';
+import { usualObjective, type ExportPreview, type SplitSettings } from '../protocol/export';
 import { checkpointKeyValues } from './checkpointKeyValues';
 import {
   codesKeyValues,
@@ -40,7 +40,7 @@ export async function prepareGguf(
   const { pairs, notes } = model.gguf
     ? { pairs: await copiedKeyValues(model, plan, signal), notes: [] }
     : await checkpointKeyValues(model, plan, signal);
-  const objective = optimiser?.objective ?? target.objective ?? 'two-sided';
+  const objective = optimiser?.objective ?? target.objective ?? usualObjective;
   const optimised = target.codes === 'optimised' ? optimisedPart(plan.tensors, objective) : undefined;
   const ofCodes = optimised?.tensors ? (optimiser?.keyValues(plan.tensors) ?? codesKeyValues()) : [];
   const files = layOut(model, plan, target, out, [...pairs, ...ofCodes, ...keyValues]);

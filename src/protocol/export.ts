@@ -41,6 +41,8 @@ export const codeChoices = ['reference', 'optimised'] as const;
  */
 export type Objective = (typeof objectives)[number];
 export const objectives = ['one-sided', 'two-sided'] as const;
+/** Of the codes of a file where nothing else is said, as far as gradients at its outputs are known. */
+export const usualObjective: Objective = 'two-sided';
 
 /** Tensors whose codes are optimised, and about how many seconds that takes after the pass over the text. */
 export interface OptimisedPart {

@@ -6,6 +6,7 @@ import type { EvidenceKind, Recipe } from '../protocol/recipe';
 import { methodEvidence, usedEvidence } from '../quant/evidence';
 import { methodById } from '../quant/methods/methods';
 import { defaultMethod, isGrid } from './checkRecipe';
+import { codesOptions } from './ggufCodes';
 import { writerNamed } from './writers';
 
 /** Kinds of evidence in the order of their cost. */
@@ -33,9 +34,10 @@ export function describeRecipe(recipe: Recipe): RecipeDescription {
   const quantizing = rules.filter(({ grid }) => isGrid(grid));
   const [grid] = rules.flatMap((rule) => (isGrid(rule.grid) ? [rule.grid] : []));
   const bits = writer && grid ? bitsPerWeight(writer, grid) : undefined;
-  const choices = (target === 'gguf' ? [recipe] : quantizing).map(({ method }) => ({
+  const isGguf = target === 'gguf';
+  const choices = (isGguf ? [recipe] : quantizing).map(({ method }) => ({
     method: methodById(method?.id ?? defaultMethod),
-    options: method?.options,
+    options: method && isGguf ? codesOptions(method) : method?.options,
   }));
   const evidence = mostDemanding(choices.map(({ method, options }) => methodEvidence(method, options)));
   const inputs = activations?.scale === 'static' ? 'importance' : 'none';
@@ -46,6 +48,6 @@ export function describeRecipe(recipe: Recipe): RecipeDescription {
       ...choices.map(({ method, options }) => usedEvidence(method, true, options)),
     ]),
     ...(bits === undefined ? {} : { bitsPerWeight: bits }),
-    runtimes: target === 'gguf' ? ['llama.cpp', 'Ollama', 'LM Studio'] : (writer?.runtimes ?? []),
+    runtimes: isGguf ? ['llama.cpp', 'Ollama', 'LM Studio'] : (writer?.runtimes ?? []),
   };
 }

@@ -43,7 +43,7 @@ import {
 } from './runPlan';
 
 /** Tokens of a text that are used unless more or fewer are requested: what the methods' authors use is of this order. */
-const usualTokens = 65_536;
+export const usualEvidenceTokens = 65_536;
 
 /** A calibration pass before it is run. */
 interface PlannedPass {
@@ -171,7 +171,7 @@ async function planPass(
   const tokenizer = await openForText(model, signal);
   const contextLength = await contextLengthOf(model, signal);
   const context = settings.context ?? Math.min(512, contextLength);
-  const windows = Math.max(1, Math.floor((settings.tokens ?? usualTokens) / context));
+  const windows = Math.max(1, Math.floor((settings.tokens ?? usualEvidenceTokens) / context));
   const planned = await planText(settings.text, tokenizer, { context, windows }, contextLength, signal);
   return {
     ...{ model, settings, where, planned },

@@ -12,7 +12,7 @@ import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
 import type { SensitivityParams } from '../../protocol/engine';
 import type { EvidenceSettings } from '../../protocol/evidence';
-import { objectives, type Objective } from '../../protocol/export';
+import { objectives, usualObjective, type Objective } from '../../protocol/export';
 import type { UsedCodes } from '../../protocol/plan';
 import type { EvidenceKind } from '../../protocol/recipe';
 import type { EvidenceSource } from '../../quant/evidence';
@@ -50,7 +50,7 @@ export async function planCodes(
 ): Promise<PlannedCodes | undefined> {
   if ('errors' in gains) checkErrors(gains.errors, { optimised, imatrix }, gainsFile!);
   if (!optimised) return undefined;
-  const { evidenceDir, isRequired, objective = 'two-sided', backend = 'cpu' } = optimised;
+  const { evidenceDir, isRequired, objective = usualObjective, backend = 'cpu' } = optimised;
   const sampled = backend === 'cpu' ? (['activations'] as const) : [];
   if ('errors' in gains) return gains.errors === 'outputs' ? codesOver(optimised.text!) : undefined;
   if ('measured' in gains) {

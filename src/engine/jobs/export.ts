@@ -8,7 +8,7 @@ import { QuantscopeError } from '../../model/errors';
 import { readImatrix } from '../../model/imatrix';
 import type { Model } from '../../model/model';
 import type { ExportParams } from '../../protocol/engine';
-import type { ExportSettings } from '../../protocol/export';
+import { usualObjective, type ExportSettings } from '../../protocol/export';
 import type { Plan } from '../../protocol/plan';
 import type { EvidenceSource } from '../../quant/evidence';
 import { evidenceForCodes, evidenceOfPlan } from '../evaluation/plannedCodes';
@@ -108,7 +108,7 @@ async function evidenceFor(
     return plan?.codes
       ? evidenceOfPlan(model, plan.codes, cacheDir, objective)
       : evidenceForCodes(model, objective, cacheDir);
-  const needs = [codesEvidence(objective ?? 'two-sided')];
+  const needs = [codesEvidence(objective ?? usualObjective)];
   const evidence = await obtainEvidence(model, { ...calibration, needs, device }, cacheDir, context);
   if (!plan?.codes || plan.codes.hash === evidence.text.hash) return evidence;
   const other = `The plan was made for codes over ${plan.codes.text}, in another text or number of tokens: its figures are not those of the file.`;

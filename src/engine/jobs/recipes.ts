@@ -1,6 +1,6 @@
 import { withThreads } from '../../graph/threads';
-import { describeMethods } from '../../quant/methods/methods';
 import { describeRecipe } from '../../recipes/describeRecipe';
+import { describeRecipeMethods } from '../../recipes/ggufCodes';
 import { presets } from '../../recipes/presets';
 import { checkRecipe } from '../../recipes/checkRecipe';
 import { explained, readRecipeFile } from '../../recipes/readRecipe';
@@ -27,7 +27,7 @@ export function recipesJob(): Job<'recipes/list'> {
   return () =>
     Promise.resolve({
       recipes: presets.map(describeRecipe),
-      methods: describeMethods(),
+      methods: describeRecipeMethods(),
       layouts: writers.map(({ id, label, runtimes }) => ({ id, label, runtimes })),
     });
 }

@@ -81,6 +81,7 @@ const estimatedMemory = ({ tensors, writer }: CheckpointPlan): number =>
   tensors.reduce((most, { tensor, matrix, bytes }) => {
     if (!matrix) return most;
     const held = writer.holds ? 1.5 * bytes : 0;
-    const ofMethod = methodMemory(matrix.method, matrixOf(tensor.shape).columns);
+    const { rows, columns } = matrixOf(tensor.shape);
+    const ofMethod = methodMemory(matrix.method, [rows, columns], matrix.options);
     return Math.max(most, slabMemory(tensor.elements) + held + ofMethod);
   }, 0);

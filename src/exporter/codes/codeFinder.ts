@@ -2,7 +2,7 @@ import { changesWeights, sourceDtype, type ConvertedTensor } from '../../archite
 import { matrixOf } from '../../model/rows';
 import { loadNative } from '../../native';
 import type { GgmlQuantType } from '../../protocol/ggmlTypes';
-import type { Objective } from '../../protocol/export';
+import { usualObjective, type Objective } from '../../protocol/export';
 import type { UsedCodes } from '../../protocol/plan';
 import type { TensorDescriptor } from '../../protocol/model';
 import type { EvidenceKind } from '../../protocol/recipe';
@@ -69,7 +69,7 @@ export const codesAlgorithms = (objective: Objective): Algorithm[] => [
 /** The objective of codes where one is wanted, if any: two-sided needs gradients at some outputs, and is the usual one where they are known. */
 export const objectiveOver = (
   { outputs }: Pick<EvidenceSource, 'outputs'>,
-  wanted: Objective = 'two-sided',
+  wanted: Objective = usualObjective,
 ): Objective => (outputs.size > 0 ? wanted : 'one-sided');
 
 /** Matrices that are merged in a tensor. */

@@ -21,6 +21,8 @@ const twoSidedKey = 'quantscope.codes.two_sided_tensors';
 /** Matrices that may be the output matrix, whose rows have inputs of their own: these change codes of single weights only. */
 const outputs: readonly string[] = ['output.weight', 'token_embd.weight'];
 
+export const isOutput = (name: string): boolean => outputs.includes(name);
+
 /** Keys that say how the codes of a file were found; those of a source say nothing of a file that is made from it. */
 export const isCodesKey = (key: string): boolean => key.startsWith('quantscope.codes.');
 
@@ -135,7 +137,7 @@ export class CodeOptimiser {
   private isTwoSided({ name, to }: PlannedTensor): boolean {
     const hasCodes = typesWithCodes.some((type) => type === to);
     if (this.objective === 'one-sided' || !this.evidence.outputs.has(name)) return false;
-    return hasCodes || !outputs.includes(name);
+    return hasCodes || !isOutput(name);
   }
 
   /** A note on the tensors that have no gradients, where there should be some. */

@@ -142,7 +142,7 @@ async function blockQuantizer(
   const task = { name: tensor.name, type, shape: [rows, columns] as const, options, evidence: known ?? {} };
   const quantizer = await method.blocks!.open(task, signal);
   return {
-    evidence: foundEvidence(needed, known),
+    evidence: quantizer.evidence ?? foundEvidence(needed, known),
     quantize: (values, firstRow) => quantizer.quantize(values, firstRow, signal),
   };
 }

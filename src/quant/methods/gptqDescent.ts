@@ -15,7 +15,7 @@ import { deadColumns, diagonalOf, factorOf } from '../columns/factor';
 import { blockColumns } from '../columns/groups';
 import { isLattice } from '../columns/lattices';
 import { maxCovariance } from '../evidence';
-import type { BlockTask, Evidence, Method } from './method';
+import type { BlockTask, Method } from './method';
 import { optionsOf } from './options';
 import { requireHessian } from './required';
 import {
@@ -93,6 +93,7 @@ export const gptqDescent: Method = {
     async open(task, signal) {
       const plan = await planOf(task, signal);
       return {
+        ...(plan.outputs ? {} : { evidence: 'hessian' as const }),
         quantize: (values, firstRow = 0, signal) => descendBlocks(task.type, plan, values, firstRow, signal),
       };
     },
@@ -110,20 +111,21 @@ async function planOf(task: BlockTask, signal?: AbortSignal): Promise<DescentPla
   const start = { factor, importance, columns, dead: deadColumns(hessian) };
   const inputs = { values: hessian, damping: factor.damping };
   const passes = coupledRounds(rounds, isLattice(task.type));
-  const outputs = isTwoSided ? outputWeights(task.evidence, inputs, passes) : undefined;
+  const outputs = isTwoSided ? outputWeights(task, inputs, passes) : undefined;
   return {
     ...{ start, rounds, hessian: await tilesOf(hessian, factor.damping, task.type, signal) },
     ...(outputs ? { outputs } : {}),
   };
 }
 
+/** The descent by inputs of single rows changes codes of single weights, which lattices do not have. */
 function outputWeights(
-  { gradients }: Evidence,
+  { type, evidence: { gradients } }: BlockTask,
   hessian: DampedMatrix,
   rounds: number,
 ): OutputWeights | undefined {
   if (gradients?.covariance) return { covariance: damped(gradients.covariance, outputDamping), rounds };
-  return gradients?.own ? { hessian, own: gradients.own, share: ownShare } : undefined;
+  return gradients?.own && !isLattice(type) ? { hessian, own: gradients.own, share: ownShare } : undefined;
 }
 
 /** @param share of the mean of the diagonal that is added to it. */

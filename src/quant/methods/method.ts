@@ -89,6 +89,8 @@ export interface BlockTask extends Pick<MatrixTask, 'name' | 'shape' | 'evidence
 
 /** Quantizes rows of one matrix; what all rows share was done when it was opened. */
 export interface BlockQuantizer {
+  /** What it uses of the evidence, where the method leaves out some that there is. */
+  readonly evidence?: EvidenceKind;
   /**
    * Whole blocks of the type, row after row.
    * @param values `[rows, columns]`; may be overwritten.

@@ -139,7 +139,7 @@ describe('quantscope quantize-model', () => {
     expect(stderr).toContain('give a text to run the model over (--calibration FILE)');
     const given = ['--calibration', calibration, '--tokens', '2048'];
     const result = await jsonOf<QuantizeModelResult>('quantize-model', sampleFolder, ...args, ...given);
-    expect(result.evidence).toEqual({ kind: 'hessian', usable: 'hessian', text: calibration });
+    expect(result.evidence).toEqual({ kind: 'gradients', usable: 'gradients', text: calibration });
     expect(result.weights.every(({ evidence }) => evidence === 'hessian')).toBe(true);
     const readme = readFileSync(here('gptq/README.md'), 'utf8');
     expect(readme).toContain(
@@ -165,14 +165,14 @@ describe('quantscope quantize-model', () => {
     const given = ['--calibration', calibration, '--tokens', '2048'];
     const args = ['--recipe', 'gguf-q4_k_m', '--method', 'gptq-cd', '--out', here('codes.gguf')];
     const dry = await jsonOf<QuantizePreview>('quantize-model', sampleFolder, ...args, ...given, '--dry-run');
-    expect(dry.evidence).toEqual({ kind: 'hessian', usable: 'hessian', text: calibration });
+    expect(dry.evidence).toEqual({ kind: 'gradients', usable: 'gradients', text: calibration });
     expect(dry.estimate.seconds).toBeGreaterThan(0);
     const { fileBytes, notes, evidence } = await jsonOf<QuantizeModelResult>(
       ...['quantize-model', sampleFolder, ...args, ...given],
     );
     expect(evidence).toEqual(dry.evidence);
     expect(notes).toContainEqual(
-      expect.stringMatching(/^Codes of 4\d tensors are optimised \(gptq-cd \d, objective one-sided\)\.$/),
+      expect.stringMatching(/^Codes of 4\d tensors are optimised \(gptq-cd \d, objective two-sided\)\.$/),
     );
     const file = readFileSync(here('codes.gguf'));
     expect(file.length).toBe(fileBytes);

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { assignmentDigest } from '../../../src/ampq/assignmentDigest';
@@ -73,6 +74,28 @@ describe('an export with the two-sided objective', () => {
     expect(await keysOf('two-sided.gguf')).toEqual(['two-sided', `${matrices}`]);
     expect(await keysOf('one-sided.gguf')).toEqual(['one-sided', '0']);
     expect(written.get('two-sided')!.warnings.join()).not.toContain('one-sided');
+  });
+
+  it('is that of recipes, too, and one-sided where no more is kept and they name none', async () => {
+    const settings = { path: path('llama'), recipe: 'gguf-q4_k_m', device: 'cpu' } as const;
+    const notes = async (from: string, options?: { objective: Objective }): Promise<string> => {
+      const changes = { method: 'gptq-cd', ...(options ? { options } : {}) };
+      const preview = await request('model/quantizePreview', { ...settings, changes, cacheDir: from });
+      const out = path('recipe.gguf');
+      const result = await request('model/quantize', { ...settings, changes, cacheDir: from, out });
+      expect(preview.evidence).toEqual(result.evidence);
+      return result.notes.join();
+    };
+    expect(await notes(cacheDir)).toContain('objective two-sided');
+    await exported('llama', 'as-exported.gguf', { type: 'Q4_K_M', pure: false });
+    expect(readFileSync(path('recipe.gguf')).equals(readFileSync(path('as-exported.gguf')))).toBe(true);
+    expect(await notes(cacheDir, { objective: 'one-sided' })).toContain('objective one-sided');
+    const inputsAlone = path('inputs-alone');
+    const context = { signal: new AbortController().signal, progress: () => undefined };
+    const hessians = { ...calibration, needs: ['hessian'], device: 'cpu' } as const;
+    await obtainEvidence(llama, hessians, inputsAlone, context);
+    expect(await notes(inputsAlone)).toContain('objective one-sided');
+    await expect(notes(inputsAlone, { objective: 'two-sided' })).rejects.toThrow('--calibration');
   });
 
   it.each([

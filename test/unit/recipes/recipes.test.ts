@@ -8,6 +8,7 @@ import { methods } from '../../../src/quant/methods/methods';
 import { canonicalRecipe } from '../../../src/recipes/canonical';
 import { changedRecipe } from '../../../src/recipes/changes';
 import { describeRecipe } from '../../../src/recipes/describeRecipe';
+import { describeRecipeMethods } from '../../../src/recipes/ggufCodes';
 import { presets } from '../../../src/recipes/presets';
 import { parseRecipe } from '../../../src/recipes/readRecipe';
 import { presetById, resolveRecipe } from '../../../src/recipes/resolveRecipe';
@@ -288,7 +289,12 @@ describe('a recipe file', () => {
     const recipe = await resolveRecipe({ recipe: 'gguf-q4_k_m', changes });
     expect(recipe.method).toEqual(method);
     expect(describeRecipe(recipe)).toMatchObject({ evidence: 'gradients', usable: 'gradients' });
-    expect(describeRecipe({ ...recipe, method: { id: 'gptq-cd' } }).evidence).toBe('hessian');
+    // As other exports of optimised codes, where no objective is named.
+    expect(describeRecipe({ ...recipe, method: { id: 'gptq-cd' } }).evidence).toBe('gradients');
+    const oneSided = { ...method, options: { objective: 'one-sided' } };
+    expect(describeRecipe({ ...recipe, method: oneSided }).evidence).toBe('hessian');
+    const [listed] = describeRecipeMethods().filter(({ id }) => id === method.id);
+    expect(listed!.options.find(({ name }) => name === 'objective')!.default).toBe('two-sided');
     expect(describeRecipe(gguf)).toMatchObject({ evidence: 'none', usable: 'none' });
     expect(canonicalRecipe(recipe)).not.toBe(canonicalRecipe(gguf));
     const inline = { ...presetById('w4a16'), method: { id: 'rtn' } };

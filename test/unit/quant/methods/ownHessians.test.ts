@@ -130,6 +130,14 @@ it('the output matrix is improved by the inputs that count for its rows', async 
     await quantizer.quantize(weights.slice(3 * columns), 3),
   ];
   expect(Buffer.concat(parts).equals(whole)).toBe(true);
+  // Lattices have no codes of single weights: what is known of rows is not used, and the quantizer says so.
+  const onLattice = { ...task, type: 'IQ2_S' } as const;
+  const oneSidedBlocks = await (
+    await gptqDescent.blocks!.open({ ...onLattice, options: {} })
+  ).quantize(weights.slice());
+  const lattice = await gptqDescent.blocks!.open({ ...onLattice, options });
+  expect([quantizer.evidence, lattice.evidence]).toEqual([undefined, 'hessian']);
+  expect(await lattice.quantize(weights.slice())).toEqual(oneSidedBlocks);
 });
 
 describe('samples of the inputs of rows', () => {
