@@ -187,5 +187,8 @@ const estimatedMemory = ({ tensors, storage, activations }: OnnxRecipePlan): num
     const [rows, columns] = shape;
     const isTransposed = storage === 'qdq-fusable' || (storage === 'qdq' && activations !== undefined);
     const held = isTransposed ? Math.min(bandBytes, rows * columns) : 0;
-    return Math.max(most, 2 * slabMemory(rows * columns) + held + methodMemory(method, [rows, columns], options));
+    return Math.max(
+      most,
+      2 * slabMemory(rows * columns) + held + methodMemory(method, [rows, columns], options),
+    );
   }, 0);
