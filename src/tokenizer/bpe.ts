@@ -57,7 +57,7 @@ function parseMerge(merge: unknown, index: number, file: string): readonly [stri
  * @param rows rows of the embedding.
  */
 export function byteLevelVocabulary(files: TokenizerFiles, rows: number): Vocabulary {
-  const file = join(files.folder, 'tokenizer.json');
+  const file = join(files.folder, files.tokenizerName);
   const tokenizer = files.tokenizer ?? {};
   checkNormalizer(tokenizer['normalizer'], file);
   const model = parseBpeModel(tokenizer, file);
@@ -89,7 +89,7 @@ function checkNormalizer(normalizer: unknown, file: string): void {
  * of the first merge that makes it.
  */
 export function byteFallbackVocabulary(files: TokenizerFiles, rows: number): Vocabulary {
-  const file = join(files.folder, 'tokenizer.json');
+  const file = join(files.folder, files.tokenizerName);
   const tokenizer = files.tokenizer ?? {};
   const model = parseBpeModel(tokenizer, file);
   if (!model.byteFallback)

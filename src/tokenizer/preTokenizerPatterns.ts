@@ -3,8 +3,10 @@
  * llama.cpp has names for. Line breaks are escaped here, whether a file escapes them or not.
  */
 
-const llama3Pattern =
+/** Llama 3's; tiktoken calls it cl100k. */
+export const cl100kPattern =
   "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+export const qwen2Pattern = cl100kPattern.replace('\\p{N}{1,3}', '\\p{N}');
 const tekkenPattern =
   '[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+';
 const o200kPattern =
@@ -50,7 +52,7 @@ const afmoePatterns = [
   '(?:[\\u4E00-\\u9FFF\\u3040-\\u309F\\u30A0-\\u30FF\\u3400-\\u4DBF\\uf900-\\uFAFF\\uFF65-\\uFF9F\\u2F00-\\u2FDF]+|[\\u0E00-\\u0E7F]+|[\\u0E80-\\u0EFF]+|[\\u1780-\\u17FF]+|[\\u1000-\\u109F\\uAA60-\\uAA7F\\uA9E0-\\uA9FF]+|[\\uAC00-\\uD7AF\\u1100-\\u11FF]+)',
   ...deepseek3Patterns.slice(2),
 ];
-const kimiPattern =
+export const kimiPattern =
   "[\\p{Han}]+|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}&&[^\\p{Han}]]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}&&[^\\p{Han}]]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}&&[^\\p{Han}]]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}&&[^\\p{Han}]]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 const superBpePattern = '(?=(\\d{3})+(?!\\d))';
 const digitsFromTheRight = '\\d{1,3}(?=(?:\\d{3})*\\b)';
@@ -64,9 +66,9 @@ const splits = (...patterns: readonly string[]): string =>
 export const knownPreTokenizers: ReadonlyMap<string, string> = new Map([
   ['words, bytes', 'gpt-2'],
   [`${splits(gpt2Pattern)}, bytes`, 'gpt-2'],
-  [`${splits(llama3Pattern)}, bytes`, 'llama-bpe'],
+  [`${splits(cl100kPattern)}, bytes`, 'llama-bpe'],
   // Grok 2 has the same; llama.cpp cuts the same way under both names.
-  [`${splits(llama3Pattern.replace('\\p{N}{1,3}', '\\p{N}'))}, bytes`, 'qwen2'],
+  [`${splits(qwen2Pattern)}, bytes`, 'qwen2'],
   [`${splits(tekkenPattern)}, bytes`, 'tekken'],
   [`${splits(o200kPattern)}, bytes`, 'gpt-4o'],
   [`${splits(digitsFromTheRight, o200kPattern)}, bytes`, 'tiny_aya'],

@@ -26,7 +26,7 @@ export interface CheckpointTokenizer {
 
 /**
  * The tokenizer of a checkpoint as GGUF key-values.
- * @param folder holds tokenizer.json, tokenizer.model, or vocab.json with merges.txt.
+ * @param folder holds tokenizer.json, tokenizer.model, tekken.json, a tiktoken file, vocab.txt, or vocab.json with merges.txt.
  * @param modelConfig config.json, which also has the ids of special tokens.
  * @param rows rows of the embedding: the vocabulary is padded to them.
  * @throws QuantscopeError REQUEST when there is no tokenizer, UNSUPPORTED for one that GGUF cannot express.
@@ -62,7 +62,7 @@ function vocabularyOf(files: TokenizerFiles, rows: number): Vocabulary {
   if (files.sentencePiece) return sentencePieceVocabulary(files, rows);
   if (files.tokenizer) return byteFallbackVocabulary(files, rows);
   const message =
-    'Exports and runs over a text need the tokenizer (tokenizer.json, tokenizer.model, vocab.txt, or vocab.json and merges.txt) next to the weights.';
+    'Exports and runs over a text need the tokenizer (tokenizer.json, tokenizer.model, tekken.json, a tiktoken file, vocab.txt, or vocab.json and merges.txt) next to the weights.';
   throw new QuantscopeError('REQUEST', message, { file: files.folder });
 }
 

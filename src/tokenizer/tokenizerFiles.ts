@@ -4,15 +4,19 @@ import { openFileSource } from '../model/byteSource';
 import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
 import { readJsonFile } from '../model/jsonFiles';
+import { tekkenRoles, tokenizerOfTekken } from './tekken';
+import { isRankFile, tokenizerOfTiktoken } from './tiktoken';
 import { tokenizerOfVocabulary } from './vocabularyFiles';
 import { tokenizerOfWords } from './wordFiles';
 
 /** The tokenizer files of a checkpoint's folder; missing ones are undefined. */
 export interface TokenizerFiles {
   readonly folder: string;
-  /** tokenizer.json, or its equivalent for vocab.json with merges.txt, or for vocab.txt. */
+  /** tokenizer.json, or its equivalent for another file. */
   readonly tokenizer?: Record<string, unknown>;
-  /** tokenizer_config.json. */
+  /** Name of the file that `tokenizer` comes from. */
+  readonly tokenizerName: string;
+  /** tokenizer_config.json; where it says nothing of special tokens' roles, what the kind of file implies. */
   readonly config?: Record<string, unknown>;
   /** added_tokens.json: text → id. */
   readonly added?: Record<string, unknown>;
@@ -43,58 +47,89 @@ export interface AddedToken {
 /** The largest published tokenizer.model has 4 MB; a chat template some kilobytes (bytes). */
 const maxTokenizerFile = 64 * 1024 * 1024;
 
-/** Names of a SentencePiece model: Llama's, T5's, XLM-RoBERTa's. */
-const sentencePieceNames = ['tokenizer.model', 'spiece.model', 'sentencepiece.bpe.model'];
-
 /** @throws QuantscopeError IO or MODEL_FILE naming a file that exists but cannot be read. */
 export async function readTokenizerFiles(folder: string, signal?: AbortSignal): Promise<TokenizerFiles> {
   const config = await readObject(folder, 'tokenizer_config.json');
   const added = await readObject(folder, 'added_tokens.json');
   const specialTokens = await readObject(folder, 'special_tokens_map.json');
   const generation = await readObject(folder, 'generation_config.json');
-  const sentencePiece = await readFirst(folder, sentencePieceNames, signal);
   const chatTemplate = await readText(folder, 'chat_template.jinja', signal);
   const processorTemplate = (await readObject(folder, 'chat_template.json'))?.['chat_template'];
-  const tokenizer =
-    (await readObject(folder, 'tokenizer.json')) ??
-    (sentencePiece ? undefined : await readVocabulary(folder, config ?? {}, signal));
+  const vocabulary = await readVocabulary(folder, config, signal);
   return {
     folder,
-    ...(tokenizer ? { tokenizer } : {}),
-    ...(config ? { config } : {}),
+    tokenizerName: 'tokenizer.json',
+    ...vocabulary,
+    ...(config || vocabulary.config ? { config: { ...vocabulary.config, ...config } } : {}),
     ...(added ? { added } : {}),
     ...(specialTokens ? { specialTokens } : {}),
     ...(generation ? { generation } : {}),
-    ...(sentencePiece ? { sentencePiece } : {}),
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
     ...(processorTemplate === undefined ? {} : { processorTemplate }),
     moreChatTemplates: await readChatTemplates(join(folder, 'additional_chat_templates'), signal),
   };
 }
 
+type VocabularyFiles = Partial<
+  Pick<TokenizerFiles, 'tokenizer' | 'tokenizerName' | 'sentencePiece' | 'config'>
+>;
+
+/** tokenizer.json, a SentencePiece model or both; else the first of the other kinds. */
 async function readVocabulary(
+  folder: string,
+  config: Record<string, unknown> | undefined,
+  signal: AbortSignal | undefined,
+): Promise<VocabularyFiles> {
+  const tokenizer = await readObject(folder, 'tokenizer.json');
+  const models = await readModels(folder, signal);
+  const sentencePiece = models.find(({ bytes }) => !isRankFile(bytes));
+  const stated = { ...(tokenizer ? { tokenizer } : {}), ...(sentencePiece ? { sentencePiece } : {}) };
+  if (tokenizer || sentencePiece) return stated;
+  const tekken = await readObject(folder, 'tekken.json');
+  if (tekken) {
+    const file = join(folder, 'tekken.json');
+    return { tokenizer: tokenizerOfTekken(tekken, file), tokenizerName: 'tekken.json', config: tekkenRoles };
+  }
+  const [ranks] = models;
+  if (ranks) {
+    const { tokenizer: ranked, roles } = tokenizerOfTiktoken(ranks.bytes, config, join(folder, ranks.name));
+    return { tokenizer: ranked, tokenizerName: ranks.name, config: roles };
+  }
+  return readWords(folder, config ?? {}, signal);
+}
+
+async function readWords(
   folder: string,
   config: Record<string, unknown>,
   signal: AbortSignal | undefined,
-): Promise<Record<string, unknown> | undefined> {
+): Promise<VocabularyFiles> {
   const vocab = await readObject(folder, 'vocab.json');
   const merges = await readText(folder, 'merges.txt', signal);
-  if (vocab && merges !== undefined)
-    return tokenizerOfVocabulary(vocab, merges, config, join(folder, 'vocab.json'));
+  const at = (name: string) => ({ tokenizerName: name, file: join(folder, name) });
+  if (vocab && merges !== undefined) {
+    const { file, tokenizerName } = at('vocab.json');
+    return { tokenizer: tokenizerOfVocabulary(vocab, merges, config, file), tokenizerName };
+  }
   const words = await readText(folder, 'vocab.txt', signal);
-  return words === undefined ? undefined : tokenizerOfWords(words, config, join(folder, 'vocab.txt'));
+  if (words === undefined) return {};
+  const { file, tokenizerName } = at('vocab.txt');
+  return { tokenizer: tokenizerOfWords(words, config, file), tokenizerName };
 }
 
-async function readFirst(
+/** SentencePiece models (Llama's, T5's and XLM-RoBERTa's names) and tiktoken's lists of ranks. */
+async function readModels(
   folder: string,
-  names: readonly string[],
   signal: AbortSignal | undefined,
-): Promise<TokenizerFiles['sentencePiece']> {
+): Promise<NonNullable<TokenizerFiles['sentencePiece']>[]> {
+  const present = (await exists(folder)) ? await readdir(folder) : [];
+  const listed = present.filter((name) => name.endsWith('.tiktoken')).sort();
+  const names = ['tokenizer.model', 'spiece.model', 'sentencepiece.bpe.model', 'tiktoken.model', ...listed];
+  const models: { name: string; bytes: Uint8Array }[] = [];
   for (const name of names) {
     const bytes = await readBytes(folder, name, signal);
-    if (bytes) return { name, bytes };
+    if (bytes) models.push({ name, bytes });
   }
-  return undefined;
+  return models;
 }
 
 async function readChatTemplates(
@@ -112,7 +147,7 @@ async function readChatTemplates(
 }
 
 /** Tokens added in any of the files, each id once; tokenizer.json takes precedence, then tokenizer_config.json. */
-export function addedTokens({ tokenizer, config, added }: TokenizerFiles): AddedToken[] {
+export function addedTokens({ tokenizer, tokenizerName, config, added }: TokenizerFiles): AddedToken[] {
   const tokens = new Map<number, AddedToken>();
   const add = (file: string, id: number, entry: unknown): void => {
     if (!isRecord(entry) || typeof entry['content'] !== 'string' || tokens.has(id)) return;
@@ -121,7 +156,7 @@ export function addedTokens({ tokenizer, config, added }: TokenizerFiles): Added
   const listed = tokenizer?.['added_tokens'];
   if (Array.isArray(listed)) {
     for (const entry of listed as unknown[])
-      if (isRecord(entry)) add('tokenizer.json', Number(entry['id']), entry);
+      if (isRecord(entry)) add(tokenizerName, Number(entry['id']), entry);
   }
   const decoder = config?.['added_tokens_decoder'];
   if (isRecord(decoder))

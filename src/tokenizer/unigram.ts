@@ -17,7 +17,7 @@ export const noBytesNote =
  * @throws QuantscopeError MODEL_FILE for a damaged one, UNSUPPORTED for a step of normalization that GGUF cannot express.
  */
 export function unigramVocabulary(files: TokenizerFiles, rows: number): Vocabulary {
-  const file = join(files.folder, 'tokenizer.json');
+  const file = join(files.folder, files.tokenizerName);
   const tokenizer = files.tokenizer ?? {};
   const model: unknown = tokenizer['model'];
   const { vocab, unk_id: unknown, byte_fallback: bytes } = isRecord(model) ? model : {};

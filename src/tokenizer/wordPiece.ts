@@ -19,7 +19,7 @@ import { wordPieceRoles } from './wordFiles';
  * @throws QuantscopeError MODEL_FILE for a damaged one, UNSUPPORTED for steps other than BERT's.
  */
 export function wordPieceVocabulary(files: TokenizerFiles, rows: number): Vocabulary {
-  const file = join(files.folder, 'tokenizer.json');
+  const file = join(files.folder, files.tokenizerName);
   const tokenizer = files.tokenizer ?? {};
   const model: unknown = tokenizer['model'];
   const { vocab, continuing_subword_prefix: prefix = '##' } = isRecord(model) ? model : {};

@@ -22,6 +22,7 @@ const copied = [
   ...['generation_config.json', 'tokenizer.json', 'tokenizer.model', 'tokenizer_config.json'],
   ...['added_tokens.json', 'special_tokens_map.json', 'vocab.json', 'merges.txt'],
   ...['spiece.model', 'sentencepiece.bpe.model', 'vocab.txt'],
+  ...['tekken.json', 'tiktoken.model', 'qwen.tiktoken'],
   ...['chat_template.json', 'chat_template.jinja'],
 ];
 

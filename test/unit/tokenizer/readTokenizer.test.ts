@@ -273,7 +273,7 @@ describe('byte-level BPE', () => {
       'The pre-tokenizer of the class "GPT2Tokenizer" of vocab.json and merges.txt is not known; the known ones are those of GPT2Tokenizer, CodeGenTokenizer, Qwen2Tokenizer, without a space before the text.',
     );
     await refuse({ 'vocab.json': {} }).toThrow(
-      'Exports and runs over a text need the tokenizer (tokenizer.json, tokenizer.model, vocab.txt, or vocab.json and merges.txt) next to the weights.',
+      'Exports and runs over a text need the tokenizer (tokenizer.json, tokenizer.model, tekken.json, a tiktoken file, vocab.txt, or vocab.json and merges.txt) next to the weights.',
     );
   });
 
@@ -337,7 +337,7 @@ describe('byte-level BPE', () => {
     const refuse = (files: Record<string, unknown>, rows = 6) =>
       expect(read(folderWith(files), rows)).rejects;
     await refuse({}).toThrow(
-      'Exports and runs over a text need the tokenizer (tokenizer.json, tokenizer.model, vocab.txt, or vocab.json and merges.txt) next to the weights.',
+      'Exports and runs over a text need the tokenizer (tokenizer.json, tokenizer.model, tekken.json, a tiktoken file, vocab.txt, or vocab.json and merges.txt) next to the weights.',
     );
     await refuse({ 'tokenizer.json': { ...byteLevel, normalizer: { type: 'Lowercase' } } }).toThrow(
       'The tokenizer normalizes text (Lowercase), which GGUF cannot express.',
