@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { parseSplitSize } from '../exporter/gguf/splits';
 import {
   convertDtypes,
+  convertNames,
   type ConvertParams,
   type ConvertPreview,
   type ConvertResult,
@@ -26,6 +27,7 @@ export const convertCommand: Command = {
     out: { ...valueOption('X', 'the .safetensors file to write, or the folder to make'), required: true },
     dtype: valueOption('T', `dtype of all floats: ${convertDtypes.join(', ')} (default: as they are)`),
     decode: flagOption('write quantized weights (GPTQ, AWQ, FP8…) as plain ones'),
+    names: valueOption('N', 'of a GGUF file: checkpoint or gguf (default: those of its checkpoint)'),
     'allow-infinity': flagOption('let weights beyond the range of the dtype become infinite'),
     'max-shard-size': valueOption('N', 'largest file of weights in a folder: 300M, 2G (default: 5G)'),
     single: flagOption('one file of weights in a folder, however large'),
@@ -47,11 +49,13 @@ export const convertCommand: Command = {
 function paramsOf(context: CommandContext): ConvertParams {
   const { options } = context;
   const dtype = choiceOption(context, 'dtype', convertDtypes);
+  const names = choiceOption(context, 'names', convertNames);
   const shard = textOption(context, 'max-shard-size');
   return {
     ...context.model,
     out: resolve(requiredOption(context, 'out')),
     ...(dtype === undefined ? {} : { dtype }),
+    ...(names === undefined ? {} : { names }),
     ...(options['decode'] === true ? { decode: true } : {}),
     ...(options['allow-infinity'] === true ? { allowInfinity: true } : {}),
     ...(shard === undefined ? {} : { maxShardBytes: parseSplitSize(shard) }),

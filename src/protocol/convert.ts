@@ -4,6 +4,10 @@ import type { ModelRef } from './model';
 export const convertDtypes = ['f32', 'f16', 'bf16'] as const;
 export type ConvertDtype = (typeof convertDtypes)[number];
 
+/** Names of the tensors of a GGUF file: those of its checkpoint, or its own. */
+export const convertNames = ['checkpoint', 'gguf'] as const;
+export type ConvertNames = (typeof convertNames)[number];
+
 /** What is done to the tensors of a model on their way to safetensors. All of it determines the bytes of the files. */
 export interface ConvertSettings {
   /** Dtype of all floats; each keeps its own where it is absent. */
@@ -12,6 +16,8 @@ export interface ConvertSettings {
   readonly decode?: boolean;
   /** Finite weights beyond the range of the dtype become infinite; otherwise they are an error. */
   readonly allowInfinity?: boolean;
+  /** Of a GGUF file: those of the checkpoint when absent. */
+  readonly names?: ConvertNames;
 }
 
 export interface ConvertParams extends ConvertSettings, ModelRef {

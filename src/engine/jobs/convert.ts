@@ -1,7 +1,12 @@
 import { convertModel, previewConversion } from '../../exporter/convert/writeConversion';
 import { QuantscopeError } from '../../model/errors';
 import { stated } from '../../model/statedValue';
-import { convertDtypes, type ConvertParams, type ConvertSettings } from '../../protocol/convert';
+import {
+  convertDtypes,
+  convertNames,
+  type ConvertParams,
+  type ConvertSettings,
+} from '../../protocol/convert';
 import { checkParams, modelKinds, type Job } from '../job';
 import type { OpenModels } from '../models';
 
@@ -19,23 +24,29 @@ export function convertJob(models: OpenModels): Job<'model/convert'> {
 export function previewConvertJob(models: OpenModels): Job<'model/convertPreview'> {
   return (params, { signal }) => {
     const settings = settingsOf('model/convertPreview', params);
-    return models.use(params, signal, (model) => previewConversion(model, settings, params));
+    return models.use(params, signal, (model) => previewConversion(model, settings, params, signal));
   };
 }
 
 function settingsOf(method: string, params: ConvertParams): ConvertSettings {
   checkParams(method, params, {
     ...modelKinds,
-    ...{ out: 'path', dtype: 'string?', decode: 'boolean?', allowInfinity: 'boolean?' },
+    ...{ out: 'path', dtype: 'string?', names: 'string?', decode: 'boolean?', allowInfinity: 'boolean?' },
     ...{ maxShardBytes: 'count?', single: 'boolean?', overwrite: 'boolean?' },
   });
-  const { dtype, decode, allowInfinity } = params;
+  const { dtype, decode, allowInfinity, names } = params;
   if (dtype !== undefined && !convertDtypes.includes(dtype))
     throw new QuantscopeError(
       'REQUEST',
       `${method}: "dtype" ${stated(dtype)}; one of ${convertDtypes.join(', ')} is needed.`,
     );
+  if (names !== undefined && !convertNames.includes(names))
+    throw new QuantscopeError(
+      'REQUEST',
+      `${method}: "names" ${stated(names)}; ${convertNames.join(' or ')} is needed.`,
+    );
   return {
+    ...(names === 'gguf' ? { names } : {}),
     ...(dtype === undefined ? {} : { dtype }),
     ...(decode ? { decode } : {}),
     ...(allowInfinity ? { allowInfinity } : {}),

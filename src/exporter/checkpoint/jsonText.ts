@@ -42,7 +42,19 @@ const entriesText = (entries: readonly Entry[], indent: string): string =>
 export const withoutQuantization = { quantization_config: undefined, compression_config: undefined } as const;
 
 /** Parameters that libraries of Python require to be floats: 6 would be rejected where 6.0 is read. */
-const floats = new Set(['llm_int8_threshold', 'damp_percent', 'damp_auto_increment', 'mse']);
+const floats = new Set([
+  ...['llm_int8_threshold', 'damp_percent', 'damp_auto_increment', 'mse'],
+  ...[
+    'rope_theta',
+    'rope_local_base_freq',
+    'factor',
+    'low_freq_factor',
+    'high_freq_factor',
+    'attention_factor',
+  ],
+  ...['attn_logit_softcapping', 'final_logit_softcapping', 'logit_scale', 'routed_scaling_factor'],
+  ...['partial_rotary_factor', 'mscale', 'mscale_all_dim'],
+]);
 
 /** JSON as Python's json module prints it with an indent of 2: numbers of parameters that are floats have a point. */
 export function printPython(value: unknown, indent = '', key = ''): string {

@@ -8,7 +8,7 @@ import type { EngineProgress } from '../../protocol/engine';
 import { ShardFile } from '../checkpoint/shardFile';
 import type { PlannedShard, Unit } from '../checkpoint/shards';
 import { writeSafetensors } from '../writeSafetensors';
-import type { ConversionPlan, PlannedConversion } from './planConversion';
+import type { ConversionPlan, PlannedConversion } from './conversionPlan';
 import { tensorData } from './tensorData';
 
 /** A planned tensor as the unit that shards are made of. */

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import type { Model } from '../../model/model';
 import { withKeys, withoutQuantization, withValues } from '../checkpoint/jsonText';
 import { filesToCopy, quantizationFiles } from '../checkpoint/smallFiles';
-import type { ConversionPlan } from './planConversion';
+import type { FloatDtype } from './castNumbers';
+import type { ConversionPlan } from './conversionPlan';
 
 /** What a folder holds besides weights. */
 export interface FolderFiles {
@@ -14,13 +15,18 @@ export interface FolderFiles {
 }
 
 /** transformers' names of dtypes. */
-const torchNames: Readonly<Record<string, string>> = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' };
+export const torchNames: Readonly<Record<FloatDtype, string>> = {
+  F32: 'float32',
+  F16: 'float16',
+  BF16: 'bfloat16',
+};
 
 /**
  * The files of a checkpoint besides its weights. Without a config.json a file of weights lies anywhere: what is next to it does not belong
  * to it.
  */
 export async function folderFiles(model: Model, plan: ConversionPlan): Promise<FolderFiles> {
+  if (plan.files) return { texts: plan.files, copied: [] };
   if (model.configProblem) throw model.configProblem;
   if (!model.config) return { texts: new Map(), copied: [] };
   const also = new Set(['README.md', ...(plan.isDecoded ? [] : quantizationFiles)]);
@@ -37,7 +43,7 @@ export function configText(
   { statedDtype, isDecoded }: Pick<ConversionPlan, 'statedDtype' | 'isDecoded'>,
 ): string {
   if (statedDtype === undefined) return source;
-  const name = torchNames[statedDtype]!;
+  const name = torchNames[statedDtype];
   const inStep = withValues(source, { torch_dtype: name, dtype: name });
   const states = /"(?:torch_)?dtype"\s*:/.test(source);
   const changes = { ...(isDecoded ? withoutQuantization : {}), ...(states ? {} : { torch_dtype: name }) };

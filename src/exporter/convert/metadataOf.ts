@@ -1,7 +1,7 @@
 import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
 import { readSafetensorsMetadata } from '../../model/safetensors';
-import type { ConversionPlan } from './planConversion';
+import type { ConversionPlan } from './conversionPlan';
 
 /** Keys that describe how the tensors of a file are quantized. */
 const ofQuantization = /^quantscope\./;

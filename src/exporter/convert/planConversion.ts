@@ -1,45 +1,16 @@
 import { join, sep } from 'node:path';
-import { unchanged, type ConvertedTensor } from '../../architectures/convertedTensor';
+import { unchanged } from '../../architectures/convertedTensor';
 import { modelDtype } from '../../layouts/layout';
 import { dtypeNamed, safetensorsDtype } from '../../model/dtypes';
 import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
 import type { ConvertSettings } from '../../protocol/convert';
-import type { StoredPart, TensorDescriptor } from '../../protocol/model';
+import type { TensorDescriptor } from '../../protocol/model';
 import { plural } from '../../protocol/words';
 import type { FloatDtype } from './castNumbers';
-import { tensorBytes, type SafetensorsTensor } from '../safetensorsHeader';
-
-/** A tensor of the output. */
-interface PlannedTensor extends SafetensorsTensor {
-  /** How the model has it. */
-  readonly from: string;
-  readonly bytes: number;
-}
-
-/** One whose bytes are copied. */
-export interface CopiedTensor extends PlannedTensor {
-  readonly copied: TensorDescriptor | StoredPart;
-}
-
-/** One whose weights are decoded and rounded to F32, F16 or BF16. */
-export interface RoundedTensor extends PlannedTensor {
-  readonly dtype: FloatDtype;
-  /** Rows of the model that follow each other in the output. Orders of their units are undone; what is added is added before rounding. */
-  readonly rounded: readonly ConvertedTensor[];
-}
-
-export type PlannedConversion = CopiedTensor | RoundedTensor;
-
-/** What becomes of the tensors of a model; read from headers alone. */
-export interface ConversionPlan {
-  readonly tensors: readonly PlannedConversion[];
-  /** Dtype that config.json is to state, where it changes. */
-  readonly statedDtype?: FloatDtype;
-  /** Weights were decoded: nothing of the output is quantized. */
-  readonly isDecoded: boolean;
-  readonly notes: readonly string[];
-}
+import { copied, type ConversionPlan, type PlannedConversion, type RoundedTensor } from './conversionPlan';
+import { planRestored } from './planRestored';
+import { tensorBytes } from '../safetensorsHeader';
 
 /** Dtype of decoded weights where neither the settings nor config.json state one. */
 const usualDtype: FloatDtype = 'F16';
@@ -48,10 +19,21 @@ const usualDtype: FloatDtype = 'F16';
 const runtimeScale = /\.(?:(?:input|output)_(?:global_)?scale|[kv]_scale)$/;
 
 /**
- * Plans the conversion of a checkpoint: PyTorch files or safetensors.
- * @throws QuantscopeError UNSUPPORTED naming the first tensor that cannot be read or decoded; REQUEST where the settings do not fit the model.
+ * Plans a conversion.
+ * @throws QuantscopeError UNSUPPORTED naming the first tensor that cannot be read, decoded or given back to a checkpoint; REQUEST where the
+ * settings do not fit the model.
  */
-export function planConversion(model: Model, settings: ConvertSettings = {}): ConversionPlan {
+export async function planConversion(
+  model: Model,
+  settings: ConvertSettings = {},
+  signal?: AbortSignal,
+): Promise<ConversionPlan> {
+  refuseIncomplete(model);
+  return model.gguf ? planRestored(model, settings, signal) : planCheckpoint(model, settings);
+}
+
+/** Tensors of PyTorch files or safetensors. */
+function planCheckpoint(model: Model, settings: ConvertSettings): ConversionPlan {
   const own = ownTensors(model);
   const isStored = own.some(({ stored }) => stored);
   refuseSettings(model, settings, isStored);
@@ -88,6 +70,8 @@ function refuseSettings({ description }: Model, settings: ConvertSettings, isSto
       'REQUEST',
       'Infinite weights are only allowed where a dtype is given (--dtype): nothing is rounded.',
     );
+  if (settings.names)
+    refuse('REQUEST', 'Names as in GGUF are for GGUF files: the tensors of a checkpoint keep their names.');
   if (settings.decode && quantizedLayout)
     refuse('UNSUPPORTED', `The layout ${quantizedLayout.name} cannot be decoded.`);
   if (settings.decode && !isStored)
@@ -108,11 +92,6 @@ function planned(tensor: TensorDescriptor, dtype: FloatDtype | undefined): Plann
   throw new QuantscopeError('UNSUPPORTED', message, { file: tensor.file, tensor: tensor.name });
 }
 
-function copied(tensor: TensorDescriptor | StoredPart): CopiedTensor {
-  const { name, dtype, shape } = tensor;
-  return { name, dtype, shape, from: dtype, bytes: tensorBytes({ name, dtype, shape }), copied: tensor };
-}
-
 function rounded(tensor: TensorDescriptor, dtype: FloatDtype): RoundedTensor {
   const { name, shape, dtype: from } = tensor;
   return {
@@ -125,22 +104,25 @@ function rounded(tensor: TensorDescriptor, dtype: FloatDtype): RoundedTensor {
   };
 }
 
+/** @throws QuantscopeError REQUEST where files of the model are missing. */
+function refuseIncomplete({ description }: Model): void {
+  const { path, missingFiles, part } = description;
+  if (part?.alone === true || missingFiles.length === 0) return;
+  const message = `Shards are missing: ${missingFiles.slice(0, 5).join(', ')}.`;
+  throw new QuantscopeError('REQUEST', message, { file: path });
+}
+
 /** The tensors of the files themselves; those of modules next to the model stay in their own files. */
 function ownTensors({ description, modules = [], folder }: Model): readonly TensorDescriptor[] {
   const others = modules.filter(({ path }) => path !== '').map(({ path }) => join(folder, path) + sep);
   const own = description.tensors.filter(({ file }) => !others.some((other) => file.startsWith(other)));
-  const { path, missingFiles, part } = description;
-  if (part?.alone !== true && missingFiles.length > 0)
-    throw new QuantscopeError('REQUEST', `Shards are missing: ${missingFiles.slice(0, 5).join(', ')}.`, {
-      file: path,
-    });
   const lost = own.find((tensor) => !tensor.readable && !canBeCopied(tensor));
   if (lost)
     throw new QuantscopeError('UNSUPPORTED', lost.unreadableReason ?? 'The tensor cannot be read.', {
       ...{ file: lost.file, tensor: lost.name },
     });
   if (own.length > 0) return own;
-  throw new QuantscopeError('REQUEST', 'The model has no tensors to convert.', { file: path });
+  throw new QuantscopeError('REQUEST', 'The model has no tensors to convert.', { file: description.path });
 }
 
 /** A dtype that cannot be decoded is no obstacle to a copy. */

@@ -7,7 +7,7 @@ import { readElements } from '../../model/strides';
 import { loadNative } from '../../native';
 import { plural } from '../../protocol/words';
 import { castNumbers, type FloatDtype, type Overflows } from './castNumbers';
-import type { CopiedTensor, PlannedConversion, RoundedTensor } from './planConversion';
+import type { CopiedTensor, PlannedConversion, RoundedTensor } from './conversionPlan';
 
 /** Bytes that are copied at a time: whole elements of every dtype. */
 const chunkBytes = 4 * 1024 * 1024;
@@ -53,15 +53,21 @@ async function* casts(
 ): AsyncGenerator<Uint8Array> {
   const { name, dtype } = planned;
   let overflows = 0;
+  let inexact = 0;
   for (const { unit, ...rows } of planned.rounded) {
     for (const slab of slabsOf(unit ? { ...rows, unit } : rows)) {
-      const { bytes, overflow, value } = await castSlab(model, rows, slab, { dtype, signal });
+      const { bytes, overflow, value, lost = 0 } = await castSlab(model, rows, slab, { dtype, signal });
       if (overflow.count > 0 && !allowInfinity) throw doesNotFit(planned, slab, overflow.first, value);
       overflows += overflow.count;
+      inexact += lost;
       const place = { weights: slab.weights, columns: rows.columns, name };
       yield unit ? undoOrder(bytes, unit, place) : bytes;
     }
   }
+  if (inexact > 0)
+    note?.(
+      `${plural(inexact, 'weight')} of ${name} lost bits when the file was made: an export gives others.`,
+    );
   if (overflows > 0) note?.(`${plural(overflows, 'weight')} of ${name} became infinite in ${dtype}.`);
 }
 
@@ -75,6 +81,8 @@ interface CastSlab {
   readonly overflow: Overflows;
   /** The first weight that does not fit. */
   readonly value: number;
+  /** Weights from which what was added cannot be taken away exactly. */
+  readonly lost?: number;
 }
 
 const fits: Omit<CastSlab, 'bytes'> = { overflow: { count: 0, first: -1 }, value: 0 };
@@ -89,18 +97,23 @@ async function castSlab(
   const source = await readSlab(model, rows, slab, { signal });
   const native = loadNative();
   const shift = rows.add ?? 0;
-  if (slab.dtype !== 'F64') {
+  if (slab.dtype !== 'F64' && shift === 0) {
     const bytes = new Uint8Array(slab.weights * (dtype === 'F32' ? 4 : 2));
     // The addon stops at weights that are not finite, or do not fit.
-    const bad = await native.recodeRows(slab.dtype, source, dtype, slab.columns, bytes, { shift, signal });
+    const bad = await native.recodeRows(slab.dtype, source, dtype, slab.columns, bytes, { signal });
     if (!bad) return { bytes, ...fits };
   }
   const values =
     slab.dtype === 'F64' ? new Float64Array(source.slice().buffer) : new Float32Array(slab.weights);
   if (values instanceof Float32Array) await native.decode(slab.dtype, source, values, signal);
-  if (shift !== 0) values.forEach((value, i) => (values[i] = value + shift));
+  let lost = 0;
+  if (shift !== 0)
+    values.forEach((value, i) => {
+      values[i] = value + shift;
+      if (Math.fround(values[i] - shift) !== value) lost += 1;
+    });
   const { bytes, overflows } = castNumbers(values, dtype);
-  return { bytes, overflow: overflows, value: values[overflows.first] ?? 0 };
+  return { bytes, overflow: overflows, value: values[overflows.first] ?? 0, lost };
 }
 
 /** Largest finite numbers. */

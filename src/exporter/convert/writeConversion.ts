@@ -16,7 +16,8 @@ import { ensureFreeSpace } from '../diskSpace';
 import { originOf } from '../origin';
 import { folderFiles, type FolderFiles } from './folderFiles';
 import { metadataOf } from './metadataOf';
-import { planConversion, type ConversionPlan } from './planConversion';
+import type { ConversionPlan } from './conversionPlan';
+import { planConversion } from './planConversion';
 import { ConversionWriter, type ConvertedUnit } from './conversionWriter';
 
 /** Where a conversion goes, and in how many files. */
@@ -52,8 +53,9 @@ export async function previewConversion(
   model: Model,
   settings: ConvertSettings,
   target: ConvertTarget,
+  signal?: AbortSignal,
 ): Promise<ConvertPreview> {
-  const { plan, shards, folder } = await prepare(model, settings, target);
+  const { plan, shards, folder } = await prepare(model, settings, target, signal);
   return {
     tensors: plan.tensors.map(({ name, from, dtype, bytes }) => ({ name, from, to: dtype, bytes })),
     files: shards.map(({ name, units, dataBytes }) => ({ name, bytes: dataBytes, tensors: units.length })),
@@ -74,7 +76,7 @@ export async function convertModel(
   target: ConvertTarget,
   options: ConvertOptions = {},
 ): Promise<ConvertResult> {
-  const prepared = await prepare(model, settings, target);
+  const prepared = await prepare(model, settings, target, options.signal);
   const { plan, shards, folder } = prepared;
   const writer = new ConversionWriter(model, plan, settings, options);
   const written = folder
@@ -88,10 +90,15 @@ export async function convertModel(
   };
 }
 
-async function prepare(model: Model, settings: ConvertSettings, target: ConvertTarget): Promise<Prepared> {
+async function prepare(
+  model: Model,
+  settings: ConvertSettings,
+  target: ConvertTarget,
+  signal: AbortSignal | undefined,
+): Promise<Prepared> {
   const isFile = /\.safetensors$/i.test(target.out);
   refuseTarget(target, isFile);
-  const plan = planConversion(model, settings);
+  const plan = await planConversion(model, settings, signal);
   const units = plan.tensors.map((planned): ConvertedUnit => ({ planned, parts: [planned] }));
   const shards = planShards(units, isFile || target.single ? Infinity : target.maxShardBytes);
   const metadata = await metadataOf(model, plan);

@@ -100,7 +100,7 @@ function checkImatrix(recorded: unknown, imatrix: Imatrix | undefined, file: str
 export function remakeConverted(model: Model, { origin }: DigestManifest, { signal }: RemakeInputs): Remake {
   const settings = (origin?.settings ?? {}) as ConvertSettings;
   return async (names, write) => {
-    const { tensors } = planConversion(model, settings);
+    const { tensors } = await planConversion(model, settings, signal);
     for (const planned of tensors) {
       if (!names.has(planned.name)) continue;
       const { allowInfinity } = settings;

@@ -1,0 +1,70 @@
+import type { GgufFile } from '../../model/gguf';
+import type { GgufScalar } from '../../model/ggufValue';
+import type { TensorDescriptor } from '../../protocol/model';
+import { valuesOfGguf } from '../ggufView';
+
+/** What a GGUF file says of its architecture, for the config.json that leads to the same. */
+export class GgufFacts {
+  readonly architecture: string;
+  private readonly value: (key: string) => GgufScalar | undefined;
+  private readonly tensors: ReadonlyMap<string, TensorDescriptor>;
+
+  /** @param isTied whether the output is the embedding. @param small values of the tensors that follow from a configuration. */
+  constructor(
+    gguf: GgufFile,
+    tensors: readonly TensorDescriptor[],
+    readonly isTied: boolean,
+    private readonly small: ReadonlyMap<string, Float32Array>,
+  ) {
+    this.value = valuesOfGguf(gguf);
+    this.architecture = String(this.value('general.architecture') ?? '');
+    this.tensors = new Map(tensors.map((tensor) => [tensor.name, tensor]));
+  }
+
+  /** A number under a key without the architecture's name, with as few digits as its float32 needs. Of an array the first element. */
+  number(key: string): number | undefined {
+    const value = this.value(`${this.architecture}.${key}`);
+    return typeof value === 'number' || typeof value === 'bigint' ? shortest(Number(value)) : undefined;
+  }
+
+  text(key: string): string | undefined {
+    const value = this.value(`${this.architecture}.${key}`);
+    return typeof value === 'string' ? value : undefined;
+  }
+
+  flag(key: string): boolean | undefined {
+    const value = this.value(`${this.architecture}.${key}`);
+    return typeof value === 'boolean' ? value : undefined;
+  }
+
+  /** An id of a special token. */
+  token(name: string): number | undefined {
+    const value = this.value(`tokenizer.ggml.${name}_token_id`);
+    return typeof value === 'number' ? value : undefined;
+  }
+
+  has(tensor: string): boolean {
+    return this.tensors.has(tensor);
+  }
+
+  /** Rows of a matrix. */
+  rows(tensor: string): number | undefined {
+    return this.tensors.get(tensor)?.shape[0];
+  }
+
+  /** Numbers of a tensor that a configuration states, with as few digits as they need. */
+  numbers(tensor: string): number[] | undefined {
+    const values = this.small.get(tensor);
+    return values && Array.from(values, shortest);
+  }
+}
+
+/** The number with the fewest digits that float32 rounds to the same; whole numbers beyond it stay as they are. */
+export function shortest(value: number): number {
+  if (Number.isInteger(value) || Math.fround(value) !== value) return value;
+  for (let digits = 1; digits < 9; digits++) {
+    const short = Number(value.toPrecision(digits));
+    if (Math.fround(short) === value) return short;
+  }
+  return Number(value.toPrecision(9));
+}

@@ -1,0 +1,182 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { listedClass, sameModel } from '../../../src/architectures/classNames';
+import { configRows } from '../../../src/architectures/restore/configRows';
+import { convertModel } from '../../../src/exporter/convert/writeConversion';
+import { exportGguf } from '../../../src/exporter/exportGguf';
+import type { ExportTarget } from '../../../src/exporter/plan';
+import { loadNative } from '../../../src/native';
+import type { TensorDescriptor } from '../../../src/protocol/model';
+import { invertTensors } from '../../../src/architectures/restore/invertTensors';
+import { QuantscopeError } from '../../../src/model/errors';
+import { openModel } from '../../../src/layouts/openModel';
+import type { ConvertDtype, ConvertSettings } from '../../../src/protocol/convert';
+import { checkpoints } from '../../support/checkpoints';
+import { sampleFolder, temporaryFolder } from '../../support/files';
+import { writeCheckpoint } from '../../support/writeCheckpoint';
+
+const folder = temporaryFolder();
+
+/** Settings that no file of their kind can be told from, with the tensor that the error names. */
+const notRestored: Readonly<Record<string, string>> = {
+  'llama with YaRN, its borders and magnitude stated': 'rope_freqs.weight',
+  'llama with YaRN between pairs': 'rope_freqs.weight',
+};
+
+/** Whether a config.json of the class of a checkpoint can be made. */
+const hasRow = (config: Readonly<Record<string, unknown>>): boolean =>
+  configRows.some(({ className }) => sameModel(className, listedClass(config)!)) ||
+  /^Mistral/.test(listedClass(config)!);
+
+async function toGguf(source: string, out: string): Promise<void> {
+  const model = await openModel(source);
+  await exportGguf(model, { type: 'F32' }, out).finally(() => model.close());
+}
+
+async function restore(source: string, out: string, settings: ConvertSettings) {
+  const model = await openModel(source);
+  return convertModel(model, settings, { out }).finally(() => model.close());
+}
+
+/** Bytes of all tensors by name, without the prefix that a class with a head has. */
+async function weightsOf(path: string): Promise<Map<string, Buffer>> {
+  const model = await openModel(path);
+  const found = new Map<string, Buffer>();
+  for (const tensor of model.description.tensors) {
+    const bytes = await model.read(tensor, 0, tensor.byteLength);
+    found.set(tensor.name.replace(/^(?:model|transformer|gpt_neox)\./, ''), Buffer.from(bytes));
+  }
+  await model.close();
+  return found;
+}
+
+/** Key-values of the architecture, in the order of the file. */
+async function keysOf(path: string): Promise<unknown[]> {
+  const model = await openModel(path);
+  const { metadata } = model.gguf!;
+  await model.close();
+  const architecture = String(metadata.get('general.architecture')?.scalar);
+  return [...metadata].flatMap(([key, { type, scalar, array }]) =>
+    key.startsWith(`${architecture}.`) ? [[key, type, scalar, array?.first]] : [],
+  );
+}
+
+describe('a checkpoint, its GGUF file in F32, and the checkpoint again', () => {
+  it.each(Object.keys(checkpoints))('%s', async (name) => {
+    const spec = checkpoints[name]!;
+    const here = (end: string): string => join(folder, `${name.replaceAll(/\W+/g, '-')}${end}`);
+    await writeCheckpoint(here(''), spec);
+    await toGguf(here(''), here('.gguf'));
+    const dtype = (spec.dtype ?? 'BF16').toLowerCase() as ConvertDtype;
+    const tensor = notRestored[name];
+    const result = await restore(here('.gguf'), here('-again'), { dtype }).catch((error: unknown) => error);
+    if (tensor !== undefined || (result instanceof QuantscopeError && !hasRow(spec.config)))
+      return expect(result).toMatchObject({
+        code: 'UNSUPPORTED',
+        ...(tensor === undefined ? {} : { place: { tensor } }),
+      });
+    expect(result).toMatchObject({ notes: [] });
+    const [before, after] = [await weightsOf(here('')), await weightsOf(here('-again'))];
+    for (const [part, bytes] of after) expect(bytes.equals(before.get(part)!), part).toBe(true);
+    // Buffers that follow from config.json, and what predicts further tokens, are not in the file.
+    const lost = [...before.keys()].filter((tensor) => !after.has(tensor));
+    expect(
+      lost.filter(
+        (tensor) => !/inv_freq$|\.attn\.bias$|attention\.(masked_)?bias$|^layers\.3\.eh_proj/.test(tensor),
+      ),
+    ).toEqual([]);
+    // With the tokenizer beside it, it exports to the same key-values.
+    for (const file of ['tokenizer.json', 'tokenizer_config.json'])
+      writeFileSync(join(here('-again'), file), readFileSync(join(here(''), file)));
+    await toGguf(here('-again'), here('-again.gguf'));
+    expect(await keysOf(here('-again.gguf'))).toEqual(await keysOf(here('.gguf')));
+  });
+});
+
+describe('a GGUF file as safetensors', () => {
+  const sample = join(folder, 'sample.gguf');
+  beforeAll(async () => {
+    const model = await openModel(sampleFolder);
+    await exportGguf(model, { type: 'Q8_0' }, sample).finally(() => model.close());
+  });
+
+  it('has its blocks decoded, under the names of the checkpoint', async () => {
+    const out = join(folder, 'sample-f32');
+    const { notes } = await restore(sample, out, { dtype: 'f32' });
+    expect(notes).toEqual(['44 tensors of quantized types are decoded.']);
+    const model = await openModel(sample);
+    const weights = await weightsOf(out);
+    const values = new Float32Array(model.tensor('blk.0.ffn_up.weight').elements);
+    const stored = await model.read(model.tensor('blk.0.ffn_up.weight'), 0, (values.length / 32) * 34);
+    await loadNative().decode('Q8_0', stored, values);
+    await model.close();
+    expect(weights.get('layers.0.mlp.up_proj.weight')!.equals(Buffer.from(values.buffer))).toBe(true);
+    expect(JSON.parse(readFileSync(join(out, 'config.json'), 'utf8'))).toMatchObject({
+      ...{ architectures: ['LlamaForCausalLM'], model_type: 'llama', torch_dtype: 'float32' },
+      ...{ rms_norm_eps: 1e-5, tie_word_embeddings: false, vocab_size: 1024 },
+    });
+    // Where no dtype is asked for, blocks become F16 and floats stay.
+    await restore(sample, join(folder, 'sample-own'), {});
+    const own = await openModel(join(folder, 'sample-own'));
+    expect(own.tensor('model.layers.0.mlp.up_proj.weight').dtype).toBe('F16');
+    expect(own.tensor('model.norm.weight').dtype).toBe('F32');
+    await own.close();
+  });
+
+  it('keeps its own names where these are asked for, whatever its architecture', async () => {
+    const out = join(folder, 'own-names.safetensors');
+    await restore(sample, out, { names: 'gguf' });
+    const names = [...(await weightsOf(out)).keys()];
+    const model = await openModel(sample);
+    expect(new Set(names)).toEqual(new Set(model.description.tensors.map(({ name }) => name)));
+    await model.close();
+  });
+
+  it('is an error where no config.json leads to a key-value, or no rule to a tensor', async () => {
+    const changed = async (name: string, target: Partial<ExportTarget>): Promise<string> => {
+      const out = join(folder, `${name}.gguf`);
+      const model = await openModel(sample);
+      await exportGguf(model, { type: 'COPY', ...target }, out).finally(() => model.close());
+      return out;
+    };
+    const scaled = await changed('scaled', { overrideKeyValues: ['llama.logit_scale=float:0.5'] });
+    await expect(restore(scaled, join(folder, 'never'), {})).rejects.toThrow(
+      'The key-value "llama.logit_scale" is 0.5, but a config.json of LlamaForCausalLM cannot state it.',
+    );
+    const longer = await changed('longer', { overrideKeyValues: ['llama.block_count=int:3'] });
+    await expect(restore(longer, join(folder, 'never'), {})).rejects.toMatchObject({
+      code: 'UNSUPPORTED',
+      place: { tensor: 'blk.3.attn_k.weight' },
+    });
+    await expect(restore(sample, join(folder, 'never'), { decode: true })).rejects.toThrow(/--decode/);
+    expect(existsSync(join(folder, 'never'))).toBe(false);
+  });
+});
+
+describe('rules without an inverse', () => {
+  const source: TensorDescriptor = {
+    ...{ name: 'w', dtype: 'F32', shape: [4, 2], elements: 8, file: 'm.gguf', offset: 0, byteLength: 32 },
+    readable: true,
+  };
+  const file = { ...source, name: 'blk.0.w.weight' };
+  const byName = new Map([[file.name, file]]);
+  const pieces = [{ tensor: source, firstRow: 0, rows: 4 }];
+  const converted = { name: file.name, shape: [4, 2], columns: 2, pieces };
+  const inverse = (change: object) => () => invertTensors([{ ...converted, ...change }], byName, new Set());
+
+  it.each([
+    [{ fold: 2 }, /the rule "fold"/],
+    [{ map: '-exp' }, /the rule "map"/],
+    [{ unit: { rows: 2, order: 'shuffle' } }, /the rule "shuffle"/],
+    [{ unit: { rows: 2, order: 'transpose', columns: { first: 0, step: 2 } } }, /the rule "columns"/],
+    [{ pieces: [{ ...pieces[0], step: 2 }] }, /the rule "step"/],
+    [{ shape: [2, 4] }, /its shape is \[4, 2\] instead of \[2, 4\]/],
+    [{ pieces: [{ ...pieces[0], rows: 3 }] }, /only 6 of 8 weights/],
+    [{ pieces: [{ ...pieces[0], firstRow: 1, rows: 3 }] }, /no rows for a part of w/],
+    [{ pieces: [pieces[0], pieces[0]] }, /two different sets of rows for a part of w/],
+  ])('are named: %j', (change, message) => {
+    expect(inverse(change)).toThrow(message);
+    expect(inverse({})()).toHaveLength(1);
+  });
+});
