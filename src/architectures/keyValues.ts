@@ -6,3 +6,8 @@ export const i32 = (key: string, value: number): KeyValue => ({ key, type: 'i32'
 export const f32 = (key: string, value: number): KeyValue => ({ key, type: 'f32', value });
 export const bool = (key: string, value: boolean): KeyValue => ({ key, type: 'bool', value });
 export const text = (key: string, value: string): KeyValue => ({ key, type: 'string', value });
+/** One number for each layer. */
+export const u32s = (key: string, values: readonly number[]): KeyValue => ({
+  ...{ key, type: 'array', elementType: 'u32' },
+  values,
+});

@@ -22,9 +22,11 @@ import { gptneox } from './gptneox';
 import { gptOss } from './gptOss';
 import { hunyuanDense } from './hunyuanDense';
 import { granite, graniteMoe } from './granite';
+import { graniteAttention, graniteAttentionMoe, graniteHybrid } from './graniteHybrid';
 import { internlm3 } from './internlm3';
 import { llama } from './llama';
 import { llamaEmbed } from './llamaEmbed';
+import { mamba2 } from './mamba2';
 import { mixtral } from './mixtral';
 import { olmo2 } from './olmo2';
 import { phi2 } from './phi2';
@@ -73,8 +75,12 @@ export const architectures: readonly ArchitectureDescription[] = [
   glm4moe,
   gpt2,
   gptneox,
+  mamba2,
   granite,
   graniteMoe,
+  graniteHybrid,
+  graniteAttention,
+  graniteAttentionMoe,
   gptOss,
   phi2,
   phi3,

@@ -124,6 +124,24 @@ export const sandwich = norms(
 
 export const architecture = (name: string, type: string) => ({ architectures: [name], model_type: type });
 
+/** A state space mixer of Mamba 2 under the names of `prefix`. */
+export function mamba2Shapes(
+  prefix: string,
+  { inner, heads: count, groups, state }: { inner: number; heads: number; groups: number; state: number },
+): Shapes {
+  const channels = inner + 2 * groups * state;
+  return {
+    [`${prefix}.in_proj.weight`]: [inner + channels + count, hidden],
+    [`${prefix}.conv1d.weight`]: [channels, 1, 4],
+    [`${prefix}.conv1d.bias`]: [channels],
+    [`${prefix}.dt_bias`]: [count],
+    [`${prefix}.A_log`]: [count],
+    [`${prefix}.D`]: [count],
+    [`${prefix}.norm.weight`]: [inner],
+    [`${prefix}.out_proj.weight`]: [hidden, inner],
+  };
+}
+
 /** With few enough turns in the context that every setting is felt. */
 export const yarn = {
   type: 'yarn',

@@ -9,6 +9,7 @@ import {
   hidden,
   llamaConfig,
   llamaNorms,
+  mamba2Shapes,
   outer,
   type CheckpointSpec,
   type Shapes,
@@ -81,6 +82,35 @@ const sections = {
 
 /** Models with layers that are not attention. */
 export const hybridCheckpoints: Readonly<Record<string, CheckpointSpec>> = {
+  mamba2: {
+    config: {
+      ...architecture('Mamba2ForCausalLM', 'mamba2'),
+      ...{
+        hidden_size: hidden,
+        num_hidden_layers: 2,
+        num_heads: 8,
+        head_dim: 16,
+        n_groups: 2,
+        state_size: 16,
+      },
+      ...{ conv_kernel: 4, expand: 2, layer_norm_epsilon: 1e-5, rms_norm: true, tie_word_embeddings: false },
+      ...{ use_bias: false, use_conv_bias: true, hidden_act: 'silu', vocab_size: 1024 },
+    },
+    shapes: {
+      'backbone.embeddings.weight': [1024, hidden],
+      'backbone.norm_f.weight': [hidden],
+      'lm_head.weight': [1024, hidden],
+      ...blocks(
+        2,
+        {
+          'norm.weight': [hidden],
+          ...mamba2Shapes('mixer', { inner: 128, heads: 8, groups: 2, state: 16 }),
+        },
+        'backbone.layers',
+      ),
+    },
+    seed: 1,
+  },
   qwen3next: {
     config: deltaConfig('Qwen3NextForCausalLM', 'qwen3_next', { ...mixture, norm_topk_prob: true }),
     shapes: {

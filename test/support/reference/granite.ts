@@ -12,6 +12,7 @@ import {
   type Model,
 } from './decoder';
 import { experts, fusedExperts, halves } from './experts';
+import { graniteMixer } from './mamba2';
 import { add, scale } from './math';
 
 /** Embeddings, scores and what each part adds are multiplied by factors of config.json, logits divided by one. */
@@ -68,5 +69,14 @@ export const graniteModels: Readonly<Record<string, (checkpoint: Checkpoint) => 
   GraniteForCausalLM: (checkpoint) =>
     scaledDecoder(checkpoint, (prefix) => gated(checkpoint, `${prefix}.mlp`)),
   GraniteMoeForCausalLM: (checkpoint) => scaledDecoder(checkpoint, graniteMlp(checkpoint)),
+  GraniteMoeHybridForCausalLM: (checkpoint) => {
+    const types = checkpoint.config['layer_types'] as readonly string[];
+    const rotates = checkpoint.config['position_embedding_type'] === 'rope';
+    return scaledDecoder(checkpoint, graniteMlp(checkpoint), (prefix, index) =>
+      types[index] === 'mamba'
+        ? graniteMixer(checkpoint, prefix)
+        : scaledAttention(checkpoint, prefix, rotates),
+    );
+  },
   GraniteMoeSharedForCausalLM: (checkpoint) => scaledDecoder(checkpoint, graniteMlp(checkpoint)),
 };

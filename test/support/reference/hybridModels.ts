@@ -2,6 +2,7 @@ import type { Checkpoint } from './checkpoint';
 import { decoder, gated, rms, sequential, type Layer, type Model } from './decoder';
 import { deltaNet, gatedAttention } from './deltaNet';
 import { qwenExperts } from './experts';
+import { mamba2Model } from './mamba2';
 
 /** Gated delta nets with gated attention in turn, norms of 1 + w. */
 function deltaDecoder(checkpoint: Checkpoint, mlp: (prefix: string) => Layer): Model {
@@ -30,6 +31,7 @@ const withExperts = (checkpoint: Checkpoint): Model =>
 
 /** Models whose layers are not all attention, by class. */
 export const hybridModels: Readonly<Record<string, (checkpoint: Checkpoint) => Model>> = {
+  Mamba2ForCausalLM: mamba2Model,
   Qwen3NextForCausalLM: withExperts,
   Qwen3_5ForCausalLM: withMlp,
   Qwen3_5ForConditionalGeneration: withMlp,

@@ -36,7 +36,41 @@ describe('granite conversion', () => {
     expect(keyValuesOf(converted)['granitemoe.expert_shared_feed_forward_length']).toBe(48);
   });
 
+  it('chooses the architecture of Granite 4 by its layers and experts', () => {
+    const made = (name: string) => convert(name).architecture;
+    expect(made('granitehybrid')).toBe('granitehybrid');
+    expect(made('granitehybrid with experts')).toBe('granitehybrid');
+    expect(made('granite 4, attention only')).toBe('granite');
+    expect(made('granite 4, experts and attention only')).toBe('granitemoe');
+  });
+
+  it('says by layer how many heads of keys there are: none where the state is another', () => {
+    expect(keyValuesOf(convert('granitehybrid'))).toMatchObject({
+      'granitehybrid.attention.head_count_kv': [0, 2],
+      'granitehybrid.rope.scaling.finetuned': false,
+      'granitehybrid.feed_forward_length': 48,
+      'granitehybrid.ssm.inner_size': 128,
+      'granitehybrid.ssm.time_step_rank': 4,
+    });
+    expect(shapesOf(convert('granitehybrid'))).toMatchObject({
+      'blk.0.ssm_in.weight': [128 + 160 + 4, 64],
+      'blk.0.ssm_a': [4, 1],
+      'blk.0.ssm_d': [4, 1],
+      'blk.0.ssm_norm.weight': [1, 128],
+      'blk.0.ssm_conv1d.bias': [160],
+      'blk.0.ffn_up.weight': [48, 64],
+    });
+  });
+
   it.each([
+    ['granitehybrid', { layer_types: ['mamba', 'conv'] }, /layers of type "conv"/],
+    ['granitehybrid', { layer_types: ['mamba'] }, /one of each of 2 layers/],
+    ['granitehybrid', { mamba_d_head: 16 }, /"mamba_d_head" is 16/],
+    ['granitehybrid', { mamba_proj_bias: true }, /"mamba_proj_bias"/],
+    ['granitehybrid', { mamba_n_groups: 3 }, /a divisor of 4 heads/],
+    ['granitehybrid', { time_step_limit: [0.01, 1] }, /limits steps/],
+    ['granitehybrid', { position_embedding_type: 'alibi' }, /"alibi"/],
+    ['granite 4, experts and attention only', { position_embedding_type: 'nope' }, /would rotate queries/],
     ['granite', { hidden_act: 'gelu' }, /"gelu"/],
     ['granite', { residual_multiplier: 0 }, /"residual_multiplier" is 0; a positive number/],
     ['granite', { rope_scaling: { rope_type: 'llama3', factor: 8 } }, /"llama3" with these settings/],
