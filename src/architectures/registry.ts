@@ -119,7 +119,7 @@ export function architectureFor(
     asked !== undefined
       ? `There is no description of the architecture ${asked}, so its tensors cannot be named for GGUF.${suggestion(asked, names)}`
       : `"model_type" ${stated(type)}, and no class is listed in "architectures", so the tensors cannot be named for GGUF.`;
-  const message = `${problem} README.md lists the architectures that have one, and CONTRIBUTING.md says how to add one. Any GGUF file can be exported.`;
+  const message = `${problem} README.md lists the architectures that have one, and docs/ADDING-A-MODEL.md says how to add one. Any GGUF file can be exported.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }
 

@@ -17,6 +17,7 @@ import { quantizeModelCommand } from './quantizeModel';
 import { recipesCommand } from './recipes';
 import { recommend } from './recommend';
 import { refineCommand } from './refine';
+import { scaffoldModelCommand } from './scaffoldModel';
 import { sensitivity } from './sensitivity';
 import { stats } from './stats';
 import { verifyCommand } from './verify';
@@ -43,5 +44,6 @@ export const commands: readonly Command[] = [
   previewCommand,
   imatrixCommand,
   formatsCommand,
+  scaffoldModelCommand,
   gpuRuntimeCommand,
 ];

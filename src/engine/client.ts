@@ -53,6 +53,7 @@ const kinds: Readonly<Record<EngineMethod, ProcessKind>> = {
   'tensor/quantize': 'job',
   'model/verify': 'job',
   'model/verifyHeaders': 'interactive',
+  'model/scaffold': 'interactive',
   'model/repair': 'job',
   'model/convert': 'job',
   'model/convertPreview': 'interactive',

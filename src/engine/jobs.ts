@@ -39,6 +39,7 @@ import { refinementEstimateJob, refinementJob } from './jobs/refinement';
 import { repairJob } from './jobs/repair';
 import { rivalJob } from './jobs/rivals';
 import { regionJob } from './jobs/region';
+import { scaffoldJob } from './jobs/scaffold';
 import { estimateJob, probeJob, sensitivityJob, storedSensitivityJob } from './jobs/sensitivity';
 import { analyseJob, compareJob, quantizeJob, storedJob } from './jobs/tensors';
 import { verifyHeadersJob, verifyJob } from './jobs/verify';
@@ -65,6 +66,7 @@ export function createJobs(models: OpenModels): Jobs {
     'tensor/saveMethod': saveMethodJob(models),
     'tensor/quantize': quantizeJob(models),
     'model/verify': verifyJob(models),
+    'model/scaffold': scaffoldJob(models),
     'model/verifyHeaders': verifyHeadersJob(models),
     'model/repair': repairJob(models),
     'model/convert': convertJob(models),

@@ -66,6 +66,7 @@ import type {
 } from './refinement';
 import type { RivalOfModel } from './rivalFile';
 import type { RepairParams, RepairResult, VerifyParams, VerifyResult } from './verify';
+import type { ScaffoldedModel } from './scaffold';
 
 /** Requests that the extension host and the command line send to the engine process: method → parameters, result. */
 export interface EngineRequests {
@@ -103,6 +104,8 @@ export interface EngineRequests {
   'tensor/saveMethod': { params: SaveMethodParams; result: SaveMethodResult };
   /** Writes the tensors, quantized, to a new safetensors file. */
   'tensor/quantize': { params: QuantizeParams; result: QuantizeResult };
+  /** A start of a description of a checkpoint's architecture. */
+  'model/scaffold': { params: ModelRef; result: ScaffoldedModel };
   /** Checks the files of a model against the digests that were written with them. */
   'model/verify': { params: VerifyParams; result: VerifyResult };
   /** Writes damaged files again, their damaged tensors made of the model that the files were made of. */
