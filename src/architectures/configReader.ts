@@ -180,6 +180,14 @@ export class ConfigReader {
     return reader;
   }
 
+  /** A nested object that belongs to another model: which of its keys are read does not matter. */
+  ofOther(key: string): ConfigReader | undefined {
+    const value = this.value(key);
+    return isRecord(value)
+      ? new ConfigReader(value, this.file, this.facts, `${this.path}${key}.`, this.notes)
+      : undefined;
+  }
+
   /** Whether some value is an object: settings for one kind of layer. */
   isNested(): boolean {
     return Object.values(this.fields).some(isRecord);

@@ -119,7 +119,8 @@ function checkOutput(tensors: readonly ConvertedTensor[]): void {
 function applyRule({ rule, tensors }: MatchedRule, file: string): ConvertedTensor {
   const sourceColumns = columnsOf(rule, tensors[0]!);
   const pieces = piecesOf(tensors, sourceColumns, rule.rows);
-  const columns = sourceColumns / (rule.unit?.columns?.step ?? 1);
+  const picked = rule.unit?.order === 'transpose' ? rule.unit.columns : undefined;
+  const columns = picked?.count ?? sourceColumns;
   const shape = shapeOf(rule, pieces, columns);
   const rows = pieces.reduce((sum, piece) => sum + piece.rows, 0);
   if (rows * columns !== elementsOf(shape) || (rule.unit && rows % rule.unit.rows !== 0)) {

@@ -1,9 +1,9 @@
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
 import type { Model } from '../model/model';
-import { maxRowWeights, partWeights, readAs } from '../model/rows';
+import { matrixOf, maxRowWeights, partWeights, readAs } from '../model/rows';
 import type { TensorDescriptor } from '../protocol/model';
 import type { ConvertedTensor } from './convertedTensor';
-import type { ColumnOrder, Unit } from './description';
+import type { ColumnOrder, RowRange, Unit } from './description';
 
 /** Bytes of source weights, and weights, that are processed at a time. */
 const slabBytes = 8 * 1024 * 1024;
@@ -119,7 +119,7 @@ function* runsOf({ columns, pieces, unit, name }: ConvertedTensor): Generator<Ru
     if (tensor.elements === 0 || columns === 0) continue;
     const { dtype, bytes } = readAs(tensor);
     const weightBytes = bytes / tensor.elements;
-    const rowBytes = weightBytes * columns * (unit?.columns?.step ?? 1);
+    const rowBytes = weightBytes * (pickedOf(unit) ? matrixOf(tensor.shape).columns : columns);
     const offset = firstRow * rowBytes;
     const step = rowStep * rowBytes;
     if (unit && unit.rows * rowBytes > maxUnitBytes)
@@ -174,13 +174,17 @@ export async function readSlab(
   }
   const { unit } = converted;
   if (!unit) return bytes;
-  const arranged = (scratch ?? new Uint8Array(slab.bytes)).subarray(
-    0,
-    slab.bytes / (unit.columns?.step ?? 1),
-  );
+  const kept = pickedOf(unit) ? (slab.bytes * converted.columns) / sourceColumns(converted) : slab.bytes;
+  const arranged = (scratch ?? new Uint8Array(slab.bytes)).subarray(0, kept);
   arrange(bytes, arranged, unit, slab, converted);
   return arranged;
 }
+
+/** The columns of a transposed unit that become rows, where they are not all. */
+const pickedOf = (unit: Unit | undefined) => (unit?.order === 'transpose' ? unit.columns : undefined);
+
+/** Weights per row of the sources. */
+const sourceColumns = ({ pieces }: ConvertedTensor): number => matrixOf(pieces[0]!.tensor.shape).columns;
 
 /** Rows that are apart are read with what lies between them, which is left out. */
 async function readRows(
@@ -218,13 +222,14 @@ function arrange(
 ): void {
   const weightBytes = to.length / weights;
   const unitBytes = unit.rows * columns * weightBytes;
-  const { first = 0, step = 1 } = unit.columns ?? {};
+  const ratio = from.length / to.length;
+  const picked = pickedOf(unit) ?? { first: 0, count: columns };
   for (let start = 0; start < to.length; start += unitBytes) {
-    const source = from.subarray(start * step, (start + unitBytes) * step);
+    const source = from.subarray(start * ratio, (start + unitBytes) * ratio);
     const target = to.subarray(start, start + unitBytes);
     if (unit.order === 'interleave') interleave(source, target, unit.rows);
     else if (unit.order === 'regroup') regroup(source, target, unit, weightBytes, name);
-    else transpose(source, target, { rows: unit.rows, first, step, weightBytes, name });
+    else transpose(source, target, { rows: unit.rows, columns: picked, weightBytes, name });
   }
 }
 
@@ -261,9 +266,8 @@ function regroup(
 
 interface Transposed {
   readonly rows: number;
-  /** Columns that become rows: every `step`-th from `first` on. */
-  readonly first: number;
-  readonly step: number;
+  /** Columns that become rows. */
+  readonly columns: RowRange;
   readonly weightBytes: number;
   readonly name: string;
 }
@@ -272,7 +276,7 @@ interface Transposed {
 export function transpose(
   from: Uint8Array,
   to: Uint8Array,
-  { rows, first, step, weightBytes, name }: Transposed,
+  { rows, columns: { first, count: columns, step = 1 }, weightBytes, name }: Transposed,
 ): void {
   const View = { 1: Uint8Array, 2: Uint16Array, 4: Uint32Array, 8: BigUint64Array }[weightBytes];
   if (!View)
@@ -280,7 +284,6 @@ export function transpose(
   const source = new View(from.buffer as ArrayBuffer, from.byteOffset, from.length / weightBytes);
   const target = new View(to.buffer as ArrayBuffer, to.byteOffset, to.length / weightBytes);
   const wide = source.length / rows;
-  const columns = wide / step;
   // In tiles, so that neither side leaves the cache.
   const tile = 32;
   for (let firstRow = 0; firstRow < rows; firstRow += tile) {

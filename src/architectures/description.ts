@@ -46,6 +46,8 @@ export interface Conversion {
   readonly notes?: readonly string[];
   /** Where the output is the embedding by config.json: their names without prefix. The output may still be in the checkpoint. */
   readonly tied?: { readonly output: string; readonly embedding: string };
+  /** Parts of the checkpoint that are another model's, by what they are: tensors by name without prefix. */
+  readonly leftOut?: Readonly<Record<string, RegExp>>;
   /** Tensors of the checkpoint, by name without prefix, that GGUF does not need. */
   readonly ignored?: readonly RegExp[];
 }
@@ -112,8 +114,8 @@ export interface RowOrder {
    * `transpose`: the unit, a matrix, is transposed.
    */
   readonly order: 'interleave' | 'transpose';
-  /** Of a unit that is transposed: only every `step`-th column from `first` on becomes a row. */
-  readonly columns?: { readonly first: number; readonly step: number };
+  /** Of a unit that is transposed: only these columns become rows. */
+  readonly columns?: RowRange;
 }
 
 /**

@@ -10,6 +10,7 @@ import {
   windowPeriod,
 } from './gemma3Parts';
 import { f32, u32 } from './keyValues';
+import { textPart } from './textPart';
 
 /** Blocks of the 27B model, whose scores have another scale. */
 const largeBlocks = 62;
@@ -30,10 +31,9 @@ export const gemma3: ArchitectureDescription = {
     windowPeriod: usualPeriod,
   },
   convert(whole) {
-    const config = whole.inner('text_config') ?? whole;
-    if (config !== whole) whole.known(...visionKeys);
+    const { config, tied, prefixes, leftOut } = textPart(whole, true);
     config.expect('use_bidirectional_attention', false, false);
-    const { decoder, localTheta } = readGemma3(config, whole.tied(true), largeBlocks);
+    const { decoder, localTheta } = readGemma3(config, tied, largeBlocks);
     const { kind } = decoder.rope.scaling;
     if (kind !== 'none' && kind !== 'linear')
       throw config.unsupported(
@@ -41,8 +41,7 @@ export const gemma3: ArchitectureDescription = {
       );
     const { period } = windowPeriod(config, decoder);
     return {
-      prefixes: ['language_model.model.', 'model.language_model.', 'language_model.', 'model.'],
-      ignored: [...usualIgnored, /^(vision_tower|vision_model|multi_modal_projector)\./],
+      ...{ prefixes, leftOut, ignored: usualIgnored },
       ...tiedOutput(decoder),
       keyValues: [
         ...gemma3KeyValues(config, decoder, localTheta),
@@ -56,12 +55,3 @@ export const gemma3: ArchitectureDescription = {
     };
   },
 };
-
-/** What config.json of a multimodal model has besides its `text_config`. */
-const visionKeys = [
-  'vision_config',
-  'mm_tokens_per_image',
-  'image_token_index',
-  'boi_token_index',
-  'eoi_token_index',
-];

@@ -137,7 +137,7 @@ function expertRules(block: number, { count, size }: Experts, hiddenSize: number
         instead: {
           ...other,
           rows: [{ first: 0, count: count * hiddenSize }],
-          unit: { rows: hiddenSize, order: 'transpose', columns: { first, step: 2 } },
+          unit: { rows: hiddenSize, order: 'transpose', columns: { first, count: size, step: 2 } },
         },
       },
       {

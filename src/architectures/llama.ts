@@ -16,25 +16,32 @@ import {
 } from './decoder';
 import { ropeTensors } from './rope';
 import { usualWindow, windowWithoutKey } from './slidingWindow';
+import { textPart } from './textPart';
 
 /** Llama 1 to 3, Mistral 7B, SmolLM and others of the same layout. llama.cpp rotates neighbouring pairs. */
 export const llama: ArchitectureDescription = {
   name: 'llama',
-  family: 'Llama 1 to 3, Mistral 7B, SmolLM 1 and 2',
+  family: 'Llama 1 to 3, Mistral 7B, SmolLM 1 and 2; SmolVLM, Idefics 3, LLaVA and Pixtral (text)',
   remark: 'rope scalings of Llama 3 and YaRN; llama.cpp has no window for Mistral',
-  classes: { LlamaForCausalLM: 'llama', MistralForCausalLM: 'mistral' },
+  classes: {
+    LlamaForCausalLM: 'llama',
+    MistralForCausalLM: 'mistral',
+    SmolVLMForConditionalGeneration: 'smolvlm',
+    Idefics3ForConditionalGeneration: 'idefics3',
+    LlavaForConditionalGeneration: 'llava',
+  },
   forward: { rotation: 'pairs', activation: 'silu', normalizedExperts: true },
-  convert(config) {
+  convert(whole) {
+    const { config, tied, prefixes, leftOut } = textPart(whole);
+    if (config !== whole) config.expect('model_type', 'llama', 'llama', 'mistral');
     config.expect('hidden_act', 'silu', 'silu');
-    const decoder = readDecoder(config);
+    const decoder = { ...readDecoder(config), tied };
     const attentionBias = biasIf(config, 'attention_bias');
     return {
-      prefixes: ['model.'],
+      ...(config === whole ? { prefixes: ['model.'] } : { prefixes, leftOut }),
       ignored: usualIgnored,
       ...tiedOutput(decoder),
-      ...(config.isOf('MistralForCausalLM', 'mistral')
-        ? windowWithoutKey(config, decoder, { window: usualWindow })
-        : {}),
+      ...(isMistral(whole, config) ? windowWithoutKey(config, decoder, { window: usualWindow }) : {}),
       keyValues: [...decoderKeyValues(decoder), rmsEpsilon(config)],
       computed: ropeTensors(decoder.rope),
       tensors: [
@@ -52,3 +59,9 @@ export const llama: ArchitectureDescription = {
 /** Some checkpoints have biases that config.json does not mention. */
 const biasIf = (config: ConfigReader, key: string): Part['bias'] =>
   config.flag(key, false) ? 'required' : 'optional';
+
+/** Whether a model, or its language part, is Mistral, whose class has a window by default. */
+const isMistral = (whole: ConfigReader, config: ConfigReader): boolean =>
+  config === whole
+    ? config.isOf('MistralForCausalLM', 'mistral')
+    : config.text('model_type', 'llama') === 'mistral';

@@ -18,7 +18,7 @@ import { deltaNotRun, deltaParts, gatedAttentionParts, readGatedDelta, type Gate
 import { shiftNorms } from './gemmaParts';
 import { u32 } from './keyValues';
 import { readQwenExperts, sharedExpertParts } from './qwenExperts';
-import { refuseFactors, ropeParameters } from './rope';
+import { refuseFactors, ropeSections } from './rope';
 
 const usual = { heads: 16, contextLength: 32768, headSize: 256, partialRotary: 0.25 };
 
@@ -103,7 +103,7 @@ function conversion(
     keyValues: [
       ...decoderKeyValues(decoder),
       rmsEpsilon(config),
-      sections(config),
+      ropeSections(config, [11, 11, 10]),
       ...keyValues,
       ...delta.keyValues,
     ],
@@ -128,19 +128,6 @@ function leftOut(whole: ConfigReader, config: ConfigReader): string[] {
     ...(layers > 0 ? ['The layer that predicts further tokens ("mtp") is left out.'] : []),
     ...(whole.has('vision_config') ? ['The vision part ("visual") is left out.'] : []),
   ];
-}
-
-/**
- * How many pairs of a head turn by the position in time, height and width of an image. Texts have the same position in all of them.
- */
-function sections(config: ConfigReader): Conversion['keyValues'][number] {
-  const parameters = ropeParameters(config);
-  parameters?.known('mrope_interleaved');
-  const stated = parameters?.numbers('mrope_section') ?? [11, 11, 10];
-  return {
-    ...{ key: 'rope.dimension_sections', type: 'array', elementType: 'i32' },
-    values: [...stated, 0, 0, 0, 0].slice(0, 4),
-  };
 }
 
 /** Heads of values, grouped by the head of keys that they share, become those that are first in each group, then the second, and so on. */

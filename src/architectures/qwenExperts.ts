@@ -12,6 +12,8 @@ export interface QwenExperts {
 }
 
 interface QwenExpertDefaults {
+  /** Experts that a checkpoint holds fused are transposed. */
+  readonly transposed?: true;
   readonly experts: number;
   readonly used: number;
   readonly feedForwardSize: number;
@@ -45,7 +47,10 @@ export function readQwenExperts(
     ],
     parts: [
       { from: 'mlp.gate', to: 'ffn_gate_inp', shape: [experts, hiddenSize] },
-      ...expertParts({ count: experts, size, hiddenSize }, usualExpertNames),
+      ...expertParts({ count: experts, size, hiddenSize }, usualExpertNames, {
+        prefix: 'mlp.experts',
+        transposed: defaults.transposed ?? false,
+      }),
     ],
   };
 }

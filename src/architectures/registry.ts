@@ -27,6 +27,7 @@ import { internlm3 } from './internlm3';
 import { llama } from './llama';
 import { llamaEmbed } from './llamaEmbed';
 import { mamba2 } from './mamba2';
+import { mistral3 } from './mistral3';
 import { mixtral } from './mixtral';
 import { olmo2 } from './olmo2';
 import { phi2 } from './phi2';
@@ -35,6 +36,7 @@ import { qwen2 } from './qwen2';
 import { qwen2moe } from './qwen2moe';
 import { qwen3 } from './qwen3';
 import { qwen3moe } from './qwen3moe';
+import { qwen2vl, qwen3vl, qwen3vlmoe } from './qwenVl';
 import { qwen35, qwen35moe } from './qwen35';
 import { qwen3next } from './qwen3next';
 import { seedOss } from './seedOss';
@@ -47,6 +49,7 @@ import { stated } from '../model/statedValue';
 export const architectures: readonly ArchitectureDescription[] = [
   llama,
   llamaEmbed,
+  mistral3,
   mixtral,
   gemma,
   gemma2,
@@ -57,6 +60,9 @@ export const architectures: readonly ArchitectureDescription[] = [
   qwen2moe,
   qwen3,
   qwen3moe,
+  qwen2vl,
+  qwen3vl,
+  qwen3vlmoe,
   qwen3next,
   qwen35,
   qwen35moe,

@@ -79,9 +79,29 @@ export function ropeParameters(config: ConfigReader): ConfigReader | undefined {
   );
 }
 
-/** `rope_type`, or `type` in older files; "default" when there is no scaling. */
+/**
+ * `rope_type`, or `type` in older files; "default" when there is no scaling. "mrope" is none either: texts rotate as usual, and what differs
+ * for images is in `mrope_section`.
+ */
 export function ropeKind(parameters: ConfigReader | undefined): string {
-  return parameters?.text('rope_type', parameters.text('type', 'default')) ?? 'default';
+  const kind = parameters?.text('rope_type', parameters.text('type', 'default')) ?? 'default';
+  return kind === 'mrope' ? 'default' : kind;
+}
+
+/**
+ * How many pairs of a head turn by the position in time, height and width of an image. Texts have the same position in all of them.
+ * @param fallback where config.json may leave it out.
+ */
+export function ropeSections(config: ConfigReader, fallback?: readonly number[]): KeyValue {
+  const parameters = ropeParameters(config);
+  parameters?.known('mrope_interleaved', 'type', 'rope_type');
+  const stated = parameters?.numbers('mrope_section') ?? fallback;
+  if (!stated || stated.length > 4)
+    throw (parameters ?? config).wrong('mrope_section', 'a list of at most four numbers is needed');
+  return {
+    ...{ key: 'rope.dimension_sections', type: 'array', elementType: 'i32' },
+    values: [...stated, 0, 0, 0, 0].slice(0, 4),
+  };
 }
 
 function readScaling(parameters: ConfigReader | undefined, shape: RopeShape): RopeScaling {

@@ -1,4 +1,5 @@
 import type { TensorDescriptor } from '../protocol/model';
+import { plural } from '../protocol/words';
 import type { Conversion } from './description';
 
 /** What wrappers of training code put before tensors' names, and between their parts. */
@@ -14,9 +15,14 @@ export class Sources {
   private readonly byName = new Map<string, TensorDescriptor>();
   private readonly used = new Set<string>();
   private readonly stripped = new Set<string>();
+  /** Tensors of parts that are left out, by the part. */
+  private readonly apart = new Map<string, string[]>();
   private cacheScales = 0;
 
-  constructor(tensors: readonly TensorDescriptor[], { prefixes = [], ignored = [] }: Conversion) {
+  constructor(
+    tensors: readonly TensorDescriptor[],
+    { prefixes = [], ignored = [], leftOut = {} }: Conversion,
+  ) {
     const withoutPrefix = (name: string): string =>
       name.slice(prefixes.find((text) => name.startsWith(text))?.length ?? 0);
     const names = new Set(tensors.map(({ name }) => withoutPrefix(name)));
@@ -27,6 +33,11 @@ export class Sources {
       const bare = withoutPrefix(usual.slice(before.length).replaceAll(innerWrapper, ''));
       const name = bare !== usual && !names.has(bare) && !this.byName.has(bare) ? bare : usual;
       if (ignored.some((pattern) => pattern.test(name))) continue;
+      const part = Object.keys(leftOut).find((key) => leftOut[key]!.test(name));
+      if (part !== undefined) {
+        this.apart.set(part, [...(this.apart.get(part) ?? []), tensor.name]);
+        continue;
+      }
       if (cacheScale.test(name)) {
         this.cacheScales += 1;
         continue;
@@ -42,8 +53,13 @@ export class Sources {
       (prefix) =>
         `Tensor names contain "${prefix}", which was removed: without it, they are the names of this architecture.`,
     );
-    if (this.cacheScales === 0) return prefixes;
+    const parts = [...this.apart].map(
+      ([part, [first, ...others]]) =>
+        `The ${part} is left out: "${first}"${others.length > 0 ? ` and ${plural(others.length, 'more tensor')}` : ''}.`,
+    );
+    if (this.cacheScales === 0) return [...parts, ...prefixes];
     return [
+      ...parts,
       ...prefixes,
       `${this.cacheScales} scales of a cache of keys and values in FP8 are left out: keys and values are kept in full precision.`,
     ];

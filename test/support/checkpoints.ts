@@ -31,6 +31,16 @@ import { gptOss, gptOssPlain } from './gptOssCheckpoints';
 import { graniteCheckpoints } from './graniteCheckpoints';
 import { hybridCheckpoints } from './hybridCheckpoints';
 import { olderCheckpoints } from './olderCheckpoints';
+import {
+  ministral3,
+  mistral3,
+  mistralSmall,
+  qwen25vl,
+  qwen2vl,
+  qwen3vl,
+  qwen3vlmoe,
+  smolVlm,
+} from './wrappedCheckpoints';
 import { simpleCheckpoints } from './simpleCheckpoints';
 
 const llama3Scaling = {
@@ -455,6 +465,14 @@ export const checkpoints: Readonly<Record<string, CheckpointSpec>> = {
   'glm 4.5': glm4moe(true),
   'glm 4.5 air': glm4moe(false),
   'glm 4.7 flash': glmLite(),
+  mistral3,
+  'mistral 3, the language part alone': ministral3,
+  'mistral small': mistralSmall,
+  qwen2vl,
+  'qwen 2.5 vl': qwen25vl,
+  qwen3vl,
+  qwen3vlmoe,
+  smolvlm: smolVlm,
   'gpt-oss': gptOss,
   'gpt-oss, experts as plain numbers': gptOssPlain,
 };

@@ -17,7 +17,12 @@ interface UnitBytes {
 const inverses: Partial<Record<Unit['order'], (unit: UnitBytes) => void>> = {
   interleave: separate,
   transpose: ({ from, to, rows, weightBytes, name }) =>
-    transpose(from, to, { rows, first: 0, step: 1, weightBytes, name }),
+    transpose(from, to, {
+      rows,
+      columns: { first: 0, count: from.length / rows / weightBytes },
+      weightBytes,
+      name,
+    }),
 };
 
 /** Whether rows in this order can be put back. */

@@ -40,7 +40,7 @@ export function attention(parts: GraphParts, block: BlockShape, tokens: Span | S
         : rotate(parts, block, tokens, separate, count);
     return block.normsRotated ? parts.norm(rotated, norm) : rotated;
   };
-  const query = turned(projected.query, heads, 'attn_q_norm');
+  const query = tempered(parts, block, tokens, turned(projected.query, heads, 'attn_q_norm'));
   const key = turned(projected.key, kvHeads, 'attn_k_norm');
   const value = split(parts, block, tokens, projected.value, kvHeads);
   const attended =
@@ -50,6 +50,36 @@ export function attention(parts: GraphParts, block: BlockShape, tokens: Span | S
   const joined = ops.reshape(ops.transpose(attended, [0, 2, 1, 3]), [-1, heads * headSize]);
   return heads === block.kvHeads ? givenByValues(parts, block, joined) : joined;
 }
+
+/** Queries `[windows, heads, length, headSize]` times the factor of their position, where any position has another than 1. */
+function tempered(
+  parts: GraphParts,
+  { temperature }: BlockShape,
+  tokens: Span | Sequence,
+  query: Value,
+): Value {
+  if (!temperature) return query;
+  const { ops } = parts;
+  const { scale, length } = temperature;
+  const factors = (positions: number): Float32Array =>
+    Float32Array.from(
+      { length: positions },
+      (_, position) => 1 + scale * Math.log(1 + Math.floor(position / length)),
+    );
+  if (tokens instanceof Sequence)
+    return ops.mul(query, tokens.byPosition(`temperature ${scale} ${length}`, factors));
+  const positions = tokens.positions ?? tokens.length;
+  if (positions <= length) return query;
+  const [table] = parts.once('temperature', () => [
+    ops.graph.table('temperature', [positions, 1], factors(positions)),
+  ]);
+  if (tokens.positions === undefined) return ops.mul(query, table!);
+  return ops.mul(query, ops.graph.node('Gather', [table!, positionOf(parts)], { axis: 0 }));
+}
+
+/** Input of a graph that takes one more token. */
+const positionOf = (parts: GraphParts): Value =>
+  parts.once('position', () => [parts.ops.graph.input('position', [1], 'I64')])[0]!;
 
 /** Each channel of the result is a weighted mean of a channel of the values, where no heads share them. */
 function givenByValues(parts: GraphParts, { heads, kvHeads, headSize }: BlockShape, x: Value): Value {
@@ -121,10 +151,7 @@ function rotate(parts: GraphParts, block: BlockShape, span: Span, x: Value, head
   const { cos, sin } = rotationTables(rotation, positions);
   const dims = [positions, rotation.dimensions / 2];
   const tables = parts.once('rotation', () => [graph.table('cos', dims, cos), graph.table('sin', dims, sin)]);
-  const start =
-    span.positions !== undefined
-      ? parts.once('position', () => [graph.input('position', [1], 'I64')])[0]!
-      : graph.ints([0]);
+  const start = span.positions !== undefined ? positionOf(parts) : graph.ints([0]);
   return graph.node(
     'RotaryEmbedding',
     [x, start, ...tables],

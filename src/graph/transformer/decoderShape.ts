@@ -36,6 +36,8 @@ export interface BlockShape {
   readonly scoreCap?: number;
   /** Factor of what the attention and the feed-forward network add; that of experts is part of their shares. */
   readonly addedScale?: number;
+  /** Queries are multiplied by 1 + scale · ln(1 + ⌊position / length⌋). */
+  readonly temperature?: { readonly scale: number; readonly length: number };
   /** Positions that a query sees, itself included; all earlier ones when absent. */
   readonly window?: number;
   /** Absent in layers without positions. */
@@ -171,6 +173,7 @@ function blockShape(index: number, decoder: Numbers, parts: Parts, rotation: Rot
       1 / Math.sqrt(count === traits.largeBlocks ? Math.trunc(hiddenSize / heads) : headSize),
     ...(addedScale === undefined ? {} : { addedScale }),
     ...(scoreCap > 0 ? { scoreCap } : {}),
+    ...temperatureOf(decoder),
     ...(window === undefined ? {} : { window }),
     ...(rotatesAt(index, decoder, window) ? { rotation: rotation(window !== undefined) } : {}),
     ...(traits.normsRotated ? { normsRotated: true } : {}),
@@ -194,6 +197,17 @@ const normNames = ({
   feedForwardNorm === undefined
     ? { afterAttention: 'post_attention_norm', beforeFeedForward: 'ffn_norm' }
     : { beforeFeedForward: feedForwardNorm };
+
+/** @throws QuantscopeError MODEL_FILE for a factor of queries without the length that it depends on. */
+function temperatureOf({ number, file }: Numbers): Pick<BlockShape, 'temperature'> {
+  const scale = number('attention.temperature_scale', 0);
+  if (scale === 0) return {};
+  const length = number('attention.temperature_length', number('rope.scaling.original_context_length', 0));
+  if (length > 0) return { temperature: { scale, length } };
+  const message =
+    'Queries are scaled by position ("attention.temperature_scale"), but the file does not say from which length on.';
+  throw new QuantscopeError('MODEL_FILE', message, { file });
+}
 
 /** Positions that a layer sees: by the checkpoint, else by the keys of the architectures whose windows GGUF expresses. */
 function windowAt(index: number, { traits, number, window }: Numbers): number | undefined {

@@ -121,8 +121,8 @@ export class GraphSources {
   ): NamedSource {
     const prefix = `blk.${block.index}.`;
     const rounding = this.roundingOf(prefix);
-    const { tensors, rotation, window, scale, scoreCap, addedScale } = block;
-    const alike = [kind, taps, window, scale, scoreCap, addedScale, rotation && [...rotation.frequencies]];
+    const { index: _, tensors, rotation, ...numbers } = block;
+    const alike = [kind, taps, numbers, rotation && [...rotation.frequencies]];
     const parts = [...tensors].map(([part, shape]) => [part, shape, rounding?.(part)]);
     return {
       name: `${name} ${JSON.stringify(taps) ?? ''}`,

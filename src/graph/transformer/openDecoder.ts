@@ -117,7 +117,7 @@ function rotations(
       `The key "${view.architecture}.rope.dimension_count" is ${dimensions}; it must be even and at most the head size ${headSize}.`,
       { file },
     );
-  const attentionFactor = number('rope.scaling.attn_factor', 0);
+  const attentionFactor = number('rope.scaling.attn_factor', 1) / yarnDivisor(view, number);
   const settings: RotationSettings = {
     order: weights.halvesRotate ? 'halves' : forwardOf(view.architecture, file).rotation,
     dimensions,
@@ -131,6 +131,17 @@ function rotations(
   if (localTheta === 0) return () => global;
   const local = rotationOf({ ...settings, theta: localTheta, scaling: undefined });
   return (isLocal) => (isLocal ? local : global);
+}
+
+/** What llama.cpp divides the magnitude of YaRN by: that of another factor of its logarithm (DeepSeek's generalisation). */
+function yarnDivisor(
+  { architecture, value }: GgufView,
+  number: (key: string, fallback: number) => number,
+): number {
+  const factor = number('rope.scaling.factor', 1);
+  const multiplier = number('rope.scaling.yarn_log_multiplier', 0);
+  if (value(`${architecture}.rope.scaling.type`) !== 'yarn' || multiplier === 0 || factor <= 1) return 1;
+  return 1 + 0.1 * multiplier * Math.log(factor);
 }
 
 /** Theta of layers with a window, where files of an architecture need not say it. */

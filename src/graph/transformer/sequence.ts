@@ -146,6 +146,17 @@ export class Sequence {
     return this.once('positions', () => this.ops.graph.input('position_ids', shape, 'I64'));
   }
 
+  /** A number of each token by its position, `[batch, 1, sequence, 1]`. */
+  byPosition(name: string, numbers: (positions: number) => Float32Array): Value {
+    return this.once(name, () => {
+      const { graph } = this.ops;
+      const { context } = this.options;
+      const table = this.options.table(name.replaceAll(' ', '.'), [context, 1], numbers(context));
+      const rows = graph.node('Gather', [table, this.positions()], { axis: 0 });
+      return graph.node('Unsqueeze', [rows, graph.ints([1])]);
+    });
+  }
+
   /** Cosines and sines of the tokens' positions, `[batch, 1, sequence, pairs]`. */
   private angles(rotation: Rotation): { cos: Value; sin: Value } {
     const known = this.rotations.indexOf(rotation);

@@ -12,6 +12,8 @@ export interface AttentionOptions {
   readonly reach?: number;
   /** c · tanh(score / c). */
   readonly softcap?: number;
+  /** Factor of the scores of the query at a position. */
+  readonly factorAt?: (position: number) => number;
   /** One more score of each head, whose share is lost. */
   readonly sinks?: Vector | undefined;
 }
@@ -25,14 +27,14 @@ export function attend(
   queries: readonly Heads[],
   keys: readonly Heads[],
   values: readonly Heads[],
-  { scale, window = Infinity, reach, softcap, sinks }: AttentionOptions = {},
+  { scale, window = Infinity, reach, softcap, sinks, factorAt }: AttentionOptions = {},
 ): Vector[] {
   return queries.map((heads, position) => {
     const first = Math.max(0, position - (reach ?? window - 1));
     const last = Math.min(queries.length - 1, position + (reach ?? 0));
     const outputs = heads.map((query, head) => {
       const shared = Math.floor((head * keys[0]!.length) / heads.length);
-      const factor = scale ?? 1 / Math.sqrt(query.length);
+      const factor = (scale ?? 1 / Math.sqrt(query.length)) * (factorAt?.(position) ?? 1);
       const scores = Float64Array.from({ length: last - first + 1 }, (_, i) => {
         const key = keys[first + i]![shared]!;
         const score = factor * query.reduce((sum, value, j) => sum + value * key[j]!, 0);

@@ -41,8 +41,8 @@ export class Checkpoint {
 
   /** Classes without a head leave the prefix out; multimodal ones have another. */
   private named(name: string): Tensor | undefined {
-    const prefixes = ['model.', '', 'model.language_model.'];
-    const names = prefixes.map((prefix) => name.replace(/^model\./, prefix));
+    const prefixes = ['model.', '', 'model.language_model.', 'language_model.model.', 'model.text_model.'];
+    const names = [...prefixes.map((prefix) => name.replace(/^model\./, prefix)), `language_model.${name}`];
     return names.map((candidate) => this.tensors.get(candidate)).find((tensor) => tensor !== undefined);
   }
 

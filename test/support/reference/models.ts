@@ -32,6 +32,7 @@ import {
 import { simpleModels } from './simpleModels';
 import { add, layerNorm, multiply, rowsOf, scale, type Tensor, type Vector } from './math';
 import { rotationOf, turnedOf } from './rope';
+import { tempered, transposedExperts } from './wrapped';
 
 /** Logits of every position of a text, by the definitions of transformers' modeling files. */
 export function referenceLogits(checkpoint: Checkpoint, tokens: readonly number[]): Vector[] {
@@ -466,6 +467,14 @@ const models: Readonly<Record<string, (checkpoint: Checkpoint, textLength: numbe
   PhiForCausalLM: phi2,
   GPT2LMHeadModel: gpt2,
   GPTNeoXForCausalLM: gptNeoX,
+  Mistral3ForConditionalGeneration: (checkpoint) => llama(checkpoint, () => tempered(checkpoint)),
+  Ministral3ForCausalLM: (checkpoint) => llama(checkpoint, () => tempered(checkpoint)),
+  Qwen2VLForConditionalGeneration: (checkpoint) => llama(checkpoint),
+  Qwen2_5_VLForConditionalGeneration: (checkpoint) => llama(checkpoint),
+  Qwen3VLForConditionalGeneration: (checkpoint) => llama(checkpoint, headNorms(checkpoint)),
+  Qwen3VLMoeForConditionalGeneration: (checkpoint) =>
+    llama(checkpoint, headNorms(checkpoint), (prefix) => transposedExperts(checkpoint, `${prefix}.mlp`)),
+  SmolVLMForConditionalGeneration: (checkpoint) => llama(checkpoint),
   GlmForCausalLM: (checkpoint) => decoder(checkpoint, (_, prefix) => glmBlock(checkpoint, prefix)),
   Glm4ForCausalLM: (checkpoint) => decoder(checkpoint, (_, prefix) => glmBlock(checkpoint, prefix)),
   Glm4MoeForCausalLM: (checkpoint) =>

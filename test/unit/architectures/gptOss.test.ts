@@ -92,7 +92,7 @@ describe('gpt-oss conversion', () => {
     expect(named('blk.0.ffn_up_exps.weight')).toMatchObject({
       shape: [4, 96, 64],
       columns: 96,
-      unit: { rows: 64, order: 'transpose', columns: { first: 1, step: 2 } },
+      unit: { rows: 64, order: 'transpose', columns: { first: 1, count: 96, step: 2 } },
     });
     expect(named('blk.0.ffn_down_exps.weight')?.unit).toEqual({ rows: 96, order: 'transpose' });
     expect(named('blk.0.ffn_up_exps.bias')?.pieces).toMatchObject([{ firstRow: 1, rows: 384, step: 2 }]);

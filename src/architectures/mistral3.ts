@@ -1,0 +1,84 @@
+import type { KeyValue } from '../model/keyValue';
+import type { ConfigReader } from './configReader';
+import {
+  attentionParts,
+  blockRules,
+  decoderKeyValues,
+  gatedParts,
+  normParts,
+  outerParts,
+  partRules,
+  readDecoder,
+  rmsEpsilon,
+  tiedOutput,
+  usualIgnored,
+  type Decoder,
+} from './decoder';
+import type { ArchitectureDescription } from './description';
+import { f32, u32 } from './keyValues';
+import { ropeParameters, ropeTensors } from './rope';
+import { windowWithoutKey } from './slidingWindow';
+import { textPart } from './textPart';
+
+/**
+ * Mistral Small 3.1 and later, Ministral 3, Devstral 2, Magistral: llama, whose queries may grow with the logarithm of the position beyond the
+ * context length of the training, as in Llama 4.
+ */
+export const mistral3: ArchitectureDescription = {
+  name: 'mistral3',
+  family: 'Mistral Small 3.1 and later, Ministral 3, Devstral 2, Magistral (text)',
+  classes: { Mistral3ForConditionalGeneration: 'mistral3', Ministral3ForCausalLM: 'ministral3' },
+  forward: { rotation: 'pairs', activation: 'silu' },
+  convert(whole) {
+    const { config, tied, prefixes, leftOut } = textPart(whole);
+    config.expect('hidden_act', 'silu', 'silu');
+    config.expect('model_type', 'ministral3', 'ministral3', 'mistral');
+    const isThird = config.text('model_type', 'ministral3') === 'ministral3';
+    const decoder = {
+      ...readDecoder(config, {
+        blocks: 34,
+        hiddenSize: 4096,
+        feedForwardSize: 14336,
+        heads: 32,
+        kvHeads: 8,
+        ...(isThird ? { headSize: 128 } : {}),
+        contextLength: 262_144,
+        ropeTheta: 1_000_000,
+      }),
+      tied,
+    };
+    return {
+      ...{ prefixes, leftOut, ignored: usualIgnored },
+      ...tiedOutput(decoder),
+      ...windowWithoutKey(config, decoder),
+      keyValues: [
+        ...decoderKeyValues(decoder),
+        rmsEpsilon(config, 1e-5),
+        ...temperatureKeyValues(config, decoder),
+      ],
+      computed: ropeTensors(decoder.rope),
+      tensors: [
+        ...partRules(outerParts(decoder)),
+        blockRules('layers', decoder.blocks, () => [
+          ...normParts(decoder),
+          ...attentionParts(decoder, { interleaved: true }),
+          ...gatedParts(decoder),
+        ]),
+      ],
+    };
+  },
+};
+
+/** llama.cpp takes the length from the one before the stretch of the rotary frequencies. */
+function temperatureKeyValues(config: ConfigReader, { contextLength, rope }: Decoder): KeyValue[] {
+  const parameters = ropeParameters(config);
+  parameters?.known('max_position_embeddings');
+  const scale = parameters?.numberUnlessZero('llama_4_scaling_beta');
+  if (parameters === undefined || scale === undefined) return [];
+  const length = parameters.integer('original_max_position_embeddings', contextLength);
+  const isStated = rope.scaling.kind === 'yarn';
+  return [
+    f32('attention.temperature_scale', scale),
+    ...(isStated ? [] : [u32('rope.scaling.original_context_length', length)]),
+  ];
+}
