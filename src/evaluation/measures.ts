@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Decoder } from '../graph/transformer/decoder';
-import { bytesPerToken, type DecoderShape } from '../graph/transformer/decoderShape';
+import { bytesPerToken } from '../graph/transformer/decoderBytes';
+import type { DecoderShape } from '../graph/transformer/decoderShape';
 import { Generation } from '../graph/transformer/generation';
 import { loadNative } from '../native';
 import type { RunMeasures } from '../protocol/evaluation';

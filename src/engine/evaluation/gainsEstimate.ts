@@ -7,7 +7,7 @@ import { sumLogits } from '../../evaluation/scoring';
 import { throwIfCancelled } from '../../model/errors';
 import type { Model } from '../../model/model';
 import { matrixOf } from '../../model/rows';
-import { blockBytes } from '../../graph/transformer/decoderShape';
+import { blockBytes } from '../../graph/transformer/decoderBytes';
 import { greatestOf } from '../../protocol/extremes';
 import {
   curvatureWork,

@@ -1,6 +1,6 @@
 import { peakMemory } from '../../evaluation/measures';
 import type { Decoder } from '../../graph/transformer/decoder';
-import { blockBytes } from '../../graph/transformer/decoderShape';
+import { blockBytes } from '../../graph/transformer/decoderBytes';
 import { openDecoder } from '../../graph/transformer/openDecoder';
 import type { Model } from '../../model/model';
 import type { EvaluationParams, RunMeasures } from '../../protocol/evaluation';

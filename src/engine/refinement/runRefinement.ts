@@ -3,7 +3,7 @@ import { exportGguf } from '../../exporter/exportGguf';
 import { originOf } from '../../exporter/origin';
 import { inputsOfModels, type Inputs } from '../../files/inputs';
 import { greatestOf } from '../../protocol/extremes';
-import { blockBytes } from '../../graph/transformer/decoderShape';
+import { blockBytes } from '../../graph/transformer/decoderBytes';
 import { openModel } from '../../layouts/openModel';
 import { wallClock, type Clock } from '../evaluation/gainsEstimate';
 import { stepPasses } from '../../evaluation/passWork';

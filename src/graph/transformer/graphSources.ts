@@ -121,7 +121,8 @@ export class GraphSources {
   ): NamedSource {
     const prefix = `blk.${block.index}.`;
     const rounding = this.roundingOf(prefix);
-    const { index: _, tensors, rotation, ...numbers } = block;
+    const { tensors, rotation } = block;
+    const numbers = { ...block, index: undefined, tensors: undefined, rotation: undefined };
     const alike = [kind, taps, numbers, rotation && [...rotation.frequencies]];
     const parts = [...tensors].map(([part, shape]) => [part, shape, rounding?.(part)]);
     return {

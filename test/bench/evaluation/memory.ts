@@ -2,7 +2,7 @@ import { peakMemory, resetPeakMemory } from '../../../src/evaluation/measures';
 import { GraphBuilder } from '../../../src/graph/onnxWriter';
 import { createSession } from '../../../src/graph/session';
 import type { Decoder } from '../../../src/graph/transformer/decoder';
-import { blockBytes } from '../../../src/graph/transformer/decoderShape';
+import { blockBytes } from '../../../src/graph/transformer/decoderBytes';
 import { floatTensor, type Placement } from '../../../src/graph/transformer/graphLoader';
 import { openDecoder } from '../../../src/graph/transformer/openDecoder';
 import { openModel } from '../../../src/layouts/openModel';

@@ -2,13 +2,8 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { ConvertedTensor } from '../../../../src/architectures/convertedTensor';
 import { ggufView, type GgufView } from '../../../../src/architectures/ggufView';
-import {
-  blockBytes,
-  bytesPerToken,
-  decoderShape,
-  modelBytes,
-  type DecoderShape,
-} from '../../../../src/graph/transformer/decoderShape';
+import { blockBytes, bytesPerToken, modelBytes } from '../../../../src/graph/transformer/decoderBytes';
+import { decoderShape, type DecoderShape } from '../../../../src/graph/transformer/decoderShape';
 import { rotationOf } from '../../../../src/graph/transformer/rotation';
 import { openModel } from '../../../../src/layouts/openModel';
 import { sampleFolder, temporaryFolder } from '../../../support/files';

@@ -1,0 +1,24 @@
+import type { BlockShape, DecoderShape } from './decoderShape';
+
+/** Bytes of the weights that a block computes with at a time, in float32, with one of its experts. */
+export const blockBytes = (block: BlockShape): number => weightBytes(block, 1);
+
+/** Bytes of all weights in float32, without the embedding matrix, whose rows are looked up. */
+export function modelBytes({ blocks, vocabulary, hiddenSize }: DecoderShape): number {
+  const all = blocks.map((block) => weightBytes(block, block.experts?.count ?? 1));
+  return all.reduce((sum, bytes) => sum + bytes, 4 * vocabulary * hiddenSize);
+}
+
+/** Bytes of the weights in float32 that one more token of a text goes through: counting only the chosen experts. */
+export function bytesPerToken({ blocks, vocabulary, hiddenSize }: DecoderShape): number {
+  const all = blocks.map((block) => weightBytes(block, block.experts?.used ?? 1));
+  return all.reduce((sum, bytes) => sum + bytes, 4 * vocabulary * hiddenSize);
+}
+
+/** @param ofExperts so many of the experts count. */
+function weightBytes({ tensors, experts }: BlockShape, ofExperts: number): number {
+  return [...tensors].reduce((sum, [part, shape]) => {
+    const bytes = shape.reduce((product, size) => product * size, 4);
+    return sum + (experts && part.includes('_exps.') ? (bytes * ofExperts) / experts.count : bytes);
+  }, 0);
+}
