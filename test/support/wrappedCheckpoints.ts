@@ -30,7 +30,9 @@ const wrapped = (
   { config, shapes }: CheckpointSpec,
   { class: name, type, prefix, head = '', vision, config: more = {} }: Wrapper,
 ): CheckpointSpec => {
-  const { architectures: _, tie_word_embeddings: tied, ...text } = config;
+  const outside = new Set(['architectures', 'tie_word_embeddings']);
+  const text = Object.fromEntries(Object.entries(config).filter(([key]) => !outside.has(key)));
+  const tied = config['tie_word_embeddings'];
   const renamed = Object.entries(shapes).map(([tensor, shape]) => [
     tensor.startsWith('model.') ? tensor.replace('model.', prefix) : `${head}${tensor}`,
     shape,
