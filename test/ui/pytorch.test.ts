@@ -53,7 +53,11 @@ describe.skipIf(!hasServer)('PyTorch files in the editor', () => {
   it('are converted to safetensors, which opens', async () => {
     await open('pytorch_model-old.bin');
     await runCommand(page, 'Quantscope: Convert to Safetensors…');
+    await page.getByText('Every tensor is copied bit by bit.').click({ timeout: wait });
+    await page.getByText('The weights alone.').click({ timeout: wait });
     await acceptFile(page);
+    await page.getByText('1 tensor, 16 B in 1 file.').waitFor({ timeout: wait });
+    await page.getByRole('button', { name: 'Convert', exact: true }).click();
     await page
       .getByRole('treeitem', { name: 'pytorch_model-old.safetensors', exact: true })
       .dblclick({ timeout: wait });

@@ -1,77 +1,116 @@
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import * as vscode from 'vscode';
 import { QuantscopeError } from '../../model/errors';
-import type { ConvertResult } from '../../protocol/convert';
+import type { ConvertParams, ConvertResult, ConvertSettings } from '../../protocol/convert';
 import { plural, size } from '../../protocol/words';
 import { commands } from '../contributions';
+import { formChoices, previewText, settingsChoices, type Choice, type ConvertForm } from '../convertChoices';
 import { messageOf } from '../host';
 import type { ModelSession } from '../modelSession';
+import { freeFolder } from '../paths';
 import type { Services } from '../services';
 import { wholeSession, type ModelArgument } from './targets';
 import { withProgress } from './withProgress';
 
-/** Arguments that other code may pass; with `out` no dialog is shown. */
-type ConvertArgument = ModelArgument & { readonly out?: string };
+/** Arguments that other code may pass; with `out` nothing is asked. */
+type ConvertArgument = ModelArgument & { readonly settings?: ConvertSettings; readonly out?: string };
 
-/** Convert to Safetensors…: the tensors of PyTorch files, bit by bit, in a file that cannot hold code. */
+/** Convert to Safetensors…: what is done to the weights and in which form in quick picks, the place, then what it would be. */
 export function registerConvert(services: Services): vscode.Disposable {
   return vscode.commands.registerCommand(
     commands.convertToSafetensors,
-    async (argument?: ConvertArgument) => {
+    async (argument?: ConvertArgument): Promise<ConvertResult | undefined> => {
       const session = await wholeSession(services, argument);
-      if (!session || !(await isPytorch(services, session))) return undefined;
-      const out = argument?.out ?? (await askTarget(session));
-      return out === undefined ? undefined : convert(services, session, out);
+      if (!session) return undefined;
+      const params =
+        argument?.out === undefined
+          ? await ask(services, session)
+          : { ...session.ref, ...argument.settings, out: argument.out };
+      return params && convert(services, params);
     },
   );
 }
 
-/** Tells the user where there is nothing to convert, before anything is asked. */
-async function isPytorch({ notices }: Services, session: ModelSession): Promise<boolean> {
+/** @returns undefined when the user cancelled, or a notice has said why it is not possible. */
+async function ask(services: Services, session: ModelSession): Promise<ConvertParams | undefined> {
   await session.ensureLoaded();
-  const format = session.description?.format;
-  if (format === 'pytorch') return true;
-  if (format !== undefined)
-    void notices.error(`This model is ${format}: only PyTorch files are converted to safetensors.`);
-  return false;
+  if (!session.description) return undefined;
+  const settings = await pick('Convert to Safetensors: weights', settingsChoices(session.description));
+  if (!settings) return undefined;
+  const form = await pick('Convert to Safetensors: files', formChoices);
+  const out = form && (await askTarget(session, form, settings));
+  if (out === undefined) return undefined;
+  const params = { ...session.ref, ...settings, ...(form === 'single' ? { single: true } : {}), out };
+  return (await isConfirmed(services, params)) ? params : undefined;
 }
 
-async function askTarget(session: ModelSession): Promise<string | undefined> {
-  const target = await vscode.window.showSaveDialog({
-    defaultUri: vscode.Uri.file(join(session.folder, `${session.fileName}.safetensors`)),
-    filters: { Safetensors: ['safetensors'] },
-    title: 'Convert to Safetensors',
+async function pick<T>(title: string, choices: readonly Choice<T>[]): Promise<T | undefined> {
+  const picked = await vscode.window.showQuickPick([...choices], {
+    ...{ title, matchOnDetail: true },
+    ignoreFocusOut: true, // the page takes the focus back between two of them
   });
+  return picked?.value;
+}
+
+async function askTarget(
+  session: ModelSession,
+  form: ConvertForm,
+  { dtype }: ConvertSettings,
+): Promise<string | undefined> {
+  const name = `${session.fileName}${dtype === undefined ? '' : `-${dtype}`}`;
+  const file = vscode.Uri.file(join(session.folder, `${name}.safetensors`));
+  // No results go into the folder of a checkpoint.
+  const beside = session.description?.format === 'gguf' ? session.folder : dirname(session.folder);
+  const folder = vscode.Uri.file(freeFolder(join(beside, `${name}-safetensors`)));
+  const target = await vscode.window.showSaveDialog(
+    form === 'file'
+      ? { defaultUri: file, filters: { Safetensors: ['safetensors'] }, title: 'Convert to Safetensors' }
+      : { defaultUri: folder, title: 'Folder for the checkpoint' },
+  );
   return target?.fsPath;
 }
 
+/** The dry run: what would be written, which the user confirms. */
+async function isConfirmed(services: Services, params: ConvertParams): Promise<boolean> {
+  try {
+    const preview = await services.engine.call('model/convertPreview', params);
+    const start = 'Convert';
+    const options = { modal: true, detail: previewText(preview) };
+    const message = `Convert to ${basename(params.out)}?`;
+    return (await vscode.window.showInformationMessage(message, options, start)) === start;
+  } catch (error) {
+    tell(services, error);
+    return false;
+  }
+}
+
 /** @returns undefined when it was cancelled or failed; a notice has said why. */
-async function convert(
-  { engine, notices, log, start }: Services,
-  session: ModelSession,
-  out: string,
-): Promise<ConvertResult | undefined> {
+async function convert(services: Services, params: ConvertParams): Promise<ConvertResult | undefined> {
+  const { engine, start } = services;
   try {
     const result = await withProgress('Convert to Safetensors', (call) =>
-      engine.call(
-        'model/convert',
-        { ...session.ref, out },
-        { ...call, title: `Convert to ${basename(out)}` },
-      ),
+      engine.call('model/convert', params, { ...call, title: `Convert to ${basename(params.out)}` }),
     );
     start(announce(result));
     return result;
   } catch (error) {
-    if (error instanceof QuantscopeError && error.code === 'CANCELLED') return undefined;
-    log.error(`Conversion: ${messageOf(error)}`);
-    void notices.error(`The conversion failed. ${messageOf(error)}`);
+    tell(services, error);
     return undefined;
   }
 }
 
-async function announce({ out, bytes, tensors }: ConvertResult): Promise<void> {
+function tell({ notices, log, start }: Services, error: unknown): void {
+  if (error instanceof QuantscopeError && error.code === 'CANCELLED') return;
+  log.error(`Conversion: ${messageOf(error)}`);
+  start(notices.error(`The conversion failed. ${messageOf(error)}`));
+}
+
+async function announce({ out, bytes, tensors, files, notes }: ConvertResult): Promise<void> {
   const open = 'Open';
-  const message = `Written ${basename(out)}: ${plural(tensors, 'tensor')}, ${size(bytes)}.`;
-  const answer = await vscode.window.showInformationMessage(message, open);
-  if (answer === open) await vscode.commands.executeCommand('vscode.open', vscode.Uri.file(out));
+  const message = [`Written ${basename(out)}: ${plural(tensors, 'tensor')}, ${size(bytes)}.`, ...notes].join(
+    ' ',
+  );
+  if ((await vscode.window.showInformationMessage(message, open)) !== open) return;
+  const first = /\.safetensors$/i.test(out) ? out : join(out, files[0]!);
+  await vscode.commands.executeCommand('vscode.open', vscode.Uri.file(first));
 }

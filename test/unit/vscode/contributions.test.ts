@@ -5,7 +5,7 @@ import { commands, contextKeys, settings, viewTypes } from '../../../src/vscode/
 const { contributes } = packageJson;
 
 /** Commands of the explorer that are about files of one format. */
-const ofOneFormat = new Set<string>([commands.convertToSafetensors, commands.refine, commands.beatFile]);
+const ofOneFormat = new Set<string>([commands.refine, commands.beatFile]);
 
 describe('package.json contributes what the code registers', () => {
   it('commands', () => {
@@ -59,16 +59,5 @@ describe('package.json contributes what the code registers', () => {
   it.each([commands.refine, commands.beatFile])('%s for GGUF files only', (command) => {
     const entries = contributes.menus['explorer/context'].filter((item) => item.command === command);
     expect(entries.map(({ when }) => when)).toEqual(['resourceFilename =~ /\\.gguf$/i']);
-  });
-  it('the conversion for PyTorch files only', () => {
-    const entry = contributes.menus['explorer/context'].find(
-      ({ command }) => command === commands.convertToSafetensors,
-    );
-    const [, pattern = ''] = /=~ \/(.*)\/i/.exec(entry!.when) ?? [];
-    const matches = (name: string): boolean => new RegExp(pattern, 'i').test(name);
-    for (const name of ['pytorch_model.bin', 'm.pt', 'M.PTH', 'run.ckpt', 'pytorch_model.bin.index.json'])
-      expect(matches(name), name).toBe(true);
-    for (const name of ['model.safetensors', 'm.gguf', 'model.safetensors.index.json'])
-      expect(matches(name), name).toBe(false);
   });
 });

@@ -1,0 +1,83 @@
+import type { ConvertPreview, ConvertSettings } from '../protocol/convert';
+import type { ModelDescription } from '../protocol/model';
+import { plural, size } from '../protocol/words';
+
+/** Something to choose from a list. */
+export interface Choice<T> {
+  readonly label: string;
+  readonly detail: string;
+  readonly value: T;
+}
+
+type Described = Pick<ModelDescription, 'format' | 'tensors' | 'quantizedLayout'>;
+
+/** What can be done to the weights of a model, the most usual first. */
+export function settingsChoices({ format, tensors, quantizedLayout }: Described): Choice<ConvertSettings>[] {
+  const isStored = tensors.some(({ stored }) => stored);
+  if (quantizedLayout) return [asTheyAre('Codes and scales are copied.')];
+  const rounded = (settings: ConvertSettings, what: string): Choice<ConvertSettings>[] =>
+    (['bf16', 'f16', 'f32'] as const).map((dtype) => ({
+      label: dtype.toUpperCase(),
+      detail: `${what} ${details[dtype]}`,
+      value: { ...settings, dtype },
+    }));
+  if (isStored)
+    return [
+      asTheyAre('Codes and scales are copied.'),
+      ...rounded({ decode: true }, 'Quantized weights become plain ones.'),
+    ];
+  if (format === 'gguf')
+    return [
+      {
+        label: 'As they are',
+        detail: 'Floats keep their dtypes, blocks become F16; names and config.json of the checkpoint.',
+        value: {},
+      },
+      ...rounded({}, 'Names and config.json of the checkpoint.'),
+      {
+        label: 'Names of GGUF',
+        detail: 'Floats keep their dtypes, blocks become F16; no config.json.',
+        value: { names: 'gguf' },
+      },
+    ];
+  return [asTheyAre('Every tensor is copied bit by bit.'), ...rounded({}, 'All floats in it.')];
+}
+
+const asTheyAre = (detail: string): Choice<ConvertSettings> => ({ label: 'As they are', detail, value: {} });
+
+const details = {
+  bf16: 'The range of F32, 8 bits of precision.',
+  f16: '11 bits of precision, at most 65504; a weight beyond it is an error.',
+  f32: 'Exact for F16 and BF16.',
+} as const;
+
+/** What is written: a folder, in one or several files of weights, or a file. */
+export type ConvertForm = 'folder' | 'single' | 'file';
+
+export const formChoices: readonly Choice<ConvertForm>[] = [
+  {
+    label: 'Folder of a checkpoint',
+    detail: 'Files of at most 5 GB with their index, config.json, tokenizer and all that belongs to it.',
+    value: 'folder',
+  },
+  {
+    label: 'Folder with one file of weights',
+    detail: 'The same; the weights in one file, however large.',
+    value: 'single',
+  },
+  { label: 'One .safetensors file', detail: 'The weights alone.', value: 'file' },
+];
+
+/** What a conversion would write, as sentences. */
+export function previewText({ tensors, files, others, notes }: ConvertPreview): string {
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  const weights = `${plural(tensors.length, 'tensor')}, ${size(bytes)} in ${plural(files.length, 'file')}.`;
+  const dtypes = new Map<string, number>();
+  for (const { from, to } of tensors) {
+    const change = from === to ? to : `${from} → ${to}`;
+    dtypes.set(change, (dtypes.get(change) ?? 0) + 1);
+  }
+  const changes = [...dtypes].map(([change, count]) => `${change}: ${plural(count, 'tensor')}`);
+  const besides = others.length > 0 ? [`Also: ${others.join(', ')}.`] : [];
+  return [weights, `${changes.join(', ')}.`, ...besides, ...notes].join('\n');
+}
