@@ -10,6 +10,7 @@ import { printPython } from '../checkpoint/jsonText';
 import { tensorBytes } from '../safetensorsHeader';
 import type { FloatDtype } from './castNumbers';
 import { torchNames } from './folderFiles';
+import { restoreTokenizer } from './restoreTokenizer';
 import { copied, type ConversionPlan, type PlannedConversion, type RoundedTensor } from './conversionPlan';
 
 /** Dtype of weights in blocks where the settings name none: it has more bits than any of their types. */
@@ -46,11 +47,12 @@ export async function planRestored(
   const { config, tensors } = await restoreCheckpoint(model, signal);
   const planned = tensors.map(({ name, shape, rows }) => rounded(name, shape, rows, dtype));
   const stated = { ...config, torch_dtype: torchNames[mostUsed(planned)] };
+  const tokenizer = await restoreTokenizer(model, signal);
   return {
     tensors: planned,
     isDecoded: true,
-    files: new Map([['config.json', `${printPython(stated)}\n`]]),
-    notes,
+    files: new Map([['config.json', `${printPython(stated)}\n`], ...tokenizer.files]),
+    notes: [...notes, ...tokenizer.notes],
   };
 }
 

@@ -1,5 +1,6 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Tokenizer } from '@huggingface/tokenizers';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { listedClass, sameModel } from '../../../src/architectures/classNames';
 import { configRows } from '../../../src/architectures/restore/configRows';
@@ -14,6 +15,7 @@ import { openModel } from '../../../src/layouts/openModel';
 import type { ConvertDtype, ConvertSettings } from '../../../src/protocol/convert';
 import { checkpoints } from '../../support/checkpoints';
 import { sampleFolder, temporaryFolder } from '../../support/files';
+import { mixedLines } from '../../support/tokenizerLines';
 import { writeCheckpoint } from '../../support/writeCheckpoint';
 
 const folder = temporaryFolder();
@@ -51,14 +53,14 @@ async function weightsOf(path: string): Promise<Map<string, Buffer>> {
   return found;
 }
 
-/** Key-values of the architecture, in the order of the file. */
+/** Key-values of the architecture and the tokenizer, in the order of the file; of lists the first elements. */
 async function keysOf(path: string): Promise<unknown[]> {
   const model = await openModel(path);
   const { metadata } = model.gguf!;
   await model.close();
   const architecture = String(metadata.get('general.architecture')?.scalar);
   return [...metadata].flatMap(([key, { type, scalar, array }]) =>
-    key.startsWith(`${architecture}.`) ? [[key, type, scalar, array?.first]] : [],
+    /^tokenizer\./.test(key) || key.startsWith(`${architecture}.`) ? [[key, type, scalar, array?.first]] : [],
   );
 }
 
@@ -86,9 +88,7 @@ describe('a checkpoint, its GGUF file in F32, and the checkpoint again', () => {
         (tensor) => !/inv_freq$|\.attn\.bias$|attention\.(masked_)?bias$|^layers\.3\.eh_proj/.test(tensor),
       ),
     ).toEqual([]);
-    // With the tokenizer beside it, it exports to the same key-values.
-    for (const file of ['tokenizer.json', 'tokenizer_config.json'])
-      writeFileSync(join(here('-again'), file), readFileSync(join(here(''), file)));
+    // It exports to the same key-values, those of the tokenizer included.
     await toGguf(here('-again'), here('-again.gguf'));
     expect(await keysOf(here('-again.gguf'))).toEqual(await keysOf(here('.gguf')));
   });
@@ -122,6 +122,16 @@ describe('a GGUF file as safetensors', () => {
     expect(own.tensor('model.layers.0.mlp.up_proj.weight').dtype).toBe('F16');
     expect(own.tensor('model.norm.weight').dtype).toBe('F32');
     await own.close();
+  });
+
+  it('has a tokenizer that gives the ids of the original', async () => {
+    const out = join(folder, 'with-tokenizer');
+    await restore(sample, out, {});
+    const read = (path: string): Tokenizer =>
+      new Tokenizer(JSON.parse(readFileSync(join(path, 'tokenizer.json'), 'utf8')) as never, {});
+    const [original, restored] = [read(sampleFolder), read(out)];
+    for (const line of [...mixedLines(), 'a<|endoftext|> b'])
+      expect(restored.encode(line).ids, line).toEqual(original.encode(line).ids);
   });
 
   it('keeps its own names where these are asked for, whatever its architecture', async () => {
