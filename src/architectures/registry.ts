@@ -28,6 +28,7 @@ import { llama } from './llama';
 import { llamaEmbed } from './llamaEmbed';
 import { mamba2 } from './mamba2';
 import { mistral3 } from './mistral3';
+import { minicpm } from './minicpm';
 import { mixtral } from './mixtral';
 import { olmo2 } from './olmo2';
 import { phi2 } from './phi2';
@@ -72,6 +73,7 @@ export const architectures: readonly ArchitectureDescription[] = [
   arcee,
   exaone4,
   hunyuanDense,
+  minicpm,
   commandR,
   deepseek2,
   ernie45,

@@ -54,6 +54,22 @@ const arcee: CheckpointSpec = {
   },
 };
 
+/** Heads of 16: 8 divisors. */
+const longRope = {
+  rope_type: 'longrope',
+  short_factor: Array.from({ length: 8 }, (_, i) => 1 + 0.1 * i),
+  long_factor: Array.from({ length: 8 }, (_, i) => 1 + 2 * i),
+  original_max_position_embeddings: 256,
+};
+
+const minicpm: CheckpointSpec = {
+  config: llamaConfig({
+    ...architecture('MiniCPMForCausalLM', 'minicpm'),
+    ...{ scale_emb: 12, scale_depth: 1.4, dim_model_base: 16, tie_word_embeddings: true },
+  }),
+  shapes: { ...outer(true), ...blocks(2, block()) },
+};
+
 /** Decoders that differ from llama in a few settings. */
 export const simpleCheckpoints: Readonly<Record<string, CheckpointSpec>> = {
   'seed-oss': {
@@ -97,6 +113,8 @@ export const simpleCheckpoints: Readonly<Record<string, CheckpointSpec>> = {
     }),
     shapes: { ...outer(), ...blocks(64, exaone4Block) },
   },
+  minicpm,
+  'minicpm4 with LongRoPE': newer(minicpm, { rope_scaling: longRope }),
   hunyuan,
   'hunyuan with alpha': newer(hunyuan, {
     rope_scaling: { type: 'dynamic', alpha: 1000, factor: 1, beta_fast: 32, beta_slow: 1 },

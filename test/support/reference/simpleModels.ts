@@ -9,8 +9,10 @@ import {
   upDown,
   usualAttention,
   type AttentionParts,
+  type Layer,
   type Model,
 } from './decoder';
+import { scale } from './math';
 import { frequencies, rotationOf } from './rope';
 
 /** Llama's block with changes of its attention. */
@@ -91,12 +93,37 @@ const hunyuan = (checkpoint: Checkpoint): Model => {
   });
 };
 
+/** Factors of embeddings, of what each part adds, and of the states before the output. */
+const minicpm = (checkpoint: Checkpoint): Model => {
+  const share = checkpoint.number('scale_depth') / Math.sqrt(checkpoint.number('num_hidden_layers'));
+  const added: Layer = (x) => scale(x, share);
+  const model = decoder(checkpoint, (_, prefix) =>
+    sequential(
+      attention(usualAttention(checkpoint, `${prefix}.self_attn`)),
+      gated(checkpoint, `${prefix}.mlp`),
+      {
+        beforeAttention: rms(checkpoint, `${prefix}.input_layernorm`),
+        afterAttention: added,
+        beforeMlp: rms(checkpoint, `${prefix}.post_attention_layernorm`),
+        afterMlp: added,
+      },
+    ),
+  );
+  const width = checkpoint.number('hidden_size') / checkpoint.number('dim_model_base');
+  return {
+    ...model,
+    embed: (token, position) => scale(model.embed(token, position), checkpoint.number('scale_emb')),
+    output: (x) => model.output(scale(x, 1 / width)),
+  };
+};
+
 /** By class. */
 export const simpleModels: Readonly<Record<string, (checkpoint: Checkpoint) => Model>> = {
   SeedOssForCausalLM: (checkpoint) => llamaWith(checkpoint),
   InternLM3ForCausalLM: (checkpoint) => llamaWith(checkpoint),
   Ernie4_5ForCausalLM: ernie,
   ArceeForCausalLM: arcee,
+  MiniCPMForCausalLM: minicpm,
   Exaone4ForCausalLM: exaone4,
   HunYuanDenseV1ForCausalLM: hunyuan,
 };

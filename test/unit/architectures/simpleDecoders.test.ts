@@ -128,3 +128,25 @@ describe('hunyuan conversion', () => {
     expect(() => convert('hunyuan', change)).toThrow(message);
   });
 });
+
+describe('minicpm conversion', () => {
+  it('writes the factors, and both lists of divisors of LongRoPE', () => {
+    const converted = convert('minicpm4 with LongRoPE');
+    const values = keyValuesOf(converted);
+    expect(values['minicpm.embedding_scale']).toBe(12);
+    expect(values['minicpm.residual_scale']).toBeCloseTo(1.4 / Math.SQRT2, 12);
+    expect(values['minicpm.logit_scale']).toBe(4);
+    expect(converted.computed.map(({ to }) => to)).toEqual([
+      'rope_factors_long.weight',
+      'rope_factors_short.weight',
+    ]);
+  });
+
+  it('says where sparse attention is left out', () =>
+    expect(convert('minicpm', { sparse_config: { kernel_size: 32 } }).notes).toEqual([
+      expect.stringContaining('turns on sparse attention for long texts ("sparse_config")'),
+    ]));
+
+  it('rejects experts', () =>
+    expect(() => convert('minicpm', { num_experts: 8 })).toThrow(/"num_experts" is 8/));
+});
