@@ -13,7 +13,8 @@ export function modelTable(descriptions: readonly ArchitectureDescription[]): st
   return [head, head.map(() => '---'), ...rows].map(line).join('\n');
 }
 
-function rowOf({ name, family, remark, classes, forward, embeds }: ArchitectureDescription): string[] {
+function rowOf(description: ArchitectureDescription): string[] {
+  const { name, family, remark, notRun, classes, forward, embeds } = description;
   const names = Object.keys(classes);
   const runs = forward === undefined ? 'no' : 'yes';
   return [
@@ -21,6 +22,8 @@ function rowOf({ name, family, remark, classes, forward, embeds }: ArchitectureD
     names.map((className) => `\`${className}\``).join(', '),
     `\`${name}\``,
     ...['yes', runs, runs],
-    [embeds ? why : undefined, remark].filter((note) => note !== undefined).join('; '),
+    [embeds ? why : undefined, notRun?.replace(/\.$/, ''), remark]
+      .filter((note) => note !== undefined)
+      .join('; '),
   ];
 }
