@@ -3,6 +3,8 @@
  * llama.cpp has names for. Line breaks are escaped here, whether a file escapes them or not.
  */
 
+import { regexForm } from './regexForm';
+
 /** Llama 3's; tiktoken calls it cl100k. */
 export const cl100kPattern =
   "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
@@ -57,17 +59,28 @@ export const kimiPattern =
 const superBpePattern = '(?=(\\d{3})+(?!\\d))';
 const digitsFromTheRight = '\\d{1,3}(?=(?:\\d{3})*\\b)';
 const bloomPattern = ' ?[^(\\s|[.,!?…。，、।۔،])]+';
-const gpt2Pattern = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+export const gpt2Pattern =
+  "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
-const splits = (...patterns: readonly string[]): string =>
-  patterns.map((pattern) => `split ${pattern}`).join(', ');
+const bailingPattern =
+  "'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+";
+const exaoneMoePattern =
+  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?(?:\\p{L}\\p{M}*(?: \\p{L}\\p{M}*)*)+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]?|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+";
+const spacesByPowers = [512, 256, 128, 64, 32, 16, 8, 4].map((count) => `\\s{${count}}(?!\\S)|`).join('');
+const jais2Pattern = cl100kPattern.replace('\\s+(?!\\S)|\\s+', `${spacesByPowers}\\s{1,2}(?!\\S)|\\s{1}`);
+const miniCpm5Pattern = cl100kPattern.replace('\\p{N}{1,3}', '\\p{N}+');
+const ufakzekaPattern = qwen2Pattern.replace(/^[^|]*(?:\|'[^|]*)*\|/, '');
 
-/** Steps of a definition, joined, → its name in llama.cpp. `bytes` maps bytes to letters; `words` is GPT-2's pattern. */
+const split = (pattern: string): string => `split ${regexForm(pattern)}`;
+const splits = (...patterns: readonly string[]): string => patterns.map(split).join(', ');
+
+/**
+ * Forms of the steps of a definition, joined, → its name in llama.cpp. A split has the form of its pattern; `bytes` maps bytes to
+ * letters. Models with other names (Grok 2, GLM 4, StarCoder…) have the same definitions, which llama.cpp cuts in the same way.
+ */
 export const knownPreTokenizers: ReadonlyMap<string, string> = new Map([
-  ['words, bytes', 'gpt-2'],
   [`${splits(gpt2Pattern)}, bytes`, 'gpt-2'],
   [`${splits(cl100kPattern)}, bytes`, 'llama-bpe'],
-  // Grok 2 has the same; llama.cpp cuts the same way under both names.
   [`${splits(qwen2Pattern)}, bytes`, 'qwen2'],
   [`${splits(tekkenPattern)}, bytes`, 'tekken'],
   [`${splits(o200kPattern)}, bytes`, 'gpt-4o'],
@@ -77,11 +90,16 @@ export const knownPreTokenizers: ReadonlyMap<string, string> = new Map([
   [`${splits(kimiPattern)}, bytes`, 'kimi-k2'],
   [`${splits(qwen35Pattern)}, bytes`, 'qwen35'],
   [`${splits(seedCoderPattern)}, bytes`, 'seed-coder'],
-  [`${splits(...deepseekPatterns)}, single digits, bytes`, 'deepseek-llm'],
-  [`${splits(...deepseekCoderPatterns)}, single digits, bytes`, 'deepseek-coder'],
+  [`${splits(...deepseekPatterns, '\\p{N}')}, bytes`, 'deepseek-llm'],
+  [`${splits(...deepseekCoderPatterns, '\\p{N}')}, bytes`, 'deepseek-coder'],
   [`${splits(bloomPattern)}, bytes`, 'bloom'],
-  [`${splits(bloomPattern)}, single digits, bytes`, 'viking'],
-  [`digits, ${splits(superBpePattern)}, bytes`, 'superbpe'],
-  ['runs of punctuation, words, bytes, digits, split [0-9][0-9][0-9]', 'falcon'],
-  ['single digits, words, bytes', 'smollm'],
+  [`${splits(bloomPattern, '\\p{N}')}, bytes`, 'viking'],
+  [`${splits('\\p{N}+', superBpePattern)}, bytes`, 'superbpe'],
+  [`runs of punctuation, ${split(gpt2Pattern)}, bytes, ${splits('\\p{N}+', '[0-9][0-9][0-9]')}`, 'falcon'],
+  [`${splits('\\p{N}', gpt2Pattern)}, bytes`, 'smollm'],
+  [`${splits(bailingPattern)}, bytes`, 'bailingmoe'],
+  [`${splits(exaoneMoePattern)}, bytes`, 'exaone-moe'],
+  [`${splits(jais2Pattern)}, bytes`, 'jais-2'],
+  [`${splits('\\p{N}{1,3}', miniCpm5Pattern)}, bytes`, 'minicpm5'],
+  [`${splits(ufakzekaPattern)}, bytes`, 'ufakzeka'],
 ]);

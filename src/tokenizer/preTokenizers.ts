@@ -1,6 +1,8 @@
 import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
-import { knownPreTokenizers } from './preTokenizerPatterns';
+import { gpt2Pattern, knownPreTokenizers } from './preTokenizerPatterns';
+import { regexForm } from './regexForm';
+import { stepsIn, type Step } from './steps';
 
 /**
  * How byte-level tokenizers cut text into words. llama.cpp has the patterns built in and picks one by the name in
@@ -8,54 +10,73 @@ import { knownPreTokenizers } from './preTokenizerPatterns';
  * almost every text.
  */
 
+/** Names under which llama.cpp takes words that are tokens whole, and the name that cuts in the same way without, if there is one. */
+const takesWordsWhole: ReadonlyMap<string, string | undefined> = new Map([
+  ['llama-bpe', 'dbrx'],
+  ['tekken', undefined],
+  ['minicpm5', undefined],
+]);
+
 /**
  * The name of a pre-tokenizer for `tokenizer.ggml.pre`.
  * @param definition `pre_tokenizer` of tokenizer.json.
- * @param ignoreMerges `ignore_merges` of the model: llama.cpp looks words up as a whole under "llama-bpe" and "tekken",
- * and merges them under "dbrx", which cuts as "llama-bpe" does.
+ * @param ignoreMerges `ignore_merges` of the model: words that are tokens are taken whole.
  * @throws QuantscopeError UNSUPPORTED naming the definition when no llama.cpp name is known for it.
  */
 export function preTokenizerName(definition: unknown, file: string, ignoreMerges = false): string {
-  const steps = stepsOf(definition).join(', ');
-  const name = knownPreTokenizers.get(steps);
-  if (name === 'llama-bpe' && !ignoreMerges) return 'dbrx';
-  if (name === 'tekken' && !ignoreMerges) {
-    const message =
-      'With this pre-tokenizer (tekken), llama.cpp keeps words that are tokens whole; this tokenizer does not.';
+  const steps = stepsOf(definition);
+  const name = knownPreTokenizers.get(steps.map(({ form }) => form).join(', '));
+  if (name === undefined) {
+    const shown = steps.map(({ shown }) => shown).join(', ');
+    const names = [...new Set(knownPreTokenizers.values())].join(', ');
+    const message = `The pre-tokenizer (${shown}) cannot be exported; the supported ones are those of ${names}.`;
     throw new QuantscopeError('UNSUPPORTED', message, { file });
   }
-  if (name !== undefined) return name;
-  const names = [...new Set(knownPreTokenizers.values())].join(', ');
-  const message = `The pre-tokenizer (${steps}) cannot be exported; the supported ones are those of ${names}.`;
+  if (ignoreMerges || !takesWordsWhole.has(name)) return name;
+  const merging = takesWordsWhole.get(name);
+  if (merging !== undefined) return merging;
+  const message = `With this pre-tokenizer (${name}), llama.cpp keeps words that are tokens whole; this tokenizer does not.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }
 
 /** True when text is mapped to bytes before merging, as GPT-2 does it. */
 export function isByteLevel(definition: unknown): boolean {
-  return stepsOf(definition).includes('bytes');
+  return stepsOf(definition).some(({ form }) => form === 'bytes');
 }
 
-function stepsOf(definition: unknown): string[] {
-  if (!isRecord(definition)) return [];
-  const type = String(definition['type']);
-  const describe = Object.hasOwn(stepDescriptions, type) ? stepDescriptions[type] : undefined;
-  return describe ? describe(definition) : [`${type} ${JSON.stringify(definition)}`];
+interface CuttingStep {
+  /** As errors show it. */
+  readonly shown: string;
+  /** The same for steps that do the same. */
+  readonly form: string;
 }
 
-const stepDescriptions: Readonly<Record<string, (step: Record<string, unknown>) => string[]>> = {
-  Sequence: (step) => {
-    const inner: unknown = step['pretokenizers'];
-    return Array.isArray(inner) ? inner.flatMap(stepsOf) : [];
-  },
+function stepsOf(definition: unknown): CuttingStep[] {
+  return stepsIn(definition, 'pretokenizers').flatMap((step) => {
+    const type = String(step['type']);
+    if (Array.isArray(step['pretokenizers'])) return stepsOf(step);
+    const describe = Object.hasOwn(stepDescriptions, type) ? stepDescriptions[type] : undefined;
+    return describe ? describe(step) : [plain(`${type} ${JSON.stringify(step)}`)];
+  });
+}
+
+const plain = (text: string): CuttingStep => ({ shown: text, form: text });
+const splitAt = (shown: string, pattern: string): CuttingStep => ({
+  ...{ shown, form: `split ${regexForm(pattern)}` },
+});
+
+const stepDescriptions: Readonly<Record<string, (step: Step) => CuttingStep[]>> = {
   ByteLevel: (step) => [
-    ...(step['add_prefix_space'] === true ? ['space before the text'] : []),
-    ...(step['use_regex'] === false ? [] : ['words']),
-    'bytes',
+    ...(step['add_prefix_space'] === true ? [plain('space before the text')] : []),
+    ...(step['use_regex'] === false ? [] : [splitAt('words', gpt2Pattern)]),
+    plain('bytes'),
   ],
   Punctuation: (step) => [
-    step['behavior'] === 'Contiguous' ? 'runs of punctuation' : `Punctuation ${JSON.stringify(step)}`,
+    plain(step['behavior'] === 'Contiguous' ? 'runs of punctuation' : `Punctuation ${JSON.stringify(step)}`),
   ],
-  Digits: (step) => [step['individual_digits'] === true ? 'single digits' : 'digits'],
+  Digits: (step) => [
+    step['individual_digits'] === true ? splitAt('single digits', '\\p{N}') : splitAt('digits', '\\p{N}+'),
+  ],
   Split: (step) => {
     const pattern = isRecord(step['pattern']) ? step['pattern']['Regex'] : undefined;
     // Keeping the matches as pieces, expressed in one of two ways.
@@ -64,11 +85,8 @@ const stepDescriptions: Readonly<Record<string, (step: Record<string, unknown>) 
       (step['behavior'] === 'Removed' && step['invert'] === true);
     return [
       typeof pattern === 'string' && isolates
-        ? `split ${escapeLineBreaks(pattern)}`
-        : `Split ${JSON.stringify(step)}`,
+        ? splitAt(`split ${pattern}`, pattern)
+        : plain(`Split ${JSON.stringify(step)}`),
     ];
   },
 };
-
-/** Files write line breaks as escapes of the expression or as the characters themselves (DeepSeek V3). */
-const escapeLineBreaks = (pattern: string): string => pattern.replaceAll('\r', '\\r').replaceAll('\n', '\\n');

@@ -129,6 +129,42 @@ const definitions: Readonly<Record<string, { definition: object; ignoreMerges?: 
       mapped,
     ),
   },
+  bailingmoe: {
+    definition: sequence(
+      split(
+        "'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+",
+      ),
+      mapped,
+    ),
+  },
+  'exaone-moe': {
+    definition: sequence(
+      split(
+        "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?(?:\\p{L}\\p{M}*(?: \\p{L}\\p{M}*)*)+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]?|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+",
+      ),
+      mapped,
+    ),
+  },
+  'jais-2': {
+    definition: sequence(
+      split(
+        "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s{512}(?!\\S)|\\s{256}(?!\\S)|\\s{128}(?!\\S)|\\s{64}(?!\\S)|\\s{32}(?!\\S)|\\s{16}(?!\\S)|\\s{8}(?!\\S)|\\s{4}(?!\\S)|\\s{1,2}(?!\\S)|\\s{1}",
+      ),
+      mapped,
+    ),
+  },
+  minicpm5: {
+    definition: sequence(split('\\p{N}{1,3}'), split(cl100k.replace('{1,3}', '+')), mapped),
+    ignoreMerges: true,
+  },
+  ufakzeka: {
+    definition: sequence(
+      split(
+        '[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+',
+      ),
+      mapped,
+    ),
+  },
   superbpe: { definition: sequence(digits(false), split('(?=(\\d{3})+(?!\\d))'), mapped) },
   viking: {
     definition: sequence(split(' ?[^(\\s|[.,!?…。，、।۔،])]+'), digits(true), mapped),

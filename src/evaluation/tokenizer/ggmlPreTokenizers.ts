@@ -58,6 +58,19 @@ const afmoeScripts =
 const digitsFromTheRight = (digit: string): string => `${digit}{1,3}(?=(?:${digit}{3})*(?!${digit}))`;
 const bloom = ' ?[^(\\s|.,!?…。，、।۔،)]+';
 
+const bailing = raw`${contraction}|${before}\p{L}+|\p{N}|${symbols}|\s*[\r\n]|${spaces}`;
+const exaoneMoe = raw`${contraction}|${before}(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]?|\s*[\r\n]|${spaces}`;
+const spacesByPowers = [512, 256, 128, 64, 32, 16, 8, 4].map((count) => raw`\s{${count}}(?!\S)|`).join('');
+const jais2 = raw`${contraction}|${before}\p{L}+|\p{N}{1,3}|${symbols}|\s*[\r\n]+|${spacesByPowers}\s{1,2}(?!\S)|\s`;
+const youtuScripts =
+  '[\uac00-\ud7a3\u3131-\u318e]+|[！…“”‘’—：；，、-〿︰-﹏]+|[\u3105-\u312f]+|[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+';
+const youtu = `${casedWords(`[${upperLetters}]`, `[${lowerLetters}]`, `(?:${contraction})?`)}|${raw`\p{N}|${symbolsWithSlash}|${breaksAndSpaces}`}`;
+const graniteEmbedding = `${casedWords(
+  raw`(?:(?=[\p{L}\p{M}])[^a-z])`,
+  raw`(?:(?=[\p{L}\p{M}])[^A-Z])`,
+  `(?:${contraction})?`,
+)}|${o200kRest}`;
+
 interface Family {
   readonly names: readonly string[];
   readonly patterns: readonly string[];
@@ -71,7 +84,11 @@ const families: readonly Family[] = [
     patterns: [raw`[\p{P}\$\+<=>\^~\|]+`, gpt2, raw`\p{N}+`, '[0-9][0-9][0-9]'],
   },
   {
-    names: ['gpt-2', 'phi-2', 'gigachat', 'a.x-4.0', 'mellum', 'exaone4', 'mpt', 'olmo', 'jais', 'trillion'],
+    names: [
+      ...['gpt-2', 'phi-2', 'gigachat', 'a.x-4.0', 'mellum', 'exaone4', 'mpt', 'olmo', 'jais', 'trillion'],
+      ...['modern-bert', 'granite-docling', 'roberta-bpe', 'jina-es', 'jina-de', 'jina-v2-es', 'jina-v2-de'],
+      ...['jina-v1-en', 'jina-v2-code'],
+    ],
     patterns: [gpt2],
   },
   {
@@ -79,14 +96,20 @@ const families: readonly Family[] = [
     patterns: [raw`\p{N}`, gpt2],
   },
   {
-    names: ['llama3', 'llama-v3', 'llama-bpe', 'falcon3', 'falcon-h1', 'pixtral', 'midm-2.0', 'lfm2'],
+    names: [
+      ...['llama3', 'llama-v3', 'llama-bpe', 'falcon3', 'falcon-h1', 'pixtral', 'midm-2.0', 'lfm2'],
+      'jina-v5-nano',
+    ],
     patterns: [llama3(raw`\p{N}{1,3}`)],
     ...{ ignoreMerges: true, addsBos: true },
   },
   { names: ['dbrx', 'smaug-bpe', 'glm4', 'chatglm-bpe'], patterns: [llama3(raw`\p{N}{1,3}`)] },
   { names: ['minicpm5'], patterns: [raw`\p{N}{1,3}`, llama3(raw`\p{N}+`)], ignoreMerges: true },
   {
-    names: ['qwen2', 'deepseek-r1-qwen', 'kormo', 'megrez', 'stablelm2', 'hunyuan', 'solar-open', 'grok-2'],
+    names: [
+      ...['qwen2', 'deepseek-r1-qwen', 'kormo', 'megrez', 'stablelm2', 'hunyuan', 'solar-open', 'grok-2'],
+      'f2llmv2',
+    ],
     patterns: [llama3(raw`\p{N}`)],
   },
   { names: ['qwen35'], patterns: [qwen35] },
@@ -122,6 +145,13 @@ const families: readonly Family[] = [
   { names: ['superbpe'], patterns: [raw`\p{N}+`, raw`(?=(?:\d{3})+(?!\d))`] },
   { names: ['bloom', 'poro-chat', 'gpt3-finnish'], patterns: [bloom] },
   { names: ['viking'], patterns: [bloom, raw`\p{N}`] },
+  { names: ['bailingmoe', 'bailingmoe2', 'llada-moe'], patterns: [bailing] },
+  { names: ['exaone-moe'], patterns: [exaoneMoe] },
+  { names: ['jais-2'], patterns: [jais2] },
+  { names: ['ufakzeka'], patterns: [raw`${before}\p{L}+|\p{N}|${symbols}|${breaksAndSpaces}`] },
+  { names: ['youtu'], patterns: [youtuScripts, youtu], ignoreMerges: true },
+  { names: ['laguna'], patterns: [raw`[^\n]+|[\n]+`, llama3(raw`\p{N}`)] },
+  { names: ['granite-embed-multi-97m'], patterns: [graniteEmbedding], ignoreMerges: true },
 ];
 
 /** By the value of `tokenizer.ggml.pre`. */

@@ -33,6 +33,19 @@ describe('pre-tokenizers', () => {
     expect(preTokenizerName(smollm, '')).toBe('smollm');
   });
 
+  it('recognises a definition whatever way it is written, as patterns or as steps', () => {
+    const other =
+      "'(?i:[sdmt]|ll|ve|re)|[^\\p{N}\\p{L}\\r\\n]?+[\\p{L}]+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]++[\\n\\r]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+    expect(preTokenizerName(split(other), '', true)).toBe('llama-bpe');
+    const gpt2 = "'(?:[sdmt]|ll|ve|re)| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+    expect(preTokenizerName(split('\\p{N}', gpt2), '')).toBe('smollm');
+    expect(preTokenizerName(sequence(sequence(cut(gpt2)), mapped), '')).toBe('gpt-2');
+    // One line break instead of many is another definition.
+    expect(() => preTokenizerName(split(other.replace('[\\r\\n]+|', '[\\r\\n]|')), '')).toThrow(
+      /cannot be exported/,
+    );
+  });
+
   it.skipIf(!hasSharedData)('recognises a real tokenizer.json of Llama 3 and of OPT', () => {
     const definition = (name: string): unknown => {
       const text = readFileSync(join(sharedData, 'tokenizers', name), 'utf8');
