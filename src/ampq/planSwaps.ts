@@ -60,16 +60,19 @@ const errorOf = (row: SensitivityRow, { format, relativeSquaredError }: PlanAssi
   relativeSquaredError ?? choicesOf(row).find((choice) => choice.format === format)?.relativeSquaredError;
 
 /**
- * The table that swaps of a plan are proposed from: its tensors in its order, with the gains that it states, and errors in formats of its kind.
+ * The table that swaps of a plan are proposed from: its tensors in its order, with the gains that it states, and errors in its formats.
  * @param table with all tensors of the plan.
  * @throws QuantscopeError REQUEST where it lacks the error of a tensor in its planned format.
  */
 export function tableOfPlan(table: SensitivityTable, plan: Plan): SensitivityTable {
   const byName = new Map(table.rows.map((row) => [row.tensor, row]));
-  const isOfKind = kindOf(plan);
+  const isAllowed = allowedBy(plan);
   const rows = plan.assignments.map(({ tensor, format, gain }): SensitivityRow => {
     const row = withoutGain(byName.get(tensor)!);
-    const own = { ...row, cells: row.cells.filter((cell) => isOfKind(cell.format)) };
+    const own = {
+      ...row,
+      cells: row.cells.filter((cell) => cell.format === format || isAllowed(cell.format)),
+    };
     if (choicesOf(own).some((choice) => choice.format === format))
       return { ...own, ...(gain === undefined ? {} : { gain }) };
     const message = `Swaps are proposed from the errors that the plan was made from, and that of this tensor in ${format} is not kept: make the plan again, or leave out --improve.`;
@@ -78,8 +81,15 @@ export function tableOfPlan(table: SensitivityTable, plan: Plan): SensitivityTab
   return { ...table, rows, presets: [] };
 }
 
-/** Formats that swaps may give tensors of a plan: the types of GGUF where it has no others, else those that it has, which its runtime loads. */
-function kindOf({ assignments }: Pick<Plan, 'assignments'>): (format: string) => boolean {
+/**
+ * Formats that swaps may give tensors of a plan: those that it was made of. Where its file does not say, the types of GGUF if it has no others,
+ * else those that it has, which its runtime loads.
+ */
+function allowedBy({
+  formats,
+  assignments,
+}: Pick<Plan, 'formats' | 'assignments'>): (format: string) => boolean {
+  if (formats) return (format) => formats.includes(format);
   const own = new Set(assignments.map(({ format }) => format));
   const isGguf = (format: string): boolean => ggmlType(format) !== undefined;
   return [...own].every(isGguf) ? isGguf : (format) => own.has(format);

@@ -43,7 +43,11 @@ interface MeasuredPreset {
   readonly isAllowed: boolean;
 }
 
-/** Tables are not changed, so that each is prepared once with the same constraints: a slider solves the same one at every step. */
+/**
+ * Tables are not changed, so that each is prepared once with the same constraints: a slider solves the same one at every step. Of each, as many
+ * sets of constraints are held as a user goes back and forth between.
+ */
+const mostSets = 8;
 const tables = new WeakMap<SensitivityTable, Map<string, PreparedTable>>();
 
 /**
@@ -54,9 +58,12 @@ export function prepareTable(table: SensitivityTable, constraints: readonly Plan
   const known = tables.get(table) ?? new Map<string, PreparedTable>();
   tables.set(table, known);
   const key = JSON.stringify(constraints);
-  const fresh = known.get(key) ?? prepare(table, constraints);
-  known.set(key, fresh);
-  return fresh;
+  const found = known.get(key) ?? prepare(table, constraints);
+  known.delete(key); // the latest used are last
+  known.set(key, found);
+  const [oldest] = known.keys();
+  if (known.size > mostSets) known.delete(oldest!);
+  return found;
 }
 
 function prepare({ rows, presets }: SensitivityTable, constraints: readonly PlanConstraint[]): PreparedTable {

@@ -289,6 +289,8 @@ export interface Plan {
   readonly roundsActivations?: true;
   /** The text that gains were measured over; absent where there are none. */
   readonly gains?: GainsText;
+  /** What tensors could become, besides what they are without loss: swaps keep to it. Absent in files of earlier versions. */
+  readonly formats?: readonly string[];
   /** What the solver kept to; none where absent. */
   readonly constraints?: readonly PlanConstraint[];
   /** What else the exported file holds, if it is written in one part; absent where that is not known. */

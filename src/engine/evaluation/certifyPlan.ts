@@ -4,6 +4,7 @@ import { bindPlan } from '../../ampq/bindPlan';
 import type { Candidates } from '../../ampq/candidates';
 import { pairedInterval } from '../../evaluation/pairedWindows';
 import { CodeFinder, objectiveOver } from '../../exporter/codes/codeFinder';
+import { KeptBlocks } from '../../exporter/codes/keptBlocks';
 import { fileFrame } from '../../exporter/fileFrame';
 import { candidatesOf } from '../../exporter/plan/candidates';
 import type { Imatrix } from '../../model/imatrix';
@@ -47,9 +48,11 @@ export async function certifyPlan(
     signal,
   );
   const evidence = plan.codes && (await evidenceOfPlan(model, plan.codes, params.cacheDir));
-  const finder = evidence && new CodeFinder(evidence, objectiveOver(evidence, plan.codes.objective), signal);
+  const blocks = new KeptBlocks();
+  const objective = evidence && objectiveOver(evidence, plan.codes.objective);
+  const finder = evidence && objective && new CodeFinder(evidence, objective, signal, blocks);
   const roundActivations = params.roundActivations ?? plan.roundsActivations ?? false;
-  const settings = { model, text, tokenizer, where, imatrix, codes: plan.codes };
+  const settings = { model, text, tokenizer, where, imatrix, codes: plan.codes, blocks };
   const runs = new JointRuns({ ...settings, params: { ...params, roundActivations } }, folder, context);
   const variantOf = (of: Plan, label: string): Promise<PlannedVariant> =>
     quantizedVariant(model, targetOf(of, imatrix), label, finder);

@@ -1,18 +1,22 @@
 import type { PlanInfluences } from '../../ampq/planSwaps';
+import { ggufView } from '../../architectures/ggufView';
 import { meanOverWindows, valuesOfWindows } from '../../evaluation/pairedWindows';
 import { quantiles, share } from '../../evaluation/statistics';
 import type { TextTokenizer } from '../../evaluation/tokenizer/textTokenizer';
+import type { KeptBlocks } from '../../exporter/codes/keptBlocks';
+import type { WeightChanges } from '../../graph/transformer/weights';
 import { reason } from '../../model/byteSource';
 import { imatrixHash, type Imatrix } from '../../model/imatrix';
 import { contentKey } from '../../model/identity';
 import type { Model } from '../../model/model';
+import { matrixOf } from '../../model/rows';
 import type { JointFigures } from '../../protocol/certificate';
 import type { CertifyParams } from '../../protocol/evaluation';
 import type { EngineProgress } from '../../protocol/engine';
 import type { UsedCodes } from '../../protocol/plan';
 import { versionsOf } from '../../quant/algorithms';
 import type { JobContext } from '../job';
-import { codesFoundOnce } from './codesFoundOnce';
+import { encodedOnce } from './encodedOnce';
 import { JointStore, type JointTokens } from './jointStore';
 import { measureChanges } from './measureGains';
 import type { PlannedVariant } from './plannedVariant';
@@ -31,6 +35,8 @@ export interface JointSettings {
   readonly imatrix?: Imatrix | undefined;
   /** What optimised codes were found over. */
   readonly codes?: UsedCodes | undefined;
+  /** Of tensors in the formats of variants, which have most of them in common. */
+  readonly blocks: KeptBlocks;
 }
 
 /** Scored tokens of each window of a text. */
@@ -97,7 +103,7 @@ export class JointRuns {
       { length: text.plan.context, windows: windows.map((at) => text.windows[at]!) },
       new Map(names.map((name) => [name, undefined])),
       {
-        ...{ device: where.device, around: codesFoundOnce(variant.changes) },
+        ...{ device: where.device, around: await this.encodedOnce(variant) },
         roundInputs: params.roundActivations ?? false,
       },
       { signal, progress },
@@ -105,6 +111,15 @@ export class JointRuns {
     const values = Float64Array.of(found.together!, ...names.map((name) => found.byTensor.get(name)!));
     await this.keep(this.kept.addValues(key, [values]));
     return influencesOf(names, values);
+  }
+
+  /** The changes of a variant, with the codes that llama.cpp's encoders have found for another one. */
+  private async encodedOnce({ changes }: PlannedVariant): Promise<WeightChanges> {
+    const { model, blocks: kept } = this.settings;
+    const { signal } = this.context;
+    const shapes = new Map((await ggufView(model)).tensors.map(({ name, shape }) => [name, shape]));
+    const columns = (tensor: string): number => matrixOf(shapes.get(tensor)!).columns;
+    return encodedOnce(changes, { kept, columns, signal });
   }
 
   private async keep(adding: Promise<void>): Promise<void> {
@@ -122,7 +137,8 @@ export class JointRuns {
     const progress = (of: EngineProgress): void => this.context.progress(inAll(of, variant.label, place));
     const { context: length, windows, roundActivations, memory } = params;
     const run = {
-      ...{ model, where, variant, store: this.bases, context: { signal, progress } },
+      ...{ model, where, store: this.bases, context: { signal, progress } },
+      variant: { ...variant, changes: await this.encodedOnce(variant) },
       params: {
         ...{ path: params.path, cacheDir: params.cacheDir, device: params.device },
         ...(length === undefined ? {} : { context: length }),

@@ -12,6 +12,7 @@ import { methodEvidence, type EvidenceSource } from '../../quant/evidence';
 import { gptqDescent } from '../../quant/methods/gptqDescent';
 import type { BlockQuantizer, Evidence } from '../../quant/methods/method';
 import { elapsed } from '../../quant/methods/speeds';
+import type { KeptBlocks } from './keptBlocks';
 
 /** How codes are found where they are optimised. */
 export const codesMethod = gptqDescent;
@@ -99,6 +100,8 @@ export class CodeFinder {
     readonly source: EvidenceSource,
     readonly objective: Objective,
     private readonly signal?: AbortSignal,
+    /** Codes of weights that `replace` is asked for again. */
+    private readonly kept?: KeptBlocks,
   ) {}
 
   /** What is known of an expert of a tensor; without a Hessian where its inputs were not measured. */
@@ -146,9 +149,12 @@ export class CodeFinder {
     values: Float32Array,
   ): Promise<boolean> {
     const type = optimisableType(converted, format);
-    const quantizer = type && (await this.quantizerFor(converted, expert, type));
-    if (!quantizer) return false;
-    const blocks = await quantizer.quantize(values.slice(), firstRow, this.signal);
+    if (!type) return false;
+    const find = async (): Promise<Uint8Array | undefined> =>
+      (await this.quantizerFor(converted, expert, type))?.quantize(values.slice(), firstRow, this.signal);
+    const key = ['optimised', converted.name, type, expert, firstRow, values.length].join(' ');
+    const blocks = await (this.kept ? this.kept.of(key, find) : find());
+    if (!blocks) return false;
     await loadNative().decode(type, blocks, values, this.signal);
     return true;
   }

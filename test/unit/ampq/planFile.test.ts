@@ -75,6 +75,7 @@ const full: Plan = {
     by: 'curvature',
   },
   targets: { mean: 0.001, percentile99: 0.01, sameTopToken: 0.97 },
+  formats: ['Q4_K', 'Q6_K', 'int4-g128'],
   constraints: [
     { tensors: 'attn_q', allow: ['Q4_K', 'Q6_K'] },
     { tensors: 'ffn', exclude: ['Q2_K'], minBits: 4 },
@@ -103,6 +104,7 @@ delete (bare as { gains?: unknown }).gains;
 delete (bare as { targets?: unknown }).targets;
 delete (bare as { certificate?: unknown }).certificate;
 delete (bare as { constraints?: unknown }).constraints;
+delete (bare as { formats?: unknown }).formats;
 
 /** The JSON of a plan with the value at a path replaced; without one it is removed. */
 function withValue(keys: string, value?: unknown): string {
@@ -255,6 +257,7 @@ describe('a plan that is not valid names the place', () => {
       [withValue('targets', {}), '$.targets must have one of mean, percentile99 and sameTopToken.'],
       [withValue('targets.sameTopToken', 97), '$.targets.sameTopToken must be at most 1.'],
       [withValue('roundsActivations', false), '$.roundsActivations must be true or absent.'],
+      [withValue('formats', ['Q4_K', 'Q4_Q']), '$.formats[1] is "Q4_Q", which does not exist.'],
       [withValue('constraints.2.agree', false), '$.constraints[2].agree must be true or absent.'],
       [
         withValue('constraints.2.agree'),
@@ -343,6 +346,7 @@ describe('makePlan', () => {
   const planned = {
     ...{ version: 2, model: { name: 'some', hash: 'abc', parameters: 300 }, budget, notes: [] },
     total: { bytes: 320, bitsPerWeight: 4.5, error: 0.5, roleError: 0.5 },
+    formats: ['Q4_K'],
     assignments: [
       {
         ...{ tensor: 'a', sources: ['model.a'], format: 'Q4_K', bitsPerWeight: 4.5, bytes: 144 },

@@ -97,6 +97,24 @@ describe('the table of a plan', () => {
     const formatsFor = (of: Plan): string[][] =>
       tableOfPlan(stored, of).rows.map(({ cells }) => cells.map(({ format }) => format));
     const plan = planOf(own);
+    expect(plan.formats).toEqual(Object.keys(bits));
+    expect(formatsFor(plan)).toEqual([Object.keys(bits), Object.keys(bits)]);
+    // What was measured since, or was ruled out when the plan was made, is no format of it; one that a user gave a tensor is.
+    const few = { ...plan, formats: ['Q4_K', 'Q6_K'] };
+    const [first, second] = few.assignments;
+    const edited = {
+      ...few,
+      assignments: [
+        { ...first!, format: 'Q2_K' },
+        { ...second!, format: 'Q4_K' },
+      ],
+    };
+    expect(formatsFor(edited)).toEqual([
+      ['Q2_K', 'Q4_K', 'Q6_K'],
+      ['Q4_K', 'Q6_K'],
+    ]);
+    // Files of earlier versions do not say.
+    delete (plan as { formats?: unknown }).formats;
     expect(formatsFor(plan)).toEqual([Object.keys(bits), Object.keys(bits)]);
     const integers = ['int8-g128-bf16', 'int4-g128-bf16'];
     const assignments = plan.assignments.map((item, i) => ({ ...item, format: integers[i]! }));
