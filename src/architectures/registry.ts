@@ -30,7 +30,10 @@ import { mamba2 } from './mamba2';
 import { mistral3 } from './mistral3';
 import { minicpm } from './minicpm';
 import { mixtral } from './mixtral';
-import { olmo2 } from './olmo2';
+import { minimaxM2 } from './minimaxM2';
+import { nemotronH, nemotronHMoe } from './nemotronH';
+import { olmo2, olmo3 } from './olmo2';
+import { olmoe } from './olmoe';
 import { phi2 } from './phi2';
 import { phi3 } from './phi3';
 import { qwen2 } from './qwen2';
@@ -57,6 +60,8 @@ export const architectures: readonly ArchitectureDescription[] = [
   gemmaEmbedding,
   gemma3,
   olmo2,
+  olmo3,
+  olmoe,
   qwen2,
   qwen2moe,
   qwen3,
@@ -84,6 +89,9 @@ export const architectures: readonly ArchitectureDescription[] = [
   gpt2,
   gptneox,
   mamba2,
+  minimaxM2,
+  nemotronH,
+  nemotronHMoe,
   granite,
   graniteMoe,
   graniteHybrid,

@@ -29,6 +29,7 @@ import { deepseek, deepseek3, glmLite } from './deepseekCheckpoints';
 import { glm, glm4, glm4moe } from './glmCheckpoints';
 import { gptOss, gptOssPlain } from './gptOssCheckpoints';
 import { graniteCheckpoints } from './graniteCheckpoints';
+import { newerCheckpoints } from './newerCheckpoints';
 import { hybridCheckpoints } from './hybridCheckpoints';
 import { olderCheckpoints } from './olderCheckpoints';
 import {
@@ -415,6 +416,7 @@ export const checkpoints: Readonly<Record<string, CheckpointSpec>> = {
   ...olderCheckpoints,
   ...hybridCheckpoints,
   ...graniteCheckpoints,
+  ...newerCheckpoints,
   'command-r': {
     config: {
       ...llamaConfig(architecture('CohereForCausalLM', 'cohere')),

@@ -88,6 +88,7 @@ export function decoderShape(
   const parts = partsByBlock(tensors);
   const decoder: Numbers = {
     ...{ traits, number, window, hiddenSize, file },
+    isFlag: (key) => typeof view.value(`${architecture}.${key}`) === 'boolean',
     count: countOf(view, 'block_count', parts.size, file),
     heads: countOf(view, 'attention.head_count', maxParts, file),
     epsilon: number('attention.layer_norm_rms_epsilon'),
@@ -133,6 +134,7 @@ type NumberOf = (key: string, fallback?: number) => number;
 
 interface Numbers {
   readonly file: string;
+  readonly isFlag: (key: string) => boolean;
   readonly traits: ForwardTraits;
   readonly number: NumberOf;
   /** Where the checkpoint says which layers see a window, and the file will not. */
@@ -210,11 +212,13 @@ function temperatureOf({ number, file }: Numbers): Pick<BlockShape, 'temperature
 }
 
 /** Positions that a layer sees: by the checkpoint, else by the keys of the architectures whose windows GGUF expresses. */
-function windowAt(index: number, { traits, number, window }: Numbers): number | undefined {
+function windowAt(index: number, { traits, number, isFlag, window }: Numbers): number | undefined {
   if (window) return window.layers[index] ? window.size : undefined;
   const size = number('attention.sliding_window', 0);
   if (traits.windowPeriod === undefined || size === 0) return undefined;
-  const period = number('attention.sliding_window_pattern', traits.windowPeriod);
+  const key = 'attention.sliding_window_pattern';
+  // llama.cpp reads a number only; where a file has a flag for each layer, it takes what is usual.
+  const period = isFlag(key) ? traits.windowPeriod : number(key, traits.windowPeriod);
   return period === 0 || index % period < period - 1 ? size : undefined;
 }
 

@@ -127,9 +127,11 @@ function rotations(
     ...(attentionFactor > 0 ? { attentionFactor } : {}),
   };
   const global = rotationOf(settings);
-  const localTheta = number('rope.freq_base_swa', localThetas[view.architecture] ?? 0);
+  const usual = localThetas[view.architecture] ?? 0;
+  const localTheta = number('rope.freq_base_swa', usual === 'same' ? settings.theta : usual);
   if (localTheta === 0) return () => global;
-  const local = rotationOf({ ...settings, theta: localTheta, scaling: undefined });
+  const { order } = settings;
+  const local = rotationOf({ order, dimensions, theta: localTheta, scaling: undefined, factors: undefined });
   return (isLocal) => (isLocal ? local : global);
 }
 
@@ -144,8 +146,8 @@ function yarnDivisor(
   return 1 + 0.1 * multiplier * Math.log(factor);
 }
 
-/** Theta of layers with a window, where files of an architecture need not say it. */
-const localThetas: Readonly<Record<string, number>> = { gemma3: 10_000 };
+/** Theta of layers with a window, where files of an architecture need not say it: they are not scaled. */
+const localThetas: Readonly<Record<string, number | 'same'>> = { gemma3: 10_000, olmo2: 'same' };
 
 function scalingOf(
   { architecture, value }: GgufView,

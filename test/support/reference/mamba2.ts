@@ -65,13 +65,17 @@ export function mamba2Mixer(checkpoint: Checkpoint, prefix: string, sizes: Mixer
 }
 
 /** Layers of one mixer each, under the names of state space models. */
-export function backbone(checkpoint: Checkpoint, mixer: (prefix: string, index: number) => Block): Model {
+export function backbone(
+  checkpoint: Checkpoint,
+  layers: number,
+  mixer: (prefix: string, index: number) => Block,
+): Model {
   const table = 'backbone.embeddings.weight';
   const epsilon = checkpoint.number('layer_norm_epsilon', 1e-5);
   const norm = (name: string) => (x: Vector) => rmsNorm(x, checkpoint.vector(`${name}.weight`), epsilon);
   return {
     embed: embedding(checkpoint, table),
-    blocks: Array.from({ length: checkpoint.number('num_hidden_layers') }, (_, index): Block => {
+    blocks: Array.from({ length: layers }, (_, index): Block => {
       const prefix = `backbone.layers.${index}`;
       const mix = mixer(`${prefix}.mixer`, index);
       const before = norm(`${prefix}.norm`);
@@ -85,7 +89,7 @@ export function backbone(checkpoint: Checkpoint, mixer: (prefix: string, index: 
 }
 
 export const mamba2Model = (checkpoint: Checkpoint): Model =>
-  backbone(checkpoint, (prefix) =>
+  backbone(checkpoint, checkpoint.number('num_hidden_layers'), (prefix) =>
     mamba2Mixer(checkpoint, prefix, {
       inner: checkpoint.number('expand', 2) * checkpoint.number('hidden_size'),
       heads: checkpoint.number('num_heads'),

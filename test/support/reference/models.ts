@@ -3,6 +3,7 @@ import { glmBlock, glmMixtureBlock } from './glm';
 import { gpt2, gptNeoX } from './gpt';
 import { gptOssBlock } from './gptOss';
 import { graniteModels } from './granite';
+import { newerModels } from './newerModels';
 import { hybridModels } from './hybridModels';
 import { latentAttention } from './latentAttention';
 import { biasedExperts, expertLayers, experts, qwenExperts } from './experts';
@@ -443,6 +444,7 @@ function deepseek2(checkpoint: Checkpoint): Model {
 const models: Readonly<Record<string, (checkpoint: Checkpoint, textLength: number) => Model>> = {
   ...hybridModels,
   ...graniteModels,
+  ...newerModels,
   LlamaForCausalLM: (checkpoint) => llama(checkpoint),
   LlamaModel: (checkpoint) => llama(checkpoint),
   LlamaBidirectionalModel: (checkpoint) => llama(checkpoint),
