@@ -1,4 +1,20 @@
-import { longRope, ropeScaling, type Fields } from './ropeFields';
+import {
+  attentionScale,
+  bias,
+  decoder,
+  deepseek,
+  deepseekExperts,
+  gemma,
+  graniteDecoder,
+  isGrouped,
+  layerNorm,
+  llamaBiases,
+  qwenExperts,
+  rmsDecoder,
+  rotatedShare,
+  sigmoid,
+} from './configParts';
+import { longRope, temperature, type Fields } from './ropeFields';
 import type { GgufFacts } from './ggufFacts';
 
 /** How the config.json of a class follows from a GGUF file. */
@@ -12,99 +28,6 @@ export interface ConfigRow {
   /** What the names of tensors begin with, heads aside; the shortest prefix of the description when absent. */
   readonly prefix?: string;
 }
-
-/** The numbers that nearly every decoder has, under llama's names. */
-function decoder(facts: GgufFacts): Fields {
-  return {
-    hidden_size: facts.number('embedding_length'),
-    intermediate_size: facts.number('feed_forward_length'),
-    num_hidden_layers: facts.number('block_count'),
-    num_attention_heads: facts.number('attention.head_count'),
-    num_key_value_heads: facts.number('attention.head_count_kv') ?? facts.number('attention.head_count'),
-    head_dim: facts.number('attention.key_length'),
-    max_position_embeddings: facts.number('context_length'),
-    rope_theta: facts.number('rope.freq_base'),
-    rope_scaling: ropeScaling(facts),
-  };
-}
-
-const rmsDecoder = (facts: GgufFacts): Fields => ({
-  ...decoder(facts),
-  rms_norm_eps: facts.number('attention.layer_norm_rms_epsilon'),
-});
-
-const layerNorm = (facts: GgufFacts, key: string): Fields => ({
-  [key]: facts.number('attention.layer_norm_epsilon'),
-});
-
-/** The share of a head that is rotated. */
-function rotatedShare(facts: GgufFacts): number | undefined {
-  const heads = facts.number('attention.head_count') ?? 1;
-  const size = facts.number('attention.key_length') ?? (facts.number('embedding_length') ?? 0) / heads;
-  const rotated = facts.number('rope.dimension_count');
-  return rotated === undefined ? undefined : rotated / size;
-}
-
-const bias = (facts: GgufFacts, part: string): boolean => facts.has(`blk.0.${part}.bias`);
-
-const llamaBiases = (facts: GgufFacts): Fields => ({
-  attention_bias: (bias(facts, 'attn_q') && bias(facts, 'attn_output')) || undefined,
-  mlp_bias: (bias(facts, 'ffn_gate') && bias(facts, 'ffn_down')) || undefined,
-});
-
-const qwenExperts = (facts: GgufFacts): Fields => ({
-  num_experts: facts.number('expert_count'),
-  num_experts_per_tok: facts.number('expert_used_count'),
-  moe_intermediate_size: facts.number('expert_feed_forward_length'),
-});
-
-/** Gemma divides scores by the root of the head size, except in the model of so many blocks. */
-const attentionScale = (facts: GgufFacts, largeBlocks?: number): Fields => ({
-  query_pre_attn_scalar:
-    facts.number('block_count') === largeBlocks
-      ? Math.trunc((facts.number('embedding_length') ?? 0) / (facts.number('attention.head_count') ?? 1))
-      : facts.number('attention.key_length'),
-});
-
-const gemma = (facts: GgufFacts): Fields => ({
-  ...rmsDecoder(facts),
-  hidden_activation: 'gelu_pytorch_tanh',
-});
-
-/** Multi-head latent attention and experts of DeepSeek. */
-function deepseek(facts: GgufFacts): Fields {
-  const { rope_scaling: scaling, ...rest } = rmsDecoder(facts);
-  const rank = facts.number('attention.q_lora_rank') ?? 0;
-  const rotated = facts.number('rope.dimension_count') ?? 0;
-  const multiplier = facts.number('rope.scaling.yarn_log_multiplier');
-  const all = multiplier === undefined ? undefined : shortened(multiplier * 10);
-  const groups = facts.number('expert_group_count');
-  return {
-    ...rest,
-    head_dim: undefined,
-    num_key_value_heads: facts.number('attention.head_count'),
-    q_lora_rank: rank === 0 ? null : rank,
-    kv_lora_rank: facts.number('attention.kv_lora_rank'),
-    qk_rope_head_dim: rotated,
-    qk_nope_head_dim: (facts.number('attention.key_length_mla') ?? 0) - rotated,
-    v_head_dim: facts.number('attention.value_length_mla'),
-    first_k_dense_replace: facts.number('leading_dense_block_count'),
-    n_routed_experts: facts.number('expert_count'),
-    num_experts_per_tok: facts.number('expert_used_count'),
-    n_shared_experts: facts.number('expert_shared_count'),
-    moe_intermediate_size: facts.number('expert_feed_forward_length'),
-    routed_scaling_factor: facts.number('expert_weights_scale'),
-    norm_topk_prob: facts.flag('expert_weights_norm'),
-    n_group: groups,
-    topk_group: facts.number('expert_group_used_count'),
-    ...(scaling ? { rope_scaling: { ...(scaling as Fields), mscale: all, mscale_all_dim: all } } : {}),
-  };
-}
-
-const shortened = (value: number): number => Number(value.toPrecision(6));
-
-const isGrouped = (facts: GgufFacts): boolean => facts.number('expert_group_count') !== undefined;
-const sigmoid = 2;
 
 /** One row for each class that a GGUF file can become; those of one architecture are tried in this order. */
 export const configRows: readonly ConfigRow[] = [
@@ -268,5 +191,68 @@ export const configRows: readonly ConfigRow[] = [
       ...layerNorm(facts, 'norm_epsilon'),
       sliding_window: facts.number('attention.sliding_window') ?? null,
     }),
+  },
+  {
+    className: 'SeedOssForCausalLM',
+    fields: (facts) => ({ ...rmsDecoder(facts), attention_bias: bias(facts, 'attn_q') }),
+  },
+  { className: 'ArceeForCausalLM', fields: (facts) => ({ ...rmsDecoder(facts), hidden_act: 'relu2' }) },
+  {
+    className: 'Exaone4ForCausalLM',
+    fields: (facts) => ({
+      ...rmsDecoder(facts),
+      sliding_window: facts.number('attention.sliding_window') ?? null,
+      sliding_window_pattern: 4,
+    }),
+  },
+  {
+    className: 'HunYuanDenseV1ForCausalLM',
+    fields: (facts) => ({ ...rmsDecoder(facts), use_qk_norm: true }),
+  },
+  { className: 'Ernie4_5ForCausalLM', fields: rmsDecoder },
+  ...['GlmForCausalLM', 'Glm4ForCausalLM'].map((className) => ({
+    className,
+    fields: (facts: GgufFacts) => ({
+      ...rmsDecoder(facts),
+      partial_rotary_factor: rotatedShare(facts),
+      attention_bias: bias(facts, 'attn_q'),
+    }),
+  })),
+  {
+    className: 'Glm4MoeForCausalLM',
+    fields: (facts) => ({
+      ...rmsDecoder(facts),
+      ...deepseekExperts(facts),
+      ...{ n_group: 1, topk_group: 1, num_nextn_predict_layers: 0 },
+      partial_rotary_factor: rotatedShare(facts),
+      attention_bias: bias(facts, 'attn_q'),
+      use_qk_norm: facts.has('blk.0.attn_q_norm.weight'),
+    }),
+  },
+  {
+    className: 'GraniteForCausalLM',
+    fields: (facts) => ({ ...graniteDecoder(facts), ...llamaBiases(facts) }),
+  },
+  {
+    className: 'GraniteMoeForCausalLM',
+    fits: (facts) => facts.number('expert_shared_feed_forward_length') === undefined,
+    fields: (facts) => ({
+      ...graniteDecoder(facts),
+      num_local_experts: facts.number('expert_count'),
+      num_experts_per_tok: facts.number('expert_used_count'),
+    }),
+  },
+  {
+    className: 'GraniteMoeSharedForCausalLM',
+    fields: (facts) => ({
+      ...graniteDecoder(facts),
+      num_local_experts: facts.number('expert_count'),
+      num_experts_per_tok: facts.number('expert_used_count'),
+      shared_intermediate_size: facts.number('expert_shared_feed_forward_length'),
+    }),
+  },
+  {
+    className: 'Ministral3ForCausalLM',
+    fields: (facts) => ({ ...rmsDecoder(facts), sliding_window: null, rope_scaling: temperature(facts) }),
   },
 ];

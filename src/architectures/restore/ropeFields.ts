@@ -64,3 +64,17 @@ export function longRope(facts: GgufFacts): Fields {
     },
   };
 }
+
+/** Scaling with the growth of queries beyond the context of the training, as in Llama 4. */
+export function temperature(facts: GgufFacts): Fields | undefined {
+  const scale = facts.number('attention.temperature_scale');
+  const scaling = ropeScaling(facts);
+  if (scale === undefined) return scaling;
+  const context = facts.number('rope.scaling.original_context_length');
+  return {
+    rope_type: 'default',
+    original_max_position_embeddings: context,
+    ...scaling,
+    llama_4_scaling_beta: scale,
+  };
+}

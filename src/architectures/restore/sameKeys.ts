@@ -16,8 +16,9 @@ const defaults: Readonly<Record<string, (facts: GgufFacts) => GgufScalar | undef
   vocab_size: (facts) => facts.rows('token_embd.weight'),
 };
 
-/** Keys that llama.cpp does not read, or that repeat others. */
-const idle: ReadonlySet<string> = new Set(['rope.scaling.finetuned']);
+/** A key that llama.cpp reads only for Granite. */
+const isIdle = (key: string, architecture: string): boolean =>
+  key === 'rope.scaling.finetuned' && !architecture.startsWith('granite');
 
 function headSize(facts: GgufFacts): number | undefined {
   const [size, heads] = [facts.number('embedding_length'), facts.number('attention.head_count')];
@@ -41,7 +42,7 @@ export function requireSameKeys(
   const theirs = [...gguf.metadata.keys()].filter((key) => key.startsWith(prefix));
   for (const key of new Set([...ours.keys(), ...theirs])) {
     const bare = key.slice(prefix.length);
-    if (idle.has(bare)) continue;
+    if (isIdle(bare, facts.architecture)) continue;
     const usual = defaults[bare]?.(facts);
     const [mine, its] = [ours.get(key), gguf.metadata.get(key)];
     const wanted = mine ? valuesOf(mine) : usual;
