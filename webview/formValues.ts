@@ -10,11 +10,6 @@ export function countOf(text: string, label: string): number | undefined {
   return value;
 }
 
-/** An object without the entries that are undefined. */
-export function defined<T extends object>(values: { [K in keyof T]: T[K] | undefined }): T {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
-}
-
 /** A value, or a sentence why there is none. */
 export function checked<T>(make: () => T): { value?: T; problem: string | undefined } {
   try {

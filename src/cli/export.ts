@@ -27,6 +27,7 @@ import {
   flagOption,
   valueOption,
 } from './command';
+import { defined } from '../protocol/defined';
 import { duration, plural, size } from '../protocol/words';
 import { checkOutputs } from './outputs';
 import { runOptions, windowOptions } from './runOptions';
@@ -166,11 +167,6 @@ function calibrationOf(context: CommandContext): ExportCalibration | undefined {
     ...(tokens === undefined ? {} : { tokens }),
     ...(window === undefined ? {} : { context: window }),
   };
-}
-
-/** An object without the entries that are undefined. */
-function defined<T extends object>(values: { [K in keyof T]?: T[K] | undefined }): T {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
 }
 
 /** Rules of the command line precede those of a file. */

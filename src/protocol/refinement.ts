@@ -68,3 +68,10 @@ export interface RefinementResult {
   readonly tensors: { readonly trained: number; readonly all: number };
   readonly seconds: number;
 }
+
+/** The point of a curve with the smallest divergence; of equal ones the first. */
+export const bestPoint = (points: readonly RefinementPoint[]): RefinementPoint | undefined =>
+  points.reduce<RefinementPoint | undefined>(
+    (best, point) => (best && best.divergence <= point.divergence ? best : point),
+    undefined,
+  );

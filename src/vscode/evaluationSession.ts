@@ -1,4 +1,3 @@
-import { QuantscopeError } from '../model/errors';
 import type { CallOptions } from '../engine/client';
 import type { EngineProgress } from '../protocol/engine';
 import type {
@@ -8,13 +7,11 @@ import type {
   EvaluationSettings,
   PairedComparison,
 } from '../protocol/evaluation';
-import type { ModelRef } from '../protocol/model';
 import type { EvaluationActivity, EvaluationOutcome } from '../protocol/evaluationView';
 import type { HostEvents } from '../protocol/webview';
-import { Emitter } from './emitter';
-import { messageOf, type Engine, type Log } from './host';
+import type { Engine, Log } from './host';
 import { PerModel } from './perModel';
-import { failureOf } from './runOutcome';
+import { RunSession } from './runSession';
 
 type EvaluationEvent = {
   [N in 'evaluation' | 'evaluationResults']: { name: N; payload: HostEvents[N] };
@@ -29,23 +26,10 @@ type Request =
       readonly settings: CalibrationSettings & { out: string };
     };
 
-/** Evaluations of one model: the current run and the results of earlier ones. It outlives the model's editors. */
-export class EvaluationSession {
-  private readonly emitter = new Emitter<EvaluationEvent>();
-  /** Events for the editors of this model. */
-  readonly onEvent = this.emitter.event;
+/** Evaluations of one model, and the results of earlier ones. */
+export class EvaluationSession extends RunSession<EvaluationEvent, Request> {
+  protected readonly busy = 'An evaluation of this model is already running.';
   activity: EvaluationActivity | undefined;
-  private last: Request | undefined;
-  private running: AbortController | undefined;
-
-  constructor(
-    /** The model as requests name it. */
-    readonly model: ModelRef,
-    private readonly engine: Engine,
-    private readonly log: Log,
-    /** Where results are kept. */
-    private readonly cacheDir: string,
-  ) {}
 
   /** Results of earlier runs, the latest first. */
   stored(): Promise<readonly EvaluationResult[]> {
@@ -78,10 +62,6 @@ export class EvaluationSession {
     return result;
   }
 
-  cancel(): void {
-    this.running?.abort();
-  }
-
   /** Repeats the last run, in its own process like every run; other jobs are not affected. */
   async repeat(): Promise<void> {
     this.engine.forgiveCrashes();
@@ -99,33 +79,19 @@ export class EvaluationSession {
     await this.tellResults();
   }
 
-  dispose(): void {
-    this.running?.abort();
-    this.emitter.dispose();
-  }
-
-  /** One run at a time; `activity` always has its outcome. */
+  /** `activity` always has the outcome. */
   private async run(
     request: Request,
     job: (options: CallOptions) => Promise<EvaluationOutcome>,
   ): Promise<void> {
-    if (this.running) throw new QuantscopeError('REQUEST', 'An evaluation of this model is already running.');
-    const controller = new AbortController();
-    this.running = controller;
-    this.last = request;
-    this.show({ what: request.what, title: request.title });
+    const { what, title } = request;
     const onProgress = (progress: EngineProgress): void =>
       this.tell({ progress, ...(progress.curve ? { curve: progress.curve } : {}) });
-    try {
-      const { title } = request;
-      this.tell({ outcome: await job({ signal: controller.signal, title, onProgress }) });
-    } catch (error) {
-      const outcome = failureOf(error);
-      if (outcome.kind !== 'cancelled') this.log.error(`${request.title}: ${messageOf(error)}`);
-      this.tell({ outcome });
-    } finally {
-      this.running = undefined;
-    }
+    await this.runOne(request, {
+      begin: () => this.show({ what, title }),
+      work: (signal) => job({ signal, title, onProgress }),
+      end: (outcome) => this.tell({ outcome }),
+    });
   }
 
   /** An unreadable list does not fail a run. */
@@ -134,7 +100,7 @@ export class EvaluationSession {
       const payload = await this.stored();
       this.emitter.fire({ name: 'evaluationResults', payload });
     } catch (error) {
-      this.log.error(`Stored results: ${messageOf(error)}`);
+      this.logFailure('Stored results', error);
     }
   }
 

@@ -1,6 +1,4 @@
-import { QuantscopeError } from '../model/errors';
 import type { EngineProgress } from '../protocol/engine';
-import type { ModelRef } from '../protocol/model';
 import type {
   QuantizedWeight,
   QuantizeModelParams,
@@ -13,10 +11,9 @@ import type {
   QuantizationOutcome,
   QuantizationStep,
 } from '../protocol/quantizationView';
-import { Emitter } from './emitter';
-import { messageOf, type Engine, type Log } from './host';
+import type { Engine, Log } from './host';
 import { PerModel } from './perModel';
-import { failureOf } from './runOutcome';
+import { RunSession } from './runSession';
 
 /** Where a result goes, and what computes it. */
 type Output = Omit<QuantizeModelParams, keyof QuantizeModelSettings>;
@@ -27,25 +24,12 @@ interface Request {
   readonly output: Output;
 }
 
-/** Quantizations of one whole model: the current run or the last one. It outlives the model's editors. */
-export class QuantizationSession {
-  private readonly emitter = new Emitter<QuantizationStep>();
-  /** What changes, for the editors of this model. */
-  readonly onStep = this.emitter.event;
+/** Quantizations of one whole model. */
+export class QuantizationSession extends RunSession<QuantizationStep, Request> {
+  protected readonly busy = 'This model is already being quantized.';
   activity: QuantizationActivity | undefined;
   /** Matrices that are finished, in their order. */
   private weights: readonly QuantizedWeight[] = [];
-  private last: Request | undefined;
-  private running: AbortController | undefined;
-
-  constructor(
-    /** The model as requests name it. */
-    readonly model: ModelRef,
-    private readonly engine: Engine,
-    private readonly log: Log,
-    /** Where evidence is kept. */
-    private readonly cacheDir: string,
-  ) {}
 
   /** The run with all matrices that are finished; undefined before the first one. */
   get whole(): QuantizationStep | undefined {
@@ -66,43 +50,28 @@ export class QuantizationSession {
 
   /** @returns the result, or undefined when the run ended without one; `activity` has the reason. */
   async run(request: Request): Promise<QuantizeModelResult | undefined> {
-    if (this.running) throw new QuantscopeError('REQUEST', 'This model is already being quantized.');
-    const controller = (this.running = new AbortController());
     const { title, settings, output } = request;
-    this.last = request;
-    this.weights = [];
-    this.show({ run: (this.activity?.run ?? 0) + 1, title, settings });
-    try {
-      const result = await this.engine.call(
-        'model/quantize',
-        { ...this.model, cacheDir: this.cacheDir, ...settings, ...output },
-        { signal: controller.signal, title, onProgress: (progress) => this.progressed(progress) },
-      );
-      this.end({ kind: 'quantized', result: summaryOf(result) });
-      return result;
-    } catch (error) {
-      const outcome = failureOf(error);
-      if (outcome.kind !== 'cancelled') this.log.error(`${title}: ${messageOf(error)}`);
-      this.end(outcome);
-      return undefined;
-    } finally {
-      this.running = undefined;
-    }
-  }
-
-  cancel(): void {
-    this.running?.abort();
+    let written: QuantizeModelResult | undefined;
+    await this.runOne<QuantizationOutcome>(request, {
+      begin: () => {
+        this.weights = [];
+        this.show({ run: (this.activity?.run ?? 0) + 1, title, settings });
+      },
+      work: async (signal) => {
+        const params = { ...this.model, cacheDir: this.cacheDir, ...settings, ...output };
+        const onProgress = (progress: EngineProgress): void => this.progressed(progress);
+        written = await this.engine.call('model/quantize', params, { signal, title, onProgress });
+        return { kind: 'quantized', result: summaryOf(written) };
+      },
+      end: (outcome) => this.end(outcome),
+    });
+    return written;
   }
 
   /** Repeats the last run, in its own process like every run. */
   async repeat(): Promise<void> {
     this.engine.forgiveCrashes();
     if (this.last) await this.run(this.last);
-  }
-
-  dispose(): void {
-    this.running?.abort();
-    this.emitter.dispose();
   }
 
   private progressed({ finished = [], ...progress }: EngineProgress): void {

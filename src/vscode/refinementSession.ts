@@ -1,14 +1,12 @@
-import { QuantscopeError } from '../model/errors';
 import type { CallOptions } from '../engine/client';
 import type { EngineProgress } from '../protocol/engine';
 import { leastOf } from '../protocol/extremes';
-import type { ModelRef } from '../protocol/model';
 import type { RefinementEstimate, RefinementResult, RefinementSettings } from '../protocol/refinement';
 import type { PanelRefinement, RefinementActivity, RefinementOutcome } from '../protocol/refinementView';
-import { Emitter } from './emitter';
-import { messageOf, type Engine, type Log } from './host';
+import type { Engine, Log } from './host';
 import { PerModel } from './perModel';
 import { failureOf } from './runOutcome';
+import { RunSession } from './runSession';
 
 interface Request {
   readonly title: string;
@@ -18,25 +16,12 @@ interface Request {
   readonly finish?: boolean;
 }
 
-/** Refinements of one GGUF file: the current run or the last one. It outlives the editors of the file. */
-export class RefinementSession {
-  private readonly emitter = new Emitter<RefinementActivity>();
-  /** The run, whenever it changes. */
-  readonly onChange = this.emitter.event;
+/** Refinements of one GGUF file. */
+export class RefinementSession extends RunSession<RefinementActivity, Request> {
+  protected readonly busy = 'This file is already being refined.';
   activity: RefinementActivity | undefined;
   /** The model that the file was made from, where a command has named it since settings were last used. */
   knownOriginal: string | undefined;
-  private last: Request | undefined;
-  private running: AbortController | undefined;
-
-  constructor(
-    /** The file as requests name it. */
-    readonly model: ModelRef,
-    private readonly engine: Engine,
-    private readonly log: Log,
-    /** Where the states of runs are kept. */
-    private readonly cacheDir: string,
-  ) {}
 
   /** The file that the last run wrote. */
   get result(): RefinementResult | undefined {
@@ -56,44 +41,31 @@ export class RefinementSession {
 
   /** @returns the result, or undefined when the run ended without one; `activity` has the reason. */
   async run(request: Request): Promise<RefinementResult | undefined> {
-    if (this.running) throw new QuantscopeError('REQUEST', 'This file is already being refined.');
-    const controller = (this.running = new AbortController());
     const settings = withoutDevice(request.settings);
     const { curve, run = 0, outcome: before } = this.activity ?? {};
     // A run that made all of its steps leaves nothing to continue.
     const isComplete = before?.kind === 'refined' && !before.wasStopped;
     const isSame = JSON.stringify(this.activity?.settings) === JSON.stringify(settings);
     const continued = isSame && !isComplete && curve ? { curve } : {};
-    this.last = request;
-    this.show({ run: run + 1, title: request.title, settings, ...continued });
-    try {
-      this.tell({ outcome: await this.outcomeOf(request, controller.signal) });
-    } catch (error) {
-      const outcome = failureOf(error);
-      if (outcome.kind !== 'cancelled') this.log.error(`${request.title}: ${messageOf(error)}`);
-      this.tell({ outcome });
-    } finally {
-      this.running = undefined;
-    }
+    await this.runOne<RefinementOutcome>(request, {
+      begin: () => this.show({ run: run + 1, title: request.title, settings, ...continued }),
+      work: (signal) => this.outcomeOf(request, signal),
+      end: (outcome) => this.tell({ outcome }),
+    });
     return this.result;
   }
 
   /** Stops the run, and writes its best state where that is better than the start. */
   stop(): void {
-    if (!this.running || this.activity?.isStopping) return;
+    if (!this.isRunning || this.activity?.isStopping) return;
     this.tell({ isStopping: true });
-    this.running.abort();
+    this.cancel();
   }
 
   /** Makes the steps that are left of the last run, in its own process like every run. */
   async continue(): Promise<void> {
     this.engine.forgiveCrashes();
     if (this.last) await this.run({ ...this.last, finish: false });
-  }
-
-  dispose(): void {
-    this.running?.abort();
-    this.emitter.dispose();
   }
 
   private async outcomeOf(request: Request, signal: AbortSignal): Promise<RefinementOutcome> {
@@ -103,8 +75,7 @@ export class RefinementSession {
     } catch (error) {
       // Without a better state there is nothing to write; what was reached is kept all the same.
       if (!isStopping() || failureOf(error).kind !== 'cancelled' || !this.hasImproved) throw error;
-      this.running = new AbortController();
-      return this.refine({ ...request, finish: true }, this.running.signal);
+      return this.refine({ ...request, finish: true }, this.renewSignal());
     }
   }
 

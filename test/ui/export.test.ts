@@ -174,7 +174,7 @@ describe.skipIf(!hasServer)('the export panel', () => {
       .poll(() => frame.locator('.export .totals').innerText(), { timeout: wait })
       .toMatch(/optimised codes\s+\d+ tensors, ≈ \d+ s/);
     await frame.getByLabel('What optimised codes minimise').selectOption('one-sided');
-    await frame.getByRole('button', { name: 'Browse… (Text)' }).click();
+    await frame.getByRole('button', { name: 'Browse… (Calibration text)' }).click();
     await acceptFile(page, 'generated-calibration.txt');
     await expect.poll(() => fields.innerText()).toContain('generated-calibration.txt');
     await textField('Calibration tokens').fill('many');

@@ -1,5 +1,5 @@
 import { useMemo } from 'preact/hooks';
-import type { RefinementPoint } from '../../src/protocol/refinement';
+import { bestPoint, type RefinementPoint } from '../../src/protocol/refinement';
 import type { RefinementActivity } from '../../src/protocol/refinementView';
 import { number } from '../format';
 import { axis, useColors, usePlot, type Colors } from './plot';
@@ -17,13 +17,6 @@ export function RefinementChart({ points, steps }: NonNullable<RefinementActivit
   return <div class="curve" role="img" aria-label={label} ref={element} />;
 }
 
-/** The point with the smallest divergence; of equal ones the first. */
-export const bestOf = (points: readonly RefinementPoint[]): RefinementPoint | undefined =>
-  points.reduce<RefinementPoint | undefined>(
-    (best, point) => (best && best.divergence <= point.divergence ? best : point),
-    undefined,
-  );
-
 function tracesOf(points: readonly RefinementPoint[], colors: Colors) {
   const scatter = (shown: readonly RefinementPoint[], more: Record<string, unknown>) => ({
     type: 'scatter',
@@ -32,7 +25,7 @@ function tracesOf(points: readonly RefinementPoint[], colors: Colors) {
     hovertemplate: 'step %{x}: %{y:.4g}<extra></extra>',
     ...more,
   });
-  const best = bestOf(points);
+  const best = bestPoint(points);
   return [
     scatter(points, {
       // A single point is not a line yet.

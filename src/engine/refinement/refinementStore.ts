@@ -7,11 +7,8 @@ import { makeFolder } from '../../files/makeFolder';
 import { isRecord } from '../../model/json';
 import { seal, unseal } from '../../model/sealedJson';
 import type { RefinementProgress } from '../../refinement/refine';
+import { bestPoint } from '../../protocol/refinement';
 import type { Training } from '../../refinement/training';
-
-/** The point of a curve whose divergence is the smallest; of equal ones the first. */
-export const bestOf = ({ points }: Pick<RefinementProgress, 'points'>) =>
-  points.reduce((best, point) => (point.divergence < best.divergence ? point : best));
 
 /** Disk space for runs that were stopped, of all files and settings; what was used least recently is removed first (bytes). */
 const maxBytes = 128 * 1024 ** 3;
@@ -48,7 +45,8 @@ export class RefinementStore {
    */
   async restore(training: Training): Promise<RefinementProgress | undefined> {
     const progress = await this.progress();
-    if (!progress || !(await training.isWhole(this.best(bestOf(progress).step), 'values'))) return undefined;
+    if (!progress || !(await training.isWhole(this.best(bestPoint(progress.points)!.step), 'values')))
+      return undefined;
     return (await training.load(this.state(progress.step), 'all')) ? progress : undefined;
   }
 
@@ -61,7 +59,7 @@ export class RefinementStore {
     await writeAtomically(this.file('progress.json'), (target) => target.write(Buffer.from(seal(progress))));
     if (earlier && earlier.step !== progress.step) {
       await rm(this.state(earlier.step), { force: true });
-      const earlierBest = bestOf(earlier).step;
+      const earlierBest = bestPoint(earlier.points)!.step;
       if (isBest && earlierBest !== progress.step) await rm(this.best(earlierBest), { force: true });
     }
     await this.trim();
@@ -86,7 +84,7 @@ export class RefinementStore {
 
   /** Puts the best state into the file that is trained. @returns whether it is whole. */
   takeBest(training: Training, progress: RefinementProgress): Promise<boolean> {
-    return training.load(this.best(bestOf(progress).step), 'values');
+    return training.load(this.best(bestPoint(progress.points)!.step), 'values');
   }
 
   /** Removes what is kept; what others have in the folder stays. */

@@ -9,11 +9,12 @@ import { wallClock, type Clock } from '../evaluation/gainsEstimate';
 import { stepPasses } from '../../evaluation/passWork';
 import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
-import type {
-  RefinementEstimate,
-  RefinementParams,
-  RefinementResult,
-  RunRefinementParams,
+import {
+  bestPoint,
+  type RefinementEstimate,
+  type RefinementParams,
+  type RefinementResult,
+  type RunRefinementParams,
 } from '../../protocol/refinement';
 import { distil } from '../../refinement/distillation';
 import { OriginalStates } from '../../refinement/originalStates';
@@ -23,7 +24,6 @@ import { stepsOf, windowsAtOnce } from '../evaluation/runPlan';
 import { diskBytes, statesRoomIn, withOpenRefinement, type OpenRefinement } from './openRefinement';
 import { planRefinement, type PlannedRefinement } from './planRefinement';
 import { RefinementMeter } from './refinementMeter';
-import { bestOf } from './refinementStore';
 
 /**
  * Refines a GGUF file: trains a copy on the output of its original, and writes the best state on text that is kept back. What a run has
@@ -50,7 +50,12 @@ export async function runRefinement(
   }).finally(unlock);
   const { text, length, training } = planned;
   return {
-    ...{ out: resolve(params.out), steps: progress.step, points: progress.points, best: bestOf(progress) },
+    ...{
+      out: resolve(params.out),
+      steps: progress.step,
+      points: progress.points,
+      best: bestPoint(progress.points)!,
+    },
     tokens: { learned: text.learned.length * length, heldBack: text.heldBack.length * length },
     tensors: { trained: training.slots.size, all: start.description.tensors.length },
     seconds: (performance.now() - began) / 1000,
@@ -116,7 +121,7 @@ async function writeBest(
 ): Promise<void> {
   if (!(await store.takeBest(training, progress)))
     throw new QuantscopeError('IO', 'The best state of the refinement is damaged.', { file: store.folder });
-  const { step } = bestOf(progress);
+  const { step } = bestPoint(progress.points)!;
   const trained = parts === 'codes' ? 'norms, factors and codes' : 'norms and factors';
   const overrideKeyValues = [
     `quantscope.codes.refinement=str:distillation 1: ${trained} of ${slots.size} tensors, ${step} steps`,

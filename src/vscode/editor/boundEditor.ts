@@ -92,8 +92,8 @@ export class BoundEditor {
       ),
       session.onDescribed((model) => (this.panel.title = editorTitle(model))),
       evaluations.get(session.ref).onEvent(({ name, payload }) => this.rpc.notify(name, payload)),
-      quantizations.get(session.ref).onStep((step) => this.rpc.notify('quantization', step)),
-      refinements.get(session.ref).onChange((activity) => this.rpc.notify('refinement', activity)),
+      quantizations.get(session.ref).onEvent((step) => this.rpc.notify('quantization', step)),
+      refinements.get(session.ref).onEvent((activity) => this.rpc.notify('refinement', activity)),
     );
     editors.add(page);
     sessions.activate(session);

@@ -9,7 +9,7 @@ function setUp() {
   const log = new FakeLog();
   const session = new QuantizationSession({ path: '/m' }, engine, log, '/cache');
   const steps: QuantizationStep[] = [];
-  session.onStep((step) => steps.push(step));
+  session.onEvent((step) => steps.push(step));
   return { engine, log, session, steps };
 }
 

@@ -8,7 +8,7 @@ function setUp() {
   const log = new FakeLog();
   const session = new RefinementSession({ path: '/m.gguf' }, engine, log, '/cache');
   const shown: RefinementActivity[] = [];
-  session.onChange((activity) => shown.push(activity));
+  session.onEvent((activity) => shown.push(activity));
   return { engine, log, session, shown };
 }
 const panel = { original: '/o', text: '/t.txt', steps: 40 } as const;

@@ -2,6 +2,7 @@ import { evidenceWords } from '../../../src/protocol/evidence';
 import { useAsk } from '../../context';
 import { checked } from '../../formValues';
 import { useRecipeChoices } from '../../useRecipeChoices';
+import { CalibrationTextField } from '../CalibrationTextField';
 import { Choice, PathField, TextSetting } from '../fields';
 import {
   isQuantizing,
@@ -111,10 +112,7 @@ export function CalibrationText({ form, change, recipe: id }: FormProps & { reci
   const chosen = choices?.recipes.find(({ recipe }) => recipe.id === id);
   if (chosen?.usable === 'none') return null;
   return (
-    <PathField
-      label="Calibration text"
-      flag="UTF-8 text typical of the model's use: methods measure the inputs of each matrix over it"
-      kind="text"
+    <CalibrationTextField
       path={form.calibrationText}
       none={
         chosen && chosen.evidence !== 'none' ? `the recipe needs ${evidenceWords[chosen.evidence]}` : 'none'

@@ -7,7 +7,8 @@ import type {
 import type { DeviceChoice } from '../../../src/protocol/plan';
 import type { RecipeSelection } from '../../../src/protocol/quantizeModel';
 import type { EvaluationView, PanelEvaluation } from '../../../src/protocol/evaluationView';
-import { countOf, defined } from '../../formValues';
+import { defined } from '../../../src/protocol/defined';
+import { countOf } from '../../formValues';
 
 /** The things that the Evaluate tab does. */
 export type EvaluationMode = 'evaluation' | 'importance' | 'preview';

@@ -1,4 +1,5 @@
-import { Choice, PathField, TextSetting } from '../fields';
+import { CalibrationTextField } from '../CalibrationTextField';
+import { Choice, TextSetting } from '../fields';
 import type { FormProps } from './fields';
 import { isPlan, mayOptimise, targets } from './form';
 
@@ -59,10 +60,7 @@ const numbers = [
 function Calibration({ form, change }: FormProps) {
   return (
     <>
-      <PathField
-        label="Text"
-        flag="--calibration: UTF-8 text that the model is run over"
-        kind="text"
+      <CalibrationTextField
         path={form.calibrationText}
         none={isPlan(form) ? 'that of the plan' : 'that of the latest pass'}
         onChange={(calibrationText) => change({ calibrationText })}

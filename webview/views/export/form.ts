@@ -6,7 +6,8 @@ import type {
   TensorTypeRule,
 } from '../../../src/protocol/export';
 import type { PanelSettings } from '../../../src/protocol/webview';
-import { countOf, defined } from '../../formValues';
+import { defined } from '../../../src/protocol/defined';
+import { countOf } from '../../formValues';
 
 /** Targets that are not file types. */
 export const targets = { currentPlan: '', planFile: 'plan file', copy: 'COPY' } as const;

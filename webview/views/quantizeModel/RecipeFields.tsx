@@ -2,6 +2,7 @@ import { useState } from 'preact/hooks';
 import { evidenceWords } from '../../../src/protocol/evidence';
 import type { QuantizePreview, RecipeChoices } from '../../../src/protocol/quantizeModel';
 import { bits } from '../../format';
+import { CalibrationTextField } from '../CalibrationTextField';
 import { Choice, Field, PathField, TextSetting } from '../fields';
 import { withNone } from '../OptionFields';
 import { ChangeFields } from './ChangeFields';
@@ -112,14 +113,7 @@ function Calibration({ form, change, preview }: FormProps & Pick<Props, 'preview
   const { tokens = usual.tokens, context = usual.context } = preview?.recipe.calibration ?? {};
   return (
     <>
-      <PathField
-        label="Calibration text"
-        flag="UTF-8 text typical of the model's use: the method measures the inputs of each matrix over it"
-        kind="text"
-        path={form.text}
-        none="none chosen"
-        onChange={(text) => change({ text })}
-      />
+      <CalibrationTextField path={form.text} none="none chosen" onChange={(text) => change({ text })} />
       <TextSetting
         label="Tokens"
         flag="Tokens of the text that are run"

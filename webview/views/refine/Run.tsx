@@ -1,6 +1,7 @@
 import type { RefinementActivity, RefinementOutcome } from '../../../src/protocol/refinementView';
 import { duration, plural } from '../../../src/protocol/words';
-import { bestOf, RefinementChart } from '../../charts/RefinementChart';
+import { bestPoint } from '../../../src/protocol/refinement';
+import { RefinementChart } from '../../charts/RefinementChart';
 import { useAsk } from '../../context';
 import { Button } from '../../controls';
 import { number } from '../../format';
@@ -45,7 +46,7 @@ function InProgress({ title, progress, isStopping }: RefinementActivity) {
 /** What was measured so far, nats per token. */
 function Curve({ points, steps }: NonNullable<RefinementActivity['curve']>) {
   const [start] = points;
-  const [last, best] = [points.at(-1), bestOf(points)];
+  const [last, best] = [points.at(-1), bestPoint(points)];
   if (!start || !last || !best) return null;
   const gained = 1 - best.divergence / start.divergence;
   return (

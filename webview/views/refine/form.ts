@@ -1,6 +1,7 @@
 import type { TrainedParts } from '../../../src/protocol/refinement';
 import type { PanelRefinement, RefinementView } from '../../../src/protocol/refinementView';
-import { countOf, defined } from '../../formValues';
+import { defined } from '../../../src/protocol/defined';
+import { countOf } from '../../formValues';
 
 /** What the tab is set to; numbers are kept as typed, '' is the engine's default. */
 export interface RefinementForm {
