@@ -1,19 +1,59 @@
 import { budgetFrom } from '../src/protocol/budget';
-import type { CacheType, FitRequest, FittingBits } from '../src/protocol/fit';
+import {
+  launchOptions,
+  type CacheType,
+  type FitRequest,
+  type FittingBits,
+  type MemoryUse,
+} from '../src/protocol/fit';
 import { size } from '../src/protocol/words';
 
-/** Undefined while the memory is not a size, or the context not a number of tokens. */
-export function requestFrom(memory: string, context: string, cacheType: CacheType): FitRequest | undefined {
-  const budget = budgetFrom(memory);
+/** What is typed of the memories that a plan is to fit in. */
+export interface TypedFit {
+  /** Of the machine; of its RAM where one of a GPU is typed, too. */
+  readonly memory: string;
+  /** Empty for a machine with one memory. */
+  readonly gpuMemory: string;
+  /** Whether experts stay in RAM. */
+  readonly cpuMoe: boolean;
+  /** Tokens of context; empty for the usual ones. */
+  readonly context: string;
+  readonly cacheType: CacheType;
+}
+
+/** Undefined while a memory is not a size, or the context not a number of tokens. */
+export function requestFrom({
+  memory,
+  gpuMemory,
+  cpuMoe,
+  context,
+  cacheType,
+}: TypedFit): FitRequest | undefined {
+  const [bytes, gpuBytes] = [bytesFrom(memory), bytesFrom(gpuMemory)];
   const tokens = context.trim() === '' ? undefined : Number(context.replaceAll(',', ''));
   const isWrong = tokens !== undefined && (!Number.isSafeInteger(tokens) || tokens < 1);
-  if (budget?.kind !== 'bytes' || isWrong) return undefined;
+  const hasGpu = gpuMemory.trim() !== '';
+  if (bytes === undefined || isWrong || (hasGpu && gpuBytes === undefined)) return undefined;
   return {
-    ...{ memory: budget.value, sequences: 1, cacheType },
+    ...{ memory: bytes, sequences: 1, cacheType },
     ...(tokens === undefined ? {} : { context: tokens }),
+    ...(gpuBytes === undefined ? {} : { gpu: { memory: gpuBytes, cpuMoe } }),
   };
 }
 
-/** "1.07 GB of keys and values for 8,192 tokens, 272.11 MB of buffers, 5.20 GB of weights". */
-export const foundText = ({ context, use: { cache, compute, weights } }: FittingBits): string =>
-  `${size(cache)} of keys and values for ${context.toLocaleString('en-US')} tokens, ${size(compute)} of buffers, ${size(weights)} of weights`;
+function bytesFrom(text: string): number | undefined {
+  const budget = budgetFrom(text);
+  return budget?.kind === 'bytes' ? budget.value : undefined;
+}
+
+/** What is in each memory, and how llama.cpp is to be run. */
+export function foundText({ fit, use: { memory, gpu } }: FittingBits): string {
+  const context = `${fit.context.toLocaleString('en-US')} tokens`;
+  const places = gpu
+    ? `In the GPU ${useText(gpu)}; in RAM ${useText(memory)}; for ${context}.`
+    : `${useText(memory)}; for ${context}.`;
+  return `${places} Options of llama.cpp: ${launchOptions(fit)}`;
+}
+
+const useText = ({ weights, cache, compute }: MemoryUse): string =>
+  `${size(weights)} of weights, ${size(cache)} of keys and values, ${size(compute)} of buffers`;

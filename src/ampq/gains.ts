@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isRecord } from '../model/json';
 import { seal, unseal } from '../model/sealedJson';
+import { fewBitsFormat } from '../protocol/fewBits';
 import type { GainsSample, SensitivityCell, SensitivityRow, SensitivityTable } from '../protocol/plan';
 import { hasError } from '../protocol/tableNotes';
 import type { Spread } from '../protocol/targets';
@@ -57,13 +58,7 @@ export const probeFormat: QuantFormat = formatById('Q4_K');
  * The same for plans of few bits, whose errors are so large that divergences grow faster than they do, most of all those of tensors in the first
  * blocks: gains are then those near the errors of the plan.
  */
-export const fewBitsProbe: QuantFormat = formatById('Q2_K');
-
-/**
- * Bits per weight of a plan below which gains in that format are better. On the sample they save 3 % of the divergence on unseen text at 2.9 bits,
- * 7 % at 3.1 and 6 % at 3.6, and cost 4 % at 4.8.
- */
-export const fewBits = 3.7;
+export const fewBitsProbe: QuantFormat = formatById(fewBitsFormat);
 
 /** Relative squared error of most tensors in the probe format. */
 const usualError = 0.005;

@@ -1,6 +1,7 @@
 import { QuantscopeError } from '../model/errors';
 import { choicesOf, rowOf, type Plan, type PlanConstraint, type SensitivityTable } from '../protocol/plan';
 import type { FormatOption, FormatReasons, FrontPoint, PlanFront, PlanMeasure } from '../protocol/planFront';
+import { fewBits, tableFor } from '../protocol/fewBits';
 import { errorRung, rowRung, type Rung } from '../protocol/rungs';
 import { isReleasable } from './constraintEdits';
 import { constraintText, matchesOf, meets } from './constraints';
@@ -16,6 +17,20 @@ const maxPoints = 400;
  * @throws QuantscopeError as `classesOf`.
  */
 export function planFront(table: SensitivityTable, constraints: readonly PlanConstraint[]): PlanFront {
+  const usual = frontOf(table, constraints);
+  const better = tableFor(table, 0);
+  if (better === table) return usual;
+  const few = frontOf(better, constraints);
+  const isFew = ({ bitsPerWeight }: FrontPoint): boolean => bitsPerWeight < fewBits;
+  return {
+    ...usual,
+    points: [...few.points.filter(isFew), ...usual.points.filter((point) => !isFew(point))],
+    presets: usual.presets.map((preset, i) => (isFew(preset) ? few.presets[i]! : preset)),
+  };
+}
+
+/** The same by the gains of the table alone. */
+function frontOf(table: SensitivityTable, constraints: readonly PlanConstraint[]): PlanFront {
   const prepared = prepareTable(table, constraints);
   const { bytes, cost } = prepared.front();
   const point = pointsOf(table, prepared);

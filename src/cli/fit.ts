@@ -1,5 +1,12 @@
 import { budgetFrom } from '../protocol/budget';
-import { cacheTypes, type FitRequest, type FitUse, type MemoryUse, type PlanFit } from '../protocol/fit';
+import {
+  cacheTypes,
+  launchOptions,
+  type FitRequest,
+  type FitUse,
+  type MemoryUse,
+  type PlanFit,
+} from '../protocol/fit';
 import { size } from '../protocol/words';
 import {
   choiceOption,
@@ -88,14 +95,4 @@ export function fitLines(fit: PlanFit, { memory, gpu }: FitUse): string[] {
     ),
     `Options of llama.cpp: ${launchOptions(fit)}`,
   ];
-}
-
-/** Options that make llama.cpp take the memory that was computed. */
-export function launchOptions({ context, sequences, cacheType, gpu }: PlanFit): string {
-  return [
-    `-c ${context * sequences} -np ${sequences}`,
-    ...(cacheType === 'f16' ? [] : [`-ctk ${cacheType} -ctv ${cacheType}`]),
-    '-fa on',
-    ...(gpu ? [`-ngl ${gpu.layers}`, ...(gpu.cpuMoe ? ['--cpu-moe'] : []), '--no-op-offload'] : []),
-  ].join(' ');
 }

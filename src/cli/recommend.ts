@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { printPlan } from '../ampq/planFile';
-import { fewBits, fewBitsProbe } from '../ampq/gains';
+import { fewBits, fewBitsFormat } from '../protocol/fewBits';
 import { latticeBits, latticeCandidates, lowerCandidates } from '../ampq/sensitivity';
 import { writeAtomically } from '../files/atomicFile';
 import { formatById } from '../quant/catalogue';
@@ -93,7 +93,7 @@ const hasFewBits = (measured: SensitivityTable, wanted: Wanted, isOptimised: boo
   isReached(measured, wanted) ? planFor(measured, wanted).plan.total.bitsPerWeight < fewBits : isOptimised;
 
 async function measureFewBits(context: CommandContext, params: SensitivityParams): Promise<SensitivityTable> {
-  context.note(`Below ${fewBits} bits per weight, gains are measured in ${fewBitsProbe.id}.`);
+  context.note(`Below ${fewBits} bits per weight, gains are measured in ${fewBitsFormat}.`);
   await announce(context, params);
   return measure(context, params);
 }

@@ -26,6 +26,8 @@ export interface TableOutline {
   /** What divergences rest on, or errors where the model was not run over a text; and what they were measured with. */
   readonly rung: Rung;
   readonly measuredWith: MeasuredWith;
+  /** Whether there are gains for plans of few bits; absent where the others cannot go with such. */
+  readonly hasFewBits?: boolean;
 }
 
 /**

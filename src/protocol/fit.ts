@@ -54,10 +54,20 @@ export interface FitUse {
   readonly gpu?: MemoryUse;
 }
 
-/** How large a plan may be, and what its model takes at run time. */
+/** The size of the best plan that fits, and what its model takes at run time. */
 export interface FittingBits {
   readonly bitsPerWeight: number;
-  /** Tokens of context that there is room for. */
-  readonly context: number;
-  readonly use: MemoryUse;
+  /** The memories with the context that there is room for, and how the model is split. */
+  readonly fit: PlanFit;
+  readonly use: FitUse;
+}
+
+/** Options that make llama.cpp take the memory that was computed. */
+export function launchOptions({ context, sequences, cacheType, gpu }: PlanFit): string {
+  return [
+    `-c ${context * sequences} -np ${sequences}`,
+    ...(cacheType === 'f16' ? [] : [`-ctk ${cacheType} -ctv ${cacheType}`]),
+    '-fa on',
+    ...(gpu ? [`-ngl ${gpu.layers}`, ...(gpu.cpuMoe ? ['--cpu-moe'] : []), '--no-op-offload'] : []),
+  ].join(' ');
 }

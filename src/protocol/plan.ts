@@ -176,6 +176,11 @@ export interface SensitivityTable {
   readonly notKept?: string;
   /** Where gains come from: one measurement per tensor, in the format that its row names. */
   readonly gainsFrom?: GainsSource;
+  /** Gains for plans of few bits, of each row in its order, where they were measured over the same text. */
+  readonly fewBits?: {
+    readonly gainsFrom: GainsSource;
+    readonly gains: readonly Pick<SensitivityRow, 'gain' | 'measured' | 'isEstimated'>[];
+  };
   /** Why the model was not run over a text, if so; plans then rely on errors and roles. */
   readonly weightsOnly?: string;
   readonly rows: readonly SensitivityRow[];

@@ -103,6 +103,8 @@ export type WebviewRequests = {
   };
   runSensitivity: { params: Record<string, never>; result: void };
   /** Asks for a text and measures how each tensor affects the output on it. */
+  /** Measures gains for plans of few bits, over the text of those that there are. */
+  runForFewBits: { params: Record<string, never>; result: void };
   runSensitivityOverText: { params: Record<string, never>; result: void };
   cancelJob: { params: Record<string, never>; result: void };
   /** Continues the job whose process ended, in a new one. */
@@ -129,7 +131,10 @@ export type WebviewRequests = {
   bindFormats: { params: { tensors: readonly string[]; binding: FormatBinding }; result: void };
   /** The fewest bits per weight whose plan is predicted to diverge by at most so much (nats per token), under the constraints of the plan. */
   smallestBudget: { params: { divergence: number }; result: { bitsPerWeight: number } };
-  /** The most bits per weight whose model fits into a memory when llama.cpp runs it, under the constraints of the plan, and what that takes. */
+  /**
+   * Makes the best plan whose model fits into a memory, or into a GPU's and RAM together, when llama.cpp runs it, under the constraints of the plan;
+   * a `plan` event follows.
+   */
   fitPlan: { params: { request: FitRequest }; result: FittingBits };
   /** Plan files next to the model, and plans that were measured in this window, with what was measured of them. */
   savedPlans: { params: Record<string, never>; result: readonly SavedPlan[] };

@@ -1,6 +1,7 @@
 import { frontRange } from '../ampq/planFront';
 import { QuantscopeError } from '../model/errors';
 import type { TableOutline } from '../protocol/editorState';
+import { takesFewBits } from '../protocol/fewBits';
 import { measuredWith } from '../protocol/measuredWith';
 import { budgetRange, type PlanConstraint, type SensitivityTable } from '../protocol/plan';
 import { tableRung } from '../protocol/rungs';
@@ -37,6 +38,7 @@ export class Measurements {
     return {
       ...{ revision, rung: tableRung(table), measuredWith: measuredWith(table) },
       ...(table.rows.length > 0 ? { budgets: budgetsOf(table, constraints) } : {}),
+      ...(takesFewBits(table) ? { hasFewBits: table.fewBits !== undefined } : {}),
       ...(table.gainsFrom ? { noise: table.gainsFrom.noise } : {}),
     };
   }

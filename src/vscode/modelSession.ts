@@ -12,6 +12,7 @@ import { Comparisons } from './comparisons';
 import { Emitter } from './emitter';
 import { inBackground, messageOf } from './host';
 import { fileNameOf, folderOf, sessionKey } from './paths';
+import { notMeasured } from './measurements';
 import { Planning } from './planning';
 import type { SessionContext } from './sessionContext';
 import { SessionPlans } from './sessionPlans';
@@ -196,6 +197,14 @@ export class ModelSession {
    */
   runSensitivity(text?: string): Promise<boolean> {
     return this.analysis.run(text);
+  }
+
+  /** Measures gains for plans of few bits over the text of those that there are. @throws QuantscopeError REQUEST where there are none. */
+  runForFewBits(): Promise<boolean> {
+    const gainsFrom = this.planning.table?.gainsFrom;
+    if (!gainsFrom) throw notMeasured();
+    const { text, tokens, context } = gainsFrom;
+    return this.analysis.run(undefined, undefined, { text, tokens, context });
   }
 
   cancelJob(): void {

@@ -1,13 +1,11 @@
 import { basename } from 'node:path';
 import { assignmentDigest } from '../ampq/assignmentDigest';
 import type { Effort } from '../ampq/knapsack';
-import { makePlan } from '../ampq/planFile';
 import { bound } from '../ampq/constraintEdits';
-import { formatReasons, frontRange, planFront, presetPlan } from '../ampq/planFront';
+import { formatReasons, planFront, presetPlan } from '../ampq/planFront';
 import { rivalPlan } from '../ampq/rivalPlan';
-import { solveFit } from '../ampq/fits/solveFit';
-import { smallestBudget } from '../ampq/smallestBudget';
 import { isOptimal } from '../ampq/solve';
+import { tableFor } from '../protocol/fewBits';
 import { QuantscopeError } from '../model/errors';
 import type { FoundPlan } from '../protocol/engine';
 import type { Budget, Plan, PlanConstraint, SensitivityTable } from '../protocol/plan';
@@ -20,6 +18,7 @@ import type { RivalOfModel } from '../protocol/rivalFile';
 import type { TableOutline } from '../protocol/editorState';
 import { hasCells, Measurements, notMeasured } from './measurements';
 import { planFileReason } from './planFileReason';
+import { bitsForDivergence, bitsOf, solved, solvedFit, solvedNear } from './solving';
 
 /** Bits per weight of the first plan that is shown: about what Q4_K_M takes. */
 const firstBudget = 4.85;
@@ -75,7 +74,7 @@ export class Planning {
   private get edited(): EditedPlan | undefined {
     const { file } = this;
     if (!file || file.isSolvers) return undefined;
-    const reason = planFileReason(file.plan, this.table);
+    const reason = planFileReason(file.plan, this.table && tableFor(this.table, bitsOf(file.plan)));
     return { file: basename(file.file), replaced: !this.isFromFile, reason };
   }
 
@@ -97,7 +96,7 @@ export class Planning {
   /** The plan of a file next to the model, or without one the first of the solver; one that is there stays. */
   begin(found: FoundPlan | undefined): void {
     if (found && !this.current) this.read(found);
-    else if (!this.current) this.set(this.solved(firstBudget));
+    else if (!this.current) this.set(this.near(firstBudget));
     this.tell();
   }
 
@@ -114,7 +113,7 @@ export class Planning {
     // A plan made without gains is solved again at its size.
     const isNews = overText || (table.gainsFrom && this.current?.total.divergence === undefined);
     if (!this.current || (isNews && isSolvers))
-      this.set(this.solved(this.current?.total.bitsPerWeight ?? firstBudget));
+      this.set(this.near(this.current?.total.bitsPerWeight ?? firstBudget));
     else this.judge();
     this.tell();
   }
@@ -131,7 +130,7 @@ export class Planning {
    */
   solve(budget: Budget, effort: Effort): RevisedPlan {
     const table = this.replaceable();
-    const plan = makePlan(table, budget, undefined, { effort, constraints: this.constraints });
+    const plan = solved(table, budget, this.constraints, { effort });
     this.set(plan);
     if (effort === 'exact') this.tell();
     return { revision: this.planRevision, plan };
@@ -158,20 +157,20 @@ export class Planning {
 
   /** The fewest bits per weight that are predicted to diverge by at most so much. @throws QuantscopeError REQUEST as `smallestBudget`. */
   bitsFor(divergence: number): number {
-    const table = this.replaceable();
-    const { value } = smallestBudget(table, divergence, { bytes: 0, alignment: 1 }, this.constraints);
-    return (8 * value) / table.rows.reduce((sum, { weights }) => sum + weights, 0);
+    return bitsForDivergence(this.replaceable(), divergence, this.constraints);
   }
 
-  /** How large a plan may be so that its model fits into a memory. @throws QuantscopeError REQUEST as `solveFit`. */
-  bitsWithin(loaded: LoadedModel, request: FitRequest): FittingBits {
-    const { plan, use } = solveFit(this.replaceable(), loaded, request, this.constraints);
-    return { bitsPerWeight: plan.total.bitsPerWeight, context: plan.fit!.context, use: use.memory };
+  /** The best plan whose model fits into a memory, or into a GPU's and RAM together. @throws QuantscopeError REQUEST as `solveFit`. */
+  fit(loaded: LoadedModel, request: FitRequest): FittingBits {
+    const { plan, use } = solvedFit(this.replaceable(), loaded, request, this.constraints);
+    this.set(plan);
+    this.tell();
+    return { bitsPerWeight: bitsOf(plan), fit: plan.fit!, use };
   }
 
   /** What a preset gives the tensors. @throws QuantscopeError REQUEST where nothing, or not all of its types, was measured. */
   preset(fileType: string): Pick<Plan, 'assignments' | 'total'> {
-    return presetPlan(this.measurements.known, fileType);
+    return presetPlan(this.compared, fileType);
   }
 
   /** The file that plans are to beat; undefined where none was named. */
@@ -185,9 +184,8 @@ export class Planning {
    */
   beat(rival: RivalOfModel): void {
     const { known } = this.measurements;
-    const { constraints } = this;
     const budget = { kind: 'bytes', value: rival.bytes } as const;
-    const plan = makePlan(known, budget, rival.frame, { constraints });
+    const plan = solved(known, budget, this.constraints, { frame: rival.frame });
     this.opponent = rival;
     this.set(plan);
     this.tell();
@@ -196,7 +194,7 @@ export class Planning {
   /** The types of that file, by the measurements. @throws QuantscopeError REQUEST where none was named or nothing was measured. */
   get rivalPlan(): Pick<Plan, 'assignments' | 'total'> {
     if (!this.opponent) throw notMeasured();
-    return rivalPlan(this.opponent, this.measurements.known);
+    return rivalPlan(this.opponent, this.compared);
   }
 
   /**
@@ -223,15 +221,21 @@ export class Planning {
   /** Why a tensor has its format. @throws QuantscopeError REQUEST where there is no plan, or for a tensor that it does not list. */
   reasons(tensor: string): FormatReasons {
     if (!this.current) throw notMeasured();
-    return formatReasons(this.measurements.known, this.current, tensor);
+    return formatReasons(this.compared, this.current, tensor);
   }
 
   /** Replaces a plan of a file that is not the solver's by the solver's of its size, or takes it up again. The file is unchanged. */
   replaceEdited(replace: boolean): void {
     const { file } = this;
     if (!file || file.isSolvers || replace !== this.isFromFile) return;
-    this.set(replace ? this.solved(file.plan.total.bitsPerWeight) : file.plan);
+    this.set(replace ? this.near(file.plan.total.bitsPerWeight) : file.plan);
     this.tell();
+  }
+
+  /** The measurements by which the plan and what it is compared with are judged. */
+  private get compared(): SensitivityTable {
+    const { known } = this.measurements;
+    return this.current ? tableFor(known, bitsOf(this.current)) : known;
   }
 
   private get isFromFile(): boolean {
@@ -259,7 +263,8 @@ export class Planning {
   /** Whether the plan of the file is the solver's, as far as the measurements can tell. */
   private judge(): void {
     const { file, table } = this;
-    if (file && this.isFromFile) file.isSolvers = table !== undefined && isOptimal(table, file.plan);
+    if (file && this.isFromFile)
+      file.isSolvers = table !== undefined && isOptimal(tableFor(table, bitsOf(file.plan)), file.plan);
   }
 
   private set(plan: Plan | undefined): void {
@@ -270,7 +275,7 @@ export class Planning {
   }
 
   /** The plan of about this size, undefined where nothing was measured. */
-  private solved(bitsPerWeight: number): Plan | undefined {
+  private near(bitsPerWeight: number): Plan | undefined {
     const { table } = this;
     return table && hasCells(table) ? solvedNear(table, bitsPerWeight, this.constraints) : undefined;
   }
@@ -289,15 +294,4 @@ export class Planning {
     const outline = this.planOutline;
     if (outline) this.hooks.plan(outline);
   }
-}
-
-/** The plan of about this size: as near as constraints and measured formats permit. */
-function solvedNear(
-  table: SensitivityTable,
-  bitsPerWeight: number,
-  constraints: readonly PlanConstraint[],
-): Plan {
-  const { min, max } = frontRange(table, constraints);
-  const value = Math.max(min, Math.min(max, bitsPerWeight));
-  return makePlan(table, { kind: 'bits-per-weight', value }, undefined, { constraints });
 }

@@ -58,6 +58,9 @@ export const storedParams = (
   ...(imatrix === undefined ? {} : { imatrix }),
 });
 
+/** The text that gains were measured over, as a request names it. */
+export type FewBitsText = Required<Pick<SensitivityParams, 'text' | 'tokens' | 'context'>>;
+
 const titleOf = ({ text }: SensitivityEstimate): string =>
   text ? `Sensitivity over ${basename(text.file)}` : 'Sensitivity from the weights alone';
 
@@ -71,6 +74,7 @@ export class SensitivityJob {
   /** Text and formats given for the current or last run. */
   private text: string | undefined;
   private formats: readonly string[] | undefined;
+  private fewBits: FewBitsText | undefined;
   private partial: Promise<void> | undefined;
   private nextPartial = 0;
   private state: JobState = { kind: 'idle' };
@@ -92,12 +96,14 @@ export class SensitivityJob {
 
   /**
    * Measures what has not been measured, over this text or by default, in these formats or the usual ones. Resolves whatever the outcome.
+   * @param fewBits the text of the gains that those for plans of few bits are measured beside, where these are asked for.
    * @returns whether it ended with a table.
    */
-  async run(text?: string, formats?: readonly string[]): Promise<boolean> {
+  async run(text?: string, formats?: readonly string[], fewBits?: FewBitsText): Promise<boolean> {
     if (this.running || this.life.aborted) return false;
     this.text = text;
     this.formats = formats;
+    this.fewBits = fewBits;
     let title = text === undefined ? 'Sensitivity' : `Sensitivity over ${basename(text)}`;
     const controller = new AbortController();
     this.running = controller;
@@ -110,14 +116,18 @@ export class SensitivityJob {
       title = titleOf(estimate);
       // Progress says the time that is left instead.
       this.show({ kind: 'running', title: `${title}, about ${duration(estimate.seconds)}` });
-      const table = await this.engine.call('sensitivity/run', params, {
+      const measured = await this.engine.call('sensitivity/run', params, {
         signal,
         title,
         onProgress: (progress) => this.proceed(title, progress),
       });
       await this.partial;
+      // It has the gains for few bits alone; what is kept has both.
+      const table = fewBits
+        ? await this.engine.call('sensitivity/stored', this.stored(), { signal })
+        : measured;
       throwIfCancelled(signal); // the result was on its way when the run was cancelled: it may be of earlier files
-      this.hooks.done(table, text);
+      this.hooks.done(table ?? measured, fewBits?.text ?? text);
       this.show({ kind: 'idle' });
       return true;
     } catch (error) {
@@ -140,6 +150,13 @@ export class SensitivityJob {
       ...(codes === 'optimised' ? { optimised: { evidenceDir, backend } } : {}),
       ...(formats ? { formats } : lattices ? { lattices } : {}),
     };
+    if (this.fewBits)
+      return {
+        ...params,
+        ...this.fewBits,
+        fewBits: true,
+        ...(sampleBlocks === undefined ? {} : { sampleBlocks }),
+      };
     if (text === undefined && showsGains()) return { ...params, keptGains: true };
     return {
       ...params,
@@ -164,7 +181,7 @@ export class SensitivityJob {
   async resume(): Promise<void> {
     if (this.state.kind !== 'engine-died' || this.running) return;
     this.engine.forgiveCrashes();
-    await this.run(this.text, this.formats);
+    await this.run(this.text, this.formats, this.fewBits);
   }
 
   /** Clears the outcome of the last run, if none is in progress. */

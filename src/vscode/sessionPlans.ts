@@ -70,7 +70,7 @@ export class SessionPlans {
   }
 
   /**
-   * How large a plan may be so that its model fits into a memory when llama.cpp runs it.
+   * Makes the best plan whose model fits into a memory, or into a GPU's and RAM together, when llama.cpp runs it.
    * @throws QuantscopeError REQUEST as `solveFit`, or for a model whose memory is not known.
    */
   async fit(request: FitRequest, signal: AbortSignal): Promise<FittingBits> {
@@ -80,7 +80,7 @@ export class SessionPlans {
       ...(imatrix === undefined ? {} : { imatrix }),
     };
     const loaded = await this.context.engine.call('plan/loaded', params, { signal });
-    return this.planning.bitsWithin(loaded, request);
+    return this.planning.fit(loaded, request);
   }
 
   /** The best plans of all sizes; undefined where nothing was measured. */

@@ -1,5 +1,6 @@
 import { refuseWithoutImportance, type Candidates } from '../../ampq/candidates';
 import { keepLatestCodes, latestCandidates } from '../../ampq/latestCodes';
+import { withFewBits } from '../../ampq/fewBitsGains';
 import { fewBitsProbe, probeFormat, withGains, type MeasuredDivergences } from '../../ampq/gains';
 import { blocksOf, isSampled, sampleOfBlocks } from '../../ampq/interpolatedGains';
 import {
@@ -127,6 +128,10 @@ const answers = (
   (kept === undefined || (sampled?.every((block) => kept.includes(block)) ?? false)) &&
   (by === undefined || curvature === true);
 
+/** Gains for plans of few bits that an earlier run measured. */
+const keptFewBits = (model: Model, candidates: Candidates, cacheDir: string) =>
+  keptGains(model, candidates, cacheDir, fewBitsProbe);
+
 /** The format that gains are measured in. */
 const probeFor = ({ fewBits }: SensitivityParams): QuantFormat =>
   fewBits === true ? fewBitsProbe : probeFormat;
@@ -188,13 +193,14 @@ export function sensitivityJob(models: OpenModels): Job<'sensitivity/run'> {
                 }),
               )
             : found;
-        if (!toRun) return rounded(withGains(table, measured!));
+        const few = params.fewBits === true ? undefined : await keptFewBits(model, candidates, cacheDir);
+        if (!toRun) return rounded(withFewBits(withGains(table, measured!), few));
         const { device } = await runDevice(params.device, signal);
         const by = params.curvature === true ? { by: 'curvature' as const } : {};
         const probe = probeFor(params);
         const where = { ...by, probe, device, cacheDir, sampled, finder: await finder?.() };
         const found = await addGains(model, table, candidates, toRun, where, { signal, progress });
-        return rounded(inFormats(found, formats));
+        return rounded(withFewBits(inFormats(found, formats), few));
       });
     } finally {
       await close();
@@ -277,6 +283,9 @@ export async function readStoredTable(
   if (!table) return undefined;
   const measured = await keptGains(model, candidates, params.cacheDir);
   const roundings = isForCpu(params) ? await keptRoundings(model, candidates, params.cacheDir) : undefined;
-  if (measured) return withRoundings(withGains(table, measured), roundings);
+  if (measured) {
+    const few = await keptFewBits(model, candidates, params.cacheDir);
+    return withRoundings(withFewBits(withGains(table, measured), few), roundings);
+  }
   return { ...table, weightsOnly: 'the model was not run over a text.' };
 }

@@ -56,6 +56,7 @@ export function pageHandlers(
       engine.call('tensor/overlay', { ...session.ref, other, tensor }, { signal, onProgress: progress }),
     runSensitivity: () => start(session.runSensitivity()),
     runSensitivityOverText: () => start(run(commands.runSensitivityOverText, target)),
+    runForFewBits: () => start(session.runForFewBits()),
     cancelJob: () => session.cancelJob(),
     resumeJob: () => start(session.resumeJob()),
     chooseFile: ({ kind }) => chooseFile(session, kind),

@@ -103,6 +103,14 @@ describe('the text that tensors are measured over', () => {
     await request('sensitivity/run', params);
     const other = await request('sensitivity/estimate', { ...params, tokens: 384 });
     expect([other.text, other.offered]).toEqual([{ file: text, tokens: 384 }, undefined]);
+    // They are kept beside those of the same text, and go with them alone.
+    const { fewBits: _, ...usual } = params;
+    const run = await request('sensitivity/run', usual);
+    const { path, cacheDir: kept } = place;
+    const stored = await request('sensitivity/stored', { path, cacheDir: kept });
+    expect(stored!.fewBits).toEqual(run.fewBits);
+    expect(new Set(run.fewBits!.gains.map(({ measured }) => measured!.format))).toEqual(new Set(['Q2_K']));
+    expect(new Set(run.rows.map(({ measured }) => measured!.format))).toEqual(new Set(['Q4_K']));
   });
 
   it('is an error where kept gains are requested and there are none', async () => {

@@ -180,17 +180,26 @@ describe('a memory that the user asks for', () => {
     // Tensors of 256 weights: 144 bytes in Q4_K take 160 in a file, 210 in Q6_K 224, 272 in Q8_0 288.
     const found = await session.plans.fit(request(100 + 224 + 2 * 160), signal);
     expect(found).toEqual({
-      ...{ bitsPerWeight: (8 * (210 + 2 * 144)) / 768, context: 512 },
-      use: { weights: 100 + 224 + 2 * 160, cache: 512 * 64 * 2, compute: others - 512 * 64 * 2 },
+      bitsPerWeight: (8 * (210 + 2 * 144)) / 768,
+      fit: request(100 + 224 + 2 * 160),
+      use: { memory: { weights: 100 + 224 + 2 * 160, cache: 512 * 64 * 2, compute: others - 512 * 64 * 2 } },
     });
-    session.plans.solve({ kind: 'bits-per-weight', value: found.bitsPerWeight });
+    expect(session.plan!.fit).toEqual(found.fit);
     expect(formats()).toEqual(['Q6_K', 'Q4_K', 'Q4_K']);
     session.plans.bind(['c'], { kind: 'pin', format: 'Q6_K' });
     expect((await session.plans.fit(request(100 + 224 + 2 * 160), signal)).bitsPerWeight).toBe(
       found.bitsPerWeight,
     );
-    session.plans.solve({ kind: 'bits-per-weight', value: found.bitsPerWeight });
     expect(formats()).toEqual(['Q4_K', 'Q4_K', 'Q6_K']);
+  });
+
+  it('may be split over a GPU and RAM: the plan says how', async () => {
+    const { session } = await measured(undefined, loaded);
+    const split = { ...request(2000), gpu: { memory: 3e6, cpuMoe: false } };
+    const { fit, use } = await session.plans.fit(split, signal);
+    expect(fit.gpu).toEqual({ memory: 3e6, layers: expect.any(Number) as number, cpuMoe: false });
+    expect(use.gpu!.compute).toBeGreaterThan(0);
+    expect(session.plan!.fit).toEqual(fit);
   });
 
   it('is rejected where nothing fits, naming what does', async () => {

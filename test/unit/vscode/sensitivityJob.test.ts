@@ -44,6 +44,21 @@ function setUp(estimate: () => object = () => ({}), { showsGains = false, ...cho
 afterEach(() => void vi.useRealTimers());
 
 describe('a sensitivity analysis', () => {
+  it('measures gains for few bits over the text of the others, and ends with what is kept of both', async () => {
+    const { engine, shown, job } = setUp(undefined, { showsGains: true, tokens: 64, sampleBlocks: 3 });
+    const run = job.run(undefined, undefined, { text: '/t.txt', tokens: 512, context: 256 });
+    await settle();
+    const call = engine.last('sensitivity/run');
+    expect(call.params).toStrictEqual({
+      ...{ path: '/m.gguf', alone: true, device: 'cpu', cacheDir: '/cells' },
+      ...{ text: '/t.txt', tokens: 512, context: 256, sampleBlocks: 3, fewBits: true },
+    });
+    await call.answer(table('few alone'));
+    await engine.last('sensitivity/stored').answer(table('both'));
+    expect(await run).toBe(true);
+    expect(shown).toEqual([['done', 'both', '/t.txt']]);
+  });
+
   it('shows what runs and about how long it takes, and ends with the table', async () => {
     const { engine, states, shown, job } = setUp();
     expect(job.job).toEqual({ kind: 'idle' });

@@ -264,3 +264,22 @@ describe('the plan after an analysis', () => {
     expect([session.plan, heard('plan')]).toEqual([undefined, []]);
   });
 });
+
+describe('gains for plans of few bits', () => {
+  it('are measured over the text of the others, and then solve plans of such sizes', async () => {
+    const setUp = setUpSession({ stored: (folder) => withGains(tableOf(modelOf(folder))) });
+    const { engine, session, heard, folder } = setUp;
+    expect((await session.load()).sensitivity).toMatchObject({ hasFewBits: false });
+    const run = session.runForFewBits();
+    await settle();
+    const { params } = engine.last('sensitivity/run');
+    expect(params).toMatchObject({ text: '/t.txt', tokens: 2048, context: 512, fewBits: true });
+    const usual = withGains(tableOf(modelOf(folder)));
+    await engine.last('sensitivity/run').answer(usual);
+    expect(await run).toBe(true);
+    expect(heard('sensitivity').at(-1)).toMatchObject({ hasFewBits: false });
+    const bare = setUpSession({ stored: (path) => tableOf(modelOf(path)) });
+    expect((await bare.session.load()).sensitivity).not.toHaveProperty('hasFewBits');
+    expect(() => bare.session.runForFewBits()).toThrow('Nothing has been measured yet');
+  });
+});

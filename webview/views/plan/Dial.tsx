@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import { useAsk } from '../../context';
-import { Button, TextField } from '../../controls';
+import { TextField } from '../../controls';
+import { Finder } from './Finder';
 
 /** The other way round: the smallest plan that is predicted to diverge by at most so much. */
 export function Dial({ move, disabled }: { move: (budget: number) => void; disabled: boolean }) {
@@ -13,13 +14,12 @@ export function Dial({ move, disabled }: { move: (budget: number) => void; disab
     if (found) move(found.bitsPerWeight);
   };
   return (
-    <div
-      class="dial"
-      onKeyDown={(event) => {
-        if (event.key === 'Enter') void find();
-      }}
+    <Finder
+      label="KL divergence at most"
+      button="Find Smallest"
+      disabled={disabled || divergence === undefined}
+      find={find}
     >
-      <span class="dial-label">KL divergence at most</span>
       <TextField
         value={text}
         label="KL divergence at most, nats per token"
@@ -28,10 +28,7 @@ export function Dial({ move, disabled }: { move: (budget: number) => void; disab
         width="104px"
         onInput={setText}
       />
-      <Button disabled={disabled || divergence === undefined} onClick={() => void find()}>
-        Find Smallest
-      </Button>
-    </div>
+    </Finder>
   );
 }
 

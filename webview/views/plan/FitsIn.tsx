@@ -1,76 +1,82 @@
 import { useState } from 'preact/hooks';
 import { cacheTypes, type CacheType, type FittingBits } from '../../../src/protocol/fit';
-import { useAsk } from '../../context';
-import { Button, TextField } from '../../controls';
-import { foundText, requestFrom } from '../../fitRequest';
+import { useAppState, useAsk } from '../../context';
+import { TextField } from '../../controls';
+import { foundText, requestFrom, type TypedFit } from '../../fitRequest';
+import { Finder } from './Finder';
 
 /** Plans whose bits per weight differ by less have the size that was found. */
 const sameSize = 0.01;
 
+/** Names of tensors with the experts of a mixture. */
+const expert = /experts?\b|_exps\b/;
+
+const nothingTyped: TypedFit = { memory: '', gpuMemory: '', cpuMoe: false, context: '', cacheType: 'f16' };
+
 /**
- * Another budget: what the context and the buffers of llama.cpp leave of a memory. What they take is shown while the plan has that size.
+ * Another budget: what the context and the buffers of llama.cpp leave of a memory, or of a GPU's and RAM. What they take is shown while the plan
+ * has that size.
  * @param props.budget bits per weight of the plan.
  */
-export function FitsIn(props: { budget: number; move: (budget: number) => void; disabled: boolean }) {
-  const { budget, move, disabled } = props;
+export function FitsIn({ budget, disabled }: { budget: number; disabled: boolean }) {
   const ask = useAsk();
-  const [memory, setMemory] = useState('');
-  const [context, setContext] = useState('');
-  const [cacheType, setCacheType] = useState<CacheType>('f16');
+  const { model } = useAppState();
+  const [typed, setTyped] = useState(nothingTyped);
   const [found, setFound] = useState<FittingBits>();
-  const request = requestFrom(memory, context, cacheType);
+  const request = requestFrom(typed);
+  const change = (part: Partial<TypedFit>): void => setTyped((now) => ({ ...now, ...part }));
+  const hasExperts = model?.tensors.some(({ name }) => expert.test(name)) === true;
   const find = async (): Promise<void> => {
     setFound(undefined);
-    if (!request) return;
-    const answer = await ask('fitPlan', { request });
-    if (!answer) return;
-    setFound(answer);
-    move(answer.bitsPerWeight);
+    const answer = request && (await ask('fitPlan', { request }));
+    if (answer) setFound(answer);
   };
+  const text = (key: 'memory' | 'gpuMemory' | 'context', label: string, placeholder: string) => (
+    <TextField
+      value={typed[key]}
+      width="104px"
+      {...{ label, placeholder, disabled }}
+      title={label}
+      onInput={(value) => change({ [key]: value })}
+    />
+  );
   return (
-    <div
-      class="dial"
-      onKeyDown={(event) => {
-        if (event.key === 'Enter') void find();
-      }}
-    >
-      <span class="dial-label">Fits in</span>
-      <TextField
-        value={memory}
-        label="Memory that llama.cpp may take"
-        placeholder="8 GB"
-        disabled={disabled}
-        width="104px"
-        onInput={setMemory}
-      />
-      <TextField
-        value={context}
-        label="Tokens of context"
-        placeholder="8192 tokens"
-        disabled={disabled}
-        width="104px"
-        onInput={setContext}
-      />
-      <select
-        aria-label="Type of keys and values"
-        disabled={disabled}
-        value={cacheType}
-        onChange={(event) => setCacheType(event.currentTarget.value as CacheType)}
-      >
-        {cacheTypes.map((type) => (
-          <option key={type} value={type}>
-            {type}
-          </option>
-        ))}
-      </select>
-      <Button disabled={disabled || !request} onClick={() => void find()}>
-        Fit
-      </Button>
+    <>
+      <Finder label="Fits in" button="Fit" disabled={disabled || !request} find={find}>
+        {text('memory', 'Memory that llama.cpp may take; RAM where a GPU is named', '8 GB')}
+        <span>and a GPU</span>
+        {text('gpuMemory', 'Memory of the GPU; empty for one memory', 'none')}
+        {hasExperts && typed.gpuMemory.trim() !== '' && (
+          <label title="--cpu-moe of llama.cpp">
+            <input
+              type="checkbox"
+              disabled={disabled}
+              checked={typed.cpuMoe}
+              onChange={({ currentTarget }) => change({ cpuMoe: currentTarget.checked })}
+            />
+            experts in RAM
+          </label>
+        )}
+        <span>with</span>
+        {text('context', 'Tokens of context', '8192 tokens')}
+        <select
+          aria-label="Type of keys and values"
+          disabled={disabled}
+          value={typed.cacheType}
+          onChange={({ currentTarget }) => change({ cacheType: currentTarget.value as CacheType })}
+        >
+          {cacheTypes.map((type) => (
+            <option key={type} value={type}>
+              {type}
+            </option>
+          ))}
+        </select>
+      </Finder>
       {found && Math.abs(found.bitsPerWeight - budget) < sameSize && (
-        <p class="caption" role="status">
+        <p class="caption dial-found" role="status">
           {foundText(found)}
         </p>
       )}
-    </div>
+    </>
   );
 }

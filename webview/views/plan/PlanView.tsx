@@ -17,6 +17,7 @@ import { CompareWith, MeasuredPlans, useDiff } from './Compared';
 import { Constraints } from './Constraints';
 import { Dial } from './Dial';
 import { EditedNotice } from './EditedNotice';
+import { FewBits } from './FewBits';
 import { useFormatBinder } from './formatBinder';
 import { FitsIn } from './FitsIn';
 import { Front } from './Front';
@@ -112,11 +113,12 @@ function Planned(props: {
         <div class="plan-side">
           {props.control(plan)}
           {front?.measure === 'divergence' && <Dial move={move} disabled={disabled} />}
-          <FitsIn {...{ budget, move, disabled }} />
+          <FitsIn budget={budget} disabled={disabled} />
           <Totals plan={plan} noise={sensitivity?.noise ?? 0} />
           <Actions {...moved} />
         </div>
       </div>
+      <FewBits budget={budget} />
       <Constraints plan={plan} disabled={disabled} />
       <BitsMap plan={plan} binder={binder} />
       <Why plan={plan} revision={revision} binder={binder} />
