@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isRecord } from '../model/json';
 import { seal, unseal } from '../model/sealedJson';
-import { fewBitsFormat } from '../protocol/fewBits';
+import { fewBitsFormat, withoutGain } from '../protocol/fewBits';
 import type { GainsSample, SensitivityCell, SensitivityRow, SensitivityTable } from '../protocol/plan';
 import { hasError } from '../protocol/tableNotes';
 import type { Spread } from '../protocol/targets';
@@ -82,14 +82,6 @@ const errorIn = ({ cells }: SensitivityRow, format: string): number => {
   const cell = cells.find((item: SensitivityCell) => item.format === format);
   return cell && Number.isFinite(cell.relativeSquaredError) ? cell.relativeSquaredError : 0;
 };
-
-/** The row without its gain and where that comes from. */
-export const withoutGain = ({
-  gain: _,
-  measured: __,
-  isEstimated: ___,
-  ...row
-}: SensitivityRow): SensitivityRow => row;
 
 /**
  * The table with the gain of each row: KL divergence per unit of relative squared error. To first order the divergence that a

@@ -10,7 +10,7 @@ import {
   type SensitivityRow,
   type SensitivityTable,
 } from '../protocol/plan';
-import { withoutGain } from './gains';
+import { withoutGain } from '../protocol/fewBits';
 import { priceAt } from './knapsackFront';
 import { prepareTable, sumOf, type PreparedTable } from './preparedTable';
 import { isWithin, solveBudget } from './solve';

@@ -99,12 +99,12 @@ describe('the text that tensors are measured over', () => {
   it('is not offered where it was measured in the format for few bits, whose gains no request for kept ones gets', async () => {
     const text = join(sampleFolder, 'generated-calibration.txt');
     const place = { path: bare, device: 'cpu', cacheDir: join(folder, 'few'), formats } as const;
-    const params = { ...place, text, tokens: 256, context: 128, fewBits: true };
+    const usual = { ...place, text, tokens: 256, context: 128 };
+    const params = { ...usual, fewBits: true };
     await request('sensitivity/run', params);
     const other = await request('sensitivity/estimate', { ...params, tokens: 384 });
     expect([other.text, other.offered]).toEqual([{ file: text, tokens: 384 }, undefined]);
     // They are kept beside those of the same text, and go with them alone.
-    const { fewBits: _, ...usual } = params;
     const run = await request('sensitivity/run', usual);
     const { path, cacheDir: kept } = place;
     const stored = await request('sensitivity/stored', { path, cacheDir: kept });
