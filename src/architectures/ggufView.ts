@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { QuantscopeError } from '../model/errors';
 import type { GgufFile } from '../model/gguf';
 import type { GgufScalar } from '../model/ggufValue';
+import { configName } from '../model/jsonFiles';
 import type { KeyValue } from '../model/keyValue';
 import type { Model } from '../model/model';
 import type { ModelPart, TensorDescriptor } from '../protocol/model';
@@ -93,7 +94,7 @@ function viewOfGguf(gguf: GgufFile, tensors: readonly TensorDescriptor[]): GgufV
   };
 }
 
-const configFile = ({ folder }: ModelHeaders): string => join(folder, 'config.json');
+const configFile = ({ folder, config }: ModelHeaders): string => join(folder, configName(config));
 
 /** A checkpoint in GGUF's view, where its output is by default as config.json states. */
 function converted(

@@ -16,7 +16,7 @@ import {
 } from './decoder';
 import type { ArchitectureDescription } from './description';
 import { f32, u32 } from './keyValues';
-import { ropeParameters, ropeTensors } from './rope';
+import { ropeParameters, ropeTensors, type Rope } from './rope';
 import { windowWithoutKey } from './slidingWindow';
 import { textPart } from './textPart';
 
@@ -54,7 +54,7 @@ export const mistral3: ArchitectureDescription = {
       keyValues: [
         ...decoderKeyValues(decoder),
         rmsEpsilon(config, 1e-5),
-        ...temperatureKeyValues(config, decoder),
+        ...textTemperature(config, decoder),
       ],
       computed: ropeTensors(decoder.rope),
       tensors: [
@@ -69,16 +69,31 @@ export const mistral3: ArchitectureDescription = {
   },
 };
 
-/** llama.cpp takes the length from the one before the stretch of the rotary frequencies. */
-function temperatureKeyValues(config: ConfigReader, { contextLength, rope }: Decoder): KeyValue[] {
+function textTemperature(config: ConfigReader, { contextLength, rope }: Decoder): KeyValue[] {
   const parameters = ropeParameters(config);
   parameters?.known('max_position_embeddings');
   const scale = parameters?.numberUnlessZero('llama_4_scaling_beta');
   if (parameters === undefined || scale === undefined) return [];
   const length = parameters.integer('original_max_position_embeddings', contextLength);
-  const isStated = rope.scaling.kind === 'yarn';
+  return temperatureKeyValues(parameters, { scale, length }, rope);
+}
+
+/**
+ * Queries that are scaled by position. llama.cpp takes the length from the one before the stretch of the rotary frequencies.
+ * @throws QuantscopeError UNSUPPORTED where the two differ.
+ */
+export function temperatureKeyValues(
+  config: ConfigReader,
+  { scale, length }: { readonly scale: number; readonly length: number },
+  { scaling }: Rope,
+): KeyValue[] {
+  const stretched = scaling.kind === 'yarn' ? scaling.context : undefined;
+  if (stretched !== undefined && stretched !== length)
+    throw config.unsupported(
+      `Queries are scaled by position from ${length} tokens on, but rotary frequencies are stretched from ${stretched} on; llama.cpp has one number for both.`,
+    );
   return [
     f32('attention.temperature_scale', scale),
-    ...(isStated ? [] : [u32('rope.scaling.original_context_length', length)]),
+    ...(stretched === undefined ? [u32('rope.scaling.original_context_length', length)] : []),
   ];
 }

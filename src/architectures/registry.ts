@@ -29,6 +29,7 @@ import { llamaEmbed } from './llamaEmbed';
 import { mamba2 } from './mamba2';
 import { mistral3 } from './mistral3';
 import { minicpm } from './minicpm';
+import { mistralConsolidated, mistralConsolidated3 } from './mistralParams';
 import { mixtral } from './mixtral';
 import { minimaxM2 } from './minimaxM2';
 import { nemotronH, nemotronHMoe } from './nemotronH';
@@ -54,6 +55,8 @@ export const architectures: readonly ArchitectureDescription[] = [
   llama,
   llamaEmbed,
   mistral3,
+  mistralConsolidated,
+  mistralConsolidated3,
   mixtral,
   gemma,
   gemma2,

@@ -124,10 +124,7 @@ function readScaling(parameters: ConfigReader | undefined, shape: RopeShape): Ro
   );
 }
 
-/**
- * YaRN's settings as transformers reads them (modeling_rope_utils, `_compute_yarn_parameters`). llama.cpp has the usual ramp built
- * in; any other becomes divisors of the frequencies.
- */
+/** YaRN's settings as transformers reads them (modeling_rope_utils, `_compute_yarn_parameters`). */
 function readYarn(parameters: ConfigReader, shape: RopeShape): RopeScaling {
   parameters.known('finetuned');
   const context = parameters.integer('original_max_position_embeddings', shape.contextLength);
@@ -139,14 +136,29 @@ function readYarn(parameters: ConfigReader, shape: RopeShape): RopeScaling {
       ? yarnMagnitude(factor, mscale) / yarnMagnitude(factor, all)
       : yarnMagnitude(factor);
   const magnitude = parameters.number('attention_factor', usual);
-  const ramp = rampOf(shape, context, {
-    fast: parameters.number('beta_fast', usualRamp.fast),
-    slow: parameters.number('beta_slow', usualRamp.slow),
-    whole: parameters.flag('truncate', usualRamp.whole),
-  });
-  const usualBorders = rampOf(shape, context, usualRamp);
-  const nearest: Yarn = { kind: 'yarn', factor, context, magnitude };
-  if (String(ramp) === String(usualBorders)) return nearest;
+  return yarnScaling(
+    shape,
+    { kind: 'yarn', factor, context, magnitude },
+    {
+      fast: parameters.number('beta_fast', usualRamp.fast),
+      slow: parameters.number('beta_slow', usualRamp.slow),
+      whole: parameters.flag('truncate', usualRamp.whole),
+    },
+  );
+}
+
+/**
+ * YaRN with a ramp. llama.cpp has the usual ramp built in; any other becomes divisors of the frequencies.
+ * @param nearest with the usual ramp.
+ */
+export function yarnScaling(
+  shape: Pick<RopeShape, 'theta' | 'dimensions'>,
+  nearest: Yarn,
+  settings: RampSettings,
+): RopeScaling {
+  const { context, factor, magnitude } = nearest;
+  const ramp = rampOf(shape, context, settings);
+  if (String(ramp) === String(rampOf(shape, context, usualRamp))) return nearest;
   return { kind: 'factors', factors: divisorsOf(shape, ramp, factor), magnitude, nearest };
 }
 
@@ -174,7 +186,7 @@ export function withUsualRamp(
   return { rope: { theta, scaling: nearest }, divisors: factors.map((own, pair) => own / usual[pair]!) };
 }
 
-interface RampSettings {
+export interface RampSettings {
   /** Turns within the training context above which a frequency is kept, and below which it is stretched in full. */
   readonly fast: number;
   readonly slow: number;

@@ -10,6 +10,12 @@ const visionKeys = [
   ...['vision_feature_select_strategy', 'image_seq_length', 'image_seq_len', 'ignore_index'],
 ];
 
+/** Tensors that no language part has. */
+export const visionPart: Required<Conversion>['leftOut'] = {
+  'vision part':
+    /^(visual|vision_tower|vision_model|vision_encoder|multi_modal_projector|connector|vision_language_adapter|patch_merger|pre_mm_projector_norm)\./,
+};
+
 /** The language part of a model: its numbers, how its tensors are called, and what else the checkpoint has. */
 export interface TextPart extends Required<Pick<Conversion, 'prefixes' | 'leftOut'>> {
   readonly config: ConfigReader;
@@ -32,9 +38,6 @@ export function textPart(whole: ConfigReader, usuallyTied = false): TextPart {
       ...['model.language_model.model.', 'model.language_model.', 'language_model.model.', 'language_model.'],
       ...['model.text_model.', 'text_model.', 'model.'],
     ],
-    leftOut: {
-      'vision part':
-        /^(visual|vision_tower|vision_model|vision_encoder|multi_modal_projector|connector|vision_language_adapter|patch_merger|pre_mm_projector_norm)\./,
-    },
+    leftOut: visionPart,
   };
 }

@@ -164,6 +164,7 @@ function filesBeside({ format, files }: ModelFiles): string[] {
 /** Files of a checkpoint's folder that are read besides its weights. */
 const companions = [
   'config.json',
+  'params.json',
   'generation_config.json',
   'tokenizer.json',
   'tokenizer.model',

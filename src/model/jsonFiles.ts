@@ -66,7 +66,14 @@ function fail(file: string, message: string, offset = 0, cause?: unknown): Quant
   return new QuantscopeError('MODEL_FILE', message, { file, offset }, cause);
 }
 
-/** config.json of a folder. */
+/** `model_type` that is given to the contents of a params.json, which states none. */
+export const mistralParams = 'mistral_params';
+
+/** The file that a configuration comes from. */
+export const configName = (config: Readonly<Record<string, unknown>> | undefined): string =>
+  config?.['model_type'] === mistralParams ? 'params.json' : 'config.json';
+
+/** config.json of a folder; where there is none, the params.json that Mistral writes beside "consolidated" weights. */
 export interface ConfigFile {
   /** Absent if the file does not exist or cannot be read. */
   readonly config?: Record<string, unknown>;
@@ -77,18 +84,27 @@ export interface ConfigFile {
 
 /** Reads config.json: the weights can be inspected without it, so a problem with it is returned, not thrown. */
 export async function readConfig(folder: string, signal?: AbortSignal): Promise<ConfigFile> {
-  const path = join(folder, 'config.json');
-  if (!(await exists(path))) return {};
+  const usual = join(folder, 'config.json');
+  const isUsual = await exists(usual);
+  const path = isUsual ? usual : join(folder, 'params.json');
+  if (!isUsual && !(await exists(path))) return {};
   try {
     const { value, hash, size, mtimeMs } = await readJsonFile(path, signal);
     const identity = { path, size, mtimeMs, headerHash: hash };
-    if (isRecord(value)) return { config: value, identity };
+    if (isRecord(value)) {
+      if (isUsual) return { config: value, identity };
+      // Others call the arguments of a training so.
+      return isMistral(value) ? { config: { ...value, model_type: mistralParams }, identity } : {};
+    }
     return { identity, problem: fail(path, 'The file does not hold a JSON object.') };
   } catch (error) {
     if (!(error instanceof QuantscopeError) || error.code === 'CANCELLED') throw error;
     return { problem: error };
   }
 }
+
+const isMistral = (params: Readonly<Record<string, unknown>>): boolean =>
+  ['dim', 'n_layers', 'n_heads'].every((key) => Object.hasOwn(params, key));
 
 async function exists(path: string): Promise<boolean> {
   try {
@@ -100,5 +116,5 @@ async function exists(path: string): Promise<boolean> {
 }
 
 export function configEntries(config: Record<string, unknown>): MetadataEntry[] {
-  return Object.entries(config).map(([key, value]) => jsonEntry(key, value, 'config.json'));
+  return Object.entries(config).map(([key, value]) => jsonEntry(key, value, configName(config)));
 }

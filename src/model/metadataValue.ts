@@ -3,6 +3,7 @@ import type { MetadataSlice, MetadataSliceParams } from '../protocol/model';
 import { QuantscopeError } from './errors';
 import { readArrayPart, showElement, showValue, type GgufValue } from './ggufValue';
 import { HeaderReader } from './headerReader';
+import { configName } from './jsonFiles';
 import { maxShownCharacters, maxSliceCharacters, maxSliceElements } from './limits';
 import { jsonText } from './metadataEntries';
 import type { Model } from './model';
@@ -55,7 +56,7 @@ function characters(text: string, first: number, count: number): MetadataSlice {
 }
 
 async function jsonValue(model: Model, key: string, source: string, signal?: AbortSignal): Promise<unknown> {
-  if (source === 'config.json') return model.config?.[key];
+  if (source === configName(model.config)) return model.config?.[key];
   const file = model.description.files.find(({ path }) => basename(path) === source);
   if (!file || model.description.format !== 'safetensors') return undefined;
   return (await readSafetensorsMetadata(model.source(file.path), signal))[key];

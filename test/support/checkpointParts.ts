@@ -14,6 +14,8 @@ export interface CheckpointSpec {
   readonly agreeing?: number;
   /** Of the weights; one for which rounding to half precision does not change which experts are chosen. */
   readonly seed?: number;
+  /** Written as Mistral does: params.json, which states no `model_type`, and consolidated.safetensors. */
+  readonly consolidated?: true;
   /** Written in two files with an index. */
   readonly sharded?: boolean;
   /** Steps of sentence-transformers around the model. */

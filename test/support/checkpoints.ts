@@ -33,6 +33,8 @@ import { newerCheckpoints } from './newerCheckpoints';
 import { hybridCheckpoints } from './hybridCheckpoints';
 import { olderCheckpoints } from './olderCheckpoints';
 import {
+  consolidated,
+  consolidatedTempered,
   ministral3,
   mistral3,
   mistralSmall,
@@ -475,6 +477,8 @@ export const checkpoints: Readonly<Record<string, CheckpointSpec>> = {
   qwen3vl,
   qwen3vlmoe,
   smolvlm: smolVlm,
+  'mistral, consolidated': consolidated,
+  'mistral 3, consolidated': consolidatedTempered,
   'gpt-oss': gptOss,
   'gpt-oss, experts as plain numbers': gptOssPlain,
 };

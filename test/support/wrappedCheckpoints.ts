@@ -9,6 +9,8 @@ import {
   llamaNorms,
   llamaShapes,
   outer,
+  vocabulary,
+  wide,
   withBiases,
   type CheckpointSpec,
   type Shapes,
@@ -186,3 +188,52 @@ export const smolVlm = wrapped(
     config: { scale_factor: 4 },
   },
 );
+
+/** Names as Mistral publishes them; rows of queries and keys in the order of llama.cpp. */
+const consolidatedShapes: Shapes = {
+  'tok_embeddings.weight': [vocabulary, hidden],
+  'norm.weight': [hidden],
+  'output.weight': [vocabulary, hidden],
+  ...blocks(
+    2,
+    {
+      'attention_norm.weight': [hidden],
+      'ffn_norm.weight': [hidden],
+      'attention.wq.weight': [hidden, hidden],
+      'attention.wk.weight': [32, hidden],
+      'attention.wv.weight': [32, hidden],
+      'attention.wo.weight': [hidden, hidden],
+      'feed_forward.w1.weight': [wide, hidden],
+      'feed_forward.w2.weight': [hidden, wide],
+      'feed_forward.w3.weight': [wide, hidden],
+    },
+    'layers',
+  ),
+};
+const params = (change: object): Record<string, unknown> => ({
+  ...{ model_type: 'mistral_params', dim: hidden, n_layers: 2, head_dim: 16, hidden_dim: wide, n_heads: 4 },
+  ...{ n_kv_heads: 2, norm_eps: 1e-5, vocab_size: vocabulary, rope_theta: 10_000 },
+  ...change,
+});
+
+export const consolidated: CheckpointSpec = {
+  config: params({ max_seq_len: 256 }),
+  shapes: consolidatedShapes,
+  consolidated: true,
+};
+
+/** Scaled by position, with a ramp of YaRN that llama.cpp does not have built in; the output is the embedding. */
+export const consolidatedTempered: CheckpointSpec = {
+  config: params({
+    ...{ max_position_embeddings: 256, tied_embeddings: true, use_biases: false },
+    ...{ yarn: { original_max_position_embeddings: 16, factor: 16, apply_scale: false, beta: 4, alpha: 1 } },
+    llama_4_scaling: { original_max_position_embeddings: 16, beta: 0.1 },
+    vision_encoder: { hidden_size: 32 },
+  }),
+  shapes: {
+    ...Object.fromEntries(Object.entries(consolidatedShapes).filter(([name]) => name !== 'output.weight')),
+    'vision_encoder.patch_conv.weight': [32, 3, 4, 4],
+    'vision_language_adapter.w_in.weight': [hidden, 32],
+  },
+  consolidated: true,
+};

@@ -11,7 +11,10 @@ export async function writeCheckpoint(folder: string, named: string | Checkpoint
   const spec = typeof named === 'string' ? checkpoints[named] : named;
   if (!spec) throw new Error(`There is no checkpoint ${named as string}.`);
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, 'config.json'), JSON.stringify(spec.config, undefined, 2));
+  const { model_type: type, ...params } = spec.config;
+  const stated = spec.consolidated ? params : { ...params, model_type: type };
+  const configFile = spec.consolidated ? 'params.json' : 'config.json';
+  writeFileSync(join(folder, configFile), JSON.stringify(stated, undefined, 2));
   for (const file of ['tokenizer.json', 'tokenizer_config.json'])
     copyFileSync(join(sampleFolder, file), join(folder, file));
   const random = new Random(spec.seed ?? 23);
@@ -26,7 +29,8 @@ export async function writeCheckpoint(folder: string, named: string | Checkpoint
   const parts = partsOf(spec.shapes);
   if (spec.modules) await writeModules(folder, spec.modules, partsOf);
   if (!spec.sharded) {
-    await writeSafetensors(join(folder, 'model.safetensors'), parts, {});
+    const file = spec.consolidated ? 'consolidated.safetensors' : 'model.safetensors';
+    await writeSafetensors(join(folder, file), parts, {});
     return;
   }
   const half = parts.length >> 1;

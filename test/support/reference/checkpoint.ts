@@ -10,8 +10,9 @@ export class Checkpoint {
   private readonly tensors = new Map<string, Tensor>();
 
   constructor(folder: string) {
-    const config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as Config;
-    const architectures = config['architectures'];
+    const file = readdirSync(folder).find((name) => name === 'config.json') ?? 'params.json';
+    const config = JSON.parse(readFileSync(join(folder, file), 'utf8')) as Config;
+    const architectures = config['architectures'] ?? [file];
     this.config = { ...config, ...(config['text_config'] as Config | undefined), architectures };
     for (const name of readdirSync(folder).filter((file) => file.endsWith('.safetensors')))
       this.read(readFileSync(join(folder, name)));

@@ -33,7 +33,7 @@ import {
 import { simpleModels } from './simpleModels';
 import { add, layerNorm, multiply, rowsOf, scale, type Tensor, type Vector } from './math';
 import { rotationOf, turnedOf } from './rope';
-import { tempered, transposedExperts } from './wrapped';
+import { consolidatedModel, tempered, transposedExperts } from './wrapped';
 
 /** Logits of every position of a text, by the definitions of transformers' modeling files. */
 export function referenceLogits(checkpoint: Checkpoint, tokens: readonly number[]): Vector[] {
@@ -469,6 +469,7 @@ const models: Readonly<Record<string, (checkpoint: Checkpoint, textLength: numbe
   PhiForCausalLM: phi2,
   GPT2LMHeadModel: gpt2,
   GPTNeoXForCausalLM: gptNeoX,
+  'params.json': consolidatedModel,
   Mistral3ForConditionalGeneration: (checkpoint) => llama(checkpoint, () => tempered(checkpoint)),
   Ministral3ForCausalLM: (checkpoint) => llama(checkpoint, () => tempered(checkpoint)),
   Qwen2VLForConditionalGeneration: (checkpoint) => llama(checkpoint),

@@ -1,7 +1,17 @@
 import type { Checkpoint, Config } from './checkpoint';
-import { linear, type AttentionParts, type Layer } from './decoder';
+import {
+  attention,
+  embedding,
+  gated,
+  linear,
+  sequential,
+  type AttentionParts,
+  type Layer,
+  type Model,
+} from './decoder';
 import { experts } from './experts';
-import { activations, multiply, rowsOf, times, transposed, type Tensor } from './math';
+import { activations, multiply, rmsNorm, rowsOf, times, transposed, type Tensor } from './math';
+import { rotationOf } from './rope';
 
 /** Queries of Ministral 3 grow with the logarithm of how often the training's context length fits into their position. */
 export function tempered({ config }: Checkpoint): Pick<AttentionParts, 'options'> {
@@ -31,4 +41,60 @@ export function transposedExperts(checkpoint: Checkpoint, prefix: string): Layer
   });
   const used = checkpoint.number('num_experts_per_tok');
   return experts(linear(checkpoint, `${prefix}.gate`), all, used, { normalize: true });
+}
+
+/** Mistral's own files: numbers in params.json, neighbouring entries of a head rotated together. */
+export function consolidatedModel(checkpoint: Checkpoint): Model {
+  const { config } = checkpoint;
+  const size = checkpoint.number('head_dim');
+  const norm = (name: string): Layer => {
+    const weight = checkpoint.vector(`${name}.weight`);
+    return (x) => rmsNorm(x, weight, checkpoint.number('norm_eps'));
+  };
+  const yarn = config['yarn'] as Config | undefined;
+  const tuning = config['llama_4_scaling'] as Readonly<Record<string, number>> | undefined;
+  const rotation = {
+    ...rotationOf(
+      {
+        rope_theta: config['rope_theta'],
+        ...(yarn && {
+          rope_scaling: {
+            ...{
+              ...yarn,
+              type: 'yarn',
+              beta_fast: yarn['beta'],
+              beta_slow: yarn['alpha'],
+              attention_factor: 1,
+            },
+          },
+        }),
+      },
+      size,
+    ),
+    layout: 'pairs',
+  } as const;
+  const factorAt = (position: number): number =>
+    tuning
+      ? 1 + tuning['beta']! * Math.log(1 + Math.floor(position / tuning['original_max_position_embeddings']!))
+      : 1;
+  const table = checkpoint.tensor('tok_embeddings.weight');
+  return {
+    embed: embedding(checkpoint, 'tok_embeddings.weight'),
+    blocks: Array.from({ length: checkpoint.number('n_layers') }, (_, i) => {
+      const part = (name: string): Layer => linear(checkpoint, `layers.${i}.attention.w${name}`);
+      return sequential(
+        attention({
+          ...{ q: part('q'), k: part('k'), v: part('v'), o: part('o'), headSize: size, rotation },
+          options: { factorAt },
+        }),
+        gated(checkpoint, `layers.${i}.feed_forward`, 'silu', { gate: 'w1', up: 'w3', down: 'w2' }),
+        {
+          beforeAttention: norm(`layers.${i}.attention_norm`),
+          beforeMlp: norm(`layers.${i}.ffn_norm`),
+        },
+      );
+    }),
+    norm: norm('norm'),
+    output: checkpoint.has('output.weight') ? linear(checkpoint, 'output') : (x) => multiply(table, x),
+  };
 }
