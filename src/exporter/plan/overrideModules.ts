@@ -1,6 +1,8 @@
 import { QuantscopeError } from '../../model/errors';
+import { tensorRole } from '../../model/roles';
 import { namedBits } from '../../protocol/formatBits';
 import type { Plan } from '../../protocol/plan';
+import { listOf } from '../../protocol/tableNotes';
 
 /** A module of the checkpoint and the bits that a plan gives its weight; 16 for one that is left as it is. */
 export interface PlannedModule {
@@ -48,6 +50,46 @@ export const isKept = ({ bits }: Pick<PlannedModule, 'bits'>): boolean => bits >
 /** The smallest width of a runtime that holds these bits; the largest where none does. @param widths ascending. */
 export const widthFor = (bits: number, widths: readonly number[]): number =>
   widths.find((width) => width >= bits) ?? widths.at(-1)!;
+
+/**
+ * The modules of a plan, where those of a layer that a runtime computes together have the widest format of any of them: it loads no others. Plans for
+ * the runtime keep to that themselves.
+ * @param fused of the runtime's rules: by names of weights.
+ * @param widthOf bits that a module is stored with.
+ * @returns the modules that are changed, too.
+ */
+export function inAgreement(
+  { modules, without }: PlannedModules,
+  fused: readonly RegExp[],
+  widthOf: (module: PlannedModule) => number,
+): PlannedModules & { readonly raised: readonly string[] } {
+  const groupOf = ({ module }: PlannedModule): string | undefined => {
+    const at = fused.findIndex((pattern) => pattern.test(`.${module}.weight`));
+    return at < 0 ? undefined : `${at} ${tensorRole(`${module}.weight`).layer}`;
+  };
+  const widest = new Map<string, PlannedModule>();
+  for (const item of modules) {
+    const group = groupOf(item);
+    const known = group === undefined ? undefined : widest.get(group);
+    if (group !== undefined && !(known && widthOf(known) >= widthOf(item))) widest.set(group, item);
+  }
+  const raised: string[] = [];
+  const agreeing = modules.map((item) => {
+    const { format, bits } = widest.get(groupOf(item) ?? '') ?? item;
+    if (widthOf({ ...item, format, bits }) === widthOf(item)) return item;
+    raised.push(item.module);
+    return { ...item, format, bits };
+  });
+  return { modules: agreeing, without, raised };
+}
+
+/** That modules have got a wider format, as sentences. */
+export const raisedNotes = (raised: readonly string[]): string[] =>
+  raised.length === 0
+    ? []
+    : [
+        `The runtime computes some modules of a layer together, in one format; these get the widest of their group: ${listOf(raised)}.`,
+      ];
 
 /** Formats that become integers of another width, as a sentence; undefined where all keep their bits. */
 export function widenedNote(

@@ -1,3 +1,4 @@
+import { runtimeRules } from '../../ampq/runtimes';
 import { compressedConfig } from '../../layouts/compressedTensors';
 import { gptqWriter } from '../../layouts/gptqWriter';
 import type { WrittenModel, WrittenWeight } from '../../layouts/layout';
@@ -9,7 +10,15 @@ import { compressedIntegers, gptq } from '../../quant/grids/libraries';
 import { QuantscopeError } from '../../model/errors';
 import { namedBits } from '../../protocol/formatBits';
 import { encodableTypes } from './fileTypes';
-import { isKept, plannedModules, widenedNote, widthFor, type PlannedModule } from './overrideModules';
+import {
+  inAgreement,
+  isKept,
+  plannedModules,
+  raisedNotes,
+  widenedNote,
+  widthFor,
+  type PlannedModule,
+} from './overrideModules';
 import { planRecipe } from './recipeOverrides';
 import { namesPattern, printTensorTypes } from './tensorTypes';
 
@@ -114,13 +123,15 @@ const outputKept = 'Embedding and output matrix are left as they are, as runtime
 
 /** `quantization_config` with a group for each width. */
 function compressedTensors(plan: Plan): OverridesText {
-  const { modules, without } = plannedModules(plan);
+  const widthOf = (item: PlannedModule): number =>
+    isKept(item) ? item.bits : widthFor(item.bits, widths.compressedTensors);
+  const { modules, without, raised } = inAgreement(plannedModules(plan), runtimeRules.vllm.fused, widthOf);
   const model = writtenModel(modules, 'compressed-tensors-pack', ({ bits }) =>
     compressedIntegers(widthFor(bits, widths.compressedTensors), groupSize),
   );
   return {
     text: json({ quantization_config: compressedConfig(model, 'pack-quantized') }),
-    notes: notesOf(modules, widths.compressedTensors, without, [outputKept]),
+    notes: notesOf(modules, widths.compressedTensors, without, [...raisedNotes(raised), outputKept]),
   };
 }
 
@@ -139,9 +150,10 @@ function gptqDynamic(plan: Plan): OverridesText {
 
 /** `quantization` of an MLX checkpoint's config.json: the most frequent width, and each module that has another. */
 function mlxOverrides(plan: Plan): OverridesText {
-  const { modules, without } = plannedModules(plan);
+  const bitsOf = (item: PlannedModule): number =>
+    isKept(item) ? item.bits : widthFor(item.bits, widths.mlx);
+  const { modules, without, raised } = inAgreement(plannedModules(plan), runtimeRules.mlx.fused, bitsOf);
   const counts = new Map<number, number>();
-  const bitsOf = (item: PlannedModule): number => widthFor(item.bits, widths.mlx);
   for (const item of modules)
     if (!isKept(item)) counts.set(bitsOf(item), (counts.get(bitsOf(item)) ?? 0) + 1);
   const [[usual] = [4]] = [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0]);
@@ -151,11 +163,9 @@ function mlxOverrides(plan: Plan): OverridesText {
   });
   return {
     text: json({ quantization: { group_size: mlxGroup, bits: usual, ...Object.fromEntries(overrides) } }),
-    notes: notesOf(
-      modules,
-      widths.mlx,
-      without,
-      modules.some(({ format }) => format.endsWith('-zp')) ? [biasOfMlx] : [],
-    ),
+    notes: notesOf(modules, widths.mlx, without, [
+      ...raisedNotes(raised),
+      ...(modules.some(({ format }) => format.endsWith('-zp')) ? [biasOfMlx] : []),
+    ]),
   };
 }

@@ -2,7 +2,14 @@ import type { OverridesText } from '../../protocol/overrides';
 import type { Plan } from '../../protocol/plan';
 import { runtimeRules } from '../../ampq/runtimes';
 import type { Runtime } from '../../protocol/runtimes';
-import { isKept, plannedModules, widthFor, type PlannedModule } from './overrideModules';
+import {
+  inAgreement,
+  isKept,
+  plannedModules,
+  raisedNotes,
+  widthFor,
+  type PlannedModule,
+} from './overrideModules';
 import { namesPattern } from './tensorTypes';
 
 /** Where a recipe puts matrices, and the runtime whose grids it has. */
@@ -35,9 +42,11 @@ const targets = {
  */
 export function planRecipe(plan: Plan, kind: keyof typeof targets): OverridesText {
   const { runtime, layout, target, floats } = targets[kind];
-  const grids = runtimeRules[runtime].grids!;
-  const { modules, without } = plannedModules(plan);
-  const kept = modules.filter((item) => isKept(item) || floats.test(item.module));
+  const { grids = [], fused } = runtimeRules[runtime];
+  const isLeft = (item: PlannedModule): boolean => isKept(item) || floats.test(item.module);
+  const widthOf = (item: PlannedModule): number => (isLeft(item) ? 16 : bitsOf(gridOf(item, grids)));
+  const { modules, without, raised } = inAgreement(plannedModules(plan), fused, widthOf);
+  const kept = modules.filter(isLeft);
   const quantized = modules.filter((item) => !kept.includes(item));
   const recipe = {
     ...{ version: 1, id: 'plan', label: `Plan of ${plan.model.name}` },
@@ -57,6 +66,7 @@ export function planRecipe(plan: Plan, kind: keyof typeof targets): OverridesTex
         : [
             `${changed.join(', ')} are replaced by integers of the same or the next width (${grids.join(', ')}): sizes and divergence of the plan do not hold. recommend --runtime ${runtime} makes a plan of them.`,
           ]),
+      ...raisedNotes(raised),
       ...(lost.length === 0
         ? []
         : [`Left as they are, as the layout cannot store them: ${lost.join(', ')}.`]),
@@ -82,6 +92,9 @@ function rulesOf(modules: readonly PlannedModule[], grids: readonly string[]) {
 
 function gridOf({ format, bits }: PlannedModule, grids: readonly string[]): string {
   if (grids.includes(format)) return format;
-  const widths = grids.map((name) => Number(/\d+/.exec(name)![0]));
+  const widths = grids.map(bitsOf);
   return grids[widths.indexOf(widthFor(bits, widths))]!;
 }
+
+/** Of the integers of a grid, by its name. */
+const bitsOf = (grid: string): number => Number(/\d+/.exec(grid)![0]);

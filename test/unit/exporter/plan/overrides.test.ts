@@ -38,6 +38,17 @@ describe('a plan as settings of other tools', () => {
       )
       .filter(([module]) => !/embed_tokens|lm_head/.test(module));
 
+  /** The bits of a module, or the most of those of its layer that vLLM computes together with it. */
+  const fusedBits = (module: string): number => {
+    const group = [/self_attn\.[qkv]_proj$/, /mlp\.(gate|up)_proj$/].find((part) => part.test(module));
+    const layer = /layers\.\d+\./.exec(module)?.[0];
+    return Math.max(
+      ...linear()
+        .filter(([other]) => other === module || (group?.test(other) && other.includes(layer!)))
+        .map(([, bits]) => bits),
+    );
+  };
+
   it('gives llama-quantize every tensor its type', () => {
     const { text } = planOverrides(plan, 'tensor-types');
     const names = plan.assignments.map(({ tensor }) => tensor);
@@ -57,8 +68,8 @@ describe('a plan as settings of other tools', () => {
     const { text, notes } = planOverrides(plan, 'recipe');
     const recipe = parseRecipe(parsed(text));
     expect([recipe.layout, recipe.target]).toEqual(['compressed-tensors-pack', 'checkpoint']);
-    const widths = linear().filter(([, bits]) => bits < 16);
-    for (const [module, bits] of widths) {
+    const together = linear().map(([module]) => [module, fusedBits(module)] as const);
+    for (const [module, bits] of together.filter(([, most]) => most < 16)) {
       const rule = recipe.rules.find(({ match }) => new RegExp(match!, 'u').test(`${module}.weight`));
       expect(rule?.grid, module).toMatchObject({
         levels: { bits: bits <= 4 ? 4 : 8 },
@@ -66,18 +77,34 @@ describe('a plan as settings of other tools', () => {
         scale: 'BF16',
       });
     }
-    const kept = linear().filter(([, bits]) => bits >= 16);
+    const kept = together.filter(([, bits]) => bits >= 16);
+    expect(together).not.toEqual(linear());
     for (const [module] of [...kept, ['lm_head'], ['model.embed_tokens']] as [string][])
       expect(recipe.rules.some(({ match }) => new RegExp(match!, 'u').test(`${module}.weight`))).toBe(false);
     expect(notes.join(' ')).toMatch(
       /Q2_K, .* are replaced by integers .* of the plan do not hold\. recommend --runtime vllm/,
     );
+    expect(notes.join(' ')).toMatch(
+      /computes some modules of a layer together, in one format; these get the widest of their group: model\.layers\.\d/,
+    );
+    // Runtimes that compute matrices one by one get what the plan says.
+    const onnx = parseRecipe(parsed(planOverrides(plan, 'onnx-recipe').text));
+    for (const [module, bits] of linear().filter(([, own]) => own < 16)) {
+      const rule = onnx.rules.find(({ match }) => new RegExp(match!, 'u').test(`${module}.weight`));
+      expect(rule?.grid, module).toMatchObject({
+        levels: { bits: [2, 4, 8].find((width) => width >= bits) },
+      });
+    }
   });
 
   it('gives compressed-tensors a group for each width that its kernels have', () => {
     const { text, notes } = planOverrides(plan, 'compressed-tensors');
     const config = parsed(text);
-    expect(weightGroups(config).map(({ num_bits, group_size }) => [num_bits, group_size])).toEqual([
+    expect(
+      weightGroups(config)
+        .map(({ num_bits, group_size }) => [num_bits, group_size])
+        .sort(),
+    ).toEqual([
       [4, 128],
       [8, 128],
     ]);
@@ -94,7 +121,10 @@ describe('a plan as settings of other tools', () => {
         groups.find(({ targets }) => targets.includes('Linear'));
       return group!.weights.num_bits;
     };
-    const expected = linear().map(([module, bits]) => [module, bits > 8 ? 16 : bits > 4 ? 8 : 4]);
+    const expected = linear().map(([module]) => {
+      const bits = fusedBits(module);
+      return [module, bits > 8 ? 16 : bits > 4 ? 8 : 4];
+    });
     expect(linear().map(([module]) => [module, bitsOf(module)])).toEqual(expected);
     expect(ignore).toContain('lm_head');
     expect(ignore.join()).not.toContain('embed_tokens');
@@ -139,6 +169,28 @@ describe('a plan as settings of other tools', () => {
       expect(() => planOverrides(own, kind)).toThrow('"blk.0.attn_q.weight" is not the name of a module');
     const other = { ...plan, assignments: [assignment('a.weight', 'nf4')] };
     expect(() => planOverrides(other, 'tensor-types')).toThrow('nf4 is not a type of GGUF');
+  });
+
+  it('leaves a plan alone whose groups agree', () => {
+    const assignments = plan.assignments.map((item) => ({ ...item, format: 'Q4_K' }));
+    for (const kind of ['recipe', 'compressed-tensors', 'mlx'] as const)
+      expect(planOverrides({ ...plan, assignments }, kind).notes.join(' ')).not.toContain('together');
+  });
+
+  it('gives all experts of a layer one format for MLX', () => {
+    const of = (part: string, format: string, layer = 0) => ({
+      ...plan.assignments[5]!,
+      format,
+      sources: [0, 1].map((i) => `model.layers.${layer}.block_sparse_moe.experts.${i}.${part}.weight`),
+    });
+    const assignments = [of('w1', 'Q4_K'), of('w2', 'Q6_K'), of('w3', 'Q5_K'), of('w1', 'Q3_K', 1)];
+    const { text, notes } = planOverrides({ ...plan, assignments }, 'mlx');
+    const { quantization } = parsed(text) as { quantization: Record<string, unknown> };
+    expect(quantization['bits']).toBe(6);
+    expect(Object.keys(quantization).filter((name) => /experts/.test(name))).toEqual(
+      [0, 1].map((i) => `model.layers.1.block_sparse_moe.experts.${i}.w1`),
+    );
+    expect(notes.join(' ')).toContain('widest of their group: model.layers.0');
   });
 
   it('names experts that are one tensor', () => {
