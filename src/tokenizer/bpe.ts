@@ -112,6 +112,48 @@ export function byteFallbackVocabulary(files: TokenizerFiles, rows: number): Voc
   return pieceVocabulary(files, rows, { model: 'llama', tokens, file, addSpacePrefix });
 }
 
+/** Tokens of chats that are shown, so that tools see where channels and calls of tools begin (as in llama.cpp's converter). */
+const shownTokens: ReadonlySet<string> = new Set([
+  ...[
+    '<|channel>',
+    '<channel|>',
+    '<|tool_call>',
+    '<tool_call|>',
+    '<|tool_response>',
+    '<tool_response|>',
+    '<|"|>',
+  ],
+]);
+
+/**
+ * Gemma 4's vocabulary: with byte fallback and "▁" for spaces as `byteFallbackVocabulary`, but merged by rank.
+ * @throws QuantscopeError UNSUPPORTED for another kind, or a space before the text.
+ */
+export function gemma4Vocabulary(files: TokenizerFiles, rows: number): Vocabulary {
+  const file = join(files.folder, files.tokenizerName);
+  const tokenizer = files.tokenizer ?? {};
+  const model = parseBpeModel(tokenizer, file);
+  if (!model.byteFallback || addsSpace(tokenizer, file)) {
+    const message =
+      'A tokenizer of Gemma 4 is BPE with byte fallback, without a space before the text; this one is not.';
+    throw new QuantscopeError('UNSUPPORTED', message, { file });
+  }
+  const tokens = new Map<number, Token>();
+  for (const [text, id] of model.vocab)
+    tokens.set(id, { text, type: pieceType(text, model.unknown), score: 0 });
+  const added = addedTokens(files);
+  for (const { id, text, special } of added) {
+    const isControl = special && !shownTokens.has(text);
+    const type = isControl ? tokenTypes.control : tokenTypes.userDefined;
+    tokens.set(id, { text, type: text === model.unknown ? tokenTypes.unknown : type, score: 0 });
+  }
+  return {
+    ...{ model: 'gemma4', pre: 'gemma4', addSpacePrefix: false, around: { addBos: true, addEos: false } },
+    tokens: fillVocabulary(tokens, rows, fileOfToken(files, added, file)),
+    merges: model.merges.map((pair) => pair.join(' ')),
+  };
+}
+
 function pieceType(text: string, unknown: string | undefined): number {
   if (text === unknown) return tokenTypes.unknown;
   return /^<0x[0-9A-F]{2}>$/.test(text) ? tokenTypes.byte : tokenTypes.normal;

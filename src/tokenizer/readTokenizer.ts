@@ -1,7 +1,7 @@
 import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
 import type { KeyValue } from '../model/keyValue';
-import { byteFallbackVocabulary, byteLevelVocabulary } from './bpe';
+import { byteFallbackVocabulary, byteLevelVocabulary, gemma4Vocabulary } from './bpe';
 import { chatTemplatesOf } from './chatTemplates';
 import { isByteLevel } from './preTokenizers';
 import { modelType } from './otherModels';
@@ -38,7 +38,7 @@ export async function readTokenizer(
   signal?: AbortSignal,
 ): Promise<CheckpointTokenizer> {
   const files = await readTokenizerFiles(folder, signal);
-  const vocabulary = vocabularyOf(files, rows);
+  const vocabulary = vocabularyOf(files, rows, modelConfig);
   const { settings, notes } = settingsOf(files, vocabulary, modelConfig);
   return {
     keyValues: tokenizerKeyValues(vocabulary, settings),
@@ -52,8 +52,9 @@ const jsonKinds: Readonly<Record<string, (files: TokenizerFiles, rows: number) =
   WordPiece: wordPieceVocabulary,
 };
 
-function vocabularyOf(files: TokenizerFiles, rows: number): Vocabulary {
+function vocabularyOf(files: TokenizerFiles, rows: number, modelConfig: Record<string, unknown>): Vocabulary {
   if (files.tokenizer) {
+    if (isGemma4(modelConfig)) return gemma4Vocabulary(files, rows);
     const type = modelType(files.tokenizer['model']);
     const kind = Object.hasOwn(jsonKinds, type) ? jsonKinds[type] : undefined;
     if (kind) return kind(files, rows);
@@ -64,6 +65,11 @@ function vocabularyOf(files: TokenizerFiles, rows: number): Vocabulary {
   const message =
     'Exports and runs over a text need the tokenizer (tokenizer.json, tokenizer.model, tekken.json, a tiktoken file, vocab.txt, or vocab.json and merges.txt) next to the weights.';
   throw new QuantscopeError('REQUEST', message, { file: files.folder });
+}
+
+/** llama.cpp merges by rank under the name of this model alone; others of the kind have scores. */
+function isGemma4({ model_type: type, text_config: text }: Record<string, unknown>): boolean {
+  return [type, isRecord(text) && text['model_type']].some((name) => /^gemma4(_|$)/.test(String(name)));
 }
 
 function settingsOf(

@@ -21,8 +21,11 @@ export interface Token {
   readonly score: number;
 }
 
-/** Values of `tokenizer.ggml.model` that are written: byte-level BPE, SentencePiece's BPE, Unigram and WordPiece. */
-export type VocabularyModel = 'gpt2' | 'llama' | 't5' | 'bert';
+/**
+ * Values of `tokenizer.ggml.model` that are written: byte-level BPE, SentencePiece's BPE by scores, the same by merges, Unigram and
+ * WordPiece.
+ */
+export type VocabularyModel = 'gpt2' | 'llama' | 'gemma4' | 't5' | 'bert';
 
 /** How text is normalized before it is cut, as far as GGUF can say it. */
 export interface Normalization {
@@ -44,7 +47,7 @@ export interface Vocabulary extends Normalization {
   readonly pre: string;
   /** By id. */
   readonly tokens: readonly Token[];
-  /** "left right", best first; only byte-level BPE. */
+  /** "left right", best first; only byte-level BPE and "gemma4". */
   readonly merges?: readonly string[];
   /** Whether BOS and EOS go around a text where no file says. */
   readonly around?: { readonly addBos: boolean; readonly addEos: boolean };

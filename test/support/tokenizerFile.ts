@@ -21,8 +21,9 @@ export function tokenizerFolder(folder: string, files: Readonly<Record<string, u
 export async function tokenizerGguf(
   folder: string,
   rows: number,
+  config: Record<string, unknown> = {},
 ): Promise<{ gguf: string; pairs: readonly KeyValue[]; notes: readonly string[] }> {
-  const { keyValues: pairs, notes } = await readTokenizer(folder, {}, rows);
+  const { keyValues: pairs, notes } = await readTokenizer(folder, config, rows);
   const layout = layOutGguf([{ key: 'general.architecture', type: 'string', value: 'llama' }, ...pairs], []);
   const gguf = `${folder}.gguf`;
   await writeAtomically(gguf, (file) =>

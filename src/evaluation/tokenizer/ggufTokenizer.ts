@@ -6,7 +6,7 @@ import type { AddedToken, TokenizerJson } from './tokenizerJson';
 
 /** The tokenizer.json equivalent of a BPE tokenizer of GGUF, so one library runs both. */
 export function tokenizerJsonOf(values: TokenizerValues): TokenizerJson {
-  const parts = values.model === 'llama' ? sentencePieceParts(values) : byteLevelParts(values);
+  const parts = values.model === 'gpt2' ? byteLevelParts(values) : sentencePieceParts(values);
   return { ...parts, added_tokens: addedTokens(values), post_processor: null };
 }
 
@@ -35,7 +35,11 @@ function pairOf(merge: string): [string, string] {
   return space < 0 ? [merge, ''] : [merge.slice(0, space), merge.slice(space + 1)];
 }
 
-function sentencePieceParts({ tokens, types, scores, addSpacePrefix }: TokenizerValues): Parts {
+/** Pieces that merge by their scores, or by rank: then runs of line breaks are apart from the rest of a text. */
+function sentencePieceParts(values: TokenizerValues): Parts {
+  const { model, tokens, types, scores, merges, addSpacePrefix } = values;
+  const byRank = model === 'gemma4';
+  const lines = { type: 'Split', pattern: { Regex: '\\n+' }, behavior: 'Isolated', invert: false };
   const prefix = { type: 'Prepend', prepend: '▁' };
   const replace = { type: 'Replace', pattern: { String: ' ' }, content: '▁' };
   const restore = { type: 'Replace', pattern: { String: '▁' }, content: ' ' };
@@ -43,7 +47,7 @@ function sentencePieceParts({ tokens, types, scores, addSpacePrefix }: Tokenizer
   const unknown = tokens[types.indexOf(tokenTypes.unknown)];
   return {
     normalizer: { type: 'Sequence', normalizers: [...(addSpacePrefix ? [prefix] : []), replace] },
-    pre_tokenizer: null,
+    pre_tokenizer: byRank ? lines : null,
     decoder: {
       type: 'Sequence',
       decoders: [restore, { type: 'ByteFallback' }, { type: 'Fuse' }, ...(addSpacePrefix ? [strip] : [])],
@@ -52,7 +56,7 @@ function sentencePieceParts({ tokens, types, scores, addSpacePrefix }: Tokenizer
       ...bpe(tokens),
       byte_fallback: true,
       unk_token: unknown ?? null,
-      merges: mergesOfScores(tokens, scores),
+      merges: byRank ? merges.map(pairOf) : mergesOfScores(tokens, scores),
     },
   };
 }

@@ -20,7 +20,7 @@ export interface TokenizerValues {
   readonly types: readonly number[];
   /** For each token; only SentencePiece and Unigram. */
   readonly scores: readonly number[];
-  /** "left right", best first; only byte-level BPE. */
+  /** "left right", best first; only byte-level BPE and "gemma4". */
   readonly merges: readonly string[];
   /** A space goes before a text and what follows a special token; only SentencePiece and Unigram. */
   readonly addSpacePrefix: boolean;
@@ -90,6 +90,7 @@ interface Defaults {
 const defaultsOf: Readonly<Record<VocabularyModel, Defaults>> = {
   gpt2: { addsBos: false, addsEos: false, addSpacePrefix: false },
   llama: { bos: 1, eos: 2, addsBos: true, addsEos: false, addSpacePrefix: true },
+  gemma4: { addsBos: true, addsEos: false, addSpacePrefix: false },
   t5: { eos: 1, unknown: 2, addsBos: false, addsEos: true, addSpacePrefix: false },
   bert: { bos: 101, eos: 102, unknown: 100, addsBos: true, addsEos: true, addSpacePrefix: false },
 };
@@ -113,7 +114,7 @@ export async function tokenizerValues(source: ValueSource): Promise<TokenizerVal
     ...{ file, model, pre, tokens },
     types: (await numbers(source, 'token_type', count)) ?? normal(),
     scores: scored ? ((await numbers(source, 'scores', count)) ?? tokens.map(() => 0)) : [],
-    merges: model === 'gpt2' ? await strings(source, 'merges') : [],
+    merges: model === 'gpt2' || model === 'gemma4' ? await strings(source, 'merges') : [],
     addSpacePrefix: scored && (flag(source, 'add_space_prefix') ?? defaultsOf[model].addSpacePrefix),
     normalization: await normalizationOf(source, model),
     ...surroundings(source, model, { pre, count }),
@@ -121,7 +122,7 @@ export async function tokenizerValues(source: ValueSource): Promise<TokenizerVal
   };
 }
 
-/** Under the name "bert", llama.cpp puts BOS before a text and SEP after it, whatever the flags say. */
+/** llama.cpp puts BOS before a text and SEP after it under the name "bert", and BOS under "gemma4", whatever the flags say. */
 function surroundings(
   source: ValueSource,
   model: VocabularyModel,
@@ -134,8 +135,9 @@ function surroundings(
   const eos = tokenId(source, endName, count) ?? within(defaults.eos);
   const unknown = tokenId(source, 'unknown_token_id', count) ?? within(defaults.unknown);
   const always = model === 'bert' ? true : undefined;
+  const alwaysBos = model === 'gemma4' ? true : always;
   const byPre = model === 'gpt2' && ggmlPreTokenizers.get(pre)?.addsBos === true;
-  const addsBos = always ?? flag(source, 'add_bos_token') ?? (byPre || defaults.addsBos);
+  const addsBos = alwaysBos ?? flag(source, 'add_bos_token') ?? (byPre || defaults.addsBos);
   const addsEos = always ?? flag(source, 'add_eos_token') ?? defaults.addsEos;
   needId(source, 'bos_token_id', 'add_bos_token', addsBos, bos);
   needId(source, endName, 'add_eos_token', addsEos, eos);

@@ -68,7 +68,7 @@ describe('tokenizers of key-values', () => {
     [
       { model: 'rwkv' },
       'UNSUPPORTED',
-      'tokenizer.ggml.model is "rwkv"; only tokenizers of the kinds "gpt2", "llama", "t5", "bert" can be run.',
+      'tokenizer.ggml.model is "rwkv"; only tokenizers of the kinds "gpt2", "llama", "gemma4", "t5", "bert" can be run.',
     ],
     [{ model: 'plamo2' }, 'UNSUPPORTED', 'tokenizer.ggml.model is "plamo2"'],
     [{ model: 'rwkv' }, 'UNSUPPORTED', 'tokenizer.ggml.model is "rwkv"'],

@@ -10,9 +10,9 @@ import { tokenizerFolder } from '../../support/tokenizerFile';
 const root = temporaryFolder();
 let folders = 0;
 
-async function read(files: Readonly<Record<string, unknown>>, rows: number) {
+async function read(files: Readonly<Record<string, unknown>>, rows: number, config = {}) {
   const folder = tokenizerFolder(join(root, String(folders++)), files);
-  const { keyValues, notes } = await readTokenizer(folder, {}, rows);
+  const { keyValues, notes } = await readTokenizer(folder, config, rows);
   const values = keyValues.map((pair) => [
     pair.key.replace('tokenizer.ggml.', ''),
     'values' in pair ? pair.values : 'value' in pair && pair.value,
@@ -212,5 +212,38 @@ describe('a WordPiece vocabulary', () => {
     const chinese = { tokenize_chinese_chars: false };
     const files = { 'vocab.txt': words.join('\n'), 'tokenizer_config.json': chinese };
     await expect(read(files, 7)).rejects.toThrow(/BertNormalizer.*handle_chinese_chars/);
+  });
+});
+
+describe('Gemma 4’s tokenizer.json', () => {
+  const tokenizer = {
+    normalizer: { type: 'Replace', pattern: { String: ' ' }, content: '▁' },
+    pre_tokenizer: { type: 'Split', pattern: { String: ' ' }, behavior: 'MergedWithPrevious' },
+    model: {
+      ...{ type: 'BPE', byte_fallback: true, unk_token: '<unk>' },
+      vocab: { '<unk>': 0, '<bos>': 1, '<0x0A>': 2, '▁': 3, a: 4, '▁a': 5 },
+      merges: [['▁', 'a']],
+    },
+    added_tokens: ['<unk>', '<bos>', '<|channel>'].map((content, i) => ({
+      ...{ id: i < 2 ? i : 6, content, special: true },
+    })),
+  };
+
+  it.each([{ model_type: 'gemma4_text' }, { model_type: 'x', text_config: { model_type: 'gemma4_text' } }])(
+    'keeps its merges, and shows the tokens of channels: %j',
+    async (config) => {
+      expect((await read({ 'tokenizer.json': tokenizer }, 7, config)).values).toMatchObject({
+        ...{ model: 'gemma4', pre: 'gemma4', merges: ['▁ a'], token_type: [2, 3, 6, 1, 1, 1, 4] },
+        ...{ add_bos_token: true, add_space_prefix: false },
+      });
+    },
+  );
+
+  it('of other models has scores; one with a space before the text is rejected', async () => {
+    expect((await read({ 'tokenizer.json': tokenizer }, 7)).values).toMatchObject({ model: 'llama' });
+    const spaced = { ...tokenizer, pre_tokenizer: metaspace };
+    await expect(read({ 'tokenizer.json': spaced }, 7, { model_type: 'gemma4' })).rejects.toThrow(
+      /without a space before the text; this one is not/,
+    );
   });
 });
