@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import { QuantscopeError } from '../model/errors';
 import type { KeyValue } from '../model/keyValue';
 import { isRecord } from '../model/json';
 import type { TokenizerFiles } from './tokenizerFiles';
@@ -14,25 +16,34 @@ export interface ChatTemplates {
  * As transformers chooses them: separate files (chat_template.jinja, additional_chat_templates) replace those of tokenizer_config.json,
  * one template or several with names; the file of a processor counts where there is nothing else. Where none is called "default",
  * the first is the standard one.
+ * @throws QuantscopeError MODEL_FILE for a `chat_template` that is neither a template nor several with names.
  */
 export function chatTemplatesOf(files: TokenizerFiles): ChatTemplates {
-  const { chatTemplate, moreChatTemplates, processorTemplate, config } = files;
+  const { folder, chatTemplate, moreChatTemplates, processorTemplate, config } = files;
   const named = new Map(moreChatTemplates ?? []);
   if (chatTemplate !== undefined) named.set('default', chatTemplate);
-  for (const stated of [config?.['chat_template'], processorTemplate])
-    if (named.size === 0) addStated(named, stated);
+  const sources = {
+    'tokenizer_config.json': config?.['chat_template'],
+    'chat_template.json': processorTemplate,
+  };
+  for (const [name, stated] of Object.entries(sources))
+    if (named.size === 0) addStated(named, stated ?? undefined, join(folder, name));
   return fromNamed(named);
 }
 
-/** One template, or several with names. */
-function addStated(named: Map<string, string>, stated: unknown): void {
-  if (typeof stated === 'string') named.set('default', stated);
-  else if (Array.isArray(stated)) addEntries(named, stated);
-}
-
-function addEntries(templates: Map<string, string>, entries: readonly unknown[]): void {
-  for (const { name, template } of entries.filter(isRecord)) {
-    if (typeof name === 'string' && typeof template === 'string') templates.set(name, template);
+/** One template, or several with names: a list of `name` and `template`, or an object. */
+function addStated(named: Map<string, string>, stated: unknown, file: string): void {
+  if (stated === undefined) return;
+  const entries: unknown[] = Array.isArray(stated)
+    ? (stated as unknown[]).map((entry) => (isRecord(entry) ? [entry['name'], entry['template']] : entry))
+    : Object.entries(isRecord(stated) ? stated : { default: stated });
+  for (const entry of entries) {
+    const [name, template] = Array.isArray(entry) ? (entry as unknown[]) : [];
+    if (typeof name !== 'string' || typeof template !== 'string') {
+      const message = '"chat_template" is neither a template nor a list of templates with names.';
+      throw new QuantscopeError('MODEL_FILE', message, { file });
+    }
+    named.set(name, template);
   }
 }
 

@@ -144,6 +144,21 @@ describe('chat templates', () => {
     expect(values['tokenizer.chat_template']).toBe(expected);
     expect(values['tokenizer.chat_template.tool']).toBe(expected === 'config' ? 'tools' : undefined);
   });
+
+  it('may be an object of names, or absent as null', async () => {
+    const stated = (chat_template: unknown) =>
+      read(folderWith({ 'tokenizer.json': byteLevel, 'tokenizer_config.json': { chat_template } }), 6);
+    expect(await stated({ tool_use: 't', default: 'd' })).toMatchObject({
+      'tokenizer.chat_template': 'd',
+      'tokenizer.chat_templates': ['tool_use'],
+      'tokenizer.chat_template.tool_use': 't',
+    });
+    expect(await stated(null)).not.toHaveProperty(['tokenizer.chat_template']);
+    for (const strange of [5, [5], [{ name: 'default' }], { default: 5 }])
+      await expect(stated(strange)).rejects.toThrow(
+        /"chat_template" is neither a template nor a list of templates with names\..*tokenizer_config\.json/,
+      );
+  });
 });
 
 describe('a token beyond the embedding', () => {
