@@ -8,7 +8,7 @@ import type { ForwardTraits } from './forward';
 import { arcee } from './arcee';
 import { commandR } from './commandR';
 import { deepseek2 } from './deepseek2';
-import { ernie45 } from './ernie45';
+import { ernie45, ernie45moe } from './ernie45';
 import { exaone4 } from './exaone4';
 import { falcon } from './falcon';
 import { gemma } from './gemma';
@@ -85,6 +85,7 @@ export const architectures: readonly ArchitectureDescription[] = [
   commandR,
   deepseek2,
   ernie45,
+  ernie45moe,
   falcon,
   glm,
   glm4,

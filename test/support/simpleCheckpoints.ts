@@ -3,6 +3,7 @@ import {
   attention,
   block,
   blocks,
+  expertsOf,
   gatedMlp,
   headNorms,
   hidden,
@@ -92,6 +93,30 @@ export const simpleCheckpoints: Readonly<Record<string, CheckpointSpec>> = {
       ...{ head_dim: 32, use_bias: false, rope_theta: 500_000, tie_word_embeddings: true },
     }),
     shapes: { ...outer(true), ...blocks(2, block({ head: 32 })) },
+  },
+  'ernie 4.5 with experts': {
+    config: llamaConfig({
+      ...architecture('Ernie4_5_MoeForCausalLM', 'ernie4_5_moe'),
+      ...{ rope_theta: 500_000, tie_word_embeddings: true, num_hidden_layers: 3, use_bias: false },
+      ...{ moe_num_experts: 4, moe_k: 2, moe_intermediate_size: 32, moe_num_shared_experts: 2 },
+      ...{ moe_layer_start_index: 1, moe_layer_end_index: 2, moe_layer_interval: 1 },
+    }),
+    shapes: {
+      ...outer(true),
+      ...blocks(3, (index) => ({
+        ...llamaNorms,
+        ...attention(),
+        ...(index === 0
+          ? gatedMlp()
+          : {
+              'mlp.gate.weight': [4, hidden],
+              'mlp.moe_statics.e_score_correction_bias': [1, 4],
+              ...expertsOf(4, 'mlp.experts', 32),
+              ...gatedMlp('mlp.shared_experts', 64),
+            }),
+      })),
+      'model.mtp_block.0.input_layernorm.weight': [hidden],
+    },
   },
   arcee,
   'arcee with YaRN between pairs': newer(arcee, {

@@ -4,6 +4,7 @@ import {
   decoder,
   gated,
   headSizeOf,
+  linear,
   rms,
   sequential,
   upDown,
@@ -12,7 +13,8 @@ import {
   type Layer,
   type Model,
 } from './decoder';
-import { scale } from './math';
+import { expertLayers } from './experts';
+import { add, largest, scale, softmax } from './math';
 import { frequencies, rotationOf } from './rope';
 
 /** Llama's block with changes of its attention. */
@@ -29,10 +31,39 @@ const llamaWith = (checkpoint: Checkpoint, change: Partial<AttentionParts> = {})
   );
 
 /** Neighbouring entries of a head are a pair. */
-const ernie = (checkpoint: Checkpoint): Model =>
-  llamaWith(checkpoint, {
-    rotation: { ...rotationOf(checkpoint.config, headSizeOf(checkpoint)), layout: 'pairs' },
-  });
+const inPairs = (checkpoint: Checkpoint): Pick<AttentionParts, 'rotation'> => ({
+  rotation: { ...rotationOf(checkpoint.config, headSizeOf(checkpoint)), layout: 'pairs' },
+});
+
+const ernie = (checkpoint: Checkpoint): Model => llamaWith(checkpoint, inPairs(checkpoint));
+
+/** A bias takes part in the choice of experts, whose shares add up to 1. */
+function ernieExperts(checkpoint: Checkpoint, mlp: string): Layer {
+  const all = expertLayers(checkpoint, `${mlp}.experts`, checkpoint.number('moe_num_experts'));
+  const router = linear(checkpoint, `${mlp}.gate`);
+  const bias = checkpoint.vector(`${mlp}.moe_statics.e_score_correction_bias`);
+  const shared = gated(checkpoint, `${mlp}.shared_experts`);
+  return (x) => {
+    const shares = softmax(router(x));
+    const best = largest(add(shares, bias), checkpoint.number('moe_k'));
+    const sum = best.reduce((total, expert) => total + shares[expert]!, 0);
+    return best.map((expert) => scale(all[expert]!(x), shares[expert]! / sum)).reduce(add, shared(x));
+  };
+}
+
+const ernieMoe = (checkpoint: Checkpoint): Model =>
+  decoder(checkpoint, (index, prefix) =>
+    sequential(
+      attention(usualAttention(checkpoint, `${prefix}.self_attn`, inPairs(checkpoint))),
+      index < checkpoint.number('moe_layer_start_index')
+        ? gated(checkpoint, `${prefix}.mlp`)
+        : ernieExperts(checkpoint, `${prefix}.mlp`),
+      {
+        beforeAttention: rms(checkpoint, `${prefix}.input_layernorm`),
+        beforeMlp: rms(checkpoint, `${prefix}.post_attention_layernorm`),
+      },
+    ),
+  );
 
 /** The feed-forward network has no gate. */
 const arcee = (checkpoint: Checkpoint): Model =>
@@ -122,6 +153,7 @@ export const simpleModels: Readonly<Record<string, (checkpoint: Checkpoint) => M
   SeedOssForCausalLM: (checkpoint) => llamaWith(checkpoint),
   InternLM3ForCausalLM: (checkpoint) => llamaWith(checkpoint),
   Ernie4_5ForCausalLM: ernie,
+  Ernie4_5_MoeForCausalLM: ernieMoe,
   ArceeForCausalLM: arcee,
   MiniCPMForCausalLM: minicpm,
   Exaone4ForCausalLM: exaone4,

@@ -53,6 +53,37 @@ describe('ernie 4.5 conversion', () => {
     expect(() => convert('ernie 4.5', { use_bias: true })).toThrow(/"use_bias" is true/));
 });
 
+describe('ernie 4.5 with experts', () => {
+  const name = 'ernie 4.5 with experts';
+
+  it('has experts from the block on that config.json names, a bias of their choice, and shared ones', () => {
+    const shapes = shapesOf(convert(name));
+    expect(shapes['blk.0.ffn_up.weight']).toEqual([96, 64]);
+    expect(shapes).toMatchObject({
+      'blk.1.ffn_up_exps.weight': [4, 32, 64],
+      'blk.1.exp_probs_b.bias': [4],
+      'blk.1.ffn_up_shexp.weight': [64, 64],
+    });
+    expect(Object.keys(shapes).filter((tensor) => tensor.includes('mtp'))).toEqual([]);
+    expect(keyValuesOf(convert(name))).toMatchObject({
+      'ernie4_5-moe.leading_dense_block_count': 1,
+      'ernie4_5-moe.interleave_moe_layer_step': 1,
+      'ernie4_5-moe.expert_shared_feed_forward_length': 64,
+    });
+  });
+
+  it.each([
+    [
+      { moe_layer_end_index: 1 },
+      /"moe_layer_end_index" is 1, but llama\.cpp has experts up to the last of 3/,
+    ],
+    [{ moe_norm_min: 0.1 }, /moe_norm_min/],
+    [{ moe_layer_interval: 2 }, /6 tensors are missing: "layers\.0|tensors are unexpected/],
+  ])('rejects %j', (change, message) => {
+    expect(() => convert(name, change)).toThrow(message);
+  });
+});
+
 describe('internlm3 conversion', () => {
   it('is written as llama, with a note on dynamic rope scaling', () => {
     const { architecture, notes } = convert('internlm3');
