@@ -3,7 +3,7 @@
  * llama.cpp has names for. Line breaks are escaped here, whether a file escapes them or not.
  */
 
-import { regexForm } from './regexForm';
+import type { Step } from './steps';
 
 /** Llama 3's; tiktoken calls it cl100k. */
 export const cl100kPattern =
@@ -71,35 +71,48 @@ const jais2Pattern = cl100kPattern.replace('\\s+(?!\\S)|\\s+', `${spacesByPowers
 const miniCpm5Pattern = cl100kPattern.replace('\\p{N}{1,3}', '\\p{N}+');
 const ufakzekaPattern = qwen2Pattern.replace(/^[^|]*(?:\|'[^|]*)*\|/, '');
 
-const split = (pattern: string): string => `split ${regexForm(pattern)}`;
-const splits = (...patterns: readonly string[]): string => patterns.map(split).join(', ');
+const cutAt = (pattern: string): Step => ({
+  ...{ type: 'Split', pattern: { Regex: pattern }, behavior: 'Isolated', invert: false },
+});
+const byteLevel = (useRegex: boolean): Step => ({
+  ...{ type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: useRegex },
+});
+const digits = (individual: boolean): Step => ({ type: 'Digits', individual_digits: individual });
+/** Maps bytes to letters. */
+const bytes = byteLevel(false);
+/** Cuts by GPT-2's pattern before that. */
+const words = byteLevel(true);
+const cut = (...patterns: readonly string[]): Step[] => patterns.map(cutAt);
 
 /**
- * Forms of the steps of a definition, joined, → its name in llama.cpp. A split has the form of its pattern; `bytes` maps bytes to
- * letters. Models with other names (Grok 2, GLM 4, StarCoder…) have the same definitions, which llama.cpp cuts in the same way.
+ * Steps of `pre_tokenizer` as published tokenizers have them, by the name that llama.cpp has for them. Models with other names (Grok 2,
+ * GLM 4, StarCoder…) have the same definitions, which llama.cpp cuts in the same way.
  */
-export const knownPreTokenizers: ReadonlyMap<string, string> = new Map([
-  [`${splits(gpt2Pattern)}, bytes`, 'gpt-2'],
-  [`${splits(cl100kPattern)}, bytes`, 'llama-bpe'],
-  [`${splits(qwen2Pattern)}, bytes`, 'qwen2'],
-  [`${splits(tekkenPattern)}, bytes`, 'tekken'],
-  [`${splits(o200kPattern)}, bytes`, 'gpt-4o'],
-  [`${splits(digitsFromTheRight, o200kPattern)}, bytes`, 'tiny_aya'],
-  [`${splits(...deepseek3Patterns)}, bytes`, 'deepseek-v3'],
-  [`${splits(...afmoePatterns)}, bytes`, 'afmoe'],
-  [`${splits(kimiPattern)}, bytes`, 'kimi-k2'],
-  [`${splits(qwen35Pattern)}, bytes`, 'qwen35'],
-  [`${splits(seedCoderPattern)}, bytes`, 'seed-coder'],
-  [`${splits(...deepseekPatterns, '\\p{N}')}, bytes`, 'deepseek-llm'],
-  [`${splits(...deepseekCoderPatterns, '\\p{N}')}, bytes`, 'deepseek-coder'],
-  [`${splits(bloomPattern)}, bytes`, 'bloom'],
-  [`${splits(bloomPattern, '\\p{N}')}, bytes`, 'viking'],
-  [`${splits('\\p{N}+', superBpePattern)}, bytes`, 'superbpe'],
-  [`runs of punctuation, ${split(gpt2Pattern)}, bytes, ${splits('\\p{N}+', '[0-9][0-9][0-9]')}`, 'falcon'],
-  [`${splits('\\p{N}', gpt2Pattern)}, bytes`, 'smollm'],
-  [`${splits(bailingPattern)}, bytes`, 'bailingmoe'],
-  [`${splits(exaoneMoePattern)}, bytes`, 'exaone-moe'],
-  [`${splits(jais2Pattern)}, bytes`, 'jais-2'],
-  [`${splits('\\p{N}{1,3}', miniCpm5Pattern)}, bytes`, 'minicpm5'],
-  [`${splits(ufakzekaPattern)}, bytes`, 'ufakzeka'],
+export const publishedPreTokenizers: ReadonlyMap<string, readonly Step[]> = new Map([
+  ['gpt-2', [words]],
+  ['llama-bpe', [...cut(cl100kPattern), bytes]],
+  ['qwen2', [...cut(qwen2Pattern), bytes]],
+  ['tekken', [...cut(tekkenPattern), bytes]],
+  ['gpt-4o', [...cut(o200kPattern), bytes]],
+  ['tiny_aya', [...cut(digitsFromTheRight, o200kPattern), bytes]],
+  ['deepseek-v3', [...cut(...deepseek3Patterns), bytes]],
+  ['afmoe', [...cut(...afmoePatterns), bytes]],
+  ['kimi-k2', [...cut(kimiPattern), bytes]],
+  ['qwen35', [...cut(qwen35Pattern), bytes]],
+  ['seed-coder', [...cut(seedCoderPattern), bytes]],
+  ['deepseek-llm', [...cut(...deepseekPatterns), digits(true), bytes]],
+  ['deepseek-coder', [...cut(...deepseekCoderPatterns), digits(true), bytes]],
+  ['bloom', [...cut(bloomPattern), bytes]],
+  ['viking', [...cut(bloomPattern), digits(true), bytes]],
+  ['superbpe', [digits(false), ...cut(superBpePattern), bytes]],
+  [
+    'falcon',
+    [{ type: 'Punctuation', behavior: 'Contiguous' }, words, digits(false), ...cut('[0-9][0-9][0-9]')],
+  ],
+  ['smollm', [digits(true), words]],
+  ['bailingmoe', [...cut(bailingPattern), bytes]],
+  ['exaone-moe', [...cut(exaoneMoePattern), bytes]],
+  ['jais-2', [...cut(jais2Pattern), bytes]],
+  ['minicpm5', [...cut('\\p{N}{1,3}', miniCpm5Pattern), bytes]],
+  ['ufakzeka', [...cut(ufakzekaPattern), bytes]],
 ]);

@@ -1,6 +1,6 @@
 import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
-import { gpt2Pattern, knownPreTokenizers } from './preTokenizerPatterns';
+import { gpt2Pattern, publishedPreTokenizers } from './preTokenizerPatterns';
 import { regexForm } from './regexForm';
 import { stepsIn, type Step } from './steps';
 
@@ -11,7 +11,7 @@ import { stepsIn, type Step } from './steps';
  */
 
 /** Names under which llama.cpp takes words that are tokens whole, and the name that cuts in the same way without, if there is one. */
-const takesWordsWhole: ReadonlyMap<string, string | undefined> = new Map([
+export const takesWordsWhole: ReadonlyMap<string, string | undefined> = new Map([
   ['llama-bpe', 'dbrx'],
   ['tekken', undefined],
   ['minicpm5', undefined],
@@ -25,10 +25,10 @@ const takesWordsWhole: ReadonlyMap<string, string | undefined> = new Map([
  */
 export function preTokenizerName(definition: unknown, file: string, ignoreMerges = false): string {
   const steps = stepsOf(definition);
-  const name = knownPreTokenizers.get(steps.map(({ form }) => form).join(', '));
+  const name = namesByForm().get(formOf(steps));
   if (name === undefined) {
     const shown = steps.map(({ shown }) => shown).join(', ');
-    const names = [...new Set(knownPreTokenizers.values())].join(', ');
+    const names = [...publishedPreTokenizers.keys()].join(', ');
     const message = `The pre-tokenizer (${shown}) cannot be exported; the supported ones are those of ${names}.`;
     throw new QuantscopeError('UNSUPPORTED', message, { file });
   }
@@ -44,11 +44,29 @@ export function isByteLevel(definition: unknown): boolean {
   return stepsOf(definition).some(({ form }) => form === 'bytes');
 }
 
+/** Names by the forms of their steps; made once, when the first tokenizer is read. */
+const namesByForm = once(
+  (): ReadonlyMap<string, string> =>
+    new Map(
+      [...publishedPreTokenizers].map(([name, pretokenizers]) => [
+        formOf(stepsOf({ type: 'Sequence', pretokenizers })),
+        name,
+      ]),
+    ),
+);
+
 interface CuttingStep {
   /** As errors show it. */
   readonly shown: string;
   /** The same for steps that do the same. */
   readonly form: string;
+}
+
+const formOf = (steps: readonly CuttingStep[]): string => steps.map(({ form }) => form).join(', ');
+
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
 }
 
 function stepsOf(definition: unknown): CuttingStep[] {
