@@ -36,6 +36,12 @@ export interface ForwardTraits {
   readonly feedForwardNorm?: 'post_attention_norm';
   /** Tensors of a block that other architectures do not have, by what comes after "blk.N.". */
   readonly ownParts?: readonly OwnPart[];
+  /** Heads of queries and keys are normed without weights after they are rotated, but not in a model of so many experts. */
+  readonly rotatedNorms?: { readonly unlessExperts: number };
+  /** Longer texts are computed in a way that is not described here. */
+  readonly longestText?: number;
+  /** An expert's input is multiplied by its share, instead of its output. */
+  readonly scaledInputs?: true;
   /** How experts are scored in files that do not say it. */
   readonly gating?: 'sigmoid';
   /** The weights of the chosen experts are normalized to add up to 1, whatever a file says. */

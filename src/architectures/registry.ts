@@ -25,6 +25,7 @@ import { granite, graniteMoe } from './granite';
 import { graniteAttention, graniteAttentionMoe, graniteHybrid } from './graniteHybrid';
 import { internlm3 } from './internlm3';
 import { llama } from './llama';
+import { llama4 } from './llama4';
 import { llamaEmbed } from './llamaEmbed';
 import { mamba2 } from './mamba2';
 import { mistral3 } from './mistral3';
@@ -53,6 +54,7 @@ import { stated } from '../model/statedValue';
 /** Every architecture that can be converted. A new one takes a file next to this one, a line here and a test. */
 export const architectures: readonly ArchitectureDescription[] = [
   llama,
+  llama4,
   llamaEmbed,
   mistral3,
   mistralConsolidated,

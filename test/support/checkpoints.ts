@@ -35,6 +35,7 @@ import { olderCheckpoints } from './olderCheckpoints';
 import {
   consolidated,
   consolidatedTempered,
+  llama4,
   ministral3,
   mistral3,
   mistralSmall,
@@ -477,6 +478,7 @@ export const checkpoints: Readonly<Record<string, CheckpointSpec>> = {
   qwen3vl,
   qwen3vlmoe,
   smolvlm: smolVlm,
+  llama4,
   'mistral, consolidated': consolidated,
   'mistral 3, consolidated': consolidatedTempered,
   'gpt-oss': gptOss,

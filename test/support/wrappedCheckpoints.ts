@@ -3,6 +3,7 @@ import {
   attention,
   block,
   blocks,
+  gatedMlp,
   headNorms,
   hidden,
   llamaConfig,
@@ -237,3 +238,45 @@ export const consolidatedTempered: CheckpointSpec = {
   },
   consolidated: true,
 };
+
+/** Blocks with and without experts in turn; the fourth has no positions. */
+export const llama4 = wrapped(
+  {
+    config: llamaConfig({
+      ...{ model_type: 'llama4_text', num_hidden_layers: 4, head_dim: 16, intermediate_size: 48 },
+      ...{ intermediate_size_mlp: wide, num_local_experts: 4, num_experts_per_tok: 1 },
+      ...{ interleave_moe_layer_step: 2, moe_layers: [1, 3], no_rope_layers: [1, 1, 1, 0] },
+      ...{ attention_chunk_size: 8192, attn_temperature_tuning: true, floor_scale: 8192, attn_scale: 0.1 },
+      ...{ use_qk_norm: true, attention_bias: false, router_aux_loss_coef: 0.001 },
+      rope_scaling: {
+        ...{ rope_type: 'llama3', factor: 8, low_freq_factor: 1, high_freq_factor: 4 },
+        original_max_position_embeddings: 32,
+      },
+    }),
+    shapes: {
+      ...outer(),
+      ...blocks(4, (index) => ({
+        ...llamaNorms,
+        ...attention(),
+        ...(index % 2 === 0
+          ? gatedMlp('feed_forward')
+          : {
+              'feed_forward.router.weight': [4, hidden],
+              'feed_forward.experts.gate_up_proj': [4, hidden, 96],
+              'feed_forward.experts.down_proj': [4, 48, hidden],
+              ...gatedMlp('feed_forward.shared_expert', 48),
+            }),
+      })),
+    },
+  },
+  {
+    class: 'Llama4ForConditionalGeneration',
+    type: 'llama4',
+    prefix: 'language_model.model.',
+    head: 'language_model.',
+    vision: {
+      'vision_model.class_embedding': [32],
+      'multi_modal_projector.linear_1.weight': [hidden, 32],
+    },
+  },
+);

@@ -38,6 +38,7 @@ export function attention(parts: GraphParts, block: BlockShape, tokens: Span | S
       tokens instanceof Sequence
         ? tokens.rotate(separate, block)
         : rotate(parts, block, tokens, separate, count);
+    if (block.unitNorms && block.rotation) return unitNorm(parts, block, rotated);
     return block.normsRotated ? parts.norm(rotated, norm) : rotated;
   };
   const query = tempered(parts, block, tokens, turned(projected.query, heads, 'attn_q_norm'));
@@ -49,6 +50,14 @@ export function attention(parts: GraphParts, block: BlockShape, tokens: Span | S
       : overSpan(parts, block, tokens, query, { key, value });
   const joined = ops.reshape(ops.transpose(attended, [0, 2, 1, 3]), [-1, heads * headSize]);
   return heads === block.kvHeads ? givenByValues(parts, block, joined) : joined;
+}
+
+/** RMS norm of each head, without weights. */
+function unitNorm(parts: GraphParts, { headSize, epsilon }: BlockShape, x: Value): Value {
+  const [ones] = parts.once('ones', () => [
+    parts.ops.graph.floats(Array.from({ length: headSize }, () => 1)),
+  ]);
+  return parts.ops.rmsNorm(x, ones!, epsilon);
 }
 
 /** Queries `[windows, heads, length, headSize]` times the factor of their position, where any position has another than 1. */

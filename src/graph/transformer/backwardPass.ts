@@ -4,7 +4,7 @@ import { turn, type Decoder, type PassOptions } from './decoder';
 import type { BlockShape } from './decoderShape';
 import { floatTensor, output, type LoadedGraph } from './graphLoader';
 import type { NamedSource } from './graphSources';
-import { routeGradients, routeTokens, type Assignment } from './routing';
+import { routeGradients, routeTokens, scaledRows, sharesOf, type Assignment } from './routing';
 import type { States } from './states';
 
 /** What a run of a gradient graph gave of a matrix. Arrays are valid until the next run. */
@@ -171,13 +171,22 @@ async function expertBackward(
     for (const { rows, shares } of decoder.partsOf(assignment)) {
       throwIfCancelled(options.signal);
       const incoming = gradients.gather(rows);
+      const picked = routed.gather(rows);
+      // Shares are factors of the inputs, or of the outputs.
+      const { inputs, added } = sharesOf(block.experts!, picked, { rows, shares });
       const outputs = await graph.run({
-        x: decoder.tensor(routed.gather(rows)),
-        grad_y: decoder.tensor(scaledRows(incoming, shares)),
+        x: decoder.tensor(inputs),
+        grad_y: decoder.tensor(scaledRows(incoming, added.shares)),
       });
-      const products = rowProducts(incoming, output(outputs, 'y'), rows.length);
+      const back = output(outputs, 'grad_x');
+      const products = block.experts!.scaledInputs
+        ? rowProducts(back, picked, rows.length)
+        : rowProducts(incoming, output(outputs, 'y'), rows.length);
       rows.forEach((row, i) => (atShares[row * count + expert] = products[i]!));
-      atRouted.scatter(output(outputs, 'grad_x'), { rows, shares: rows.map(() => 1) });
+      atRouted.scatter(back, {
+        rows,
+        shares: block.experts!.scaledInputs ? shares : added.shares.map(() => 1),
+      });
       await report(graph, outputs, block, options, expert);
       await turn();
     }
@@ -213,12 +222,6 @@ async function reportWeights(
       ...{ tensor: prefix + part, gradient: output(outputs, gradient) },
       ...(expert === undefined ? {} : { expert }),
     });
-}
-
-/** Rows times their factors. */
-function scaledRows(values: Float32Array, factors: readonly number[]): Float32Array {
-  const columns = values.length / factors.length;
-  return values.map((value, i) => value * factors[Math.floor(i / columns)]!);
 }
 
 /** Inner products of the rows of two matrices. */

@@ -78,7 +78,7 @@ export function mixtureBlock(
   const tensors = ofOneExpert(block);
   return Array.from({ length: experts.count }, (_, expert) => expert).reduce(
     (sum, expert) =>
-      addExpert(ops, sum, routed, { shares, expert }, (rows) =>
+      addExpert(ops, sum, routed, { shares, expert, scaledInputs: experts.scaledInputs }, (rows) =>
         gated(partsOf(expert, tensors), block, rows, expertNames),
       ),
     rest,

@@ -6,7 +6,7 @@ import { floatTensor, output } from './graphLoader';
 import type { TapKind } from './graphParts';
 import type { Graphs } from './graphs';
 import type { GraphSources } from './graphSources';
-import { routeTokens, type Assignment, type Routing } from './routing';
+import { routeTokens, sharesOf, type Assignment, type Routing } from './routing';
 import { MemoryStates, type States } from './states';
 import { TapSums, type InputStatistics } from './tapSums';
 import { expertBias } from './mixture';
@@ -205,8 +205,9 @@ export class Decoder {
         const sums = new TapSums(graph.taps, prefix, pass.taps?.kind, expert);
         for (const part of this.partsOf(assignment)) {
           throwIfCancelled(pass.signal);
-          const outputs = await graph.run({ x: this.tensor(routed.gather(part.rows)) });
-          states.scatter(output(outputs, 'y'), part);
+          const { inputs, added } = sharesOf(routing, routed.gather(part.rows), part);
+          const outputs = await graph.run({ x: this.tensor(inputs) });
+          states.scatter(output(outputs, 'y'), added);
           await sums.add(outputs, part.rows.length, pass.signal);
           await turn();
         }

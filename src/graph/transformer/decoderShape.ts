@@ -44,6 +44,8 @@ export interface BlockShape {
   readonly rotation?: Rotation;
   /** Heads are normed after they are rotated. */
   readonly normsRotated?: true;
+  /** Heads that are rotated are normed without weights. */
+  readonly unitNorms?: true;
   readonly activation: ForwardTraits['activation'];
   /** Names of the norms after the attention, of what it adds, and before the feed-forward network. */
   readonly afterAttention?: string;
@@ -55,6 +57,8 @@ export interface BlockShape {
     readonly normalized: boolean;
     /** Scores of experts are sigmoids of their logits; softmax over all when absent. */
     readonly gating?: 'sigmoid';
+    /** Inputs are multiplied by the shares instead of outputs. */
+    readonly scaledInputs?: true;
     /** Factor of the shares. */
     readonly scale: number;
   };
@@ -99,7 +103,7 @@ export function decoderShape(
     architecture,
     hiddenSize,
     vocabulary,
-    contextLength: number('context_length'),
+    contextLength: Math.min(number('context_length'), traits.longestText ?? Infinity),
     epsilon: decoder.epsilon,
     embeddingScale: traits.scaledEmbedding
       ? Math.fround(Math.sqrt(hiddenSize))
@@ -179,6 +183,9 @@ function blockShape(index: number, decoder: Numbers, parts: Parts, rotation: Rot
     ...(window === undefined ? {} : { window }),
     ...(rotatesAt(index, decoder, window) ? { rotation: rotation(window !== undefined) } : {}),
     ...(traits.normsRotated ? { normsRotated: true } : {}),
+    ...(traits.rotatedNorms && number('expert_count', 0) !== traits.rotatedNorms.unlessExperts
+      ? { unitNorms: true }
+      : {}),
     activation: traits.activation,
     ...normNames(traits),
     ...(parts.has('ffn_gate_exps.weight') ? { experts: expertsOf(decoder) } : {}),
@@ -238,6 +245,7 @@ function expertsOf({ traits, number, file }: Numbers): NonNullable<BlockShape['e
     normalized: traits.normalizedExperts === true || number('expert_weights_norm', 0) === 1,
     scale: added * (scale === 0 ? 1 : scale),
     ...(gating === sigmoidGating ? { gating: 'sigmoid' } : {}),
+    ...(traits.scaledInputs ? { scaledInputs: true } : {}),
   };
 }
 

@@ -33,7 +33,7 @@ export function expertShares(
 }
 
 /**
- * Adds to the rows of `to` `[n, hidden]` what an expert gives for those of its tokens, times its share. Other rows do not go through it:
+ * Adds to the rows of `to` `[n, hidden]` what an expert gives for those of its tokens, times its share, or for these times it. Other rows do not go through it:
  * an expert that no token chose multiplies no row.
  * @param input of all experts, `[n, hidden]`.
  * @param shares of all experts, as `expertShares` has them.
@@ -43,13 +43,19 @@ export function addExpert(
   ops: Ops,
   to: Value,
   input: Value,
-  { shares, expert }: { readonly shares: Value; readonly expert: number },
+  {
+    shares,
+    expert,
+    scaledInputs,
+  }: { readonly shares: Value; readonly expert: number; readonly scaledInputs?: true | undefined },
   run: (x: Value) => Value,
 ): Value {
   const { graph } = ops;
   const pick = (from: Value, rows: Value): Value => graph.node('Gather', [from, rows], { axis: 0 });
   const own = ops.reshape(pick(shares, graph.ints([expert])), [-1]);
   const rows = ops.reshape(graph.node('NonZero', [own]), [-1]);
-  const output = ops.mul(run(pick(input, rows)), ops.reshape(pick(own, rows), [-1, 1]));
+  const share = ops.reshape(pick(own, rows), [-1, 1]);
+  const picked = pick(input, rows);
+  const output = scaledInputs ? run(ops.mul(picked, share)) : ops.mul(run(picked), share);
   return graph.node('ScatterND', [to, ops.reshape(rows, [-1, 1]), output], { reduction: 'add' });
 }

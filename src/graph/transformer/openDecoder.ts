@@ -69,6 +69,13 @@ export async function describeDecoder(
  */
 export async function openDecoder(model: Model, options: DecoderOptions): Promise<Decoder> {
   const { shape, weights } = await describeDecoder(model, options);
+  const { longestText = Infinity } = forwardOf(shape.architecture, model.description.path);
+  if (options.length > longestText)
+    throw new QuantscopeError(
+      'UNSUPPORTED',
+      `Texts of more than ${longestText} tokens cannot be run in this architecture: its attention goes by chunks.`,
+      { file: model.description.path },
+    );
   // On the CPU ONNX Runtime uses this process's memory directly; a GPU should not be sent the weights with every run.
   const placement = options.placement ?? (options.device === 'ort-cpu' ? 'fed' : 'held');
   const keep = typeof options.keep === 'boolean' ? options.keep : options.keep(shape);

@@ -103,3 +103,20 @@ export function scatterRows(
     for (let j = 0; j < columns; j++) to[row * columns + j]! += share * from[i * columns + j]!;
   });
 }
+
+/** Rows times their factors. */
+export function scaledRows(values: Float32Array, factors: readonly number[]): Float32Array {
+  const columns = values.length / factors.length;
+  return values.map((value, i) => value * factors[Math.floor(i / columns)]!);
+}
+
+/** What an expert gets of the rows that were picked for it, and how its output is added: shares are factors of one or the other. */
+export function sharesOf(
+  { scaledInputs }: Pick<Routing, 'scaledInputs'>,
+  picked: Float32Array,
+  assignment: Assignment,
+): { readonly inputs: Float32Array; readonly added: Assignment } {
+  const { rows, shares } = assignment;
+  if (!scaledInputs) return { inputs: picked, added: assignment };
+  return { inputs: scaledRows(picked, shares), added: { rows, shares: rows.map(() => 1) } };
+}

@@ -33,7 +33,7 @@ import {
 import { simpleModels } from './simpleModels';
 import { add, layerNorm, multiply, rowsOf, scale, type Tensor, type Vector } from './math';
 import { rotationOf, turnedOf } from './rope';
-import { consolidatedModel, tempered, transposedExperts } from './wrapped';
+import { consolidatedModel, llama4Block, tempered, transposedExperts } from './wrapped';
 
 /** Logits of every position of a text, by the definitions of transformers' modeling files. */
 export function referenceLogits(checkpoint: Checkpoint, tokens: readonly number[]): Vector[] {
@@ -470,6 +470,8 @@ const models: Readonly<Record<string, (checkpoint: Checkpoint, textLength: numbe
   GPT2LMHeadModel: gpt2,
   GPTNeoXForCausalLM: gptNeoX,
   'params.json': consolidatedModel,
+  Llama4ForConditionalGeneration: (checkpoint) =>
+    decoder(checkpoint, (index, prefix) => llama4Block(checkpoint, index, prefix)),
   Mistral3ForConditionalGeneration: (checkpoint) => llama(checkpoint, () => tempered(checkpoint)),
   Ministral3ForCausalLM: (checkpoint) => llama(checkpoint, () => tempered(checkpoint)),
   Qwen2VLForConditionalGeneration: (checkpoint) => llama(checkpoint),

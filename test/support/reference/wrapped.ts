@@ -3,14 +3,29 @@ import {
   attention,
   embedding,
   gated,
+  headSizeOf,
   linear,
+  rms,
   sequential,
+  usualAttention,
   type AttentionParts,
+  type Block,
   type Layer,
   type Model,
 } from './decoder';
 import { experts } from './experts';
-import { activations, multiply, rmsNorm, rowsOf, times, transposed, type Tensor } from './math';
+import {
+  activations,
+  add,
+  largest,
+  multiply,
+  rmsNorm,
+  rowsOf,
+  scale,
+  times,
+  transposed,
+  type Tensor,
+} from './math';
 import { rotationOf } from './rope';
 
 /** Queries of Ministral 3 grow with the logarithm of how often the training's context length fits into their position. */
@@ -28,19 +43,56 @@ function matrixOf({ shape: [, inputs = 0, outputs = 0], data }: Tensor, expert: 
   return transposed({ shape: [inputs, outputs], data: data.slice(expert * size, (expert + 1) * size) });
 }
 
-/** Experts of Qwen3-VL: x times the merged matrices, gate in the first half of the columns. */
-export function transposedExperts(checkpoint: Checkpoint, prefix: string): Layer {
+/** Experts as x times merged matrices, gate in the first half of the columns. */
+function expertsOf(checkpoint: Checkpoint, prefix: string): Layer[] {
   const both = checkpoint.tensor(`${prefix}.experts.gate_up_proj`);
   const down = checkpoint.tensor(`${prefix}.experts.down_proj`);
-  const all = Array.from({ length: both.shape[0]! }, (_, expert): Layer => {
+  return Array.from({ length: both.shape[0]! }, (_, expert): Layer => {
     const opening = matrixOf(both, expert);
     const closing = matrixOf(down, expert);
     const size = opening.shape[0]! / 2;
     const [gate, up] = [rowsOf(opening, 0, size), rowsOf(opening, size, size)];
     return (x) => multiply(closing, times(multiply(gate, x).map(activations.silu), multiply(up, x)));
   });
+}
+
+/** Experts of Qwen3-VL. */
+export function transposedExperts(checkpoint: Checkpoint, prefix: string): Layer {
   const used = checkpoint.number('num_experts_per_tok');
-  return experts(linear(checkpoint, `${prefix}.gate`), all, used, { normalize: true });
+  const router = linear(checkpoint, `${prefix}.gate`);
+  return experts(router, expertsOf(checkpoint, prefix), used, { normalize: true });
+}
+
+/** A block of Llama 4, within the first chunk of its attention. */
+export function llama4Block(checkpoint: Checkpoint, index: number, prefix: string): Block {
+  const rotates = Boolean((checkpoint.config['no_rope_layers'] as number[])[index]);
+  const size = headSizeOf(checkpoint);
+  const rotation = { ...rotationOf(checkpoint.config, size), layout: 'pairs' } as const;
+  const norm: Layer = (x) => rmsNorm(x, new Float64Array(size).fill(1), checkpoint.number('rms_norm_eps'));
+  const mlp = `${prefix}.feed_forward`;
+  const mixture = (): Layer => {
+    const router = linear(checkpoint, `${mlp}.router`);
+    const all = expertsOf(checkpoint, mlp);
+    const shared = gated(checkpoint, `${mlp}.shared_expert`);
+    return (x) => {
+      const logits = router(x);
+      const best = largest(logits, checkpoint.number('num_experts_per_tok'));
+      const share = (expert: number): number => 1 / (1 + Math.exp(-logits[expert]!));
+      return best.reduce((sum, expert) => add(sum, all[expert]!(scale(x, share(expert)))), shared(x));
+    };
+  };
+  return sequential(
+    attention({
+      ...usualAttention(checkpoint, `${prefix}.self_attn`),
+      rotation: rotates ? rotation : undefined,
+      ...(rotates ? { normQ: norm, normK: norm, normsRotated: true } : {}),
+    }),
+    checkpoint.has(`${mlp}.router.weight`) ? mixture() : gated(checkpoint, mlp),
+    {
+      beforeAttention: rms(checkpoint, `${prefix}.input_layernorm`),
+      beforeMlp: rms(checkpoint, `${prefix}.post_attention_layernorm`),
+    },
+  );
 }
 
 /** Mistral's own files: numbers in params.json, neighbouring entries of a head rotated together. */

@@ -53,6 +53,21 @@ const models: Readonly<Record<string, Tried>> = {
       'blk.0.ffn_down_exps.weight': `${experts}.experts.1.w2.weight`,
     },
   },
+  // Experts scored by sigmoid: with a bias, and with inputs that are multiplied by the shares.
+  'glm 4.5 air': {
+    matrices: {
+      ...llamaMatrices,
+      'blk.1.ffn_gate_inp.weight': 'model.layers.1.mlp.gate.weight',
+      'blk.1.ffn_up_exps.weight': 'model.layers.1.mlp.experts.1.up_proj.weight',
+    },
+  },
+  llama4: {
+    matrices: {
+      ...llamaMatrices,
+      'blk.1.ffn_gate_inp.weight': 'model.layers.1.feed_forward.router.weight',
+      'blk.1.ffn_up_shexp.weight': 'model.layers.1.feed_forward.shared_expert.up_proj.weight',
+    },
+  },
 };
 const opened = new Map<string, Model>();
 
