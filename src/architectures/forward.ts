@@ -26,6 +26,12 @@ export interface ForwardTraits {
   readonly windowPeriod?: number;
   /** Keys state factors of embeddings, of scores, of what each part of a block adds, and a divisor of the logits (Granite). */
   readonly scales?: true;
+  /** A key states a factor of the logits (Cohere). */
+  readonly scalesLogits?: true;
+  /** Norms subtract the mean first, and may have a bias (layer norms). */
+  readonly centredNorms?: true;
+  /** Attention and feed-forward network have the same input, and both are added to that of the block. */
+  readonly parallel?: true;
   /** The last of each group of so many layers has no rotary embedding. */
   readonly rotationPeriod?: number;
   /** Where some layers have a window, the others have no rotary embedding. */

@@ -6,6 +6,7 @@ import { listedClass, sameModel } from './classNames';
 import type { ArchitectureDescription } from './description';
 import type { ForwardTraits } from './forward';
 import { arcee } from './arcee';
+import { cohere2 } from './cohere2';
 import { commandR } from './commandR';
 import { deepseek2 } from './deepseek2';
 import { ernie45, ernie45moe } from './ernie45';
@@ -33,6 +34,7 @@ import { minicpm } from './minicpm';
 import { mistralConsolidated, mistralConsolidated3 } from './mistralParams';
 import { mixtral } from './mixtral';
 import { minimaxM2 } from './minimaxM2';
+import { nemotron } from './nemotron';
 import { nemotronH, nemotronHMoe } from './nemotronH';
 import { olmo2, olmo3 } from './olmo2';
 import { olmoe } from './olmoe';
@@ -85,6 +87,7 @@ export const architectures: readonly ArchitectureDescription[] = [
   hunyuanDense,
   minicpm,
   commandR,
+  cohere2,
   deepseek2,
   ernie45,
   ernie45moe,
@@ -96,6 +99,7 @@ export const architectures: readonly ArchitectureDescription[] = [
   gptneox,
   mamba2,
   minimaxM2,
+  nemotron,
   nemotronH,
   nemotronHMoe,
   granite,

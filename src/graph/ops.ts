@@ -82,6 +82,7 @@ export class Ops {
   clip = (x: Value, low: number, high: number): Value => this.max(this.min(x, high), low);
 
   /** Reductions over the last axis, which stays with size 1. */
+  meanLast = (x: Value): Value => this.reduceLast('ReduceMean', x);
   sumLast = (x: Value): Value => this.reduceLast('ReduceSum', x);
   maxLast = (x: Value): Value => this.reduceLast('ReduceMax', x);
   minLast = (x: Value): Value => this.reduceLast('ReduceMin', x);

@@ -12,6 +12,7 @@ import {
   newer,
   norms,
   outer,
+  withBiases,
   yarn,
   type CheckpointSpec,
   type Shapes,
@@ -147,6 +148,28 @@ export const newerCheckpoints: Readonly<Record<string, CheckpointSpec>> = {
         'block_sparse_moe.e_score_correction_bias': [4],
         ...miniMaxExperts,
       }),
+    },
+  },
+  nemotron: {
+    config: {
+      ...llamaConfig({ ...architecture('NemotronForCausalLM', 'nemotron'), hidden_act: 'relu2' }),
+      ...{ norm_eps: 1e-5, rms_norm_eps: undefined, partial_rotary_factor: 0.5 },
+    },
+    shapes: {
+      ...withBiases(outer(), /norm/),
+      ...blocks(2, { ...withBiases(llamaNorms, /./), ...attention(), ...plainNetwork('mlp', 96) }),
+    },
+    shiftedNorms: true,
+  },
+  cohere2: {
+    config: {
+      ...llamaConfig({ ...architecture('Cohere2ForCausalLM', 'cohere2'), num_hidden_layers: 4 }),
+      ...{ layer_norm_eps: 1e-5, rms_norm_eps: undefined, logit_scale: 0.5, tie_word_embeddings: true },
+      ...{ sliding_window: 16, sliding_window_pattern: 4, use_parallel_block: true },
+    },
+    shapes: {
+      ...outer(true),
+      ...blocks(4, { ...norms('input_layernorm'), ...attention(), ...gatedMlp() }),
     },
   },
   nemotronh: {

@@ -54,8 +54,10 @@ export function blockValues(parts: GraphParts, block: BlockShape, span: Span, x:
 
 /** A block without experts: x → y of the same shape. */
 export function denseBlock(parts: GraphParts, block: BlockShape, tokens: Span | Sequence, x: Value): Value {
-  const middle = afterAttention(parts, block, tokens, x);
   const names = { gate: 'ffn_gate', up: 'ffn_up', down: 'ffn_down' };
+  const input = parts.norm(x, 'attn_norm');
+  const middle = afterAttention(parts, block, tokens, x, input);
+  if (block.parallel) return parts.ops.add(middle, gated(parts, block, input, names));
   const output = gated(parts, block, parts.norm(middle, block.beforeFeedForward), names);
   return parts.ops.add(middle, added(parts, block, parts.norm(output, 'post_ffw_norm')));
 }
@@ -87,7 +89,7 @@ export function mixtureBlock(
 
 /** The input of the experts, the router's logits, and the output of the block without what the chosen experts add. */
 function beforeExperts(parts: GraphParts, block: BlockShape, tokens: Span | Sequence, x: Value) {
-  const middle = afterAttention(parts, block, tokens, x);
+  const middle = afterAttention(parts, block, tokens, x, parts.norm(x, 'attn_norm'));
   const routed = parts.norm(middle, block.beforeFeedForward);
   const shared = parts.has('ffn_down_shexp.weight') ? sharedExpert(parts, block, routed) : undefined;
   const router = parts.linear(routed, 'ffn_gate_inp');
@@ -104,8 +106,14 @@ const expertNames = { gate: 'ffn_gate_exps', up: 'ffn_up_exps', down: 'ffn_down_
 const ofOneExpert = ({ tensors }: Pick<BlockShape, 'tensors'>): BlockShape['tensors'] =>
   new Map([...tensors].map(([part, shape]) => [part, shape.slice(part.endsWith('.bias') ? -1 : -2)]));
 
-function afterAttention(parts: GraphParts, block: BlockShape, tokens: Span | Sequence, x: Value): Value {
-  const attended = parts.linear(attention(parts, block, tokens, parts.norm(x, 'attn_norm')), 'attn_output');
+function afterAttention(
+  parts: GraphParts,
+  block: BlockShape,
+  tokens: Span | Sequence,
+  x: Value,
+  input: Value,
+): Value {
+  const attended = parts.linear(attention(parts, block, tokens, input), 'attn_output');
   const { afterAttention: norm } = block;
   return parts.ops.add(x, added(parts, block, norm === undefined ? attended : parts.norm(attended, norm)));
 }
@@ -144,9 +152,9 @@ export function blockTaps(block: BlockShape): {
 }
 
 /** The last norm: `x` → `y`, `[n, hidden]` both. */
-export function normGraph({ hiddenSize, epsilon }: DecoderShape, options: GraphOptions): BuiltGraph {
-  const tensors = new Map([['output_norm.weight', [hiddenSize]]]);
-  const { graph, parts } = startGraph('norm', { tensors, epsilon }, options);
+export function normGraph(shape: DecoderShape, options: GraphOptions): BuiltGraph {
+  const { hiddenSize, lastNorm: tensors } = shape;
+  const { graph, parts } = startGraph('norm', { ...shape, tensors }, options);
   const x = graph.input('x', ['n', hiddenSize]);
   graph.output('y', parts.norm(x, 'output_norm'), ['n', hiddenSize]);
   return finish(graph, parts);
@@ -169,12 +177,12 @@ export function logitsGraph(
 /** An empty graph, and what weights it is built of. */
 export function startGraph(
   name: string,
-  { tensors, epsilon }: Pick<BlockShape, 'tensors' | 'epsilon'>,
+  { tensors, epsilon, centredNorms }: Pick<BlockShape, 'tensors' | 'epsilon' | 'centredNorms'>,
   options: GraphOptions,
 ) {
   const graph = new GraphBuilder(name);
   const ops = new Ops(graph);
-  return { graph, ops, parts: new GraphParts(ops, tensors, epsilon, options) };
+  return { graph, ops, parts: new GraphParts(ops, tensors, epsilon, options, centredNorms) };
 }
 
 function finish(graph: GraphBuilder, parts: GraphParts): BuiltGraph {

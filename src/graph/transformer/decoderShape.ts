@@ -4,6 +4,7 @@ import type { GgufView } from '../../architectures/ggufView';
 import { forwardOf } from '../../architectures/registry';
 import { QuantscopeError } from '../../model/errors';
 import { maxParts } from '../../model/limits';
+import { checkHeads, checkParts, missing } from './blockTensors';
 import type { Rotation } from './rotation';
 
 /** A decoder as its forward pass needs it: sizes, and what each block is made of. */
@@ -13,6 +14,9 @@ export interface DecoderShape {
   readonly vocabulary: number;
   readonly contextLength: number;
   readonly epsilon: number;
+  readonly centredNorms?: true;
+  /** Shapes of the weights of the last norm. */
+  readonly lastNorm: ReadonlyMap<string, readonly number[]>;
   /** Embeddings are multiplied by it. */
   readonly embeddingScale: number;
   /** Factor of the logits, and then c of c · tanh(logit / c). */
@@ -28,6 +32,10 @@ export interface BlockShape {
   readonly index: number;
   readonly hiddenSize: number;
   readonly epsilon: number;
+  /** Norms subtract the mean first. */
+  readonly centredNorms?: true;
+  /** The feed-forward network has the input of the attention. */
+  readonly parallel?: true;
   readonly heads: number;
   readonly kvHeads: number;
   readonly headSize: number;
@@ -66,10 +74,6 @@ export interface BlockShape {
   readonly tensors: ReadonlyMap<string, readonly number[]>;
 }
 
-/** Tensors that a block may have besides those that only its architecture has; any other would change what it computes. */
-const knownParts =
-  /^(attn_(norm|q|k|v|qkv|output|q_norm|k_norm)|post_attention_norm|ffn_norm|post_ffw_norm|ffn_(gate|up|down)(_exps|_shexp)?|ffn_gate_inp(_shexp)?|rope_freqs)\.(weight|bias)$|^(attn_(q|k|v|qkv|output)|ffn_(gate|up|down)(_exps|_shexp)?)\.(input_)?scale$/;
-
 /** A tensor of a model by name, in GGUF's view. */
 export type Tensors = ReadonlyMap<string, ConvertedTensor>;
 
@@ -95,16 +99,20 @@ export function decoderShape(
     isFlag: (key) => typeof view.value(`${architecture}.${key}`) === 'boolean',
     count: countOf(view, 'block_count', parts.size, file),
     heads: countOf(view, 'attention.head_count', maxParts, file),
-    epsilon: number('attention.layer_norm_rms_epsilon'),
+    epsilon: number(
+      traits.centredNorms ? 'attention.layer_norm_epsilon' : 'attention.layer_norm_rms_epsilon',
+    ),
   };
   const logitCap = number('final_logit_softcapping', 0);
-  const divisor = scaleOf(decoder, 'logit_scale');
+  const divisor = traits.scalesLogits ? 1 / number('logit_scale') : scaleOf(decoder, 'logit_scale');
   return {
     architecture,
     hiddenSize,
     vocabulary,
     contextLength: Math.min(number('context_length'), traits.longestText ?? Infinity),
     epsilon: decoder.epsilon,
+    ...(traits.centredNorms ? { centredNorms: true } : {}),
+    lastNorm: lastNormOf(tensors, hiddenSize),
     embeddingScale: traits.scaledEmbedding
       ? Math.fround(Math.sqrt(hiddenSize))
       : (scaleOf(decoder, 'embedding_scale') ?? 1),
@@ -115,6 +123,13 @@ export function decoderShape(
       blockShape(index, decoder, parts.get(index) ?? new Map<string, readonly number[]>(), rotation),
     ),
   };
+}
+
+function lastNormOf(tensors: Tensors, hiddenSize: number): DecoderShape['lastNorm'] {
+  const names = ['output_norm.weight', 'output_norm.bias'].filter(
+    (name) => name.endsWith('weight') || tensors.has(name),
+  );
+  return new Map(names.map((name) => [name, [hiddenSize]]));
 }
 
 /** A factor that a key states, where the architecture has such keys; llama.cpp ignores one that is 0. */
@@ -187,6 +202,8 @@ function blockShape(index: number, decoder: Numbers, parts: Parts, rotation: Rot
       ? { unitNorms: true }
       : {}),
     activation: traits.activation,
+    ...(traits.centredNorms ? { centredNorms: true } : {}),
+    ...(traits.parallel ? { parallel: true } : {}),
     ...normNames(traits),
     ...(parts.has('ffn_gate_exps.weight') ? { experts: expertsOf(decoder) } : {}),
     tensors: parts,
@@ -259,39 +276,4 @@ function partsByBlock(tensors: Tensors): ReadonlyMap<number, Parts> {
     blocks.set(Number(number), parts.set(part, shape));
   }
   return blocks;
-}
-
-function checkParts(index: number, parts: Parts, { ownParts = [] }: ForwardTraits, file: string): void {
-  const stranger = [...parts.keys()].find(
-    (part) => !knownParts.test(part) && !ownParts.some((own) => own === part),
-  );
-  if (stranger !== undefined) {
-    const message = 'The forward pass does not know this tensor.';
-    throw new QuantscopeError('UNSUPPORTED', message, { file, tensor: `blk.${index}.${stranger}` });
-  }
-  const needed = parts.has('attn_qkv.weight')
-    ? ['attn_output']
-    : ['attn_q', 'attn_k', 'attn_v', 'attn_output'];
-  for (const part of needed)
-    if (!parts.has(`${part}.weight`)) throw missing(`blk.${index}.${part}.weight`, file);
-}
-
-/** @throws QuantscopeError MODEL_FILE where the rows of a projection do not match its heads. */
-function checkHeads(
-  index: number,
-  parts: Parts,
-  { heads, kvHeads, headSize }: Pick<BlockShape, 'heads' | 'kvHeads' | 'headSize'>,
-  file: string,
-): void {
-  const expected = { attn_q: heads, attn_k: kvHeads, attn_v: kvHeads, attn_qkv: heads + 2 * kvHeads };
-  for (const [part, count] of Object.entries(expected)) {
-    const rows = parts.get(`${part}.weight`)?.[0];
-    if (rows === undefined || (rows === count * headSize && heads % kvHeads === 0)) continue;
-    const message = `The tensor has ${rows} rows, but ${heads} heads that share ${kvHeads} keys, each of size ${headSize}, need ${count * headSize}.`;
-    throw new QuantscopeError('MODEL_FILE', message, { file, tensor: `blk.${index}.${part}.weight` });
-  }
-}
-
-function missing(tensor: string, file: string): QuantscopeError {
-  return new QuantscopeError('MODEL_FILE', 'The model lacks this tensor.', { file, tensor });
 }

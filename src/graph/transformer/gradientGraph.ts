@@ -50,9 +50,9 @@ export function expertGradientGraph(
 }
 
 /** The gradient of the last norm: `x` and `grad_y` → `grad_x` and the gradient of its weights. */
-export function normGradientGraph({ hiddenSize, epsilon }: DecoderShape, options: GraphOptions): BuiltGraph {
-  const tensors = new Map([['output_norm.weight', [hiddenSize]]]);
-  const { graph, parts } = startGraph('norm_gradient', { tensors, epsilon }, options);
+export function normGradientGraph(shape: DecoderShape, options: GraphOptions): BuiltGraph {
+  const { hiddenSize, lastNorm: tensors } = shape;
+  const { graph, parts } = startGraph('norm_gradient', { ...shape, tensors }, options);
   const x = graph.input('x', ['n', hiddenSize]);
   const y = parts.norm(x, 'output_norm');
   const incoming = new Map([[y, graph.input('grad_y', ['n', hiddenSize])]]);

@@ -85,6 +85,7 @@ export class GraphParts {
     private readonly tensors: BlockShape['tensors'],
     private readonly epsilon: number,
     private readonly options: GraphOptions,
+    private readonly centredNorms = false,
   ) {}
 
   has(part: string): boolean {
@@ -138,11 +139,14 @@ export class GraphParts {
     return this.bound;
   }
 
-  /** RMS norm over the last axis; x itself where the block has none of that name. */
+  /** RMS norm over the last axis, or of what differs from the mean (layer norm); x itself where the block has none of that name. */
   norm(x: Value, name: string): Value {
     const part = `${name}.weight`;
     if (!this.has(part)) return x;
-    return this.given(this.ops.rmsNorm(x, this.weight(part), this.epsilon), part);
+    const centred = this.centredNorms ? this.ops.sub(x, this.ops.meanLast(x)) : x;
+    const normed = this.ops.rmsNorm(centred, this.weight(part), this.epsilon);
+    const bias = `${name}.bias`;
+    return this.given(this.has(bias) ? this.ops.add(normed, this.weight(bias)) : normed, part);
   }
 
   /** Notes what each channel of a value is proportional to. */

@@ -48,10 +48,16 @@ export function modelGraph(
     tensors.table(graph, name, dims, values);
   const sequence = new Sequence(ops, { ids, context, past, table });
   const partsOf = (prefix: string, of: BlockShape['tensors'], expert?: number): GraphParts =>
-    new GraphParts(ops, of, shape.epsilon, {
-      bind: (_, part, dims) => tensors.vector(graph, prefix + part, dims, expert),
-      product: (_, x, part, dims) => tensors.product(ops, x, prefix + part, dims, expert),
-    });
+    new GraphParts(
+      ops,
+      of,
+      shape.epsilon,
+      {
+        bind: (_, part, dims) => tensors.vector(graph, prefix + part, dims, expert),
+        product: (_, x, part, dims) => tensors.product(ops, x, prefix + part, dims, expert),
+      },
+      shape.centredNorms,
+    );
   const afterBlock = (x: Value, block: BlockShape): Value => {
     const { experts } = block;
     const prefix = `blk.${block.index}.`;
@@ -65,7 +71,7 @@ export function modelGraph(
   const embedded = tensors.rows(ops, 'token_embd.weight', size, ids);
   const first = shape.embeddingScale === 1 ? embedded : ops.mul(embedded, shape.embeddingScale);
   const states = shape.blocks.reduce(afterBlock, first);
-  const last = partsOf('', new Map([['output_norm.weight', [shape.hiddenSize]]])).norm(states, 'output_norm');
+  const last = partsOf('', shape.lastNorm).norm(states, 'output_norm');
   const logits = tensors.output(ops, last, shape.output, size);
   graph.output('logits', sequence.separate(ops.logits(logits, shape), [shape.vocabulary]), [
     'batch_size',

@@ -5,18 +5,20 @@ import {
   gated,
   headSizeOf,
   linear,
+  parallel,
   rms,
   sequential,
   upDown,
   usualAttention,
+  type AttentionParts,
   type Block,
   type Layer,
   type Model,
 } from './decoder';
 import { biasedExperts, expertLayers, experts } from './experts';
 import { backbone, mamba2Mixer } from './mamba2';
-import { add, type Vector } from './math';
-import { rotationOf } from './rope';
+import { add, layerNorm, scale, type Vector } from './math';
+import { rotationOf, turnedOf } from './rope';
 
 /** Projections of queries and keys with a norm over all heads together. */
 function jointlyNormed(checkpoint: Checkpoint, prefix: string): { readonly q: Layer; readonly k: Layer } {
@@ -151,10 +153,58 @@ function nemotronExperts(checkpoint: Checkpoint, prefix: string): Layer {
   return (x) => add(routed(x), shared(x));
 }
 
+/** Layer norm by name, of 1 + w where it is shifted. */
+function layerNormed(checkpoint: Checkpoint, name: string, epsilon: number, offset = 0): Layer {
+  const weight = checkpoint.vector(`${name}.weight`).map((value) => value + offset);
+  return (x) => layerNorm(x, weight, checkpoint.optional(`${name}.bias`), epsilon);
+}
+
+function nemotron(checkpoint: Checkpoint): Model {
+  const norm = (name: string): Layer => layerNormed(checkpoint, name, checkpoint.number('norm_eps'), 1);
+  const turned = turnedOf(checkpoint.config, headSizeOf(checkpoint), 0.5);
+  const model = decoder(checkpoint, (_, prefix) =>
+    sequential(
+      attention(
+        usualAttention(checkpoint, `${prefix}.self_attn`, {
+          rotation: rotationOf(checkpoint.config, turned),
+        }),
+      ),
+      squared(checkpoint, `${prefix}.mlp`),
+      {
+        beforeAttention: norm(`${prefix}.input_layernorm`),
+        beforeMlp: norm(`${prefix}.post_attention_layernorm`),
+      },
+    ),
+  );
+  return { ...model, norm: norm('model.norm') };
+}
+
+function cohere2(checkpoint: Checkpoint): Model {
+  const norm = (name: string): Layer => layerNormed(checkpoint, name, checkpoint.number('layer_norm_eps'));
+  const rotation = { ...rotationOf(checkpoint.config, headSizeOf(checkpoint)), layout: 'pairs' } as const;
+  const model = decoder(checkpoint, (index, prefix) => {
+    const slides = index % 4 !== 3;
+    const change: Partial<AttentionParts> = slides
+      ? { rotation, options: { window: checkpoint.number('sliding_window') } }
+      : { rotation: undefined };
+    const before = norm(`${prefix}.input_layernorm`);
+    return parallel(
+      attention(usualAttention(checkpoint, `${prefix}.self_attn`, change)),
+      gated(checkpoint, `${prefix}.mlp`),
+      before,
+      before,
+    );
+  });
+  const factor = checkpoint.number('logit_scale');
+  return { ...model, norm: norm('model.norm'), output: (x) => scale(model.output(x), factor) };
+}
+
 /** By class. */
 export const newerModels: Readonly<Record<string, (checkpoint: Checkpoint) => Model>> = {
   Olmo3ForCausalLM: olmo3,
   OlmoeForCausalLM: olmoe,
   MiniMaxM2ForCausalLM: miniMaxM2,
+  NemotronForCausalLM: nemotron,
   NemotronHForCausalLM: nemotronH,
+  Cohere2ForCausalLM: cohere2,
 };

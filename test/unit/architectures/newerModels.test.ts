@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { convertCheckpoint } from '../../../src/architectures/convertCheckpoint';
 import { newerCheckpoints } from '../../support/newerCheckpoints';
-import { describeTensors, keyValuesOf, shapesOf } from './support';
+import { describeTensors, keyValuesOf, shapesOf, shiftedNames } from './support';
 
 const convert = (name: string, change: object = {}) =>
   convertCheckpoint(
@@ -47,6 +47,12 @@ it.each([
   ['minimax-m2', { qk_norm_type: 'per_head' }, /"qk_norm_type"/],
   ['minimax-m2', { shared_intermediate_size: 64 }, /"shared_intermediate_size" is 64/],
   ['minimax-m2', { use_routing_bias: false }, /"use_routing_bias"/],
+  ['nemotron', { hidden_act: 'silu' }, /"hidden_act" is "silu"/],
+  ['nemotron', { attention_bias: true }, /tensors are missing: .*q_proj\.bias/],
+  ['cohere2', { tie_word_embeddings: false }, /output matrix is not the embedding/],
+  ['cohere2', { sliding_window_pattern: 2 }, /all but every 4th/],
+  ['cohere2', { use_qk_norm: true }, /"use_qk_norm" is true/],
+  ['cohere2', { rope_scaling: { type: 'linear', factor: 2 } }, /Rope scaling cannot be exported/],
   ['nemotronh', { hybrid_override_pattern: 'M-X-' }, /layers of type "X"/],
   ['nemotronh', { hybrid_override_pattern: 'M-*E' }, /next to ones without/],
   ['nemotronh', { hybrid_override_pattern: undefined }, /the kind of each layer is needed/],
@@ -57,6 +63,27 @@ it.each([
   ['nemotronh with experts', { n_group: 2 }, /"n_group" is 2/],
 ])('%s: rejects %j', (name, change, message) => {
   expect(() => convert(name, change)).toThrow(message);
+});
+
+describe('nemotron conversion', () => {
+  it('adds one to the weights of norms and none to their biases', () => {
+    const shifted = shiftedNames(convert('nemotron'));
+    expect(shifted.filter((name) => !/norm\.weight$/.test(name))).toEqual([]);
+    expect(shifted).toHaveLength(5);
+    expect(shapesOf(convert('nemotron'))).toMatchObject({
+      ...{ 'output_norm.bias': [64], 'blk.1.ffn_norm.bias': [64], 'blk.1.ffn_up.weight': [96, 64] },
+    });
+    expect(keyValuesOf(convert('nemotron'))).toMatchObject({
+      ...{ 'nemotron.rope.dimension_count': 8, 'nemotron.attention.layer_norm_epsilon': 1e-5 },
+    });
+  });
+});
+
+it('cohere2 has a window in all layers but every fourth, stated by its size alone', () => {
+  expect(keyValuesOf(convert('cohere2'))).toMatchObject({
+    ...{ 'cohere2.attention.sliding_window': 16, 'cohere2.logit_scale': 0.5 },
+  });
+  expect(Object.keys(keyValuesOf(convert('cohere2'))).filter((key) => /pattern/.test(key))).toEqual([]);
 });
 
 describe('minimax-m2 conversion', () => {

@@ -1,0 +1,53 @@
+import type { ForwardTraits } from '../../architectures/forward';
+import { QuantscopeError } from '../../model/errors';
+import type { BlockShape } from './decoderShape';
+
+type Parts = BlockShape['tensors'];
+
+/** Tensors that a block may have besides those that only its architecture has; any other would change what it computes. */
+const knownParts =
+  /^(attn_(norm|q|k|v|qkv|output|q_norm|k_norm)|post_attention_norm|ffn_norm|post_ffw_norm|ffn_(gate|up|down)(_exps|_shexp)?|ffn_gate_inp(_shexp)?|rope_freqs)\.(weight|bias)$|^(attn_(q|k|v|qkv|output)|ffn_(gate|up|down)(_exps|_shexp)?)\.(input_)?scale$/;
+
+/**
+ * @throws QuantscopeError UNSUPPORTED for a tensor that no forward pass knows, MODEL_FILE for one that is missing.
+ */
+export function checkParts(
+  index: number,
+  parts: Parts,
+  { ownParts = [] }: ForwardTraits,
+  file: string,
+): void {
+  const stranger = [...parts.keys()].find(
+    (part) => !knownParts.test(part) && !ownParts.some((own) => own === part),
+  );
+  if (stranger !== undefined) {
+    const message = 'The forward pass does not know this tensor.';
+    throw new QuantscopeError('UNSUPPORTED', message, { file, tensor: `blk.${index}.${stranger}` });
+  }
+  const needed = parts.has('attn_qkv.weight')
+    ? ['attn_output']
+    : ['attn_q', 'attn_k', 'attn_v', 'attn_output'];
+  for (const part of needed)
+    if (!parts.has(`${part}.weight`)) throw missing(`blk.${index}.${part}.weight`, file);
+}
+
+/** @throws QuantscopeError MODEL_FILE where the rows of a projection do not match its heads. */
+export function checkHeads(
+  index: number,
+  parts: Parts,
+  { heads, kvHeads, headSize }: Pick<BlockShape, 'heads' | 'kvHeads' | 'headSize'>,
+  file: string,
+): void {
+  const expected = { attn_q: heads, attn_k: kvHeads, attn_v: kvHeads, attn_qkv: heads + 2 * kvHeads };
+  for (const [part, count] of Object.entries(expected)) {
+    const rows = parts.get(`${part}.weight`)?.[0];
+    if (rows === undefined || (rows === count * headSize && heads % kvHeads === 0)) continue;
+    const message = `The tensor has ${rows} rows, but ${heads} heads that share ${kvHeads} keys, each of size ${headSize}, need ${count * headSize}.`;
+    throw new QuantscopeError('MODEL_FILE', message, { file, tensor: `blk.${index}.${part}.weight` });
+  }
+}
+
+/** That a tensor is missing. */
+export function missing(tensor: string, file: string): QuantscopeError {
+  return new QuantscopeError('MODEL_FILE', 'The model lacks this tensor.', { file, tensor });
+}
