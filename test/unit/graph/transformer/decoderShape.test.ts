@@ -54,6 +54,7 @@ describe('the shape of a decoder', () => {
     expect(shape).toEqual({
       ...{ architecture: 'llama', hiddenSize: 256, vocabulary: 1024, contextLength: 256 },
       ...{ epsilon: expect.closeTo(1e-5, 9) as number, embeddingScale: 1, output: 'output.weight' },
+      lastNorm: new Map([['output_norm.weight', [256]]]),
     });
     expect(blocks).toHaveLength(6);
     expect(blocks[5]).toMatchObject({
@@ -65,6 +66,23 @@ describe('the shape of a decoder', () => {
       activation: 'silu',
     });
     expect(blocks[5]!.tensors.get('ffn_down.weight')).toEqual([256, 768]);
+  });
+
+  it('has factors, layer norms with biases, and parts side by side where the architecture has them', () => {
+    const granite = shapeOf('granite');
+    expect(granite).toMatchObject({ embeddingScale: 6, logitScale: 2 });
+    expect(granite.blocks[1]!.scale).toBeCloseTo(0.2, 7);
+    expect(granite.blocks[1]!.addedScale).toBeCloseTo(0.3, 7);
+    const { blocks, ...nemotron } = shapeOf('nemotron');
+    expect(nemotron.centredNorms).toBe(true);
+    expect([...nemotron.lastNorm.keys()]).toEqual(['output_norm.weight', 'output_norm.bias']);
+    expect(blocks[0]).toMatchObject({ centredNorms: true, activation: 'squaredRelu' });
+    const cohere = shapeOf('cohere2');
+    expect(cohere).toMatchObject({ centredNorms: true, logitScale: 0.5 });
+    expect(cohere.blocks.map(({ parallel, window }) => [parallel, window])).toEqual([
+      ...[16, 16, 16, undefined].map((window) => [true, window]),
+    ]);
+    expect(cohere.blocks.map(({ rotation }) => rotation !== undefined)).toEqual([true, true, true, false]);
   });
 
   it('has windows, caps and scales where the architecture has them', () => {
