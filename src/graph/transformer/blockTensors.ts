@@ -1,8 +1,8 @@
 import type { ForwardTraits } from '../../architectures/forward';
 import { QuantscopeError } from '../../model/errors';
-import type { BlockShape } from './decoderShape';
 
-type Parts = BlockShape['tensors'];
+/** Shapes of the tensors of a block, by what comes after "blk.N.". */
+type Parts = ReadonlyMap<string, readonly number[]>;
 
 /** Tensors that a block may have besides those that only its architecture has; any other would change what it computes. */
 const knownParts =
@@ -35,7 +35,7 @@ export function checkParts(
 export function checkHeads(
   index: number,
   parts: Parts,
-  { heads, kvHeads, headSize }: Pick<BlockShape, 'heads' | 'kvHeads' | 'headSize'>,
+  { heads, kvHeads, headSize }: Readonly<Record<'heads' | 'kvHeads' | 'headSize', number>>,
   file: string,
 ): void {
   const expected = { attn_q: heads, attn_k: kvHeads, attn_v: kvHeads, attn_qkv: heads + 2 * kvHeads };

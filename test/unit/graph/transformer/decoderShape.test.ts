@@ -20,7 +20,7 @@ async function viewAt(path: string): Promise<GgufView> {
 }
 
 beforeAll(async () => {
-  for (const name of ['llama', 'mixtral', 'gemma2', 'smollm3', 'olmo2']) {
+  for (const name of ['llama', 'mixtral', 'gemma2', 'smollm3', 'olmo2', 'granite', 'nemotron', 'cohere2']) {
     await writeCheckpoint(join(folder, name), name);
     views.set(name, await viewAt(join(folder, name)));
   }
