@@ -142,6 +142,11 @@ export class ConfigReader {
     );
   }
 
+  /** Whether the key is a list. */
+  isList(key: string): boolean {
+    return Array.isArray(this.value(key));
+  }
+
   /** Whether the key is a text. */
   isText(key: string): boolean {
     return typeof this.value(key) === 'string';

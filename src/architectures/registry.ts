@@ -21,7 +21,7 @@ import { glm4moe } from './glm4moe';
 import { gpt2 } from './gpt2';
 import { gptneox } from './gptneox';
 import { gptOss } from './gptOss';
-import { hunyuanDense } from './hunyuanDense';
+import { hunyuanDense, hunyuanMoe } from './hunyuan';
 import { granite, graniteMoe } from './granite';
 import { graniteAttention, graniteAttentionMoe, graniteHybrid } from './graniteHybrid';
 import { internlm3 } from './internlm3';
@@ -85,6 +85,7 @@ export const architectures: readonly ArchitectureDescription[] = [
   arcee,
   exaone4,
   hunyuanDense,
+  hunyuanMoe,
   minicpm,
   commandR,
   cohere2,

@@ -42,6 +42,12 @@ const hunyuan: CheckpointSpec = {
   },
 };
 
+const hunyuanMixture = newer(hunyuan, {
+  ...architecture('HunYuanMoEV1ForCausalLM', 'hunyuan_v1_moe'),
+  ...{ num_experts: 4, moe_topk: [2, 2], moe_intermediate_size: [wide, wide], num_shared_expert: [1, 1] },
+  ...{ norm_topk_prob: true, moe_drop_tokens: false },
+});
+
 const arcee: CheckpointSpec = {
   config: llamaConfig({ ...architecture('ArceeForCausalLM', 'arcee'), hidden_act: 'relu2' }),
   shapes: {
@@ -144,6 +150,21 @@ export const simpleCheckpoints: Readonly<Record<string, CheckpointSpec>> = {
   'hunyuan with alpha': newer(hunyuan, {
     rope_scaling: { type: 'dynamic', alpha: 1000, factor: 1, beta_fast: 32, beta_slow: 1 },
   }),
+  'hunyuan with experts': {
+    ...hunyuanMixture,
+    shapes: {
+      ...outer(),
+      ...blocks(2, {
+        ...llamaNorms,
+        ...attention({ head: 32 }),
+        'self_attn.query_layernorm.weight': [32],
+        'self_attn.key_layernorm.weight': [32],
+        'mlp.gate.wg.weight': [4, hidden],
+        ...expertsOf(4, 'mlp.experts'),
+        ...gatedMlp('mlp.shared_mlp'),
+      }),
+    },
+  },
   internlm3: {
     config: llamaConfig({
       ...architecture('InternLM3ForCausalLM', 'internlm3'),

@@ -13,7 +13,7 @@ import {
   type Layer,
   type Model,
 } from './decoder';
-import { expertLayers } from './experts';
+import { expertLayers, experts } from './experts';
 import { add, largest, scale, softmax } from './math';
 import { frequencies, rotationOf } from './rope';
 
@@ -101,7 +101,10 @@ const exaone4 = (checkpoint: Checkpoint): Model =>
   });
 
 /** Heads are normed after their rotation, whose theta depends on "alpha" (DynamicNTKAlphaRotary). */
-const hunyuan = (checkpoint: Checkpoint): Model => {
+const hunyuan = (
+  checkpoint: Checkpoint,
+  mlp: (prefix: string) => Layer = (prefix) => gated(checkpoint, prefix),
+): Model => {
   const size = headSizeOf(checkpoint);
   const { rope_scaling: scaling, rope_theta: theta } = checkpoint.config as {
     readonly rope_scaling?: { readonly alpha?: number };
@@ -115,7 +118,7 @@ const hunyuan = (checkpoint: Checkpoint): Model => {
     const norms = { normQ: norm('query'), normK: norm('key'), normsRotated: true };
     return sequential(
       attention(usualAttention(checkpoint, `${prefix}.self_attn`, { rotation, ...norms })),
-      gated(checkpoint, `${prefix}.mlp`),
+      mlp(`${prefix}.mlp`),
       {
         beforeAttention: rms(checkpoint, `${prefix}.input_layernorm`),
         beforeMlp: rms(checkpoint, `${prefix}.post_attention_layernorm`),
@@ -123,6 +126,16 @@ const hunyuan = (checkpoint: Checkpoint): Model => {
     );
   });
 };
+
+/** All tokens go through a shared network, too. */
+const hunyuanMoe = (checkpoint: Checkpoint): Model =>
+  hunyuan(checkpoint, (mlp) => {
+    const all = expertLayers(checkpoint, `${mlp}.experts`, checkpoint.number('num_experts'));
+    const [used = 1] = checkpoint.config['moe_topk'] as readonly number[];
+    const routed = experts(linear(checkpoint, `${mlp}.gate.wg`), all, used, { normalize: true });
+    const shared = gated(checkpoint, `${mlp}.shared_mlp`);
+    return (x) => add(routed(x), shared(x));
+  });
 
 /** Factors of embeddings, of what each part adds, and of the states before the output. */
 const minicpm = (checkpoint: Checkpoint): Model => {
@@ -157,5 +170,6 @@ export const simpleModels: Readonly<Record<string, (checkpoint: Checkpoint) => M
   ArceeForCausalLM: arcee,
   MiniCPMForCausalLM: minicpm,
   Exaone4ForCausalLM: exaone4,
-  HunYuanDenseV1ForCausalLM: hunyuan,
+  HunYuanDenseV1ForCausalLM: (checkpoint) => hunyuan(checkpoint),
+  HunYuanMoEV1ForCausalLM: hunyuanMoe,
 };

@@ -160,6 +160,28 @@ describe('hunyuan conversion', () => {
   });
 });
 
+describe('hunyuan with experts', () => {
+  const name = 'hunyuan with experts';
+
+  it('has a network of the size of an expert that all tokens go through', () => {
+    expect(shapesOf(convert(name))).toMatchObject({
+      'blk.0.ffn_gate_inp.weight': [4, 64],
+      'blk.0.ffn_down_exps.weight': [4, 64, 96],
+      'blk.0.ffn_down_shexp.weight': [64, 96],
+    });
+    expect(keyValuesOf(convert(name, { moe_topk: 2 }))).toEqual(keyValuesOf(convert(name)));
+  });
+
+  it.each([
+    [{ moe_topk: [1, 2] }, /"moe_topk" differs between layers/],
+    [{ moe_intermediate_size: 32 }, /"moe_intermediate_size" is 32; "intermediate_size" is 96/],
+    [{ norm_topk_prob: false }, /norm_topk_prob/],
+    [{ moe_drop_tokens: true }, /moe_drop_tokens/],
+  ])('rejects %j', (change, message) => {
+    expect(() => convert(name, change)).toThrow(message);
+  });
+});
+
 describe('minicpm conversion', () => {
   it('writes the factors, and both lists of divisors of LongRoPE', () => {
     const converted = convert('minicpm4 with LongRoPE');
