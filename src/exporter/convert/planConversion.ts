@@ -1,6 +1,7 @@
 import { join, sep } from 'node:path';
 import { unchanged } from '../../architectures/convertedTensor';
 import { modelDtype } from '../../layouts/layout';
+import { statedBesides } from '../../layouts/stated';
 import { dtypeNamed, safetensorsDtype } from '../../model/dtypes';
 import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
@@ -60,7 +61,7 @@ function planCheckpoint(model: Model, settings: ConvertSettings): ConversionPlan
 }
 
 /** @throws QuantscopeError UNSUPPORTED, REQUEST where settings and model do not go together. */
-function refuseSettings({ description }: Model, settings: ConvertSettings, isStored: boolean): void {
+function refuseSettings({ description, config }: Model, settings: ConvertSettings, isStored: boolean): void {
   const { path, quantizedLayout } = description;
   const refuse = (code: 'REQUEST' | 'UNSUPPORTED', message: string): never => {
     throw new QuantscopeError(code, message, { file: path });
@@ -74,6 +75,11 @@ function refuseSettings({ description }: Model, settings: ConvertSettings, isSto
     refuse('REQUEST', 'Names as in GGUF are for GGUF files: the tensors of a checkpoint keep their names.');
   if (settings.decode && quantizedLayout)
     refuse('UNSUPPORTED', `The layout ${quantizedLayout.name} cannot be decoded.`);
+  if (settings.decode && statedBesides(config).warnings.length > 0)
+    refuse(
+      'UNSUPPORTED',
+      'config.json names transforms of weights and inputs (transform_config): plain weights would be those of another model.',
+    );
   if (settings.decode && !isStored)
     refuse('REQUEST', 'No weight of the model is stored quantized: there is nothing to decode.');
   if (settings.dtype === undefined || settings.decode || !(isStored || quantizedLayout)) return;

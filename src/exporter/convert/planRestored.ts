@@ -32,6 +32,13 @@ export async function planRestored(
     throw new QuantscopeError('REQUEST', 'Weights of GGUF files are always decoded; leave out --decode.', {
       file: description.path,
     });
+  if (description.tensors.length === 0)
+    throw new QuantscopeError('REQUEST', 'The model has no tensors to convert.', { file: description.path });
+  const lost = description.tensors.find(({ readable }) => !readable);
+  if (lost)
+    throw new QuantscopeError('UNSUPPORTED', lost.unreadableReason ?? 'The tensor cannot be read.', {
+      ...{ file: lost.file, tensor: lost.name, offset: lost.offset },
+    });
   const dtype = settings.dtype?.toUpperCase() as FloatDtype | undefined;
   const decoded = description.tensors.filter((tensor) => isQuantizedDtype(tensor.dtype));
   const notes =
@@ -59,10 +66,6 @@ export async function planRestored(
 /** A tensor under its own name. */
 function plain(tensor: TensorDescriptor, dtype: FloatDtype | undefined): PlannedConversion {
   const isFloat = plainDtypes.has(tensor.dtype) || isQuantizedDtype(tensor.dtype) || tensor.dtype === 'F64';
-  if (!tensor.readable)
-    throw new QuantscopeError('UNSUPPORTED', tensor.unreadableReason ?? 'The tensor cannot be read.', {
-      ...{ file: tensor.file, tensor: tensor.name, offset: tensor.offset },
-    });
   const isKept =
     !isFloat || dtype === tensor.dtype || (dtype === undefined && !isQuantizedDtype(tensor.dtype));
   if (isKept && safetensorsDtype(tensor.dtype)) return copied(tensor);

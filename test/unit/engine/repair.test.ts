@@ -136,6 +136,19 @@ describe('damaged tensors are made again, byte for byte', () => {
     });
   });
 
+  it('of a checkpoint in F16 that was made of a GGUF file, in shards', async () => {
+    const path = here('source.gguf');
+    await request('export/gguf', { path: sampleFolder, out: path, type: 'Q8_0' });
+    const out = here('restored');
+    const { files } = await request('model/convert', { path, out, dtype: 'f16', maxShardBytes: 3_000_000 });
+    expect(files.length).toBeGreaterThan(2);
+    await expectRepaired(
+      out,
+      files.map((file) => join(out, file)),
+      { source: path, every: 5 },
+    );
+  });
+
   it('of a quantized checkpoint in shards', async () => {
     const inline = presetById('bnb-nf4-dq');
     const out = here('checkpoint');

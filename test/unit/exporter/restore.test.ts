@@ -132,6 +132,20 @@ describe('a GGUF file as safetensors', () => {
       expect(restored.encode(line).ids, line).toEqual(original.encode(line).ids);
   });
 
+  it('is read from all parts of a split model', async () => {
+    const model = await openModel(sample);
+    const split = { kind: 'tensors', value: 20 } as const;
+    await exportGguf(model, { type: 'COPY', split }, join(folder, 'split.gguf')).finally(() => model.close());
+    await restore(sample, join(folder, 'of-one.safetensors'), {});
+    await restore(join(folder, 'split-00001-of-00003.gguf'), join(folder, 'of-parts.safetensors'), {});
+    const [one, parts] = [
+      await weightsOf(join(folder, 'of-one.safetensors')),
+      await weightsOf(join(folder, 'of-parts.safetensors')),
+    ];
+    expect(parts.size).toBe(57);
+    for (const [name, bytes] of parts) expect(bytes.equals(one.get(name)!), name).toBe(true);
+  });
+
   it('keeps its own names where these are asked for, whatever its architecture', async () => {
     const out = join(folder, 'own-names.safetensors');
     await restore(sample, out, { names: 'gguf' });
@@ -158,6 +172,9 @@ describe('a GGUF file as safetensors', () => {
       place: { tensor: 'blk.3.attn_k.weight' },
     });
     await expect(restore(sample, join(folder, 'never'), { decode: true })).rejects.toThrow(/--decode/);
+    await expect(restore(sampleFolder, join(folder, 'never'), { names: 'gguf' })).rejects.toThrow(
+      /for GGUF files/,
+    );
     expect(existsSync(join(folder, 'never'))).toBe(false);
   });
 });
