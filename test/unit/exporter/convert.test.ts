@@ -1,13 +1,4 @@
-import {
-  chmodSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { convertModel, type ConvertTarget } from '../../../src/exporter/convert/writeConversion';
@@ -17,6 +8,7 @@ import { modelOf } from '../../../src/model/model';
 import type { EngineProgress } from '../../../src/protocol/engine';
 import type { ConvertSettings } from '../../../src/protocol/convert';
 import { openFiles } from '../../../src/model/openFiles';
+import { convert } from '../../support/conversion';
 import {
   hasSharedData,
   sampleFolder,
@@ -29,16 +21,6 @@ import { Call, Global, tensor, TorchStorage, torchLegacy, torchZip } from '../..
 import { writeTorchCopy, writeTorchSample } from '../../support/torchSample';
 
 const folder = temporaryFolder();
-
-async function convert(
-  source: string,
-  out: string,
-  settings: ConvertSettings = {},
-  target: Omit<ConvertTarget, 'out'> = {},
-) {
-  const model = await openModel(source);
-  return convertModel(model, settings, { ...target, out }).finally(() => model.close());
-}
 
 /** Dtype, shape and bytes of what a file holds, without layouts. */
 async function contentOf(path: string) {
@@ -264,28 +246,4 @@ describe('files of weights', () => {
     await isRejected({ decode: true }, {}, /nothing to decode/);
     expect(existsSync(file)).toBe(false);
   });
-});
-
-describe.skipIf(!hasSharedData)('quantized checkpoints', () => {
-  const reference = join(sharedData, 'reference');
-  it.each(['gptqmodel', 'autoawq', 'transformers-fp8'])(
-    'are decoded to plain weights (%s)',
-    async (library) => {
-      const folders = join(reference, library, 'folders');
-      const source = join(folders, readdirSync(folders).sort()[0]!);
-      const out = join(folder, `${library}-decoded`);
-      await convert(source, out, { decode: true, dtype: 'f32' });
-      const [before, after] = [await openModel(source), await openModel(out)];
-      expect(after.description.quantizedLayout).toBeUndefined();
-      expect(after.description.tensors.every(({ dtype, stored }) => dtype === 'F32' && !stored)).toBe(true);
-      expect(after.config).not.toHaveProperty('quantization_config');
-      for (const tensor of before.description.tensors.filter(({ stored }) => stored)) {
-        const weights = await before.read(tensor, 0, 4 * tensor.elements);
-        const found = await after.read(after.tensor(tensor.name), 0, 4 * tensor.elements);
-        expect(Buffer.from(weights).equals(found), tensor.name).toBe(true);
-      }
-      await Promise.all([before.close(), after.close()]);
-      await expect(convert(source, join(folder, 'never'), { dtype: 'f16' })).rejects.toThrow(/--decode/);
-    },
-  );
 });

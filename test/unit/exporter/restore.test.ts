@@ -4,7 +4,6 @@ import { Tokenizer } from '@huggingface/tokenizers';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { listedClass, sameModel } from '../../../src/architectures/classNames';
 import { configRows } from '../../../src/architectures/restore/configRows';
-import { convertModel } from '../../../src/exporter/convert/writeConversion';
 import { exportGguf } from '../../../src/exporter/exportGguf';
 import type { ExportTarget } from '../../../src/exporter/plan';
 import { loadNative } from '../../../src/native';
@@ -12,8 +11,9 @@ import type { TensorDescriptor } from '../../../src/protocol/model';
 import { invertTensors } from '../../../src/architectures/restore/invertTensors';
 import { QuantscopeError } from '../../../src/model/errors';
 import { openModel } from '../../../src/layouts/openModel';
-import type { ConvertDtype, ConvertSettings } from '../../../src/protocol/convert';
+import type { ConvertDtype } from '../../../src/protocol/convert';
 import { checkpoints } from '../../support/checkpoints';
+import { convert } from '../../support/conversion';
 import { sampleFolder, temporaryFolder } from '../../support/files';
 import { mixedLines } from '../../support/tokenizerLines';
 import { writeCheckpoint } from '../../support/writeCheckpoint';
@@ -29,17 +29,12 @@ const besides =
 
 /** Whether a config.json of the class of a checkpoint can be made. */
 const hasRow = (config: Readonly<Record<string, unknown>>): boolean =>
-  configRows.some(({ className }) => sameModel(className, listedClass(config)!)) ||
-  /^MistralFor/.test(listedClass(config)!);
+  configRows.some(({ className }) => sameModel(className, listedClass(config) ?? '')) ||
+  /^MistralFor/.test(listedClass(config) ?? '');
 
 async function toGguf(source: string, out: string): Promise<void> {
   const model = await openModel(source);
   await exportGguf(model, { type: 'F32' }, out).finally(() => model.close());
-}
-
-async function restore(source: string, out: string, settings: ConvertSettings) {
-  const model = await openModel(source);
-  return convertModel(model, settings, { out }).finally(() => model.close());
 }
 
 /** Bytes of all tensors by name, without the prefix that a class with a head has. */
@@ -72,7 +67,7 @@ describe('a checkpoint, its GGUF file in F32, and the checkpoint again', () => {
     await writeCheckpoint(here(''), spec);
     await toGguf(here(''), here('.gguf'));
     const dtype = (spec.dtype ?? 'BF16').toLowerCase() as ConvertDtype;
-    const result = await restore(here('.gguf'), here('-again'), { dtype }).catch((error: unknown) => error);
+    const result = await convert(here('.gguf'), here('-again'), { dtype }).catch((error: unknown) => error);
     if (isNotTold(name))
       return expect(result).toMatchObject({ code: 'UNSUPPORTED', place: { tensor: 'rope_freqs.weight' } });
     if (result instanceof QuantscopeError && !hasRow(spec.config))
@@ -101,7 +96,7 @@ describe('a GGUF file as safetensors', () => {
 
   it('has its blocks decoded, under the names of the checkpoint', async () => {
     const out = join(folder, 'sample-f32');
-    const { notes } = await restore(sample, out, { dtype: 'f32' });
+    const { notes } = await convert(sample, out, { dtype: 'f32' });
     expect(notes).toEqual(['44 tensors of quantized types are decoded.']);
     const model = await openModel(sample);
     const weights = await weightsOf(out);
@@ -115,7 +110,7 @@ describe('a GGUF file as safetensors', () => {
       ...{ rms_norm_eps: 1e-5, tie_word_embeddings: false, vocab_size: 1024 },
     });
     // Where no dtype is asked for, blocks become F16 and floats stay.
-    await restore(sample, join(folder, 'sample-own'), {});
+    await convert(sample, join(folder, 'sample-own'), {});
     const own = await openModel(join(folder, 'sample-own'));
     expect(own.tensor('model.layers.0.mlp.up_proj.weight').dtype).toBe('F16');
     expect(own.tensor('model.norm.weight').dtype).toBe('F32');
@@ -124,7 +119,7 @@ describe('a GGUF file as safetensors', () => {
 
   it('has a tokenizer that gives the ids of the original', async () => {
     const out = join(folder, 'with-tokenizer');
-    await restore(sample, out, {});
+    await convert(sample, out, {});
     const read = (path: string): Tokenizer =>
       new Tokenizer(JSON.parse(readFileSync(join(path, 'tokenizer.json'), 'utf8')) as never, {});
     const [original, restored] = [read(sampleFolder), read(out)];
@@ -136,8 +131,8 @@ describe('a GGUF file as safetensors', () => {
     const model = await openModel(sample);
     const split = { kind: 'tensors', value: 20 } as const;
     await exportGguf(model, { type: 'COPY', split }, join(folder, 'split.gguf')).finally(() => model.close());
-    await restore(sample, join(folder, 'of-one.safetensors'), {});
-    await restore(join(folder, 'split-00001-of-00003.gguf'), join(folder, 'of-parts.safetensors'), {});
+    await convert(sample, join(folder, 'of-one.safetensors'), {});
+    await convert(join(folder, 'split-00001-of-00003.gguf'), join(folder, 'of-parts.safetensors'), {});
     const [one, parts] = [
       await weightsOf(join(folder, 'of-one.safetensors')),
       await weightsOf(join(folder, 'of-parts.safetensors')),
@@ -148,7 +143,7 @@ describe('a GGUF file as safetensors', () => {
 
   it('keeps its own names where these are asked for, whatever its architecture', async () => {
     const out = join(folder, 'own-names.safetensors');
-    await restore(sample, out, { names: 'gguf' });
+    await convert(sample, out, { names: 'gguf' });
     const names = [...(await weightsOf(out)).keys()];
     const model = await openModel(sample);
     expect(new Set(names)).toEqual(new Set(model.description.tensors.map(({ name }) => name)));
@@ -163,16 +158,16 @@ describe('a GGUF file as safetensors', () => {
       return out;
     };
     const scaled = await changed('scaled', { overrideKeyValues: ['llama.logit_scale=float:0.5'] });
-    await expect(restore(scaled, join(folder, 'never'), {})).rejects.toThrow(
+    await expect(convert(scaled, join(folder, 'never'), {})).rejects.toThrow(
       'The key-value "llama.logit_scale" is 0.5, but a config.json of LlamaForCausalLM cannot state it.',
     );
     const longer = await changed('longer', { overrideKeyValues: ['llama.block_count=int:3'] });
-    await expect(restore(longer, join(folder, 'never'), {})).rejects.toMatchObject({
+    await expect(convert(longer, join(folder, 'never'), {})).rejects.toMatchObject({
       code: 'UNSUPPORTED',
       place: { tensor: 'blk.3.attn_k.weight' },
     });
-    await expect(restore(sample, join(folder, 'never'), { decode: true })).rejects.toThrow(/--decode/);
-    await expect(restore(sampleFolder, join(folder, 'never'), { names: 'gguf' })).rejects.toThrow(
+    await expect(convert(sample, join(folder, 'never'), { decode: true })).rejects.toThrow(/--decode/);
+    await expect(convert(sampleFolder, join(folder, 'never'), { names: 'gguf' })).rejects.toThrow(
       /for GGUF files/,
     );
     expect(existsSync(join(folder, 'never'))).toBe(false);
