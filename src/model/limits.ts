@@ -30,6 +30,9 @@ export const maxTokens = 16_777_216;
 /** Characters of a token in which merges are looked for; the longest published ones have some hundred. */
 export const maxTokenCharacters = 4096;
 
+/** Bytes of all pieces of a Unigram vocabulary together: the largest published ones have 2 MB; a node and a byte must fit in 31 bits. */
+export const maxPieceBytes = 8_388_000;
+
 /** Dimensions of a tensor: safetensors sets no limit, ggml allows 4. */
 export const maxDimensions = 32;
 

@@ -4,8 +4,16 @@ import { QuantscopeError, throwIfCancelled } from '../../model/errors';
 import type { TokenizerValues } from './ggufValues';
 import { surrounded, type TextTokenizer } from './textTokenizer';
 
-/** Ids of a text without special tokens. `rest` is awaited between two places of it. */
-export type EncodePart = (text: string, rest: (at: number) => Promise<void>) => Promise<readonly number[]>;
+/** Ids of a text without special tokens. */
+export type EncodePart = (text: string, rest: Rest) => Promise<readonly number[]>;
+
+/** Yielding to other work now and then. */
+export interface Rest {
+  /** Whether it is time to, at a place of the text; asked at each. */
+  readonly isDue: (at: number) => boolean;
+  /** @throws QuantscopeError CANCELLED when the signal has fired. */
+  readonly taken: () => Promise<void>;
+}
 
 /** Bytes or characters between two looks at other work: some milliseconds. */
 const stride = 1 << 16;
@@ -34,14 +42,18 @@ export function pieceTokenizer(values: TokenizerValues, encodePart: EncodePart):
   };
 }
 
-/** Yields to other work now and then, and stops when the signal fires. */
-function resting(signal: AbortSignal | undefined): (at: number) => Promise<void> {
+function resting(signal: AbortSignal | undefined): Rest {
   let next = stride;
-  return async (at) => {
-    if (at < next) return;
-    next = at + stride;
-    await setImmediate();
-    throwIfCancelled(signal);
+  return {
+    isDue: (at) => {
+      if (at < next) return false;
+      next = at + stride;
+      return true;
+    },
+    taken: async () => {
+      await setImmediate();
+      throwIfCancelled(signal);
+    },
   };
 }
 

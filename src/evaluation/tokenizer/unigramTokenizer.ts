@@ -1,24 +1,15 @@
 import { tokenTypes } from '../../tokenizer/vocabulary';
 import type { TokenizerValues } from './ggufValues';
-import { pieceTokenizer } from './pieceTokenizer';
+import { pieceTokenizer, type Rest } from './pieceTokenizer';
+import { pieceTrie, type PieceTrie } from './pieceTrie';
 import type { TextTokenizer } from './textTokenizer';
 import { characterLength, unigramNormalizer } from './unigramText';
 
-/** A piece: its id, and what it adds to the likelihood of a text. */
-interface Piece {
-  readonly id: number;
-  readonly score: number;
-}
-
-/** A node of the trie of all pieces, by the bytes of their texts. */
-interface Node {
-  readonly next: Map<number, Node>;
-  piece?: Piece;
-}
-
 interface Unigram {
-  readonly root: Node;
-  readonly unknown: Piece;
+  readonly trie: PieceTrie;
+  /** By id: what a piece adds to the likelihood of a text. */
+  readonly scores: Float64Array;
+  readonly unknown: number;
 }
 
 /** A character that no piece has costs this much more than the least likely piece (SentencePiece, kUnkPenalty). */
@@ -35,67 +26,52 @@ export function unigramTokenizer(values: TokenizerValues): TextTokenizer {
   return pieceTokenizer(values, (text, rest) => bestPieces(model, normalize(text), rest));
 }
 
-function unigramOf({ tokens, types, scores, unknown = 0 }: TokenizerValues): Unigram {
-  const root: Node = { next: new Map() };
-  let least = Infinity;
+function unigramOf({ tokens, types, scores: stated, unknown = 0, file }: TokenizerValues): Unigram {
   const matched: readonly number[] = [tokenTypes.normal, tokenTypes.userDefined, tokenTypes.unused];
-  tokens.forEach((text, id) => {
-    const type = types[id]!;
-    const score = Math.fround(scores[id]!);
-    if (type === tokenTypes.normal) least = Math.min(least, score);
-    if (!matched.includes(type)) return;
-    let node = root;
-    for (const byte of Buffer.from(text)) {
-      const child: Node = node.next.get(byte) ?? { next: new Map() };
-      node.next.set(byte, child);
-      node = child;
-    }
-    node.piece = { id, score: type === tokenTypes.userDefined ? 0 : score };
-  });
-  return { root, unknown: { id: unknown, score: Math.fround(least - unknownPenalty) } };
+  const scores = Float64Array.from(tokens, (_, id) =>
+    types[id] === tokenTypes.userDefined ? 0 : Math.fround(stated[id]!),
+  );
+  const least = scores.reduce(
+    (low, score, id) => (types[id] === tokenTypes.normal ? Math.min(low, score) : low),
+    Infinity,
+  );
+  const trie = pieceTrie(
+    tokens.map((text, id) => (matched.includes(types[id]!) ? Buffer.from(text) : undefined)),
+    file,
+  );
+  scores[unknown] = Math.fround(least - unknownPenalty);
+  return { trie, scores, unknown };
 }
 
 /** The best way to cut a text into pieces, by Viterbi's algorithm over its characters. */
-async function bestPieces(
-  model: Unigram,
-  text: Buffer,
-  rest: (at: number) => Promise<void>,
-): Promise<number[]> {
+async function bestPieces({ trie, scores, unknown }: Unigram, text: Buffer, rest: Rest): Promise<number[]> {
   const best = new Float64Array(text.length + 1).fill(-Infinity);
   const from = new Int32Array(text.length + 1);
   const piece = new Int32Array(text.length + 1);
   best[0] = 0;
-  for (let at = 0; at < text.length; at += characterLength(text[at]!)) {
-    advance(model, text, at, (end, { id, score }) => {
-      const sum = best[at]! + score;
-      if (!(sum > best[end]!)) return;
-      best[end] = sum;
-      from[end] = at;
-      piece[end] = id;
-    });
-    await rest(at);
+  const reach = (at: number, end: number, id: number): void => {
+    const sum = best[at]! + scores[id]!;
+    if (!(sum > best[end]!)) return;
+    best[end] = sum;
+    from[end] = at;
+    piece[end] = id;
+  };
+  let next = 0;
+  for (let at = 0; at < text.length; at = next) {
+    next = Math.min(text.length, at + characterLength(text[at]!));
+    let isKnown = false;
+    for (let node = 0, end = at; end < text.length;) {
+      node = trie.next(node, text[end++]!);
+      if (node < 0) break;
+      const id = trie.index(node);
+      if (id < 0) continue;
+      isKnown ||= end === next;
+      reach(at, end, id);
+    }
+    if (!isKnown) reach(at, next, unknown);
+    if (rest.isDue(at)) await rest.taken();
   }
-  return backtrack(from, piece, model.unknown.id);
-}
-
-/** Every piece that begins at a place of the text, and the unknown one where none is the character there. */
-function advance(
-  { root, unknown }: Unigram,
-  text: Buffer,
-  at: number,
-  reach: (end: number, piece: Piece) => void,
-): void {
-  const character = Math.min(text.length, at + characterLength(text[at]!));
-  let isKnown = false;
-  let node: Node | undefined = root;
-  for (let end = at; end < text.length;) {
-    node = node.next.get(text[end++]!);
-    if (!node) break;
-    if (!node.piece) continue;
-    isKnown ||= end === character;
-    reach(end, node.piece);
-  }
-  if (!isKnown) reach(character, unknown);
+  return backtrack(from, piece, unknown);
 }
 
 function backtrack(from: Int32Array, piece: Int32Array, unknown: number): number[] {

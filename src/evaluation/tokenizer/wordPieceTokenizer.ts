@@ -18,7 +18,7 @@ export function wordPieceTokenizer(values: TokenizerValues): TextTokenizer {
       for (const word of wordsOf(part, normalization))
         for (const id of piecesOf(`▁${word}`, ids, longest) ?? [unknown]) list.push(id);
       at += part.length;
-      await rest(at);
+      if (rest.isDue(at)) await rest.taken();
     }
     return list;
   });
