@@ -36,11 +36,18 @@ function isTempered(config: Readonly<Record<string, unknown>>): boolean {
 }
 
 function conversion(config: ConfigReader): Conversion {
-  for (const key of ['moe', 'q_lora_rank', 'quantization']) config.expect(key, null, null);
+  for (const key of ['moe', 'q_lora_rank']) config.expect(key, null, null);
   config.expect('use_biases', false, false);
   config.expect('causal', true, true);
   config.expect('activation', 'silu', 'silu');
-  config.known('model_parallel', 'ragged_attention', 'vision_encoder', 'max_batch_size', 'multimodal');
+  config.known(
+    'quantization',
+    'model_parallel',
+    'ragged_attention',
+    'vision_encoder',
+    'max_batch_size',
+    'multimodal',
+  );
   const decoder = readDecoder(config);
   const scaling = config.inner('llama_4_scaling');
   return {

@@ -20,7 +20,8 @@ import { findWeights, PartReader, type ModuleParts } from './parts';
 /**
  * 8-bit codes with scales, as compressed-tensors (int-quantized, float-quantized), DeepSeek's FP8, TorchAO and optimum-quanto write them: `weight` I8 or F8
  * [out, in] with `weight_scale`, `weight_scale_inv` (which despite its name is the scale) or `_weight_scale` of the tensor, of rows, or of blocks
- * of rows and columns, and zero points of the same shape where there are any. w = (code − zero) · scale.
+ * of rows and columns, and zero points of the same shape where there are any. w = (code − zero) · scale. Mistral's own files call the scale
+ * `qscale_weight`. Scales of inputs belong to how products are computed, not to the weights.
  */
 export const scaledCodes: Layout = {
   id: 'scaled-codes',
@@ -32,15 +33,19 @@ export const scaledCodes: Layout = {
 
 const ends = [
   ...['weight', 'weight_scale', 'weight_scale_inv', 'weight_zero_point', 'weight_g_idx', 'input_scale'],
+  ...['activation_scale', 'qscale_weight', 'qscale_act'],
   ...['_weight_qdata', '_weight_scale', '_weight_zero_point', 'weight._data', 'weight._scale'],
 ];
 /** Names of codes, scales and zero points. */
 const namings = [
   ['weight', 'weight_scale', 'weight_zero_point'],
   ['weight', 'weight_scale_inv', 'weight_zero_point'],
+  ['weight', 'qscale_weight', 'weight_zero_point'],
   ['_weight_qdata', '_weight_scale', '_weight_zero_point'],
   ['weight._data', 'weight._scale', 'weight._zero_point'],
 ] as const;
+/** Scales of DeepSeek and Mistral. */
+const usedInFloat32: ReadonlySet<string> = new Set(['weight_scale_inv', 'qscale_weight']);
 const labels: Readonly<Record<string, string>> = { I8: 'INT8', F8_E4M3: 'FP8 E4M3', F8_E5M2: 'FP8 E5M2' };
 
 function find({ tensors, config }: StoredContent): Found {
@@ -105,7 +110,7 @@ function describe(
   const weight = { name: `${module}.weight`, dtype: `${label}${extent}`, shape: codes!.shape };
   return storedWeight(scaledCodes.id, weight, present, {
     variant: shared.join('x'),
-    rounding: naming[1] === 'weight_scale_inv' ? undefined : rounding, // DeepSeek's scales are used in float32
+    rounding: usedInFloat32.has(naming[1]) ? undefined : rounding,
   });
 }
 

@@ -74,7 +74,7 @@ describe('consolidated weights of Mistral with params.json', () => {
 
   it.each([
     [{ moe: { num_experts: 8 } }, /"moe" is/],
-    [{ quantization: { qformat_weight: 'fp8_e4m3' } }, /"quantization" is/],
+    [{ q_lora_rank: 16 }, /"q_lora_rank" is/],
     [{ use_biases: true }, /"use_biases" is true/],
     [
       { yarn: { factor: 4, original_max_position_embeddings: 16, beta: 32, alpha: 1, apply_scale: true } },

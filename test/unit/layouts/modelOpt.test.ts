@@ -69,15 +69,22 @@ describe.skipIf(!hasSharedData)('NVFP4 as ModelOpt stores it', () => {
     expect(found.map((value) => value + 0)).toEqual(expected.map((value) => value + 0));
   });
 
-  it('FP8 has one scale for the tensor, a scalar, beside that of its inputs', async () => {
+  it.each([
+    ['ModelOpt', 'weight_scale', 'input_scale', 'F32'],
+    ['Mistral, for transformers', 'weight_scale_inv', 'activation_scale', 'BF16'],
+    ['Mistral, with params.json', 'qscale_weight', 'qscale_act', 'BF16'],
+  ])('FP8 of %s has one scale for the tensor, a scalar, beside that of its inputs', async (...naming) => {
+    const [, weightScale, inputScale, dtype] = naming;
     const codes = Buffer.from(Array.from({ length: 16 * 32 }, (_, i) => ((i * 37) % 127) | ((i & 1) << 7)));
     const scalar = (value: number): StoredBytes => ({
-      ...{ dtype: 'F32', shape: [], bytes: Buffer.from(Float32Array.of(value).buffer) },
+      ...{ dtype, shape: [] },
+      // bfloat16 is the upper half of a float32.
+      bytes: Buffer.from(Float32Array.of(value).buffer).subarray(dtype === 'F32' ? 0 : 2),
     });
     const parts = new Map<string, StoredBytes>([
       ['weight', { dtype: 'F8_E4M3', shape: [16, 32], bytes: codes }],
-      ['weight_scale', scalar(0.003)],
-      ['input_scale', scalar(0.02)],
+      [weightScale, scalar(2 ** -9)],
+      [inputScale, scalar(0.02)],
     ]);
     const model = await open(parts, 'float32');
     const [tensor, ...others] = model.description.tensors;
@@ -85,7 +92,7 @@ describe.skipIf(!hasSharedData)('NVFP4 as ModelOpt stores it', () => {
     await model.close();
     expect(others).toEqual([]);
     expect(tensor).toMatchObject({ name: 'layer.weight', dtype: 'FP8 E4M3', shape: [16, 32] });
-    expect(found).toEqual(Float32Array.from(codes, (code) => e4m3(code) * fround(0.003)));
+    expect(found).toEqual(Float32Array.from(codes, (code) => e4m3(code) * 2 ** -9));
   });
 
   it('weights whose inputs are scaled by columns are described, with what is in the way', async () => {
