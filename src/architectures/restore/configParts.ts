@@ -107,3 +107,22 @@ export const graniteDecoder = (facts: GgufFacts): Fields => ({
 export const isGrouped = (facts: GgufFacts): boolean => facts.number('expert_group_count') !== undefined;
 /** `expert_gating_func` of experts that are scored by sigmoid. */
 export const sigmoid = 2;
+
+export function ernieExperts(facts: GgufFacts): Fields {
+  const size = facts.number('expert_feed_forward_length') ?? 1;
+  return {
+    moe_num_experts: facts.number('expert_count'),
+    moe_k: facts.number('expert_used_count'),
+    moe_intermediate_size: size,
+    moe_num_shared_experts: (facts.number('expert_shared_feed_forward_length') ?? 0) / size,
+    moe_layer_start_index: facts.number('leading_dense_block_count'),
+    moe_layer_interval: facts.number('interleave_moe_layer_step'),
+  };
+}
+
+/** What is added is divided by the root of the number of layers, and the last states by their size in terms of a base. */
+export const minicpmFactors = (facts: GgufFacts): Fields => ({
+  scale_emb: facts.number('embedding_scale'),
+  scale_depth: shortened((facts.number('residual_scale') ?? 1) * Math.sqrt(facts.number('block_count') ?? 1)),
+  dim_model_base: shortened((facts.number('embedding_length') ?? 1) / (facts.number('logit_scale') ?? 1)),
+});

@@ -4,11 +4,13 @@ import {
   decoder,
   deepseek,
   deepseekExperts,
+  ernieExperts,
   gemma,
   graniteDecoder,
   isGrouped,
   layerNorm,
   llamaBiases,
+  minicpmFactors,
   qwenExperts,
   rmsDecoder,
   rotatedShare,
@@ -254,5 +256,21 @@ export const configRows: readonly ConfigRow[] = [
   {
     className: 'Ministral3ForCausalLM',
     fields: (facts) => ({ ...rmsDecoder(facts), sliding_window: null, rope_scaling: temperature(facts) }),
+  },
+  {
+    className: 'Ernie4_5_MoeForCausalLM',
+    fields: (facts) => ({ ...rmsDecoder(facts), ...ernieExperts(facts) }),
+  },
+  {
+    className: 'HunYuanMoEV1ForCausalLM',
+    fields: (facts) => ({
+      ...rmsDecoder(facts),
+      num_experts: facts.number('expert_count'),
+      moe_topk: facts.number('expert_used_count'),
+    }),
+  },
+  {
+    className: 'MiniCPMForCausalLM',
+    fields: (facts) => ({ ...rmsDecoder(facts), ...longRope(facts), ...minicpmFactors(facts) }),
   },
 ];

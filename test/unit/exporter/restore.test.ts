@@ -25,7 +25,7 @@ const isNotTold = (name: string): boolean => /YaRN between pairs|YaRN, its borde
 
 /** What checkpoints hold and files do not: buffers that follow from config.json, and what predicts further tokens. */
 const besides =
-  /inv_freq$|\.attn\.bias$|attention\.(masked_)?bias$|^layers\.\d+\.(eh_proj|enorm|hnorm|shared_head)\b/;
+  /inv_freq$|\.attn\.bias$|attention\.(masked_)?bias$|^layers\.\d+\.(eh_proj|enorm|hnorm|shared_head)\b|^mtp_/;
 
 /** Whether a config.json of the class of a checkpoint can be made. */
 const hasRow = (config: Readonly<Record<string, unknown>>): boolean =>
