@@ -25,6 +25,7 @@ import { hunyuanDense, hunyuanMoe } from './hunyuan';
 import { granite, graniteMoe } from './granite';
 import { graniteAttention, graniteAttentionMoe, graniteHybrid } from './graniteHybrid';
 import { internlm3 } from './internlm3';
+import { lfm2, lfm2moe } from './lfm2';
 import { llama } from './llama';
 import { llama4 } from './llama4';
 import { llamaEmbed } from './llamaEmbed';
@@ -98,6 +99,8 @@ export const architectures: readonly ArchitectureDescription[] = [
   glm4moe,
   gpt2,
   gptneox,
+  lfm2,
+  lfm2moe,
   mamba2,
   minimaxM2,
   nemotron,

@@ -10,6 +10,7 @@ import {
   llamaConfig,
   llamaNorms,
   mamba2Shapes,
+  norms,
   outer,
   type CheckpointSpec,
   type Shapes,
@@ -80,8 +81,66 @@ const sections = {
   },
 };
 
+const lfmNetwork = (prefix: string, size: number): Shapes => ({
+  [`${prefix}.w1.weight`]: [size, hidden],
+  [`${prefix}.w3.weight`]: [size, hidden],
+  [`${prefix}.w2.weight`]: [hidden, size],
+});
+const lfmConvolution: Shapes = {
+  'conv.in_proj.weight': [3 * hidden, hidden],
+  'conv.conv.weight': [hidden, 1, 3],
+  'conv.out_proj.weight': [hidden, hidden],
+};
+const lfmAttention: Shapes = {
+  ...Object.fromEntries(
+    Object.entries(attention()).map(([name, shape]) => [name.replace('o_proj', 'out_proj'), shape]),
+  ),
+  'self_attn.q_layernorm.weight': [16],
+  'self_attn.k_layernorm.weight': [16],
+};
+const lfmConfig = (name: string, type: string, change: object): Record<string, unknown> => ({
+  ...llamaConfig({ ...architecture(name, type), rms_norm_eps: undefined, hidden_act: undefined }),
+  ...{ norm_eps: 1e-5, conv_L_cache: 3, conv_bias: false, tie_word_embeddings: true },
+  layer_types: ['conv', 'full_attention'],
+  ...change,
+});
+const lfmShapes = (network: (index: number) => Shapes): Shapes => ({
+  'model.embed_tokens.weight': [1024, hidden],
+  'model.embedding_norm.weight': [hidden],
+  ...blocks(2, (index) => ({
+    ...norms('operator_norm', 'ffn_norm'),
+    ...(index === 0 ? lfmConvolution : lfmAttention),
+    ...network(index),
+  })),
+});
+
 /** Models with layers that are not attention. */
 export const hybridCheckpoints: Readonly<Record<string, CheckpointSpec>> = {
+  lfm2: {
+    config: lfmConfig('Lfm2ForCausalLM', 'lfm2', {
+      ...{ intermediate_size: 132, block_multiple_of: 32, block_ffn_dim_multiplier: 1 },
+      block_auto_adjust_ff_dim: true,
+    }),
+    shapes: lfmShapes(() => lfmNetwork('feed_forward', 96)),
+  },
+  'lfm2 with experts': {
+    config: lfmConfig('Lfm2MoeForCausalLM', 'lfm2_moe', {
+      ...{ num_dense_layers: 1, num_experts: 4, num_experts_per_tok: 2, moe_intermediate_size: 32 },
+      ...{ use_expert_bias: true, norm_topk_prob: true, routed_scaling_factor: 1 },
+    }),
+    shapes: lfmShapes((index) =>
+      index === 0
+        ? lfmNetwork('feed_forward', 96)
+        : {
+            'feed_forward.gate.weight': [4, hidden],
+            'feed_forward.expert_bias': [4],
+            ...(Object.assign(
+              {},
+              ...Array.from({ length: 4 }, (_, expert) => lfmNetwork(`feed_forward.experts.${expert}`, 32)),
+            ) as Shapes),
+          },
+    ),
+  },
   mamba2: {
     config: {
       ...architecture('Mamba2ForCausalLM', 'mamba2'),

@@ -3,6 +3,7 @@ import { glmBlock, glmMixtureBlock } from './glm';
 import { gpt2, gptNeoX } from './gpt';
 import { gptOssBlock } from './gptOss';
 import { graniteModels } from './granite';
+import { lfm2Models } from './lfm2';
 import { newerModels } from './newerModels';
 import { hybridModels } from './hybridModels';
 import { latentAttention } from './latentAttention';
@@ -445,6 +446,7 @@ const models: Readonly<Record<string, (checkpoint: Checkpoint, textLength: numbe
   ...hybridModels,
   ...graniteModels,
   ...newerModels,
+  ...lfm2Models,
   LlamaForCausalLM: (checkpoint) => llama(checkpoint),
   LlamaModel: (checkpoint) => llama(checkpoint),
   LlamaBidirectionalModel: (checkpoint) => llama(checkpoint),
