@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { decodeSentencePiece } from '../../src/tokenizer/sentencePieceModel';
+import { charsmapBytes } from '../support/charsmap';
 import { fixture, temporaryFolder } from '../support/files';
 import { hasOracle, llamaCpp } from '../support/llamaCpp';
 import { differing, ownIds, tokenizerFolder, tokenizerGguf } from '../support/tokenizerFile';
@@ -57,5 +58,25 @@ describe.skipIf(!hasOracle)('Unigram in llama.cpp and here', () => {
     expect(differing(lines, await ownIds(gguf, lines), tokens)).toEqual([]);
     const left = differing(lines, reference[name]!, tokens).filter(({ text }) => !leftOut[name]!.test(text));
     expect(left).toEqual([]);
+  });
+
+  it('replaces the longest beginning, and takes an unknown character only where nothing else is possible', async () => {
+    const rules = { a: 'b', ab: 'cd', abc: '', abcd: 'e', é: 'fg' };
+    const table = Buffer.from(charsmapBytes(rules)).toString('base64');
+    const pieces = { '<pad>': 0, '</s>': 0, '<unk>': 0, '▁': -2, b: -3, cd: -4, e: -5, fg: -6 };
+    // "klm" and an unknown "n" are less likely than "kl" and "mn" by the penalty of unknown characters alone.
+    const vocab = Object.entries({ ...pieces, kl: -10, mn: -10, klm: -1 });
+    const tokenizer = {
+      normalizer: { type: 'Precompiled', precompiled_charsmap: table },
+      pre_tokenizer: metaspace,
+      added_tokens: ['<pad>', '</s>'].map((content, id) => ({ id, content, special: true })),
+      model: { type: 'Unigram', unk_id: 2, vocab },
+    };
+    const folder = tokenizerFolder(join(root, 'rules'), { 'tokenizer.json': tokenizer });
+    const { gguf } = await tokenizerGguf(folder, vocab.length);
+    const texts = ['a', 'ab', 'abc', 'abcd', 'abcabé', 'a é', 'klmn', 'zzab'];
+    const { tokens } = await llamaCpp('tokenize', { model: gguf, lines: texts });
+    expect(await ownIds(gguf, texts)).toEqual(tokens);
+    expect(tokens).toEqual([[3, 4], [3, 5], [], [3, 6], [3, 5, 7], [3, 4, 3, 7], [3, 8, 9], [3, 2, 5]]);
   });
 });
