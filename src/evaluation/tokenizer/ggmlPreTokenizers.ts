@@ -58,6 +58,11 @@ const afmoeScripts =
 const digitsFromTheRight = (digit: string): string => `${digit}{1,3}(?=(?:${digit}{3})*(?!${digit}))`;
 const bloom = ' ?[^(\\s|.,!?…。，、।۔،)]+';
 
+const spark = deepseek3Words.replace(raw` ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+`, raw` ?[\p{P}\p{S}]+|[\r\n]`);
+const chameleon = [
+  ...['<sentinel:[0-9]+>', '(?:IMGIMG)[A-I]{1,4}Z', raw`[\t\n]|    |  `, raw`\p{N}`],
+  ...[raw`[\p{P}!-/:-@\[-${'`'}{-~]`, gpt2],
+];
 const bailing = raw`${contraction}|${before}\p{L}+|\p{N}|${symbols}|\s*[\r\n]|${spaces}`;
 const exaoneMoe = raw`${contraction}|${before}(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]?|\s*[\r\n]|${spaces}`;
 const spacesByPowers = [512, 256, 128, 64, 32, 16, 8, 4].map((count) => raw`\s{${count}}(?!\S)|`).join('');
@@ -115,7 +120,7 @@ const families: readonly Family[] = [
   { names: ['qwen35'], patterns: [qwen35] },
   { names: ['seed-coder'], patterns: [seedCoder] },
   { names: ['tekken'], patterns: [tekken], ignoreMerges: true, addsBos: true },
-  { names: ['gpt-4o', 'llama4', 'kanana2', 'minimax-m2'], patterns: [gpt4o] },
+  { names: ['gpt-4o', 'llama4', 'kanana2', 'minimax-m2', 'talkie'], patterns: [gpt4o] },
   { names: ['tiny_aya', 'cohere2moe'], patterns: [digitsFromTheRight(raw`\d`), tinyAya] },
   { names: ['kimi-k2'], patterns: [kimi] },
   {
@@ -138,13 +143,15 @@ const families: readonly Family[] = [
     patterns: [raw`[\r\n]`, raw`\s?\p{L}+`, raw`\s?\p{P}+`, deepseekScripts, raw`\p{N}`],
   },
   {
-    names: ['deepseek-v3', 'hunyuan-dense', 'joyai-llm'],
+    names: ['deepseek-v3', 'hunyuan-dense', 'joyai-llm', 'hy_v4'],
     patterns: [raw`\p{N}{1,3}`, hanAndKana, deepseek3Words],
   },
   { names: ['afmoe'], patterns: [digitsFromTheRight(raw`\p{Nd}`), afmoeScripts, deepseek3Words] },
   { names: ['superbpe'], patterns: [raw`\p{N}+`, raw`(?=(?:\d{3})+(?!\d))`] },
   { names: ['bloom', 'poro-chat', 'gpt3-finnish'], patterns: [bloom] },
   { names: ['viking'], patterns: [bloom, raw`\p{N}`] },
+  { names: ['spark2_5'], patterns: [raw`\p{N}{1,3}`, hanAndKana, spark, raw`\p{N}`] },
+  { names: ['chameleon'], patterns: chameleon, addsBos: true },
   { names: ['bailingmoe', 'bailingmoe2', 'llada-moe'], patterns: [bailing] },
   { names: ['exaone-moe'], patterns: [exaoneMoe] },
   { names: ['jais-2'], patterns: [jais2] },
