@@ -4,7 +4,7 @@ import { fewBits, fewBitsFormat } from '../protocol/fewBits';
 import { latticeBits, latticeCandidates, lowerCandidates } from '../ampq/sensitivity';
 import { writeAtomically } from '../files/atomicFile';
 import { formatById } from '../quant/catalogue';
-import type { SensitivityEstimate, SensitivityParams } from '../protocol/engine';
+import type { SensitivityEstimate, SensitivityParams } from '../protocol/sensitivityRun';
 import type { Plan, SensitivityTable } from '../protocol/plan';
 import { leastOf } from '../protocol/extremes';
 import { planRung, rungText } from '../protocol/rungs';

@@ -1,6 +1,6 @@
 import { differencesFrom, predictRival, type TensorDifference } from '../ampq/rivalFile';
 import { rivalTypes } from '../exporter/plan/rivalTypes';
-import type { SensitivityParams } from '../protocol/engine';
+import type { SensitivityParams } from '../protocol/sensitivityRun';
 import type { Plan, SensitivityTable } from '../protocol/plan';
 import type { RivalFile } from '../protocol/rivalFile';
 import { listOf } from '../protocol/tableNotes';

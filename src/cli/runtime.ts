@@ -1,5 +1,5 @@
 import { loadsFormat, runtimeFormats, runtimeRules } from '../ampq/runtimes';
-import type { SensitivityParams } from '../protocol/engine';
+import type { SensitivityParams } from '../protocol/sensitivityRun';
 import { overrideFiles } from '../protocol/overrides';
 import { runtimes, type Runtime } from '../protocol/runtimes';
 import {

@@ -1,6 +1,6 @@
 import { basename, resolve } from 'node:path';
 import { gainsEnding } from '../ampq/gainsFile';
-import type { SensitivityEstimate, SensitivityParams } from '../protocol/engine';
+import type { SensitivityEstimate, SensitivityParams } from '../protocol/sensitivityRun';
 import { codeChoices, objectives } from '../protocol/export';
 import {
   backends,

@@ -6,14 +6,14 @@ import type {
   TensorComparison,
   TensorRegion,
 } from './analysis';
-import type { Certificate, CertifyEstimate } from './certificate';
+import type { CertifyEstimate } from './certificate';
 import type { ConvertParams, ConvertPreview, ConvertResult } from './convert';
 import type { EvidenceEstimate, EvidenceParams, EvidenceResult, StoredEvidence } from './evidence';
 import type { LoadedModel } from './loadedModel';
 import type { ModelComparison, TensorOverlay } from './compare';
 import type { MethodChoices, MethodParams, MethodRow, SaveMethodParams, SaveMethodResult } from './methods';
 import type { OnnxForm, OnnxParams, OnnxPreview, OnnxResult, OnnxSettings } from './exportOnnx';
-import type { ExportPreview, ExportSettings, FileTypeDescription, Objective } from './export';
+import type { ExportPreview, ExportSettings, FileTypeDescription } from './export';
 import type {
   CalibrationParams,
   CalibrationResult,
@@ -23,7 +23,9 @@ import type {
   PairedComparison,
   CertifyParams,
 } from './evaluation';
+import type { CertifiedPlan, PlanBeside, TensorSuggestion } from './planResults';
 import type { SavedPlan } from './savedPlans';
+import type { SensitivityEstimate, SensitivityParams, StoredParams } from './sensitivityRun';
 import type { FormatDescription } from './formats';
 import type { GpuRuntimeOffer, GpuRuntimeStatus } from './gpuRuntime';
 import type {
@@ -34,18 +36,7 @@ import type {
   ModelDescription,
   ModelRef,
 } from './model';
-import type {
-  Backend,
-  Device,
-  DeviceChoice,
-  DeviceReport,
-  GainsSample,
-  Plan,
-  PlanAssignment,
-  SensitivityRow,
-  SensitivityTable,
-  UsedCodes,
-} from './plan';
+import type { Device, DeviceChoice, DeviceReport, Plan, SensitivityTable } from './plan';
 import type { PreviewParams, PreviewResult } from './preview';
 import type {
   QuantizedWeight,
@@ -217,46 +208,6 @@ export interface EngineRequests {
   'refinement/estimate': { params: RefinementParams; result: RefinementEstimate };
 }
 
-/** A plan and the file that it was read from. */
-export interface FoundPlan {
-  readonly file: string;
-  readonly plan: Plan;
-}
-
-export interface CertifiedPlan {
-  readonly plan: Plan & { readonly certificate: Certificate };
-  /** Why the measurements are not kept for later; absent when they are. */
-  readonly notKept?: string;
-}
-
-export interface PlanBeside {
-  readonly found?: FoundPlan;
-  /** Why plan files that were tried cannot be used; those for other models are not mentioned. */
-  readonly problems: readonly string[];
-}
-
-/** Which of the measurements of a model are meant. */
-export interface StoredParams extends ModelRef {
-  readonly cacheDir: string;
-  /** Those with this importance matrix; without one where it is absent. */
-  readonly imatrix?: string;
-  /** A CPU where it is absent. */
-  readonly backend?: Backend;
-}
-
-export interface TensorSuggestion {
-  readonly row?: SensitivityRow;
-  /** What the figures of the row rest on, in words. */
-  readonly evidence?: string;
-  /** Divergences of the row below it are not meaningful, nats per token. */
-  readonly noise?: number;
-  readonly assignment?: PlanAssignment;
-  /** What the plan of the assignment rests on, in words. */
-  readonly plannedBy?: string;
-  /** How that plan was measured otherwise than the row, as `differencesText`. */
-  readonly differences?: readonly string[];
-}
-
 export type EngineMethod = keyof EngineRequests;
 
 /** A tensor by its name, and the id of the format that it gets. */
@@ -274,83 +225,6 @@ export interface QuantizeResult {
   out: string;
   bytes: number;
   tensors: readonly { tensor: string; result: FormatError }[];
-}
-
-export interface SensitivityParams extends ModelRef {
-  /** Format ids; the engine's default candidates when absent. */
-  formats?: readonly string[];
-  device: DeviceChoice;
-  /** Folder where finished cells are kept. */
-  cacheDir: string;
-  /**
-   * UTF-8 text to run the model over: how much the output changes with each tensor. When absent: a calibration text next to the model,
-   * else a general one. What an earlier run over the same tokens measured is reused.
-   */
-  text?: string;
-  /** Tokens that are scored, in whole windows spread over the text; 2,048 by default. */
-  tokens?: number;
-  /** Tokens per window; 512 by default, and never more than the model's context length. */
-  context?: number;
-  /**
-   * Gains are measured in so many blocks, spread over depth, at least 3, and interpolated in the others; in all blocks when absent, or where there
-   * are no more.
-   */
-  sampleBlocks?: number;
-  /** Importance matrix (.gguf or .dat): errors are weighted by it, and encoders use it. */
-  imatrix?: string;
-  /** Use the gains of the latest run, whatever its text was. */
-  keptGains?: boolean;
-  /** Use the gains of a `*.gains.json` file: of this model, or of another one of the same shapes. */
-  gainsFile?: string;
-  /** Without named formats: types on lattices (IQ2, IQ3), too, where codes are optimised. */
-  lattices?: boolean;
-  /** Gains of tensors of blocks from gradients of one backward pass instead of a pass with each tensor changed. */
-  curvature?: boolean;
-  /** Gains for plans of few bits: measured in a format with the errors of such plans. */
-  fewBits?: boolean;
-  /** Errors of the weights alone. */
-  weightsOnly?: boolean;
-  /**
-   * Errors of the outputs with codes that are optimised for the inputs over the text, as `codes` of an export; with kept gains those of the
-   * same run. Where the model is not run over a text, errors are those of reference codes.
-   */
-  optimised?: {
-    /** Makes it an error that the model is not run over a text. */
-    readonly isRequired?: boolean;
-    /** Folder where what is measured of inputs is kept. */
-    readonly evidenceDir: string;
-    /** UTF-8 text that inputs are measured over; that of the gains where it is absent. */
-    readonly text?: string;
-    /** Of the text, that inputs are measured over; as for `EvidenceSettings`. */
-    readonly tokens?: number;
-    /** What an export of the plan minimises, whose evidence is measured with that of the cells; as for `ExportSettings`. */
-    readonly objective?: Objective;
-    /** What llama.cpp will run the file on; errors include the rounding of inputs by its CPU kernels, unless it is a GPU. */
-    readonly backend?: Backend;
-  };
-}
-
-export interface SensitivityEstimate {
-  /** Tensors and formats that will be in the table. */
-  tensors: number;
-  formats: readonly string[];
-  /** The text that the model will be run over, or was if the result is kept, and the tokens that are scored. */
-  text?: { file: string; tokens: number; isKept?: boolean };
-  /** Blocks whose tensors are measured over it, where these are not all. */
-  sample?: GainsSample;
-  /** Optimised codes that errors are those of. */
-  codes?: UsedCodes;
-  /** Gains of another text that are kept and were not asked for. */
-  offered?: { file: string; tokens: number };
-  /** Why it will not be run over a text. */
-  weightsOnly?: string;
-  /** Estimated time for what is not kept from earlier runs. */
-  seconds: number;
-  /** What it would be with gains by the curvature; where the model will be run over a text and is not a mixture of experts. */
-  curvatureSeconds?: number;
-  /** Where it will be run over a text: passes over the model, more than one where there is little memory, and memory of the process (bytes). */
-  passes?: number;
-  memory?: number;
 }
 
 export interface ExportParams extends ExportSettings, ModelRef {

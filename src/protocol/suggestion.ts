@@ -1,4 +1,4 @@
-import type { TensorSuggestion } from './engine';
+import type { TensorSuggestion } from './planResults';
 import { differencesText, measuredWith, measuredWithText } from './measuredWith';
 import { planRung, rowRung, rungText } from './rungs';
 import {

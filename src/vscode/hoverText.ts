@@ -1,5 +1,5 @@
 import { dtypeNamed } from '../model/dtypes';
-import type { TensorSuggestion } from '../protocol/engine';
+import type { TensorSuggestion } from '../protocol/planResults';
 import type { FoundTensor } from '../protocol/model';
 import type { SensitivityRow } from '../protocol/plan';
 import { markdownText } from '../protocol/markdown';

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import * as vscode from 'vscode';
-import type { TensorSuggestion } from '../protocol/engine';
+import type { TensorSuggestion } from '../protocol/planResults';
 import type { FoundTensor } from '../protocol/model';
 import { suggestionFrom } from '../protocol/suggestion';
 import { commands } from './contributions';

@@ -7,7 +7,7 @@ import { rivalPlan } from '../ampq/rivalPlan';
 import { isOptimal } from '../ampq/solve';
 import { tableFor } from '../protocol/fewBits';
 import { QuantscopeError } from '../model/errors';
-import type { FoundPlan } from '../protocol/engine';
+import type { FoundPlan } from '../protocol/planResults';
 import type { Budget, Plan, PlanConstraint, SensitivityTable } from '../protocol/plan';
 import type { FitRequest, FittingBits } from '../protocol/fit';
 import type { LoadedModel } from '../protocol/loadedModel';

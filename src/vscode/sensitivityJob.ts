@@ -1,11 +1,7 @@
 import { basename } from 'node:path';
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
-import type {
-  EngineProgress,
-  SensitivityEstimate,
-  SensitivityParams,
-  StoredParams,
-} from '../protocol/engine';
+import type { EngineProgress } from '../protocol/engine';
+import type { SensitivityEstimate, SensitivityParams, StoredParams } from '../protocol/sensitivityRun';
 import type { CodeChoice } from '../protocol/export';
 import type { ModelRef } from '../protocol/model';
 import type { Backend, DeviceChoice, SensitivityTable } from '../protocol/plan';

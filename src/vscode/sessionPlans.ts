@@ -7,7 +7,7 @@ import { writeAtomically } from '../files/atomicFile';
 import { QuantscopeError } from '../model/errors';
 import { certifyEstimateText } from '../protocol/certificateText';
 import { toColumns } from '../protocol/columns';
-import type { FoundPlan, PlanBeside } from '../protocol/engine';
+import type { FoundPlan, PlanBeside } from '../protocol/planResults';
 import type { FitRequest, FittingBits } from '../protocol/fit';
 import type { ModelRef } from '../protocol/model';
 import type { Budget, Plan, PlanConstraint } from '../protocol/plan';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { modelHash } from '../../src/model/identity';
-import type { PlanBeside } from '../../src/protocol/engine';
+import type { PlanBeside } from '../../src/protocol/planResults';
 import type { LoadedModel } from '../../src/protocol/loadedModel';
 import type { ModelDescription } from '../../src/protocol/model';
 import type { SensitivityTable } from '../../src/protocol/plan';

@@ -11,7 +11,7 @@ import type { Imatrix } from '../../model/imatrix';
 import type { Model } from '../../model/model';
 import type { Certificate, CertificateRival } from '../../protocol/certificate';
 import type { CertifyParams } from '../../protocol/evaluation';
-import type { CertifiedPlan } from '../../protocol/engine';
+import type { CertifiedPlan } from '../../protocol/planResults';
 import type { Plan } from '../../protocol/plan';
 import type { JobContext } from '../job';
 import { setUp, type CertifiedModels, type Certification, type PlannedRival } from './certifySetup';

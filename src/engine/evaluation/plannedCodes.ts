@@ -10,7 +10,7 @@ import {
 import { outputErrors } from '../../exporter/codes/outputErrors';
 import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
-import type { SensitivityParams } from '../../protocol/engine';
+import type { SensitivityParams } from '../../protocol/sensitivityRun';
 import type { EvidenceSettings } from '../../protocol/evidence';
 import { objectives, usualObjective, type Objective } from '../../protocol/export';
 import type { UsedCodes } from '../../protocol/plan';

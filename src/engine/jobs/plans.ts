@@ -7,7 +7,7 @@ import { candidatesOf } from '../../exporter/plan/candidates';
 import { QuantscopeError, throwIfCancelled } from '../../model/errors';
 import { modelHash } from '../../model/identity';
 import type { Model } from '../../model/model';
-import type { FoundPlan, PlanBeside } from '../../protocol/engine';
+import type { FoundPlan, PlanBeside } from '../../protocol/planResults';
 import { savedPlan, type SavedPlan } from '../../protocol/savedPlans';
 import { readPlan, readPlanFor } from '../evaluation/weightVariant';
 import { checkParams, modelKinds, type Job } from '../job';

@@ -18,7 +18,7 @@ import { candidatesOf } from '../../exporter/plan/candidates';
 import { probeDevices } from '../../graph/probe';
 import { readImatrix } from '../../model/imatrix';
 import type { Model } from '../../model/model';
-import type { SensitivityParams, StoredParams } from '../../protocol/engine';
+import type { SensitivityParams, StoredParams } from '../../protocol/sensitivityRun';
 import type { Backend, SensitivityTable } from '../../protocol/plan';
 import type { QuantFormat } from '../../quant/format';
 import { formatById } from '../../quant/catalogue';

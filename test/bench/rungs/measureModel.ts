@@ -7,7 +7,7 @@ import { OpenModels } from '../../../src/engine/models';
 import { fileFrame } from '../../../src/exporter/fileFrame';
 import { openModel } from '../../../src/layouts/openModel';
 import { readImatrix } from '../../../src/model/imatrix';
-import type { SensitivityParams } from '../../../src/protocol/engine';
+import type { SensitivityParams } from '../../../src/protocol/sensitivityRun';
 import type { Estimate } from '../../../src/protocol/estimate';
 import type { FileFrame, Plan, SensitivityTable } from '../../../src/protocol/plan';
 import { formatById } from '../../../src/quant/catalogue';

@@ -7,7 +7,7 @@ import { openModel } from '../../../src/layouts/openModel';
 import { parseJson } from '../../../src/model/json';
 import type { CertificateRival } from '../../../src/protocol/certificate';
 import type { CertifyParams } from '../../../src/protocol/evaluation';
-import type { CertifiedPlan } from '../../../src/protocol/engine';
+import type { CertifiedPlan } from '../../../src/protocol/planResults';
 import type { Objective } from '../../../src/protocol/export';
 import type { Plan, SensitivityTable } from '../../../src/protocol/plan';
 import { verdictOf } from '../../../src/protocol/verdict';

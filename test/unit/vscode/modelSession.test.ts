@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { join } from 'node:path';
 import { makePlan } from '../../../src/ampq/planFile';
 import { modelHash } from '../../../src/model/identity';
-import type { PlanBeside } from '../../../src/protocol/engine';
+import type { PlanBeside } from '../../../src/protocol/planResults';
 import type { ModelSession } from '../../../src/vscode/modelSession';
 import { settle } from '../../support/fakeHost';
 import { device, modelOf, setUpSession, tableOf } from '../../support/sessionSetUp';
