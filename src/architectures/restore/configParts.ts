@@ -33,6 +33,13 @@ export function rotatedShare(facts: GgufFacts): number | undefined {
   return rotated === undefined ? undefined : rotated / size;
 }
 
+/** A decoder that rotates a part of each head. */
+export const partlyRotated = (facts: GgufFacts): Fields => ({
+  ...rmsDecoder(facts),
+  partial_rotary_factor: rotatedShare(facts),
+  attention_bias: bias(facts, 'attn_q'),
+});
+
 export const bias = (facts: GgufFacts, part: string): boolean => facts.has(`blk.0.${part}.bias`);
 
 export const llamaBiases = (facts: GgufFacts): Fields => ({
@@ -87,8 +94,8 @@ export function deepseek(facts: GgufFacts): Fields {
     qk_nope_head_dim: (facts.number('attention.key_length_mla') ?? 0) - rotated,
     v_head_dim: facts.number('attention.value_length_mla'),
     ...deepseekExperts(facts),
-    n_group: facts.number('expert_group_count'),
-    topk_group: facts.number('expert_group_used_count'),
+    n_group: facts.number('expert_group_count') ?? 1,
+    topk_group: facts.number('expert_group_used_count') ?? 1,
     ...(scaling ? { rope_scaling: { ...(scaling as Fields), mscale: all, mscale_all_dim: all } } : {}),
   };
 }

@@ -11,6 +11,7 @@ import {
   layerNorm,
   llamaBiases,
   minicpmFactors,
+  partlyRotated,
   qwenExperts,
   rmsDecoder,
   rotatedShare,
@@ -220,6 +221,8 @@ export const configRows: readonly ConfigRow[] = [
       attention_bias: bias(facts, 'attn_q'),
     }),
   })),
+  { className: 'GlmForCausalLM', fields: partlyRotated },
+  { className: 'Glm4ForCausalLM', fields: partlyRotated },
   {
     className: 'Glm4MoeForCausalLM',
     fields: (facts) => ({
