@@ -10,6 +10,7 @@ import type {
   PlanConstraint,
   SensitivityTable,
 } from '../protocol/plan';
+import { perTable } from '../protocol/perTable';
 import { planRung, rungText } from '../protocol/rungs';
 import type { Targets } from '../protocol/targets';
 import { parseCertificate } from './certificateFile';
@@ -62,6 +63,13 @@ interface PlanTerms {
   readonly fit?: PlanFit;
 }
 
+/** Those that the tensors of a table were measured in. */
+const formatsIn = perTable(({ rows }): readonly string[] => {
+  const formats = new Set<string>();
+  for (const { cells } of rows) for (const { format } of cells) formats.add(format);
+  return [...formats];
+});
+
 /** The plan of a solution. */
 export function planFrom(table: SensitivityTable, solution: Assignment, terms: PlanTerms): Plan {
   const { assignments, total, preset } = solution;
@@ -77,7 +85,7 @@ export function planFrom(table: SensitivityTable, solution: Assignment, terms: P
     ...(table.codes ? { codes: table.codes } : {}),
     ...(table.roundsActivations ? { roundsActivations: true } : {}),
     ...(table.gainsFrom ? { gains: gainsText(table.gainsFrom) } : {}),
-    formats: [...new Set(table.rows.flatMap(({ cells }) => cells.map(({ format }) => format)))],
+    formats: formatsIn(table),
     ...(constraints.length > 0 ? { constraints } : {}),
     ...(frame && !frame.isEstimate ? { frame } : {}),
     ...(preset ? { preset } : {}),

@@ -1,10 +1,13 @@
 import type { PlanConstraint, SensitivityTable, UsedCodes } from '../protocol/plan';
+import { perTable } from '../protocol/perTable';
 import { listOf, tableNotes } from '../protocol/tableNotes';
 import { constraintText } from './constraints';
 import type { Assignment } from './solve';
 
 /** Bits per weight at and below which models lose a lot, whatever the plan. */
 const lossyBits = 3;
+
+const notesOf = perTable(tableNotes);
 
 /** What the user should know about a plan made from a table, as sentences. */
 export function planNotes(
@@ -15,7 +18,7 @@ export function planNotes(
   const { notExportable, weightsOnly } = table;
   return [
     ...limitNotes(notExportable, weightsOnly),
-    ...tableNotes(table),
+    ...notesOf(table),
     ...(table.codes ? [ofCodes(table.codes)] : []),
     ...(constraints.length === 0
       ? []

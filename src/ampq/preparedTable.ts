@@ -1,6 +1,7 @@
 import {
   choicesOf,
   padded,
+  type Plan,
   type PlanAssignment,
   type PlanChoice,
   type PlanConstraint,
@@ -10,6 +11,7 @@ import {
 import { classesOf, meetsAll, type RowClass } from './constraints';
 import { preparedSolver, type KnapsackSolver } from './knapsack';
 import { prepareClasses, type Choice } from './knapsackClasses';
+import { totalOf } from './totals';
 import { knapsackFront, type KnapsackFront } from './knapsackFront';
 
 /** A table prepared for any budget. */
@@ -39,6 +41,8 @@ interface MeasuredPreset {
   readonly places: Int32Array;
   readonly bytes: Float64Array;
   readonly cost: number;
+  /** Its totals as a plan states them, without the size of a file; computed once. */
+  readonly total: () => Plan['total'];
   /** Whether it meets the constraints. */
   readonly isAllowed: boolean;
 }
@@ -66,7 +70,10 @@ export function prepareTable(table: SensitivityTable, constraints: readonly Plan
   return found;
 }
 
-function prepare({ rows, presets }: SensitivityTable, constraints: readonly PlanConstraint[]): PreparedTable {
+function prepare(
+  { rows, presets, fixedBytes }: SensitivityTable,
+  constraints: readonly PlanConstraint[],
+): PreparedTable {
   const choices = rows.map(choicesOf);
   // A tensor that can only be written without loss needs no gain.
   const hasGains = rows.every(
@@ -89,7 +96,11 @@ function prepare({ rows, presets }: SensitivityTable, constraints: readonly Plan
       const chosen = choices.map((options, i) => options[places[i]!]!);
       const cost = sumOf(chosen, (item, i) => item.relativeSquaredError * factors[i]!);
       const bytes = Float64Array.from(chosen, (item) => item.bytes);
-      return [{ fileType, places, bytes, cost, isAllowed: meetsAll(rows, chosen, constraints) }];
+      const isAllowed = meetsAll(rows, chosen, constraints);
+      let known: Plan['total'] | undefined;
+      const total = (): Plan['total'] =>
+        (known ??= totalOf(assignmentsOf({ rows, choices }, places), rows, fixedBytes));
+      return [{ fileType, places, bytes, cost, isAllowed, total }];
     }),
   };
 }
@@ -156,10 +167,10 @@ function assignmentOf(
   { tensor, sources, gain }: SensitivityRow,
   { format, bitsPerWeight, bytes, relativeSquaredError }: PlanChoice,
 ): PlanAssignment {
-  return {
-    ...{ tensor, sources, format, bitsPerWeight, bytes, relativeSquaredError },
-    ...(gain === undefined ? {} : { gain }),
-  };
+  // One for each tensor at every step of a slider: without spreads.
+  return gain === undefined
+    ? { tensor, sources, format, bitsPerWeight, bytes, relativeSquaredError }
+    : { tensor, sources, format, bitsPerWeight, bytes, relativeSquaredError, gain };
 }
 
 export const sumOf = <T>(items: readonly T[], value: (item: T, index: number) => number): number =>

@@ -126,13 +126,15 @@ export function assignmentFrom(
     .filter(({ bytes }) => bytes <= available)
     .sort((a, b) => b.bytes - a.bytes)
     .map(({ fileType }) => fileType);
-  const totals = (items: readonly PlanAssignment[]): Plan['total'] => ({
-    ...totalOf(items, prepared.rows, table.fixedBytes),
-    ...(frame.isEstimate ? {} : { fileBytes: fileBytesOf(frame, bytesIn(items)) }),
-  });
+  const inFile = (total: Plan['total'], sizes: readonly number[]): Plan['total'] =>
+    frame.isEstimate ? total : { ...total, fileBytes: fileBytesOf(frame, sizes) };
+  const total = inFile(
+    totalOf(assignments, prepared.rows, table.fixedBytes),
+    assignments.map(({ bytes }) => bytes),
+  );
   return {
-    ...{ assignments, total: totals(assignments), optimal, gap, notCompared },
-    ...(preset ? { preset: presetOf(preset.fileType, totals(assignmentsOf(prepared, preset.places))) } : {}),
+    ...{ assignments, total, optimal, gap, notCompared },
+    ...(preset ? { preset: presetOf(preset.fileType, inFile(preset.total(), [...preset.bytes])) } : {}),
   };
 }
 
@@ -143,8 +145,6 @@ function placesIn({ classes, choices }: PreparedTable, chosen: Int32Array): Int3
     for (const [i, place] of options[chosen[at]!]!.entries()) found[rows[i]!] = place;
   return found;
 }
-
-const bytesIn = (items: readonly PlanAssignment[]): number[] => items.map(({ bytes }) => bytes);
 
 /** What the bytes of tensors are rounded up to under a budget: bits per weight are those of data without padding. */
 const alignmentOf = (

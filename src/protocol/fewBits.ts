@@ -1,3 +1,4 @@
+import { perTable } from './perTable';
 import type { SensitivityRow, SensitivityTable } from './plan';
 
 /**
@@ -21,20 +22,15 @@ export const withoutGain = ({
   ...row
 }: SensitivityRow): SensitivityRow => row;
 
-/** Each is made once, so that what is prepared of it is prepared once. */
-const tables = new WeakMap<SensitivityTable, SensitivityTable>();
+const withFewBits = perTable((table): SensitivityTable => {
+  if (!table.fewBits) return table;
+  const { gainsFrom, gains } = table.fewBits;
+  return { ...table, gainsFrom, rows: table.rows.map((row, i) => ({ ...withoutGain(row), ...gains[i] })) };
+});
 
 /** The table by which a plan of so many bits per weight is solved. */
-export function tableFor(table: SensitivityTable, bitsPerWeight: number): SensitivityTable {
-  if (!table.fewBits || bitsPerWeight >= fewBits) return table;
-  const known = tables.get(table);
-  if (known) return known;
-  const { gainsFrom, gains } = table.fewBits;
-  const rows = table.rows.map((row, i) => ({ ...withoutGain(row), ...gains[i] }));
-  const made = { ...table, gainsFrom, rows };
-  tables.set(table, made);
-  return made;
-}
+export const tableFor = (table: SensitivityTable, bitsPerWeight: number): SensitivityTable =>
+  bitsPerWeight < fewBits ? withFewBits(table) : table;
 
 /** What is solved by the gains for the bits per weight that the usual ones lead to. */
 export function solveByBits<T>(

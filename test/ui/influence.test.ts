@@ -29,7 +29,7 @@ describe.skipIf(!hasServer)('sensitivity over a text', () => {
 
   const tab = (name: string) => frame.getByRole('tab', { name }).click();
   const choices = () => page.locator('.quick-input-list .monaco-list-row');
-  const caption = () => frame.locator('.sensitivity p.caption').innerText();
+  const caption = () => frame.locator('.sensitivity p.caption:not(.rung-line)').innerText();
   const shown = () => frame.getByLabel('What the table shows');
 
   const grid = () => frame.locator('.sensitivity .grid');
