@@ -72,6 +72,10 @@ const isInside = (inner: Box, outer: Box): boolean =>
   inner.top >= outer.top &&
   inner.bottom <= outer.bottom;
 
+/** Whether two boxes of one size nearly cover each other. */
+const isSame = (a: Box, b: Box): boolean =>
+  Math.abs(a.left - b.left) < mark / 2 && Math.abs(a.top - b.top) < mark / 2;
+
 /** Beside the mark first, then farther away. */
 function placesOf({ text }: Labelled): readonly LabelPlace[] {
   const width = letter * text.length;
@@ -109,8 +113,8 @@ export function labelPlaces(
   let taken: readonly Box[] = [];
   return points.map((point, index) => {
     const others = [...taken, ...marks, ...own.filter((_, other) => other !== index)];
-    // A line begins among the marks that lie over its own.
-    const apart = others.filter((other) => !overlap(other, own[index]!));
+    // A line leads through a mark that lies over its own, and through no other: it would seem to be that one's.
+    const apart = others.filter((other) => !isSame(other, own[index]!));
     const isFree = (place: LabelPlace, avoided: readonly Box[]): boolean => {
       const name = nameBox(point, place);
       return (

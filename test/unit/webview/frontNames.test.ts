@@ -44,6 +44,16 @@ describe('names of marks', () => {
     expect(labelPlaces(crowd, area).filter((place) => place?.isFar).length).toBeGreaterThan(2);
   });
 
+  it('are not led through the mark of another', () => {
+    const points = [
+      { x: 200, y: 150, text: 'Q4_K_S' },
+      { x: 208, y: 152, text: 'Q4_K_M' },
+    ];
+    const walls = [boxAround(200, 100, 300, 60), boxAround(200, 200, 300, 60), boxAround(120, 150, 100, 60)];
+    const [first] = labelPlaces(points, area, { marks: walls, lines: [] });
+    expect(first).toBeUndefined();
+  });
+
   it('are left out where there is no room, and avoid lines where they can', () => {
     const full = [boxAround(200, 150, 400, 300)];
     expect(labelPlaces([{ x: 200, y: 150, text: 'F16' }], area, { marks: full, lines: [] })).toEqual([
