@@ -40,8 +40,6 @@ describe('names of marks', () => {
         for (const [j, box] of boxes.entries())
           if (i !== j) expect(overlap(box, boxAround(x, y, 10, 10))).toBe(false);
     }
-    const crowd = Array.from({ length: 14 }, (_, i) => ({ x: 200 + i, y: 150, text: 'Q4_K_M' }));
-    expect(labelPlaces(crowd, area).filter((place) => place?.isFar).length).toBeGreaterThan(2);
   });
 
   it('are not led through the mark of another', () => {
@@ -49,7 +47,7 @@ describe('names of marks', () => {
       { x: 200, y: 150, text: 'Q4_K_S' },
       { x: 208, y: 152, text: 'Q4_K_M' },
     ];
-    const walls = [boxAround(200, 100, 300, 60), boxAround(200, 200, 300, 60), boxAround(120, 150, 100, 60)];
+    const walls = [boxAround(200, 110, 300, 60), boxAround(200, 190, 300, 60), boxAround(120, 150, 100, 60)];
     const [first] = labelPlaces(points, area, { marks: walls, lines: [] });
     expect(first).toBeUndefined();
   });
@@ -110,6 +108,7 @@ describe('names of presets in the chart of plans', () => {
       ),
     );
     expectApart(boxes);
+    expect(names.some(({ place }) => place.isFar)).toBe(true);
     expect(names.length).toBeGreaterThanOrEqual(width < 400 ? 11 : 13);
     for (const box of boxes) {
       expect(box.left).toBeGreaterThanOrEqual(left);
