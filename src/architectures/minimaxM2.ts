@@ -15,6 +15,7 @@ import type { ArchitectureDescription } from './description';
 import { expertParts } from './experts';
 import { u32 } from './keyValues';
 import { refuseFactors } from './rope';
+import { predictingPart } from './textPart';
 
 /** llama.cpp's number for scores by sigmoid. */
 const bySigmoid = 2;
@@ -58,8 +59,7 @@ export const minimaxM2: ArchitectureDescription = {
     const experts = 'block_sparse_moe.experts';
     return {
       prefixes: ['model.'],
-      // Layers that predict further tokens.
-      ignored: [...usualIgnored, /^mtp\./],
+      ...{ ignored: usualIgnored, leftOut: predictingPart },
       ...tiedOutput(decoder),
       keyValues: [
         ...decoderKeyValues(decoder),

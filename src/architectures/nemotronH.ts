@@ -12,6 +12,7 @@ import {
   mamba2Parts,
   type Mamba2,
 } from './mamba2';
+import { predictingPart } from './textPart';
 
 const classes = { NemotronHForCausalLM: 'nemotron_h' };
 
@@ -98,8 +99,7 @@ function convertLayers(config: ConfigReader): Conversion {
   };
   return {
     prefixes: ['backbone.', 'model.'],
-    // Layers that predict further tokens.
-    ignored: [/^mtp\./],
+    leftOut: predictingPart,
     ...tiedOutput(sizes, 'lm_head.weight', 'embeddings.weight'),
     keyValues: [...keyValuesOf(config, sizes, layers), ...mamba2KeyValues(mixer), ...experts.keyValues],
     tensors: [

@@ -1,4 +1,3 @@
-import type { ConfigReader } from './configReader';
 import {
   blockRules,
   decoderKeyValues,
@@ -19,6 +18,7 @@ import { shiftNorms } from './gemmaParts';
 import { u32 } from './keyValues';
 import { readQwenExperts, sharedExpertParts } from './qwenExperts';
 import { refuseFactors, ropeSections } from './rope';
+import { predictingPart, textPart, type TextPart } from './textPart';
 
 const usual = { heads: 16, contextLength: 32768, headSize: 256, partialRotary: 0.25 };
 
@@ -32,9 +32,9 @@ export const qwen35: ArchitectureDescription = {
   },
   notRun: deltaNotRun,
   convert: (whole) => {
-    const config = textPart(whole);
+    const part = textPart(whole);
     const defaults = { ...usual, blocks: 32, hiddenSize: 4096, feedForwardSize: 12288, kvHeads: 4 };
-    return conversion(whole, config, defaults, (decoder) => ({ keyValues: [], parts: gatedParts(decoder) }));
+    return conversion(part, defaults, (decoder) => ({ keyValues: [], parts: gatedParts(decoder) }));
   },
 };
 
@@ -48,10 +48,11 @@ export const qwen35moe: ArchitectureDescription = {
   },
   notRun: deltaNotRun,
   convert: (whole) => {
-    const config = textPart(whole);
+    const part = textPart(whole);
+    const { config } = part;
     const size = config.integer('moe_intermediate_size', 512);
     const defaults = { ...usual, blocks: 40, hiddenSize: 2048, feedForwardSize: size, kvHeads: 2 };
-    return conversion(whole, config, defaults, (decoder) => {
+    return conversion(part, defaults, (decoder) => {
       const experts = readQwenExperts(config, decoder, {
         experts: 256,
         used: 8,
@@ -68,37 +69,22 @@ export const qwen35moe: ArchitectureDescription = {
   },
 };
 
-/** What config.json of a multimodal model has besides its `text_config`. */
-const visionKeys = [
-  ...['vision_config', 'image_token_id', 'video_token_id'],
-  ...['vision_start_token_id', 'vision_end_token_id', 'language_model_only'],
-];
-
-function textPart(whole: ConfigReader): ConfigReader {
-  const config = whole.inner('text_config') ?? whole;
-  if (config !== whole) whole.known(...visionKeys);
-  return config;
-}
-
 function conversion(
-  whole: ConfigReader,
-  config: ConfigReader,
+  { config, tied, prefixes, leftOut }: TextPart,
   defaults: DecoderDefaults,
   feedForward: (decoder: Decoder) => Pick<Conversion, 'keyValues'> & { readonly parts: readonly Part[] },
 ): Conversion {
   config.expect('hidden_act', 'silu', 'silu');
   config.expect('attention_bias', false, false);
   config.expect('attn_output_gate', true, true);
-  const decoder = { ...readDecoder(config, defaults), tied: whole.tied(false) };
+  config.known('mtp_num_hidden_layers', 'mtp_use_dedicated_embeddings');
+  const decoder = { ...readDecoder(config, defaults), tied };
   refuseFactors(config, decoder.rope);
   const delta = readGatedDelta(config, decoder);
   const { keyValues, parts } = feedForward(decoder);
   const { hiddenSize } = decoder;
   return {
-    prefixes: ['model.language_model.', 'language_model.model.', 'language_model.', 'model.'],
-    // The vision tower, and layers that predict further tokens.
-    ignored: [...usualIgnored, /^(mtp|visual)\./],
-    notes: leftOut(whole, config),
+    ...{ prefixes, ignored: usualIgnored, leftOut: { ...leftOut, ...predictingPart } },
     ...tiedOutput(decoder),
     keyValues: [
       ...decoderKeyValues(decoder),
@@ -119,15 +105,6 @@ function conversion(
       ]),
     ],
   };
-}
-
-function leftOut(whole: ConfigReader, config: ConfigReader): string[] {
-  const layers = config.integer('mtp_num_hidden_layers', 0, 0);
-  config.known('mtp_use_dedicated_embeddings');
-  return [
-    ...(layers > 0 ? ['The layer that predicts further tokens ("mtp") is left out.'] : []),
-    ...(whole.has('vision_config') ? ['The vision part ("visual") is left out.'] : []),
-  ];
 }
 
 /** Heads of values, grouped by the head of keys that they share, become those that are first in each group, then the second, and so on. */

@@ -15,6 +15,7 @@ import { shiftNorms } from './gemmaParts';
 import { u32 } from './keyValues';
 import { readQwenExperts, sharedExpertParts } from './qwenExperts';
 import { refuseFactors } from './rope';
+import { predictingPart } from './textPart';
 
 /** Qwen3-Next: gated delta nets, gated attention in every fourth layer, experts and a shared one, norms of 1 + w. */
 export const qwen3next: ArchitectureDescription = {
@@ -48,8 +49,7 @@ export const qwen3next: ArchitectureDescription = {
     const { hiddenSize } = decoder;
     return {
       prefixes: ['model.'],
-      // Layers that predict further tokens.
-      ignored: [...usualIgnored, /^mtp\./],
+      ...{ ignored: usualIgnored, leftOut: predictingPart },
       ...tiedOutput(decoder),
       keyValues: [
         ...decoderKeyValues(decoder),

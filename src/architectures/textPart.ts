@@ -8,12 +8,18 @@ const visionKeys = [
   ...['mm_tokens_per_image', 'boi_token_index', 'eoi_token_index', 'boi_token_id', 'eoi_token_id'],
   ...['projector_hidden_act', 'multimodal_projector_bias', 'spatial_merge_size', 'scale_factor'],
   ...['vision_feature_select_strategy', 'image_seq_length', 'image_seq_len', 'ignore_index'],
+  'language_model_only',
 ];
 
 /** Tensors that no language part has. */
 export const visionPart: Required<Conversion>['leftOut'] = {
   'vision part':
     /^(visual|vision_tower|vision_model|vision_encoder|multi_modal_projector|connector|vision_language_adapter|patch_merger|pre_mm_projector_norm)\./,
+};
+
+/** Layers after the last, which transformers does not run either. */
+export const predictingPart: Required<Conversion>['leftOut'] = {
+  'part that predicts further tokens': /^mtp\./,
 };
 
 /** The language part of a model: its numbers, how its tensors are called, and what else the checkpoint has. */

@@ -99,9 +99,10 @@ describe('qwen35 conversion', () => {
   it('leaves out the vision part and further predicted tokens of a multimodal model, and says so', () => {
     const converted = convert('qwen35, multimodal');
     expect(converted.notes).toEqual([
-      'The layer that predicts further tokens ("mtp") is left out.',
-      'The vision part ("visual") is left out.',
+      'The vision part is left out: "model.visual.patch_embed.proj.weight".',
+      'The part that predicts further tokens is left out: "mtp.fc.weight".',
     ]);
+    expect(convert('qwen35, multimodal', { language_model_only: false }).notes).toEqual(converted.notes);
     expect(keyValuesOf(converted)).toMatchObject({
       'qwen35.block_count': 2,
       'qwen35.rope.dimension_sections': [2, 1, 1, 0],
