@@ -52,6 +52,9 @@ function requantized(tensors: readonly ExportedTensor[]): string[] {
     ...(larger
       ? ['Some become larger without becoming more accurate: their new type has more bits than the old one.']
       : []),
+    ...(again.some(({ from, shape }) => from === 'MXFP4 blocks' && shape.length === 3)
+      ? ['With the type MXFP4_MOE, experts that are stored in MXFP4 keep their codes and scales.']
+      : []),
   ];
 }
 

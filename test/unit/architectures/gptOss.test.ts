@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { convertCheckpoint } from '../../../src/architectures/convertCheckpoint';
 import { exportGguf } from '../../../src/exporter/exportGguf';
+import { planExport } from '../../../src/exporter/plan';
 import { describeDecoder } from '../../../src/graph/transformer/openDecoder';
 import { openModel } from '../../../src/layouts/openModel';
 import type { CheckpointSpec } from '../../support/checkpointParts';
@@ -53,6 +54,16 @@ describe('gpt-oss conversion', () => {
       expect(Buffer.from(bytes).equals(Buffer.from(expected)), part).toBe(true);
     }
     await file.close();
+  });
+
+  it('says of other types how experts keep their codes', async () => {
+    const source = join(folder, 'other');
+    await writeCheckpoint(source, gptOss);
+    const model = await openModel(source);
+    const hint = expect.stringMatching(/^With the type MXFP4_MOE, experts/) as string;
+    expect((await planExport(model, { type: 'Q8_0' })).warnings).toContainEqual(hint);
+    expect((await planExport(model, { type: 'MXFP4_MOE' })).warnings).toEqual([]);
+    await model.close();
   });
 
   it('states the usual ramp of YaRN and keeps its own for the forward pass', async () => {
