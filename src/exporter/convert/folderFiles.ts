@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { configName } from '../../model/jsonFiles';
 import type { Model } from '../../model/model';
 import { withKeys, withoutQuantization, withValues } from '../checkpoint/jsonText';
 import { filesToCopy, quantizationFiles } from '../checkpoint/smallFiles';
@@ -29,12 +30,12 @@ export async function folderFiles(model: Model, plan: ConversionPlan): Promise<F
   if (plan.files) return { texts: plan.files, copied: [] };
   if (model.configProblem) throw model.configProblem;
   if (!model.config) return { texts: new Map(), copied: [] };
+  const file = configName(model.config);
   const also = new Set(['README.md', ...(plan.isDecoded ? [] : quantizationFiles)]);
-  const text = await readFile(join(model.folder, 'config.json'), 'utf8');
-  return {
-    texts: new Map([['config.json', configText(text, plan)]]),
-    copied: await filesToCopy(model, also),
-  };
+  const copied = await filesToCopy(model, also);
+  if (copied.includes(file)) return { texts: new Map(), copied }; // params.json of Mistral states no dtype
+  const text = await readFile(join(model.folder, file), 'utf8');
+  return { texts: new Map([[file, configText(text, plan)]]), copied };
 }
 
 /** config.json as it is, but for the dtype and the quantization where these change. */

@@ -4,6 +4,7 @@ import { makeFolderAtomically } from '../../files/atomicFolder';
 import { manifestPath, type Origin } from '../../files/digests/manifest';
 import { inputsOf } from '../../files/inputs';
 import { QuantscopeError } from '../../model/errors';
+import { configName } from '../../model/jsonFiles';
 import type { Model } from '../../model/model';
 import type { ConvertPreview, ConvertResult, ConvertSettings } from '../../protocol/convert';
 import type { EngineProgress } from '../../protocol/engine';
@@ -100,7 +101,7 @@ async function prepare(
   refuseTarget(target, isFile);
   const plan = await planConversion(model, settings, signal);
   const units = plan.tensors.map((planned): ConvertedUnit => ({ planned, parts: [planned] }));
-  const shards = planShards(units, isFile || target.single ? Infinity : target.maxShardBytes);
+  const shards = shardsOf(model, units, isFile || target.single ? Infinity : target.maxShardBytes);
   const metadata = await metadataOf(model, plan);
   const stated = Object.entries(settings).filter(([, value]) => value !== undefined);
   const origin = originOf(model, 'convert', stated.length > 0 ? Object.fromEntries(stated) : undefined);
@@ -116,6 +117,17 @@ async function prepare(
   const path = await outputFolder(target.out, model.description, target.overwrite);
   return { plan, shards, metadata, origin, folder: { path, files: await folderFiles(model, plan) } };
 }
+
+/** What names of weights begin with: Mistral's own programs look for "consolidated" next to a params.json. */
+const stemOf = (config: Model['config']): string =>
+  configName(config) === 'params.json' ? 'consolidated' : 'model';
+
+const shardsOf = (
+  { config }: Model,
+  units: readonly ConvertedUnit[],
+  most: number | undefined,
+): PlannedShard<ConvertedUnit>[] =>
+  planShards(units, most).map((shard) => ({ ...shard, name: shard.name.replace(/^model/, stemOf(config)) }));
 
 /** @throws QuantscopeError REQUEST for settings of folders that mean nothing for a file, and for two that exclude each other. */
 function refuseTarget({ out, maxShardBytes, single, overwrite }: ConvertTarget, isFile: boolean): void {
@@ -154,12 +166,13 @@ async function writeFolder(
 
 /** Texts of a folder by their names: the index of several files, and the record that marks the folder as an output. */
 function textsOf(
-  { description }: Model,
+  { description, config }: Model,
   { plan, shards, folder, origin }: Prepared,
 ): ReadonlyMap<string, string> {
   const { texts, copied } = folder!.files;
   const all = new Map(texts);
-  if (shards.length > 1) all.set('model.safetensors.index.json', `${printPython(indexOf(plan, shards))}\n`);
+  if (shards.length > 1)
+    all.set(`${stemOf(config)}.safetensors.index.json`, `${printPython(indexOf(plan, shards))}\n`);
   const weights = shards.flatMap(({ name }) => [name, manifestPath(name)]);
   const record = {
     ...recordOfSource(description),

@@ -18,6 +18,7 @@ import {
   writeFile,
 } from '../../support/files';
 import { Call, Global, tensor, TorchStorage, torchLegacy, torchZip } from '../../support/torchFiles';
+import { writeCheckpoint } from '../../support/writeCheckpoint';
 import { writeTorchCopy, writeTorchSample } from '../../support/torchSample';
 
 const folder = temporaryFolder();
@@ -166,6 +167,20 @@ describe('a checkpoint in another dtype', () => {
 });
 
 describe('files of weights', () => {
+  it('keep the names that they have beside a params.json', async () => {
+    const source = join(folder, 'mistral');
+    await writeCheckpoint(source, 'mistral, consolidated');
+    const out = join(folder, 'mistral-f16');
+    const { files } = await convert(source, out, { dtype: 'f16' }, { maxShardBytes: 100_000 });
+    expect(files[0]).toMatch(/^consolidated-00001-of-0000\d\.safetensors$/);
+    expect(readFileSync(join(out, 'params.json'))).toEqual(readFileSync(join(source, 'params.json')));
+    expect(existsSync(join(out, 'consolidated.safetensors.index.json'))).toBe(true);
+    const model = await openModel(out);
+    await model.close();
+    expect(model.description.weightFiles).toEqual({ present: files.length, total: files.length });
+    expect(model.description.tensors.every(({ dtype }) => dtype === 'F16')).toBe(true);
+  });
+
   it('are split, listed by an index, merged again, and keep their metadata and digests', async () => {
     const path = await smallCheckpoint('unsplit', Float32Array.of(1, 2));
     expect(await convert(path, join(folder, 'resaved'))).toMatchObject({ files: ['model.safetensors'] });
