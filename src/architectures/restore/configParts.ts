@@ -133,3 +133,33 @@ export const minicpmFactors = (facts: GgufFacts): Fields => ({
   scale_depth: shortened((facts.number('residual_scale') ?? 1) * Math.sqrt(facts.number('block_count') ?? 1)),
   dim_model_base: shortened((facts.number('embedding_length') ?? 1) / (facts.number('logit_scale') ?? 1)),
 });
+
+/** Gated delta nets between layers of full attention, of whose heads a part is rotated. */
+export const gatedDelta = (facts: GgufFacts): Fields => ({
+  ...rmsDecoder(facts),
+  partial_rotary_factor: rotatedShare(facts),
+  linear_num_key_heads: facts.number('ssm.group_count'),
+  linear_num_value_heads: facts.number('ssm.time_step_rank'),
+  linear_key_head_dim: facts.number('ssm.state_size'),
+  linear_value_head_dim: facts.number('ssm.state_size'),
+  linear_conv_kernel_dim: facts.number('ssm.conv_kernel'),
+  full_attention_interval: facts.number('full_attention_interval'),
+});
+
+/** Positions in a text and in a picture turn parts of a head of their own. */
+export function ropeSections(facts: GgufFacts): Fields {
+  const sections = facts.list('rope.dimension_sections') ?? [];
+  return {
+    rope_theta: undefined,
+    rope_parameters: {
+      rope_type: 'default',
+      rope_theta: facts.number('rope.freq_base'),
+      mrope_section: sections.slice(0, 3),
+      partial_rotary_factor: rotatedShare(facts),
+    },
+  };
+}
+
+export const sharedExpert = (facts: GgufFacts): Fields => ({
+  shared_expert_intermediate_size: facts.number('expert_shared_feed_forward_length'),
+});

@@ -2,35 +2,20 @@ import {
   attentionScale,
   bias,
   decoder,
-  deepseek,
-  deepseekExperts,
-  ernieExperts,
+  gatedDelta,
   gemma,
   graniteDecoder,
-  isGrouped,
   layerNorm,
   llamaBiases,
   minicpmFactors,
   partlyRotated,
-  qwenExperts,
   rmsDecoder,
+  ropeSections,
   rotatedShare,
-  sigmoid,
 } from './configParts';
-import { longRope, temperature, type Fields } from './ropeFields';
-import type { GgufFacts } from './ggufFacts';
-
-/** How the config.json of a class follows from a GGUF file. */
-export interface ConfigRow {
-  /** Class that is written as `architectures`; its description says the rest. */
-  readonly className: string;
-  /** Whether the file can be of the class, where others have the same architecture in GGUF. */
-  fits?(facts: GgufFacts): boolean;
-  /** Fields besides those that every config.json has. */
-  fields(facts: GgufFacts): Fields;
-  /** What the names of tensors begin with, heads aside; the shortest prefix of the description when absent. */
-  readonly prefix?: string;
-}
+import type { ConfigRow } from './configRow';
+import { mixtureRows } from './mixtureRows';
+import { longRope, temperature } from './ropeFields';
 
 /** One row for each class that a GGUF file can become; those of one architecture are tried in this order. */
 export const configRows: readonly ConfigRow[] = [
@@ -38,15 +23,6 @@ export const configRows: readonly ConfigRow[] = [
     className: 'LlamaForCausalLM',
     fits: (facts) => facts.number('expert_count') === undefined,
     fields: (facts) => ({ ...rmsDecoder(facts), ...llamaBiases(facts), hidden_act: 'silu' }),
-  },
-  {
-    className: 'MixtralForCausalLM',
-    fields: (facts) => ({
-      ...rmsDecoder(facts),
-      num_local_experts: facts.number('expert_count'),
-      num_experts_per_tok: facts.number('expert_used_count'),
-      sliding_window: null,
-    }),
   },
   {
     className: 'GemmaForCausalLM',
@@ -75,21 +51,7 @@ export const configRows: readonly ConfigRow[] = [
   },
   { className: 'Olmo2ForCausalLM', fields: rmsDecoder },
   { className: 'Qwen2ForCausalLM', fields: rmsDecoder },
-  {
-    className: 'Qwen2MoeForCausalLM',
-    fields: (facts) => ({
-      ...rmsDecoder(facts),
-      ...qwenExperts(facts),
-      norm_topk_prob: false,
-      qkv_bias: bias(facts, 'attn_q'),
-      shared_expert_intermediate_size: facts.number('expert_shared_feed_forward_length'),
-    }),
-  },
   { className: 'Qwen3ForCausalLM', fields: rmsDecoder },
-  {
-    className: 'Qwen3MoeForCausalLM',
-    fields: (facts) => ({ ...rmsDecoder(facts), ...qwenExperts(facts), norm_topk_prob: true }),
-  },
   {
     className: 'SmolLM3ForCausalLM',
     fields: (facts) => ({ ...rmsDecoder(facts), no_rope_layer_interval: 4 }),
@@ -101,22 +63,6 @@ export const configRows: readonly ConfigRow[] = [
       ...layerNorm(facts, 'layer_norm_eps'),
       logit_scale: facts.number('logit_scale'),
       use_qk_norm: facts.has('blk.0.attn_q_norm.weight'),
-    }),
-  },
-  {
-    className: 'DeepseekV2ForCausalLM',
-    fits: (facts) => facts.number('expert_gating_func') !== sigmoid,
-    fields: (facts) => ({
-      ...deepseek(facts),
-      scoring_func: 'softmax',
-      topk_method: isGrouped(facts) ? 'group_limited_greedy' : 'greedy',
-    }),
-  },
-  {
-    className: 'DeepseekV3ForCausalLM',
-    fields: (facts) => ({
-      ...deepseek(facts),
-      ...{ scoring_func: 'sigmoid', topk_method: 'noaux_tc', num_nextn_predict_layers: 0 },
     }),
   },
   {
@@ -213,67 +159,20 @@ export const configRows: readonly ConfigRow[] = [
     fields: (facts) => ({ ...rmsDecoder(facts), use_qk_norm: true }),
   },
   { className: 'Ernie4_5ForCausalLM', fields: rmsDecoder },
-  ...['GlmForCausalLM', 'Glm4ForCausalLM'].map((className) => ({
-    className,
-    fields: (facts: GgufFacts) => ({
-      ...rmsDecoder(facts),
-      partial_rotary_factor: rotatedShare(facts),
-      attention_bias: bias(facts, 'attn_q'),
-    }),
-  })),
   { className: 'GlmForCausalLM', fields: partlyRotated },
   { className: 'Glm4ForCausalLM', fields: partlyRotated },
   {
-    className: 'Glm4MoeForCausalLM',
-    fields: (facts) => ({
-      ...rmsDecoder(facts),
-      ...deepseekExperts(facts),
-      ...{ n_group: 1, topk_group: 1, num_nextn_predict_layers: 0 },
-      partial_rotary_factor: rotatedShare(facts),
-      attention_bias: bias(facts, 'attn_q'),
-      use_qk_norm: facts.has('blk.0.attn_q_norm.weight'),
-    }),
-  },
-  {
     className: 'GraniteForCausalLM',
     fields: (facts) => ({ ...graniteDecoder(facts), ...llamaBiases(facts) }),
-  },
-  {
-    className: 'GraniteMoeForCausalLM',
-    fits: (facts) => facts.number('expert_shared_feed_forward_length') === undefined,
-    fields: (facts) => ({
-      ...graniteDecoder(facts),
-      num_local_experts: facts.number('expert_count'),
-      num_experts_per_tok: facts.number('expert_used_count'),
-    }),
-  },
-  {
-    className: 'GraniteMoeSharedForCausalLM',
-    fields: (facts) => ({
-      ...graniteDecoder(facts),
-      num_local_experts: facts.number('expert_count'),
-      num_experts_per_tok: facts.number('expert_used_count'),
-      shared_intermediate_size: facts.number('expert_shared_feed_forward_length'),
-    }),
   },
   {
     className: 'Ministral3ForCausalLM',
     fields: (facts) => ({ ...rmsDecoder(facts), sliding_window: null, rope_scaling: temperature(facts) }),
   },
   {
-    className: 'Ernie4_5_MoeForCausalLM',
-    fields: (facts) => ({ ...rmsDecoder(facts), ...ernieExperts(facts) }),
-  },
-  {
-    className: 'HunYuanMoEV1ForCausalLM',
-    fields: (facts) => ({
-      ...rmsDecoder(facts),
-      num_experts: facts.number('expert_count'),
-      moe_topk: facts.number('expert_used_count'),
-    }),
-  },
-  {
     className: 'MiniCPMForCausalLM',
     fields: (facts) => ({ ...rmsDecoder(facts), ...longRope(facts), ...minicpmFactors(facts) }),
   },
+  { className: 'Qwen3_5ForCausalLM', fields: (facts) => ({ ...gatedDelta(facts), ...ropeSections(facts) }) },
+  ...mixtureRows,
 ];

@@ -11,7 +11,7 @@ export class GgufFacts {
 
   /** @param isTied whether the output is the embedding. @param small values of the tensors that follow from a configuration. */
   constructor(
-    gguf: GgufFile,
+    private readonly gguf: GgufFile,
     tensors: readonly TensorDescriptor[],
     readonly isTied: boolean,
     private readonly small: ReadonlyMap<string, Float32Array>,
@@ -25,6 +25,12 @@ export class GgufFacts {
   number(key: string): number | undefined {
     const value = this.value(`${this.architecture}.${key}`);
     return typeof value === 'number' || typeof value === 'bigint' ? shortest(Number(value)) : undefined;
+  }
+
+  /** All elements of an array of numbers that the header holds. */
+  list(key: string): number[] | undefined {
+    const { array } = this.gguf.metadata.get(`${this.architecture}.${key}`) ?? {};
+    return array?.first.map(Number);
   }
 
   text(key: string): string | undefined {

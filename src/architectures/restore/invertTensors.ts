@@ -2,14 +2,14 @@ import { dtypeNamed } from '../../model/dtypes';
 import { QuantscopeError } from '../../model/errors';
 import type { TensorDescriptor } from '../../protocol/model';
 import type { ConvertedTensor, Piece } from '../convertedTensor';
-import { canUndo } from './undoOrder';
+import { inverseOf, strangeOrder } from './undoOrder';
 
 /** A tensor of a checkpoint, made of tensors of a GGUF file. */
 export interface RestoredTensor {
   readonly name: string;
   /** Outermost dimension first. */
   readonly shape: readonly number[];
-  /** Rows of the file that follow each other; orders of their units are undone, what is added is added to the weights of the file. */
+  /** Rows of the file that follow each other; orders of their units are undone, what is added is added to the weights of the file, then maps are undone. */
   readonly rows: readonly ConvertedTensor[];
 }
 
@@ -22,8 +22,15 @@ interface Segment {
 }
 
 /** What the inverse knows; a rule that has anything else is an error. */
-const knownMembers: ReadonlySet<string> = new Set(['name', 'shape', 'columns', 'pieces', 'unit', 'add']);
-const knownOfUnits: ReadonlySet<string> = new Set(['rows', 'order']);
+const knownMembers: ReadonlySet<string> = new Set([
+  'name',
+  'shape',
+  'columns',
+  'pieces',
+  'unit',
+  'add',
+  'map',
+]);
 const knownOfPieces: ReadonlySet<string> = new Set(['tensor', 'firstRow', 'rows']);
 
 /**
@@ -55,7 +62,7 @@ function* segmentsOf(
   tensor: TensorDescriptor,
 ): Generator<[TensorDescriptor, Segment]> {
   checkKnown(converted, tensor);
-  const { columns, unit, add, pieces } = converted;
+  const { columns, unit, add, map, pieces } = converted;
   let row = 0;
   for (const piece of pieces) {
     const { tensor: source, firstRow, rows } = piece;
@@ -71,6 +78,7 @@ function* segmentsOf(
       pieces: [{ tensor, firstRow: place.row, rows: place.rows }],
       ...(unit ? { unit: unit.order === 'transpose' ? { ...unit, rows: columns } : unit } : {}),
       ...(add === undefined ? {} : { add: -add }),
+      ...(map === undefined ? {} : { map }),
     };
     yield [source, { start: firstRow * columns, weights: rows * columns, rows: rowsOfFile }];
     row += rows;
@@ -85,12 +93,13 @@ const transposed = (row: number, rows: number, columns: number, unit: number) =>
 });
 
 function checkKnown(converted: ConvertedTensor, tensor: TensorDescriptor): void {
-  const { unit, pieces, shape } = converted;
+  const { unit, map, pieces, shape } = converted;
   if (String(shape) !== String(tensor.shape))
     throw cannotUndo(tensor, `its shape is [${tensor.shape.join(', ')}] instead of [${shape.join(', ')}]`);
   const strange =
     stranger(converted, knownMembers) ??
-    (unit && (stranger(unit, knownOfUnits) ?? (canUndo(unit.order) ? undefined : unit.order))) ??
+    (unit && strangeOrder(unit)) ??
+    (map !== undefined && !inverseOf(map) ? map : undefined) ??
     pieces.map((piece: Piece) => stranger(piece, knownOfPieces)).find((name) => name !== undefined);
   if (strange !== undefined)
     throw cannotUndo(tensor, `the rule "${strange}" of its architecture has no inverse here`);

@@ -10,7 +10,8 @@ import { convertCheckpoint, type ConvertedCheckpoint } from '../convertCheckpoin
 import type { ArchitectureDescription, Conversion, Size, TensorRule } from '../description';
 import { architectures } from '../registry';
 import { sameWeights } from '../sameWeights';
-import { configRows, type ConfigRow } from './configRows';
+import type { ConfigRow } from './configRow';
+import { configRows } from './configRows';
 import { GgufFacts } from './ggufFacts';
 import { invertTensors, type RestoredTensor } from './invertTensors';
 import type { Fields } from './ropeFields';
@@ -128,7 +129,8 @@ function sourcesFor(
   const prefix = row.prefix ?? shortestPrefix(conversion);
   const sources = new Map<string, TensorDescriptor>();
   for (const item of conversion.tensors)
-    for (const rule of 'to' in item ? [item] : item) {
+    for (const usual of 'to' in item ? [item] : item) {
+      const rule = row.isFused && usual.instead ? { ...usual, ...usual.instead } : usual;
       const tensor = byName.get(rule.to);
       if (!tensor) continue; // the conversion says where it is needed
       for (const bare of rule.from) {

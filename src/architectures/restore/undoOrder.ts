@@ -1,5 +1,5 @@
 import { transpose } from '../convertedRows';
-import type { Unit } from '../description';
+import type { ColumnOrder, Unit, WeightMap } from '../description';
 
 /** A unit of rows that lies in a file's order, and where it goes in the order of the checkpoint. */
 interface UnitBytes {
@@ -9,24 +9,51 @@ interface UnitBytes {
   readonly rows: number;
   /** Bytes of a weight. */
   readonly weightBytes: number;
+  readonly unit: Unit;
   /** For errors. */
   readonly name: string;
 }
 
+interface Inverse {
+  /** What a unit of the order may have. */
+  readonly members: readonly string[];
+  undo(unit: UnitBytes): void;
+}
+
 /** How each order of rows is undone; one that is not listed cannot be. */
-const inverses: Partial<Record<Unit['order'], (unit: UnitBytes) => void>> = {
-  interleave: separate,
-  transpose: ({ from, to, rows, weightBytes, name }) =>
-    transpose(from, to, {
-      rows,
-      columns: { first: 0, count: from.length / rows / weightBytes },
-      weightBytes,
-      name,
-    }),
+const inverses: Partial<Record<Unit['order'], Inverse>> = {
+  interleave: { members: ['rows'], undo: separate },
+  transpose: {
+    members: ['rows'],
+    undo: ({ from, to, rows, weightBytes, name }) =>
+      transpose(from, to, {
+        rows,
+        columns: { first: 0, count: from.length / rows / weightBytes },
+        weightBytes,
+        name,
+      }),
+  },
+  regroup: {
+    members: ['rows', 'groups', 'members', 'size'],
+    undo: ({ from, to, weightBytes, unit }) => group(from, to, weightBytes, unit as ColumnOrder),
+  },
 };
 
-/** Whether rows in this order can be put back. */
-export const canUndo = (order: string): boolean => Object.hasOwn(inverses, order);
+/** The name of what cannot be undone of an order; undefined where all of it can. */
+export function strangeOrder(unit: Unit): string | undefined {
+  const inverse = Object.hasOwn(inverses, unit.order) ? inverses[unit.order] : undefined;
+  if (!inverse) return unit.order;
+  return Object.keys(unit).find((name) => name !== 'order' && !inverse.members.includes(name));
+}
+
+/** Inverses of functions of single weights, in float64. */
+const inverseMaps: Partial<Record<WeightMap, (weight: number) => number>> = {
+  '-exp': (weight) => Math.log(-weight),
+};
+
+/** The inverse of a function of single weights; undefined where there is none. */
+export const inverseOf = (map: string): ((weight: number) => number) | undefined =>
+  Object.hasOwn(inverseMaps, map) ? inverseMaps[map as WeightMap] : undefined;
 
 /**
  * Rows of a GGUF file in the order of the checkpoint.
@@ -37,15 +64,16 @@ export const canUndo = (order: string): boolean => Object.hasOwn(inverses, order
  */
 export function undoOrder(
   bytes: Uint8Array,
-  { rows, order }: Unit,
+  unit: Unit,
   { weights, columns, name }: { readonly weights: number; readonly columns: number; readonly name: string },
 ): Uint8Array {
+  const { rows, order } = unit;
   const weightBytes = bytes.length / weights;
   const unitBytes = rows * columns * weightBytes;
   const arranged = new Uint8Array(bytes.length);
   for (let start = 0; start < bytes.length; start += unitBytes) {
     const [from, to] = [bytes, arranged].map((all) => all.subarray(start, start + unitBytes));
-    inverses[order]!({ from: from!, to: to!, rows, weightBytes, name });
+    inverses[order]!.undo({ from: from!, to: to!, rows, weightBytes, unit, name });
   }
   return arranged;
 }
@@ -60,4 +88,19 @@ function separate({ from, to, rows }: UnitBytes): void {
       to.set(from.subarray(row * rowBytes, (row + 1) * rowBytes), (j * half + i) * rowBytes);
     }
   }
+}
+
+/** Columns [members, groups, size] of a row become [groups, members, size]. */
+function group(
+  from: Uint8Array,
+  to: Uint8Array,
+  weightBytes: number,
+  { groups, members, size }: ColumnOrder,
+): void {
+  const bytes = size * weightBytes;
+  for (let member = 0; member < members; member++)
+    for (let index = 0; index < groups; index++) {
+      const at = (member * groups + index) * bytes;
+      to.set(from.subarray(at, at + bytes), (index * members + member) * bytes);
+    }
 }

@@ -18,7 +18,7 @@ export interface CopiedTensor extends PlannedTensor {
 /** One whose weights are decoded and rounded to F32, F16 or BF16. */
 export interface RoundedTensor extends PlannedTensor {
   readonly dtype: FloatDtype;
-  /** Rows of the model that follow each other in the output. Orders of their units are undone; what is added is added before rounding. */
+  /** Rows of the model that follow each other in the output. Orders of their units and functions of weights are undone; what is added is added. */
   readonly rounded: readonly ConvertedTensor[];
 }
 

@@ -1,6 +1,6 @@
 import { readSlab, slabsOf, type Slab } from '../../architectures/convertedRows';
-import type { ConvertedTensor } from '../../architectures/convertedTensor';
-import { undoOrder } from '../../architectures/restore/undoOrder';
+import { changesWeights, type ConvertedTensor } from '../../architectures/convertedTensor';
+import { inverseOf, undoOrder } from '../../architectures/restore/undoOrder';
 import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
 import { readElements } from '../../model/strides';
@@ -97,7 +97,7 @@ async function castSlab(
   const source = await readSlab(model, rows, slab, { signal });
   const native = loadNative();
   const shift = rows.add ?? 0;
-  if (slab.dtype !== 'F64' && shift === 0) {
+  if (slab.dtype !== 'F64' && !changesWeights(rows)) {
     const bytes = new Uint8Array(slab.weights * (dtype === 'F32' ? 4 : 2));
     // The addon stops at weights that are not finite, or do not fit.
     const bad = await native.recodeRows(slab.dtype, source, dtype, slab.columns, bytes, { signal });
@@ -112,6 +112,8 @@ async function castSlab(
       values[i] = value + shift;
       if (Math.fround(values[i] - shift) !== value) lost += 1;
     });
+  const unmap = rows.map === undefined ? undefined : inverseOf(rows.map);
+  if (unmap) values.forEach((value, i) => (values[i] = unmap(value)));
   const { bytes, overflows } = castNumbers(values, dtype);
   return { bytes, overflow: overflows, value: values[overflows.first] ?? 0, lost };
 }

@@ -25,7 +25,7 @@ const isNotTold = (name: string): boolean => /YaRN between pairs|YaRN, its borde
 
 /** What checkpoints hold and files do not: buffers that follow from config.json, and what predicts further tokens. */
 const besides =
-  /inv_freq$|\.attn\.bias$|attention\.(masked_)?bias$|^layers\.\d+\.(eh_proj|enorm|hnorm|shared_head)\b|^mtp_/;
+  /inv_freq$|\.attn\.bias$|attention\.(masked_)?bias$|^layers\.\d+\.(eh_proj|enorm|hnorm|shared_head)\b|^mtp[._]/;
 
 /** Whether a config.json of the class of a checkpoint can be made. */
 const hasRow = (config: Readonly<Record<string, unknown>>): boolean =>
@@ -187,7 +187,7 @@ describe('rules without an inverse', () => {
 
   it.each([
     [{ fold: 2 }, /the rule "fold"/],
-    [{ map: '-exp' }, /the rule "map"/],
+    [{ map: 'tanh' }, /the rule "tanh"/],
     [{ unit: { rows: 2, order: 'shuffle' } }, /the rule "shuffle"/],
     [{ unit: { rows: 2, order: 'transpose', columns: { first: 0, step: 2 } } }, /the rule "columns"/],
     [{ pieces: [{ ...pieces[0], step: 2 }] }, /the rule "step"/],
