@@ -41,7 +41,7 @@ function matchRule(usual: TensorRule, sources: Sources, problems: TensorProblem[
   const found = rule.from.map((name) => ({ name, tensor: sources.take(name) }));
   if (rule.optional && found.every(({ tensor }) => tensor === undefined)) return undefined;
   const tensors = found.flatMap(({ name, tensor }) => {
-    if (!tensor) problems.push({ kind: 'missing', name, expected });
+    if (!tensor) problems.push({ kind: 'missing', name: sources.spelled(name), bare: name, expected });
     else if (!hasShape(tensor, expected)) problems.push({ kind: 'misshaped', ...tensor, expected });
     return tensor ?? [];
   });

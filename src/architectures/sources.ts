@@ -14,6 +14,8 @@ const cacheScale = /\.(?:[kv]_proj\.)?[qkv]_scale$|\.kv_scale$/;
 export class Sources {
   private readonly byName = new Map<string, TensorDescriptor>();
   private readonly used = new Set<string>();
+  /** What stands before names that begin with a word, by the first of them. */
+  private readonly prefixOf = new Map<string, string>();
   private readonly stripped = new Set<string>();
   /** Tensors of parts that are left out, by the part. */
   private readonly apart = new Map<string, string[]>();
@@ -44,6 +46,8 @@ export class Sources {
       }
       if (name !== usual) for (const part of partsLeftOut(before, inside)) this.stripped.add(part);
       this.byName.set(name, tensor);
+      const leading = tensor.name.endsWith(name) ? tensor.name.slice(0, -name.length) : '';
+      if (!this.prefixOf.has(firstWord(name))) this.prefixOf.set(firstWord(name), leading);
     }
   }
 
@@ -73,6 +77,11 @@ export class Sources {
     return { output, embedding };
   }
 
+  /** A name with the prefix that others of the same first word have. */
+  spelled(name: string): string {
+    return `${this.prefixOf.get(firstWord(name)) ?? ''}${name}`;
+  }
+
   get(name: string): TensorDescriptor | undefined {
     return this.byName.get(name);
   }
@@ -93,3 +102,5 @@ function partsLeftOut(before: string, inside: readonly string[]): readonly strin
   if (before === '') return inside.length > 0 ? inside : ['model.'];
   return [before, ...inside];
 }
+
+const firstWord = (name: string): string => name.split('.', 1)[0]!;

@@ -3,9 +3,16 @@ import { QuantscopeError } from '../model/errors';
 import { plural } from '../protocol/words';
 import type { Size } from './description';
 
-/** A tensor of a checkpoint that is not as its config.json leads to. Names of missing ones are without prefix. */
+/** A tensor of a checkpoint that is not as its config.json leads to. */
 export type TensorProblem =
-  | { readonly kind: 'missing'; readonly name: string; readonly expected: readonly Size[] }
+  | {
+      readonly kind: 'missing';
+      /** With the prefix that names like it have. */
+      readonly name: string;
+      /** Without prefix. */
+      readonly bare: string;
+      readonly expected: readonly Size[];
+    }
   | {
       readonly kind: 'unexpected';
       readonly name: string;
@@ -65,8 +72,8 @@ function listOf(problems: readonly TensorProblem[], architecture: string): strin
   const unexpected = groupsOf<Unexpected>(problems, 'unexpected');
   const near = closestOf(unexpected);
   const kinds = [
-    kindText('missing', groupsOf<Missing>(problems, 'missing'), ({ name, expected }) => {
-      const other = near(name);
+    kindText('missing', groupsOf<Missing>(problems, 'missing'), ({ name, bare, expected }) => {
+      const other = near(bare);
       const meant = other === undefined ? '' : `; is it "${other}"?`;
       return `"${name}" ${shown(expected)}${meant}`;
     }),

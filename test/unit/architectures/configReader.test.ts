@@ -68,7 +68,7 @@ describe('keys of config.json', () => {
       { num_hidden_layers: 60_000 },
       /"num_hidden_layers" is 60000; the checkpoint has only 21 tensors/,
     ],
-    ['llama', { num_hidden_layers: 3 }, /9 tensors are missing: "layers\.2\.input_layernorm/],
+    ['llama', { num_hidden_layers: 3 }, /9 tensors are missing: "model\.layers\.2\.input_layernorm/],
     [
       'llama',
       { num_attention_heads: 2048 },

@@ -73,7 +73,7 @@ describe('experts of a checkpoint', () => {
       Object.entries(fused).filter(([name]) => name !== 'model.layers.0.mlp.experts.down_proj'),
     );
     expect(() => convertCheckpoint(describeTensors(partly), config, 'config.json')).toThrow(
-      /4 tensors are missing: "layers\.0\.mlp\.experts\.0\.down_proj\.weight" \[64, 32\] \(and 3 alike\)/,
+      /4 tensors are missing: "model\.layers\.0\.mlp\.experts\.0\.down_proj\.weight" \[64, 32\] \(and 3 alike\)/,
     );
     const twice = { 'model.layers.1.mlp.experts.0.gate_proj.weight': [32, 64] };
     expect(() => convert(twice)).toThrow(

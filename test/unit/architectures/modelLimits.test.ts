@@ -86,7 +86,7 @@ describe('what cannot be done with a model', () => {
     );
     const config = JSON.parse(await readFile(join(sampleFolder, 'config.json'), 'utf8')) as object;
     expect(await of('deeper', { ...config, num_hidden_layers: 9 })).toMatch(
-      /^The checkpoint's tensors are not those .* 27 tensors are missing: "layers\.6\..* and 3 more\./,
+      /^The checkpoint's tensors are not those .* 27 tensors are missing: "model\.layers\.6\..* and 3 more\./,
     );
   });
 

@@ -28,7 +28,7 @@ describe('tensors that are not those of config.json', () => {
       code: 'MODEL_FILE',
       message:
         'The checkpoint\'s tensors are not those that config.json leads to in GGUF\'s architecture "llama". ' +
-        '2 tensors are missing: "layers.0.mlp.up_proj.weight" [96, 64]; is it "model.layers.0.mlp.up_projection.weight"? (and 1 alike). ' +
+        '2 tensors are missing: "model.layers.0.mlp.up_proj.weight" [96, 64]; is it "model.layers.0.mlp.up_projection.weight"? (and 1 alike). ' +
         '2 tensors are unexpected: "model.layers.0.mlp.up_projection.weight" [96, 64] (and 1 alike). ' +
         '1 tensor is of another shape: "model.norm.weight" is [63], not [64]. (config.json)',
     });

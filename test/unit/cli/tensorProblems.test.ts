@@ -22,7 +22,7 @@ const quantscope = (...args: string[]): Promise<Ended> =>
   runProgram(cli, args, { cache: join(folder, 'cache') });
 
 describe('a checkpoint whose tensors are not those of its config.json', () => {
-  const missing = '2 tensors are missing: "layers.0.mlp.up_proj.weight" [96, 64]';
+  const missing = '2 tensors are missing: "model.layers.0.mlp.up_proj.weight" [96, 64]';
   const unexpected =
     '3 tensors are unexpected: "model.layers.0.mlp.w3.weight" [96, 64] (and 1 alike), "extra" [3].';
 
