@@ -12,6 +12,7 @@ import type { Estimate } from '../../../src/protocol/estimate';
 import type { FileFrame, Plan, SensitivityTable } from '../../../src/protocol/plan';
 import { formatById } from '../../../src/quant/catalogue';
 import type { QuantFormat } from '../../../src/quant/format';
+import { afterSwaps } from './swaps';
 
 /** What was measured of a model; divergences are means in nats per token. */
 export interface MeasuredModel {
@@ -74,7 +75,7 @@ function withoutGains({ gainsFrom: _, ...table }: SensitivityTable): Sensitivity
 
 /**
  * Measures plans by each rung, and the codes of types, on a model.
- * @param source folder of the model, calibration.txt and eval.txt. @param folder for what is written.
+ * @param source folder of the model, calibration.txt and eval.txt. @param folder for what is written; what it holds of an earlier run is not measured again.
  * @param windows of each half of eval.txt, at most.
  */
 export async function measureModel(
@@ -173,14 +174,12 @@ class ModelRun {
       );
     const improved = async (bytes: number): Promise<Estimate> => {
       const planFile = this.planFile(planOf(outputs, bytes, optimised));
-      const { plan } = await this.jobs['plan/certify'](
-        {
-          ...{ path: this.source, planFile, text: this.texts.swaps, device: 'cpu' },
-          ...{ cacheDir: this.evaluation, improveFrom: this.sensitivity },
-          ...(this.windows === undefined ? {} : { windows: this.windows }),
-        },
-        context,
-      );
+      const settings = {
+        ...{ path: this.source, planFile, text: this.texts.swaps, device: 'cpu' },
+        ...{ cacheDir: this.evaluation, improveFrom: this.sensitivity },
+        ...(this.windows === undefined ? {} : { windows: this.windows }),
+      } as const;
+      const plan = await afterSwaps(this.source, settings, context);
       return this.divergenceOf({ planFile: this.planFile(plan) });
     };
     const reference = 'llama.cpp';
