@@ -175,10 +175,10 @@ class ModelRun {
     const improved = async (bytes: number): Promise<Estimate> => {
       const planFile = this.planFile(planOf(outputs, bytes, optimised));
       const settings = {
-        ...{ path: this.source, planFile, text: this.texts.swaps, device: 'cpu' },
+        ...({ path: this.source, planFile, text: this.texts.swaps, device: 'cpu' } as const),
         ...{ cacheDir: this.evaluation, improveFrom: this.sensitivity },
         ...(this.windows === undefined ? {} : { windows: this.windows }),
-      } as const;
+      };
       const plan = await afterSwaps(this.source, settings, context);
       return this.divergenceOf({ planFile: this.planFile(plan) });
     };
