@@ -22,7 +22,7 @@ export async function afterSwaps(
   try {
     const { plan, candidates, imatrix, ...rest } = await setUp({ model }, params, context.signal);
     const codes = plan.codes!;
-    const evidence = (await evidenceOfPlan(model, codes, params.cacheDir))!;
+    const evidence = await evidenceOfPlan(model, codes, params.cacheDir);
     const finder = new CodeFinder(evidence, objectiveOver(evidence, codes.objective), context.signal);
     const roundActivations = plan.roundsActivations ?? false;
     const settings = { model, ...rest, imatrix, codes, params: { ...params, roundActivations } };
