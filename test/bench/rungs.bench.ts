@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -8,36 +8,33 @@ import { printSection, writeSection } from './document';
 import { machine } from './machine';
 
 /**
- * npm run bench -- rungs [--model FOLDER]... [--windows N] [--keep FOLDER] [--write]: plans of the sizes of presets by each rung of evidence, and the codes of
+ * npm run bench -- rungs [--model FOLDER]... [--windows N] [--write]: plans of the sizes of presets by each rung of evidence, and the codes of
  * llama.cpp against optimised ones, type by type. A folder holds a model, calibration.txt, and eval.txt, which the model has not learned from; the sample where
- * none is named. With --keep, measurements stay in a folder, and a run that was stopped goes on where it was.
+ * none is named.
  */
 const { values: options } = parseArgs({
   options: {
     model: { type: 'string', multiple: true },
     windows: { type: 'string' },
-    keep: { type: 'string' },
     write: { type: 'boolean' },
   },
 });
 const sample = join(process.cwd(), '..', 'shared', 'models', 'tiny-shakespeare-llama');
 const windows = options.windows === undefined ? undefined : Number(options.windows);
 
-const folder = options.keep ?? mkdtempSync(join(tmpdir(), 'quantscope-bench-'));
+const folder = mkdtempSync(join(tmpdir(), 'quantscope-bench-'));
 const parts: string[] = [
   `${machine()}. Gains, inputs and importance from \`calibration.txt\`, swaps judged on the first half of \`eval.txt\`, mean KL divergence (nats per token) and its standard error on the second half.`,
 ];
 try {
   for (const model of options.model ?? [sample]) {
-    const own = join(folder, basename(model));
-    mkdirSync(own, { recursive: true });
-    const measured = await measureModel(model, own, windows);
+    const measured = await measureModel(model, mkdtempSync(join(folder, 'model-')), windows);
     const { tokens, context } = measured.text;
     const over = `${tokens.toLocaleString('en-US')} tokens are scored in windows of ${context}.`;
     parts.push(`**${basename(model)}**: ${over}`, rungsTable(measured), codesTable(measured));
   }
 } finally {
-  if (options.keep === undefined) rmSync(folder, { recursive: true, force: true });
+  rmSync(folder, { recursive: true, force: true });
 }
 const section = parts.join('\n\n');
 printSection(section);

@@ -37,6 +37,8 @@ const presets = ['Q3_K_M', 'Q4_K_M', 'Q6_K'] as const;
 const candidates = ['Q2_K', 'Q3_K', 'IQ4_XS', 'Q4_0', 'Q4_K', 'Q5_K', 'Q6_K', 'Q8_0', 'F16'];
 /** Types whose codes are compared; those on lattices need an importance matrix in llama.cpp. */
 const lattices = ['IQ2_XXS', 'IQ2_S', 'IQ3_XXS'];
+/** The type of matrices that have none where these are to have it. */
+const withoutImportance = 'Q2_K';
 const types = [
   ...lattices,
   'IQ3_S',
@@ -75,7 +77,7 @@ function withoutGains({ gainsFrom: _, ...table }: SensitivityTable): Sensitivity
 
 /**
  * Measures plans by each rung, and the codes of types, on a model.
- * @param source folder of the model, calibration.txt and eval.txt. @param folder for what is written; what it holds of an earlier run is not measured again.
+ * @param source folder of the model, calibration.txt and eval.txt. @param folder for what is written.
  * @param windows of each half of eval.txt, at most.
  */
 export async function measureModel(
@@ -213,13 +215,20 @@ class ModelRun {
 
   private async types({ gains, outputs }: Tables): Promise<MeasuredModel['types']> {
     const found: MeasuredModel['types'][number][] = [];
+    const { entries } = await readImatrix(this.imatrix);
     for (const type of types) {
-      const planFile = this.planFile(inType(gains, type));
+      // Nothing is known of the inputs of an embedding, unless it is the output matrix, too.
+      const typeOf = (tensor: string): string =>
+        lattices.includes(type) && !entries.has(tensor) ? withoutImportance : type;
+      const planFile = this.planFile(inTypes(gains, typeOf));
       const reference = lattices.includes(type) ? {} : { reference: await this.divergenceOf({ planFile }) };
       found.push({
         ...{ type, ...reference },
         weighted: await this.divergenceOf({ planFile, imatrix: this.imatrix }),
-        optimised: await this.divergenceOf({ planFile: this.planFile(inType(outputs, type)) }),
+        optimised: await this.divergenceOf({
+          planFile: this.planFile(inTypes(outputs, typeOf)),
+          imatrix: this.imatrix,
+        }),
       });
     }
     return found;
@@ -261,12 +270,14 @@ class ModelRun {
 const planOf = (table: SensitivityTable, value: number, frame: FileFrame): Plan =>
   makePlan(table, { kind: 'bytes', value }, frame);
 
-/** Every row in a type; where rows are not whole blocks of it in the one that is written instead. */
-function inType(table: SensitivityTable, type: string): Plan {
+/** Every row in the type that it is to have; where rows are not whole blocks of it in the one that is written instead. */
+function inTypes(table: SensitivityTable, typeOf: (tensor: string) => string): Plan {
   const any = makePlan(table, { kind: 'bits-per-weight', value: 16 });
   const rows = new Map(table.rows.map((row) => [row.tensor, row]));
   const assignments = any.assignments.map((item) => {
-    const [{ id: format }] = formatsFor(rows.get(item.tensor)!, [formatById(type)]) as [QuantFormat];
+    const [{ id: format }] = formatsFor(rows.get(item.tensor)!, [formatById(typeOf(item.tensor))]) as [
+      QuantFormat,
+    ];
     return { tensor: item.tensor, sources: item.sources, format, bitsPerWeight: 0, bytes: 0 };
   });
   return { ...any, assignments };
