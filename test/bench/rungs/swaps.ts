@@ -5,6 +5,7 @@ import { evidenceOfPlan } from '../../../src/engine/evaluation/plannedCodes';
 import { quantizedVariant } from '../../../src/engine/evaluation/weightVariant';
 import type { JobContext } from '../../../src/engine/job';
 import { CodeFinder, objectiveOver } from '../../../src/exporter/codes/codeFinder';
+import { KeptBlocks } from '../../../src/exporter/codes/keptBlocks';
 import { openModel } from '../../../src/layouts/openModel';
 import type { CertifyParams } from '../../../src/protocol/evaluation';
 import type { Plan } from '../../../src/protocol/plan';
@@ -23,9 +24,11 @@ export async function afterSwaps(
     const { plan, candidates, imatrix, ...rest } = await setUp({ model }, params, context.signal);
     const codes = plan.codes!;
     const evidence = await evidenceOfPlan(model, codes, params.cacheDir);
-    const finder = new CodeFinder(evidence, objectiveOver(evidence, codes.objective), context.signal);
+    const blocks = new KeptBlocks();
+    const objective = objectiveOver(evidence, codes.objective);
+    const finder = new CodeFinder(evidence, objective, context.signal, blocks);
     const roundActivations = plan.roundsActivations ?? false;
-    const settings = { model, ...rest, imatrix, codes, params: { ...params, roundActivations } };
+    const settings = { model, ...rest, imatrix, codes, blocks, params: { ...params, roundActivations } };
     const runs = new JointRuns(settings, params.cacheDir, context);
     const table = await storedTable(model, plan, candidates, params.improveFrom);
     const variantOf = (of: Plan, label: string) =>
