@@ -72,7 +72,8 @@ export interface TokenizerSettings {
 /**
  * Tokens by id, as many as the embedding has rows: ids without a token get unused ones.
  * @param fileOf the file that has a token, for errors.
- * @throws QuantscopeError MODEL_FILE when an id is not a row of the embedding, or when there are too many rows.
+ * @throws QuantscopeError MODEL_FILE when an id is not a row of the embedding, or when there are too many rows; UNSUPPORTED when two
+ * tokens have one text, by which llama.cpp looks them up: it does not load such a file.
  */
 export function fillVocabulary(
   tokens: ReadonlyMap<number, Token>,
@@ -90,10 +91,24 @@ export function fillVocabulary(
       `The embedding has ${rows} rows; a vocabulary has at most ${maxTokens} tokens.`,
       { file: fileOf(rows) },
     );
-  return Array.from(
+  const all = Array.from(
     { length: rows },
     (_, id) => tokens.get(id) ?? { text: `[PAD${id}]`, type: tokenTypes.unused, score: unusedScore },
   );
+  checkUnique(all, fileOf);
+  return all;
+}
+
+/** Empty texts get names of their own in llama.cpp. */
+function checkUnique(tokens: readonly Token[], fileOf: (id: number) => string): void {
+  const ids = new Map<string, number>();
+  tokens.forEach(({ text }, id) => {
+    const other = ids.get(text);
+    ids.set(text, id);
+    if (other === undefined || text === '') return;
+    const message = `The tokens ${other} and ${id} would both be ${JSON.stringify(text)} in a GGUF file.`;
+    throw new QuantscopeError('UNSUPPORTED', message, { file: fileOf(id) });
+  });
 }
 
 /** Score of tokens that are never the result of a merge: below every real one. */

@@ -16,7 +16,7 @@ import { wordPieceRoles } from './wordFiles';
  * A WordPiece vocabulary (BERT) from tokenizer.json. llama.cpp looks for pieces in a word with "▁" before it, so a piece that begins
  * a word gets one, and one that continues it loses its "##".
  * @param rows rows of the embedding.
- * @throws QuantscopeError MODEL_FILE for a damaged one, UNSUPPORTED for steps other than BERT's.
+ * @throws QuantscopeError MODEL_FILE for a damaged one, UNSUPPORTED for steps other than BERT's, or two tokens of one text.
  */
 export function wordPieceVocabulary(files: TokenizerFiles, rows: number): Vocabulary {
   const file = join(files.folder, files.tokenizerName);
@@ -34,7 +34,6 @@ export function wordPieceVocabulary(files: TokenizerFiles, rows: number): Vocabu
   }
   for (const { id, text, special } of added)
     tokens.set(id, { text, type: special ? tokenTypes.control : tokenTypes.userDefined, score: 0 });
-  checkUnique(tokens, file);
   return {
     ...{ model: 'bert', pre: 'default' },
     tokens: fillVocabulary(tokens, rows, fileOfToken(files, added, file)),
@@ -46,18 +45,6 @@ export function wordPieceVocabulary(files: TokenizerFiles, rows: number): Vocabu
 
 const phantom = (text: string, prefix: string): string =>
   text.startsWith(prefix) ? text.slice(prefix.length) : `▁${text}`;
-
-/** llama.cpp looks tokens up by their texts. */
-function checkUnique(tokens: ReadonlyMap<number, Token>, file: string): void {
-  const ids = new Map<string, number>();
-  for (const [id, { text }] of tokens) {
-    const other = ids.get(text);
-    ids.set(text, id);
-    if (other === undefined) continue;
-    const message = `The tokens ${other} and ${id} would both be ${JSON.stringify(text)} in a GGUF file.`;
-    throw new QuantscopeError('UNSUPPORTED', message, { file });
-  }
-}
 
 /** llama.cpp puts its BOS, which is BERT's [CLS], before a text and [SEP] after it. */
 function idsOf(

@@ -100,6 +100,58 @@ describe('a Unigram tokenizer.json', () => {
   });
 });
 
+describe('XLM-RoBERTa’s tokenizer.json', () => {
+  it('has BOS and EOS around a text, and all its special tokens', async () => {
+    const special = ['<s>', '<pad>', '</s>', '<unk>', '<mask>'];
+    const tokenizer = {
+      added_tokens: special.map((content, i) => ({ id: i < 4 ? i : 5, content, special: true })),
+      normalizer: {
+        type: 'Sequence',
+        normalizers: [
+          { type: 'Precompiled', precompiled_charsmap: Buffer.from(table()).toString('base64') },
+          { type: 'Replace', pattern: { Regex: ' {2,}' }, content: ' ' },
+        ],
+      },
+      pre_tokenizer: { type: 'Sequence', pretokenizers: [{ type: 'WhitespaceSplit' }, metaspace] },
+      post_processor: {
+        type: 'TemplateProcessing',
+        single: [
+          { SpecialToken: { id: '<s>' } },
+          { Sequence: { id: 'A' } },
+          { SpecialToken: { id: '</s>' } },
+        ],
+      },
+      model: {
+        type: 'Unigram',
+        unk_id: 3,
+        vocab: [...special.slice(0, 4), '▁a', '<mask>'].map((text) => [text, 0]),
+      },
+    };
+    const config = {
+      ...{ bos_token: '<s>', eos_token: '</s>', sep_token: '</s>', cls_token: '<s>', unk_token: '<unk>' },
+      ...{ pad_token: '<pad>', mask_token: { content: '<mask>', lstrip: true } },
+    };
+    const { values, notes } = await read({ 'tokenizer.json': tokenizer, 'tokenizer_config.json': config }, 6);
+    expect(values).toMatchObject({
+      ...{
+        model: 't5',
+        token_type: [3, 3, 3, 2, 1, 3],
+        remove_extra_whitespaces: true,
+        add_space_prefix: true,
+      },
+      ...{
+        bos_token_id: 0,
+        padding_token_id: 1,
+        eos_token_id: 2,
+        seperator_token_id: 2,
+        unknown_token_id: 3,
+      },
+      ...{ mask_token_id: 5, add_bos_token: true, add_eos_token: true },
+    });
+    expect(notes).toEqual([]);
+  });
+});
+
 describe('a table of replacements', () => {
   it('has the longest beginning that it knows', () => {
     const replace = charsmapOf(table(), '');

@@ -182,6 +182,13 @@ describe('a token beyond the embedding', () => {
     );
   });
 
+  it('cannot have the text of another one, by which llama.cpp looks tokens up', async () => {
+    const files = { 'tokenizer.json': byteLevel, 'added_tokens.json': { ab: 6 } };
+    await expect(read(folderWith(files), 7)).rejects.toThrow(
+      /^The tokens 2 and 6 would both be "ab" in a GGUF file\. \(.*added_tokens\.json\)$/,
+    );
+  });
+
   it('is an error for byte-level BPE, which names the file that has it', async () => {
     const files = { 'tokenizer.json': byteLevel, 'added_tokens.json': { '<pad>': 6 } };
     await expect(read(folderWith(files), 6)).rejects.toThrow(
