@@ -25,6 +25,13 @@ export const commandR: ArchitectureDescription = {
   name: 'command-r',
   family: 'Command R, Command R+',
   classes: { CohereForCausalLM: 'cohere' },
+  forward: {
+    rotation: 'pairs',
+    activation: 'silu',
+    centredNorms: true,
+    parallel: true,
+    scalesLogits: true,
+  },
   convert(config) {
     config.expect('hidden_act', 'silu', 'silu');
     config.expect('attention_bias', false, false);

@@ -26,6 +26,7 @@ export const starcoder2: ArchitectureDescription = {
   family: 'StarCoder 2',
   remark: 'llama.cpp has no window for it',
   classes: { Starcoder2ForCausalLM: 'starcoder2' },
+  forward: { rotation: 'halves', activation: 'gelu', centredNorms: true },
   convert(config) {
     expectGelu(config, 'hidden_act', 'gelu_pytorch_tanh');
     config.expect('use_bias', true, true);

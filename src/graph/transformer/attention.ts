@@ -142,13 +142,15 @@ function split(
   norm?: string,
 ): Value {
   const { ops } = parts;
-  const size = norm === undefined ? undefined : parts.sizeOf(`${norm}.weight`);
-  const together = norm !== undefined && size !== headSize ? parts.norm(x, norm) : x;
+  const [size, ownSize] =
+    norm !== undefined && parts.has(`${norm}.weight`) ? parts.shape(`${norm}.weight`) : [];
+  const isOfAll = norm !== undefined && ownSize === undefined && size !== headSize;
+  const together = isOfAll ? parts.norm(x, norm) : x;
   const separate =
     tokens instanceof Sequence
       ? tokens.separate(together, [heads, headSize])
       : ops.reshape(together, [-1, tokens.length, heads, headSize]);
-  const each = norm !== undefined && size === headSize ? parts.norm(separate, norm) : separate;
+  const each = norm === undefined || isOfAll ? separate : parts.normEach(separate, norm);
   return ops.transpose(each, [0, 2, 1, 3]);
 }
 

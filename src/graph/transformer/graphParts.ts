@@ -92,11 +92,6 @@ export class GraphParts {
     return this.tensors.has(part);
   }
 
-  /** Entries of a vector; undefined where the block has none of that name. */
-  sizeOf(part: string): number | undefined {
-    return this.tensors.get(part)?.[0];
-  }
-
   shape(part: string): readonly number[] {
     const shape = this.tensors.get(part);
     if (!shape) throw new RangeError(`there is no ${part}`);
@@ -143,10 +138,22 @@ export class GraphParts {
   norm(x: Value, name: string): Value {
     const part = `${name}.weight`;
     if (!this.has(part)) return x;
-    const centred = this.centredNorms ? this.ops.sub(x, this.ops.meanLast(x)) : x;
-    const normed = this.ops.rmsNorm(centred, this.weight(part), this.epsilon);
+    const normed = this.normed(x, this.weight(part));
     const bias = `${name}.bias`;
     return this.given(this.has(bias) ? this.ops.add(normed, this.weight(bias)) : normed, part);
+  }
+
+  /** The same for heads `[…, heads, size]`, by weights `[size]` that all share, or by their own, `[heads, size]`. */
+  normEach(x: Value, name: string): Value {
+    const part = `${name}.weight`;
+    if (!this.has(part) || this.shape(part).length === 1) return this.norm(x, name);
+    const same = this.ops.graph.floats(Array.from({ length: this.shape(part)[1]! }, () => 1));
+    return this.ops.mul(this.normed(x, same), this.weight(part));
+  }
+
+  private normed(x: Value, weight: Value): Value {
+    const centred = this.centredNorms ? this.ops.sub(x, this.ops.meanLast(x)) : x;
+    return this.ops.rmsNorm(centred, weight, this.epsilon);
   }
 
   /** Notes what each channel of a value is proportional to. */
