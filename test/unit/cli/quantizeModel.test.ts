@@ -139,7 +139,7 @@ describe('quantscope quantize-model', () => {
     expect(stderr).toContain('give a text to run the model over (--calibration FILE)');
     const given = ['--calibration', calibration, '--tokens', '2048'];
     const result = await jsonOf<QuantizeModelResult>('quantize-model', sampleFolder, ...args, ...given);
-    expect(result.evidence).toEqual({ kind: 'gradients', usable: 'gradients', text: calibration });
+    expect(result.evidence).toEqual({ kind: 'hessian', usable: 'hessian', text: calibration });
     expect(result.weights.every(({ evidence }) => evidence === 'hessian')).toBe(true);
     const readme = readFileSync(here('gptq/README.md'), 'utf8');
     expect(readme).toContain(
