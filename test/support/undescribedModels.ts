@@ -87,7 +87,7 @@ const models: Readonly<Record<string, Undescribed>> = {
   },
   mpt: { parts: [...fused, ...plain], keys: { 'attention.max_alibi_bias': 8 } },
   baichuan: { parts: [...attention, ...gated] },
-  chatglm: { parts: [...fused, ...plain], more: { 'attn_qkv.bias': [2] } },
+  qwen: { parts: [...fused, ...gated], more: { 'attn_qkv.bias': [2] } },
   internlm2: { parts: [...attention, ...gated] },
   xverse: { parts: [...attention, ...gated] },
   orion: { parts: [...attention, ...gated], more: { 'attn_norm.bias': vector, 'ffn_norm.bias': vector } },
