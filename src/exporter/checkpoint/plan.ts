@@ -2,6 +2,7 @@ import type { LayoutWriter, StoredTensor, WrittenModel, WrittenWeight } from '..
 import { modelDtype } from '../../layouts/layout';
 import { dtypeNamed } from '../../model/dtypes';
 import { QuantscopeError } from '../../model/errors';
+import { configName } from '../../model/jsonFiles';
 import type { Model } from '../../model/model';
 import { matrixOf } from '../../model/rows';
 import type { Grid } from '../../protocol/grids';
@@ -63,7 +64,7 @@ export interface CheckpointPlan extends RecipePlan {
 
 /**
  * Plans a checkpoint folder from headers: what `planRecipe` does, the shards, and what the library reads besides the weights.
- * @throws QuantscopeError as `planRecipe`; UNSUPPORTED for inputs with fixed scales; REQUEST where the library's configuration cannot describe
+ * @throws QuantscopeError as `planRecipe`; UNSUPPORTED for inputs with fixed scales, and without a config.json; REQUEST where the library's configuration cannot describe
  * all matrices, naming two of them.
  */
 export function planCheckpoint(
@@ -78,6 +79,7 @@ export function planCheckpoint(
     throw new QuantscopeError('UNSUPPORTED', message, { file: model.description.path });
   }
   const plan = planRecipe(model, recipe, writer);
+  refuseParams(model);
   const written = writtenModel(recipe, plan.tensors);
   return {
     ...plan,
@@ -153,6 +155,14 @@ function refuseModel({ description, configProblem, config }: Model): void {
     refuse(
       `The weights are stored in the layout ${quantizedLayout.name}, which cannot be decoded: start from the original checkpoint.`,
     );
+}
+
+/** @throws QuantscopeError UNSUPPORTED for a model that only a params.json of Mistral describes. */
+function refuseParams({ config, description }: Model): void {
+  if (configName(config) === 'config.json') return;
+  const message =
+    'There is a params.json next to the weights, but no config.json, which says how the weights of a quantized checkpoint are stored: start from the checkpoint in the form of transformers.';
+  throw new QuantscopeError('UNSUPPORTED', message, { file: description.path });
 }
 
 function nothingToDo({ description }: Model, { id }: Recipe, refusal: string | undefined): QuantscopeError {

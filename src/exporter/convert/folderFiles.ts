@@ -32,11 +32,15 @@ export async function folderFiles(model: Model, plan: ConversionPlan): Promise<F
   if (!model.config) return { texts: new Map(), copied: [] };
   const file = configName(model.config);
   const also = new Set(['README.md', ...(plan.isDecoded ? [] : quantizationFiles)]);
-  const copied = await filesToCopy(model, also);
-  if (copied.includes(file)) return { texts: new Map(), copied }; // params.json of Mistral states no dtype
+  const copied = (await filesToCopy(model, also)).filter((name) => name !== file);
   const text = await readFile(join(model.folder, file), 'utf8');
-  return { texts: new Map([[file, configText(text, plan)]]), copied };
+  const written = file === 'params.json' ? paramsText(text, plan) : configText(text, plan);
+  return { texts: new Map([[file, written]]), copied };
 }
+
+/** params.json of Mistral, which states no dtype, but how weights are quantized. */
+const paramsText = (source: string, { isDecoded }: ConversionPlan): string =>
+  isDecoded ? changedKeys(source, source, { quantization: undefined }) : source;
 
 /** config.json as it is, but for the dtype and the quantization where these change. */
 export function configText(
@@ -48,5 +52,9 @@ export function configText(
   const inStep = withValues(source, { torch_dtype: name, dtype: name });
   const states = /"(?:torch_)?dtype"\s*:/.test(source);
   const changes = { ...(isDecoded ? withoutQuantization : {}), ...(states ? {} : { torch_dtype: name }) };
-  return `${withKeys(inStep, changes)}${source.endsWith('\n') ? '\n' : ''}`;
+  return changedKeys(source, inStep, changes);
 }
+
+/** @param source ends the text, as it ended before. */
+const changedKeys = (source: string, text: string, changes: Readonly<Record<string, unknown>>): string =>
+  `${withKeys(text, changes)}${source.endsWith('\n') ? '\n' : ''}`;

@@ -4,7 +4,7 @@ import { statIfPresent } from '../../files/target';
 import { reason } from '../../model/byteSource';
 import { QuantscopeError } from '../../model/errors';
 import { isRecord } from '../../model/json';
-import { readJsonFile } from '../../model/jsonFiles';
+import { configName, readJsonFile } from '../../model/jsonFiles';
 import type { Model } from '../../model/model';
 import { withKeys, withoutQuantization } from '../checkpoint/jsonText';
 import { genaiConfig } from './genaiConfig';
@@ -51,9 +51,9 @@ export async function companionFiles(
   ];
 }
 
-function checkTransformersJs(config: unknown, withoutPast: boolean | undefined): void {
+function checkTransformersJs(config: Model['config'], withoutPast: boolean | undefined): void {
   const refuse = (message: string): QuantscopeError => new QuantscopeError('REQUEST', message);
-  if (config === undefined)
+  if (config === undefined || configName(config) !== 'config.json')
     throw refuse('transformers.js needs the config.json and tokenizer.json of a checkpoint.');
   if (withoutPast)
     throw refuse(

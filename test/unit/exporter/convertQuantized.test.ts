@@ -1,6 +1,7 @@
-import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { writeSafetensors } from '../../../src/exporter/writeSafetensors';
 import { openModel } from '../../../src/layouts/openModel';
 import { convert } from '../../support/conversion';
 import { hasSharedData, sharedData, temporaryFolder } from '../../support/files';
@@ -41,5 +42,43 @@ describe.skipIf(!hasSharedData)('quantized checkpoints', () => {
     rmSync(file, { force: true });
     writeFileSync(file, JSON.stringify({ ...config, quantization_config }));
     await expect(convert(path, join(folder, 'never'), { decode: true })).rejects.toThrow(/transform_config/);
+  });
+});
+
+describe("Mistral's own checkpoints in FP8", () => {
+  const source = join(folder, 'mistral-fp8');
+  const params = { dim: 32, n_layers: 1, n_heads: 2, vocab_size: 16 };
+  const quantization = { qformat_weight: 'fp8_e4m3', qscheme_act: 'TENSOR' };
+  mkdirSync(source);
+  writeFileSync(join(source, 'params.json'), JSON.stringify({ ...params, quantization }));
+  const name = 'layers.0.attention.wq';
+  const paramsIn = (out: string): unknown => JSON.parse(readFileSync(join(out, 'params.json'), 'utf8'));
+
+  it('lose what their params.json says of the quantization when they are decoded, and only then', async () => {
+    const parts = [
+      {
+        name: `${name}.weight`,
+        dtype: 'F8_E4M3',
+        shape: [16, 32],
+        data: () => [new Uint8Array(512).fill(0x38)],
+      },
+      {
+        name: `${name}.qscale_weight`,
+        dtype: 'F32',
+        shape: [],
+        data: () => [Buffer.from(Float32Array.of(0.5).buffer)],
+      },
+    ];
+    await writeSafetensors(join(source, 'consolidated.safetensors'), parts, {});
+    const plain = join(folder, 'mistral-plain');
+    await convert(source, plain, { decode: true, dtype: 'f32' });
+    expect(paramsIn(plain)).toEqual(params);
+    const model = await openModel(plain);
+    const weights = await model.read(model.tensor(`${name}.weight`), 0, 4);
+    await model.close();
+    expect(Buffer.from(weights).readFloatLE()).toBe(0.5);
+    const copy = join(folder, 'mistral-copy');
+    await convert(source, copy);
+    expect(paramsIn(copy)).toEqual({ ...params, quantization });
   });
 });

@@ -24,6 +24,7 @@ import { isGrid } from '../../../../src/recipes/checkRecipe';
 import { presetById, resolveRecipe } from '../../../../src/recipes/resolveRecipe';
 import { clearFaults, failOn } from '../../../support/fileFaults';
 import { safetensorsBytes, sampleFolder, temporaryFolder } from '../../../support/files';
+import { writeCheckpoint as writeSource } from '../../../support/writeCheckpoint';
 
 vi.mock('node:fs/promises', async (original) => {
   const { faultyFileSystem } = await import('../../../support/fileFaults');
@@ -404,6 +405,16 @@ describe('what a recipe does to a model', () => {
     expect(() => planCheckpoint(model, recipe)).toThrow(message);
     expect(planRecipe(model, recipe).tensors.filter(({ matrix }) => matrix)).toHaveLength(42);
     await model.close();
+  });
+
+  it('is rejected before any work where only a params.json describes the model', async () => {
+    const source = here('mistral');
+    await writeSource(source, 'mistral, consolidated');
+    await expect(run(here('out'), { model: source })).rejects.toMatchObject({
+      code: 'UNSUPPORTED',
+      message: expect.stringContaining('no config.json') as string,
+    });
+    expect(existsSync(here('out'))).toBe(false);
   });
 
   it.each([
