@@ -4,7 +4,7 @@ import { planCheckpoint } from '../exporter/checkpoint/plan';
 import { evidenceKinds, neededEvidence, previewPlan, type MethodPlan } from '../exporter/checkpoint/preview';
 import { outputFolder } from '../exporter/checkpoint/outputFolder';
 import { checkedFolder, writeCheckpoint } from '../exporter/checkpoint/writeCheckpoint';
-import { inputsOf } from '../files/inputs';
+import { inputsOf, type Inputs } from '../files/inputs';
 import { QuantscopeError } from '../model/errors';
 import type { Model } from '../model/model';
 import type { EngineRequests } from '../protocol/engine';
@@ -69,14 +69,16 @@ async function quantized(
   if (recipe.target === 'onnx') {
     refuseShards(params.maxShardBytes);
     const plan = await planOnnxRecipe(model, recipe);
-    await previewOnnxRecipe(model, plan, params.out, context); // rejects the output before minutes of calibration
-    return exportOnnxRecipe(model, plan, params, await evidenceFor(model, plan, params, context), context);
+    const inputs = await inputsOfRecipe(model, recipe, params);
+    await previewOnnxRecipe(model, plan, params.out, { ...context, inputs }); // rejects the output before minutes of calibration
+    const evidence = await evidenceFor(model, plan, params, context);
+    return exportOnnxRecipe(model, plan, params, { evidence, inputs }, context);
   }
   if (recipe.target !== 'checkpoint') {
-    const text = recipe.calibration?.text;
-    const inputs = await inputsOf(model.description, params.recipeFile, text && resolve(text));
+    const inputs = await inputsOfRecipe(model, recipe, params);
     await previewExportedRecipe(model, recipe, params, { ...context, inputs }); // as above
-    const kept = text === undefined ? await keptCodesEvidence(model, recipe, params.cacheDir) : undefined;
+    const hasText = recipe.calibration?.text !== undefined;
+    const kept = hasText ? undefined : await keptCodesEvidence(model, recipe, params.cacheDir);
     const evidence = kept ?? (await evidenceFor(model, codesPlan(recipe), params, context));
     return exportRecipe(model, recipe, params, { evidence, inputs }, context);
   }
@@ -100,6 +102,16 @@ async function quantized(
     seconds: (performance.now() - start) / 1000,
   };
 }
+
+/** All files that a recipe reads of a model. */
+const inputsOfRecipe = (
+  { description }: Model,
+  { calibration }: Recipe,
+  { recipeFile }: QuantizeModelParams,
+): Promise<Inputs> => {
+  const text = calibration?.text;
+  return inputsOf(description, recipeFile, text === undefined ? undefined : resolve(text));
+};
 
 /** @throws QuantscopeError REQUEST for a size of shards, which ONNX files do not have. */
 function refuseShards(maxShardBytes: number | undefined): void {

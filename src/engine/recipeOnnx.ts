@@ -8,6 +8,7 @@ import { codeStorages, type CodeStorage, type MatrixChoice } from '../exporter/o
 import { previewOnnx, writeOnnx } from '../exporter/onnx/writeOnnx';
 import { bandBytes } from '../exporter/onnx/transposed';
 import { estimatedSeconds, methodMemory, processMemory, slabMemory } from '../exporter/estimates';
+import type { Inputs } from '../files/inputs';
 import { QuantscopeError } from '../model/errors';
 import type { Model } from '../model/model';
 import type { OnnxPreview } from '../protocol/exportOnnx';
@@ -61,26 +62,26 @@ export async function previewOnnxRecipe(
   model: Model,
   plan: OnnxRecipePlan,
   out: string | undefined,
-  { signal }: JobContext,
+  { signal, inputs }: Pick<JobContext, 'signal'> & { readonly inputs?: Inputs },
 ): Promise<QuantizePreview> {
-  return described(model, plan, await previewOnnx(model, await planChoices(plan, undefined, signal), out));
+  const choices = await planChoices(plan, undefined, signal);
+  return described(model, plan, await previewOnnx(model, choices, out, { inputs }));
 }
 
 /**
  * Writes an ONNX model as a recipe says.
- * @param evidence what `neededEvidence` of the plan names; absent where it names nothing.
+ * @param read what `neededEvidence` of the plan names, absent where it names nothing; and all files that were read, since before it was measured.
  * @throws QuantscopeError as `writeOnnx`.
  */
 export async function exportOnnxRecipe(
   model: Model,
   plan: OnnxRecipePlan,
-  { out, recipeFile }: QuantizeModelParams,
-  evidence: EvidenceSource | undefined,
+  { out }: Pick<QuantizeModelParams, 'out'>,
+  { evidence, inputs }: { readonly evidence: EvidenceSource | undefined; readonly inputs: Inputs },
   { signal, progress }: JobContext,
 ): Promise<Omit<QuantizeModelResult, 'peakMemory'>> {
   const choices = await planChoices(plan, evidence, signal);
-  const alsoRead = [recipeFile, evidence?.text.path];
-  const result = await writeOnnx(model, choices, out, { signal, onProgress: progress, alsoRead });
+  const result = await writeOnnx(model, choices, out, { signal, onProgress: progress, inputs });
   const preview = described(model, plan, result);
   return {
     ...preview,

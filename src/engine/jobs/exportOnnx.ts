@@ -1,10 +1,11 @@
 import { previewOnnx, previewOnnxLayers, writeOnnx, writeOnnxLayers } from '../../exporter/onnx/writeOnnx';
 import { weightForms } from '../../exporter/onnx/weightForms';
+import { inputsOf, type Inputs } from '../../files/inputs';
 import { withThreads } from '../../graph/threads';
 import type { Model } from '../../model/model';
 import type { OnnxPreview, OnnxSettings } from '../../protocol/exportOnnx';
 import { settingChoices, evidenceFor, writerOptions } from '../exportOnnx';
-import { checkParams, modelKinds, type Job } from '../job';
+import { checkParams, modelKinds, type Job, type JobContext } from '../job';
 import type { OpenModels } from '../models';
 
 const settingKinds = {
@@ -40,7 +41,7 @@ export function onnxFormsJob(): Job<'export/onnxForms'> {
 export function onnxPreviewJob(models: OpenModels): Job<'export/onnxPreview'> {
   return (params, { signal }) => {
     checkParams('export/onnxPreview', params, { ...settingKinds, out: 'path?' });
-    return models.use(params, signal, (model) => preview(model, params, params.out, signal));
+    return models.use(params, signal, (model) => preview(model, params, params.out, { signal }));
   };
 }
 
@@ -52,14 +53,15 @@ export function onnxJob(models: OpenModels): Job<'export/onnx'> {
     const { layers, out, text } = params;
     return withThreads(params.threads, () =>
       models.use(params, signal, async (model) => {
-        await preview(model, params, out, signal); // rejects the output before minutes of calibration
+        const inputs = await inputsOf(model.description, text);
+        await preview(model, params, out, { signal, inputs }); // rejects the output before minutes of calibration
         const choices = await settingChoices(
           model,
           params,
           await evidenceFor(model, params, context),
           signal,
         );
-        const options = { ...writerOptions(params), signal, onProgress: progress, alsoRead: [text] };
+        const options = { ...writerOptions(params), signal, onProgress: progress, inputs };
         return layers
           ? writeOnnxLayers(model, layers, choices, out, options)
           : writeOnnx(model, choices, out, options);
@@ -72,10 +74,10 @@ async function preview(
   model: Model,
   settings: OnnxSettings,
   out: string | undefined,
-  signal: AbortSignal,
+  { signal, inputs }: Pick<JobContext, 'signal'> & { readonly inputs?: Inputs },
 ): Promise<OnnxPreview> {
   const choices = await settingChoices(model, settings, undefined, signal);
-  const options = writerOptions(settings);
+  const options = { ...writerOptions(settings), inputs };
   return settings.layers
     ? previewOnnxLayers(model, settings.layers, choices, out, options)
     : previewOnnx(model, choices, out, options);

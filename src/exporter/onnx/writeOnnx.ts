@@ -18,11 +18,15 @@ import type { OnnxFile } from './onnxFile';
 import { planOnnx, type OnnxOptions } from './planOnnx';
 import type { Place } from './places';
 
-export interface WriteOptions {
+/** What an export reads and must not replace. */
+interface ReadOptions {
+  /** As it was when the work began that the export ends; the files of the model as they are now where it is absent. */
+  readonly inputs?: Inputs | undefined;
+}
+
+export interface WriteOptions extends ReadOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: EngineProgress) => void) | undefined;
-  /** Files that were read besides the model: they are not replaced either. */
-  readonly alsoRead?: readonly (string | undefined)[] | undefined;
 }
 
 /**
@@ -33,9 +37,9 @@ export async function previewOnnx(
   model: Model,
   choices: MatrixChoices,
   out: string | undefined,
-  options: OnnxOptions = {},
+  { inputs, ...options }: OnnxOptions & ReadOptions = {},
 ): Promise<OnnxPreview> {
-  return checkedPreview(model, await modelOutput(model, choices, out, options), out);
+  return checkedPreview(model, await modelOutput(model, choices, out, options), out, inputs);
 }
 
 /** The same for `writeOnnxLayers`. */
@@ -44,14 +48,19 @@ export async function previewOnnxLayers(
   names: readonly string[],
   choices: MatrixChoices,
   out: string | undefined,
-  options: LayerOptions = {},
+  { inputs, ...options }: LayerOptions & ReadOptions = {},
 ): Promise<OnnxPreview> {
   const files = names.map((name) => layerFile(model, name, choices, options));
-  return checkedPreview(model, { files, companions: [] }, out);
+  return checkedPreview(model, { files, companions: [] }, out, inputs);
 }
 
-async function checkedPreview(model: Model, output: Output, out: string | undefined): Promise<OnnxPreview> {
-  if (out !== undefined) await checkedInputs(model, output, out, []);
+async function checkedPreview(
+  model: Model,
+  output: Output,
+  out: string | undefined,
+  inputs: Inputs | undefined,
+): Promise<OnnxPreview> {
+  if (out !== undefined) await checkedInputs(model, output, out, inputs);
   return previewOf(output);
 }
 
@@ -60,10 +69,10 @@ async function checkedInputs(
   { description }: Model,
   output: Output,
   out: string,
-  alsoRead: readonly (string | undefined)[],
+  known: Inputs | undefined,
 ): Promise<Inputs> {
   await findFolderTarget(out, description);
-  const inputs = await inputsOf(description, ...alsoRead);
+  const inputs = known ?? (await inputsOf(description));
   await inputs.check(pathsOf(output, out));
   return inputs;
 }
@@ -121,11 +130,11 @@ async function writeOutput(
   model: Model,
   output: Output,
   out: string,
-  { signal, onProgress, alsoRead = [] }: WriteOptions,
+  { signal, onProgress, inputs: known }: WriteOptions,
 ): Promise<OnnxResult> {
   const start = performance.now();
   const preview = previewOf(output);
-  const inputs = await checkedInputs(model, output, out, alsoRead);
+  const inputs = await checkedInputs(model, output, out, known);
   await ensureFreeSpace(join(out, 'model.onnx'), preview.fileBytes);
   const meter = new PlaceMeter(
     output.files.flatMap(({ places }) => places),
