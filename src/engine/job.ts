@@ -1,6 +1,7 @@
 import { isAbsolute } from 'node:path';
 import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
+import { convertDtypes, convertNames, type ConvertDtype, type ConvertNames } from '../protocol/convert';
 import { codeChoices, objectives, type CodeChoice, type Objective } from '../protocol/export';
 import { trainedParts, type TrainedParts } from '../protocol/refinement';
 import { backends, leastSampledBlocks, type Backend } from '../protocol/plan';
@@ -48,6 +49,8 @@ const kinds = {
   trainedParts: (value: unknown) => trainedParts.includes(value as TrainedParts),
   backend: (value: unknown) => backends.includes(value as Backend),
   codes: (value: unknown) => codeChoices.includes(value as CodeChoice),
+  convertDtype: (value: unknown) => convertDtypes.includes(value as ConvertDtype),
+  convertNames: (value: unknown) => convertNames.includes(value as ConvertNames),
   objective: (value: unknown) => objectives.includes(value as Objective),
   calibration: (value: unknown) =>
     isRecord(value) &&

@@ -1,12 +1,5 @@
 import { convertModel, previewConversion } from '../../exporter/convert/writeConversion';
-import { QuantscopeError } from '../../model/errors';
-import { stated } from '../../model/statedValue';
-import {
-  convertDtypes,
-  convertNames,
-  type ConvertParams,
-  type ConvertSettings,
-} from '../../protocol/convert';
+import type { ConvertParams, ConvertSettings } from '../../protocol/convert';
 import { checkParams, modelKinds, type Job } from '../job';
 import type { OpenModels } from '../models';
 
@@ -28,23 +21,20 @@ export function previewConvertJob(models: OpenModels): Job<'model/convertPreview
   };
 }
 
+/** What is done to the tensors. */
+export const convertSettingKinds = {
+  dtype: 'convertDtype?',
+  names: 'convertNames?',
+  decode: 'boolean?',
+  allowInfinity: 'boolean?',
+} as const;
+
 function settingsOf(method: string, params: ConvertParams): ConvertSettings {
   checkParams(method, params, {
-    ...modelKinds,
-    ...{ out: 'path', dtype: 'string?', names: 'string?', decode: 'boolean?', allowInfinity: 'boolean?' },
+    ...{ ...modelKinds, ...convertSettingKinds, out: 'path' },
     ...{ maxShardBytes: 'count?', single: 'boolean?', overwrite: 'boolean?' },
   });
   const { dtype, decode, allowInfinity, names } = params;
-  if (dtype !== undefined && !convertDtypes.includes(dtype))
-    throw new QuantscopeError(
-      'REQUEST',
-      `${method}: "dtype" ${stated(dtype)}; one of ${convertDtypes.join(', ')} is needed.`,
-    );
-  if (names !== undefined && !convertNames.includes(names))
-    throw new QuantscopeError(
-      'REQUEST',
-      `${method}: "names" ${stated(names)}; ${convertNames.join(' or ')} is needed.`,
-    );
   return {
     ...(names === 'gguf' ? { names } : {}),
     ...(dtype === undefined ? {} : { dtype }),

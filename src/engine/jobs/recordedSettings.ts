@@ -2,9 +2,20 @@ import { manifestPath, type Origin } from '../../files/digests/manifest';
 import { QuantscopeError } from '../../model/errors';
 import { isRecord } from '../../model/json';
 import { wrongValue, type Kinds } from '../job';
+import { convertSettingKinds } from './convert';
 import { ownSettingKinds } from './export';
 
-const recorded: Kinds = { ...ownSettingKinds, plan: 'record?', imatrix: 'record?', optimised: 'record?' };
+/** What the lists of digests of files state, by what made them. */
+const recorded = {
+  gguf: { ...ownSettingKinds, plan: 'record?', imatrix: 'record?', optimised: 'record?' },
+  convert: convertSettingKinds,
+} as const satisfies Readonly<Record<string, Kinds>>;
+
+/** As the end of a sentence. */
+const names: Readonly<Record<keyof typeof recorded, string>> = {
+  gguf: 'an export',
+  convert: 'a conversion',
+};
 
 const ofFiles: Readonly<Record<string, Kinds>> = {
   plan: { hash: 'string' },
@@ -13,21 +24,25 @@ const ofFiles: Readonly<Record<string, Kinds>> = {
 };
 
 /**
- * Checks the settings by which a list of digests says that a GGUF file was made.
+ * Checks the settings by which a list of digests says that a file was made.
  * @param file that the list belongs to.
  * @throws QuantscopeError MODEL_FILE naming the list, and the setting that is not one or has a value that it cannot have.
  */
-export function checkRecordedSettings(settings: NonNullable<Origin['settings']>, file: string): void {
+export function checkRecordedSettings(
+  action: keyof typeof recorded,
+  settings: NonNullable<Origin['settings']>,
+  file: string,
+): void {
   const wrong =
-    unknownKey(settings, recorded) ??
-    wrongValue(settings, recorded) ??
+    unknownKey(settings, recorded[action]) ??
+    wrongValue(settings, recorded[action]) ??
     Object.entries(ofFiles)
       .map(([key, kinds]) => (isRecord(settings[key]) ? wrongValue(settings[key], kinds) : undefined))
       .find((message) => message !== undefined);
   if (wrong === undefined) return;
   throw new QuantscopeError(
     'MODEL_FILE',
-    `The settings of the list of digests are not those of an export: ${wrong}`,
+    `The settings of the list of digests are not those of ${names[action]}: ${wrong}`,
     {
       file: manifestPath(file),
     },

@@ -101,13 +101,14 @@ async function remakerOf(
   switch (origin?.action) {
     case 'gguf':
       if (!origin.settings) throw notMadeAgain(source.path); // a refinement trained its weights
-      checkRecordedSettings(origin.settings, source.path);
+      checkRecordedSettings('gguf', origin.settings, source.path);
       return remakeGguf(model, manifest, source.path, {
         imatrix: imatrix === undefined ? undefined : await readImatrix(imatrix, signal),
         evidence: await optimisedEvidence(model, manifest, cacheDir, source.path),
         signal,
       });
     case 'convert':
+      checkRecordedSettings('convert', origin.settings ?? {}, source.path);
       return remakeConverted(model, manifest, { signal });
     case 'checkpoint':
       return remakeCheckpoint(model, manifest, source.path, {

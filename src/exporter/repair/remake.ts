@@ -96,7 +96,7 @@ function checkImatrix(recorded: unknown, imatrix: Imatrix | undefined, file: str
     throw refuse(`The file was made with the importance matrix ${name}; this is another one.`, file);
 }
 
-/** Converts tensors again, as the list of digests says. @throws QuantscopeError as `convertModel`. */
+/** Converts tensors again, as the list of digests says, whose settings were checked. @throws QuantscopeError as `convertModel`. */
 export function remakeConverted(model: Model, { origin }: DigestManifest, { signal }: RemakeInputs): Remake {
   const settings = (origin?.settings ?? {}) as ConvertSettings;
   return async (names, write) => {

@@ -235,6 +235,25 @@ describe('a repair', () => {
     });
   });
 
+  it.each([
+    [{ dtype: 5 }, '"dtype" is 5'],
+    [{ dtype: 'f64' }, '"dtype" is "f64"'],
+    [{ scale: 2 }, '"scale" is not a setting'],
+  ])('of a conversion is rejected where its list states the settings %j', async (settings, message) => {
+    const weights = join(sampleFolder, 'model.safetensors');
+    const out = here('stated.safetensors');
+    await request('model/convert', { path: weights, out });
+    const manifest = (await readManifest(out))!;
+    const { tensors, origin } = manifest;
+    writeFileSync(manifestPath(out), printManifest({ ...manifest, origin: { ...origin!, settings } }));
+    flipByte(out, tensors[0]!.offset);
+    const params = { path: out, source: weights, out: here('never') };
+    await expect(request('model/repair', params)).rejects.toMatchObject({
+      ...{ code: 'MODEL_FILE', place: { file: manifestPath(out) } },
+      message: expect.stringContaining(`not those of a conversion: ${message}`) as string,
+    });
+  });
+
   it('writes nothing where nothing is damaged', async () => {
     await exported('whole.gguf', { type: 'Q4_0' });
     const params = { path: here('whole.gguf'), source: sampleFolder, out: here('nothing') };
