@@ -102,9 +102,9 @@ export type WebviewRequests = {
     progress: EngineProgress;
   };
   runSensitivity: { params: Record<string, never>; result: void };
-  /** Asks for a text and measures how each tensor affects the output on it. */
   /** Measures gains for plans of few bits, over the text of those that there are. */
   runForFewBits: { params: Record<string, never>; result: void };
+  /** Asks for a text and measures how each tensor affects the output on it. */
   runSensitivityOverText: { params: Record<string, never>; result: void };
   cancelJob: { params: Record<string, never>; result: void };
   /** Continues the job whose process ended, in a new one. */

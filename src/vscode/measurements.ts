@@ -2,7 +2,7 @@ import { frontRange } from '../ampq/planFront';
 import { QuantscopeError } from '../model/errors';
 import type { TableOutline } from '../protocol/editorState';
 import { takesFewBits } from '../protocol/fewBits';
-import { measuredWith } from '../protocol/measuredWith';
+import { differencesText, measuredWith } from '../protocol/measuredWith';
 import { budgetRange, type PlanConstraint, type SensitivityTable } from '../protocol/plan';
 import { tableRung } from '../protocol/rungs';
 
@@ -51,6 +51,10 @@ export class Measurements {
 
 export const notMeasured = (): QuantscopeError =>
   new QuantscopeError('REQUEST', 'Nothing has been measured yet: run the sensitivity analysis first.');
+
+/** Whether a table was measured with something else than another one, or there is no other. */
+export const isMeasuredOtherwise = (table: SensitivityTable, other: SensitivityTable | undefined): boolean =>
+  !other || differencesText(measuredWith(table), measuredWith(other)).length > 0;
 
 /** Whether anything was measured. */
 export const hasCells = ({ rows }: SensitivityTable): boolean => rows.some(({ cells }) => cells.length > 0);

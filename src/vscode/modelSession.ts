@@ -12,7 +12,7 @@ import { Comparisons } from './comparisons';
 import { Emitter } from './emitter';
 import { inBackground, messageOf } from './host';
 import { fileNameOf, folderOf, sessionKey } from './paths';
-import { notMeasured } from './measurements';
+import { isMeasuredOtherwise, notMeasured } from './measurements';
 import { Planning } from './planning';
 import type { SessionContext } from './sessionContext';
 import { SessionPlans } from './sessionPlans';
@@ -205,6 +205,15 @@ export class ModelSession {
     if (!gainsFrom) throw notMeasured();
     const { text, tokens, context } = gainsFrom;
     return this.analysis.run(undefined, undefined, { text, tokens, context });
+  }
+
+  /** A setting was changed that names measurements: those by it are shown, where there are any, and a plan of the solver follows at its size. */
+  async measuringChanged(): Promise<void> {
+    const { revision } = this;
+    await this.results.catch(() => undefined);
+    const table = this.description && (await this.analysis.keptByNow());
+    if (table && revision === this.revision && isMeasuredOtherwise(table, this.sensitivity))
+      this.planning.finished(table, true);
   }
 
   cancelJob(): void {

@@ -71,6 +71,8 @@ export class SensitivityJob {
   private text: string | undefined;
   private formats: readonly string[] | undefined;
   private fewBits: FewBitsText | undefined;
+  /** What names the results of the current or last run, whatever becomes of the settings meanwhile. */
+  private named: ReturnType<typeof storedParams> | undefined;
   private partial: Promise<void> | undefined;
   private nextPartial = 0;
   private state: JobState = { kind: 'idle' };
@@ -100,6 +102,7 @@ export class SensitivityJob {
     this.text = text;
     this.formats = formats;
     this.fewBits = fewBits;
+    this.named = this.stored();
     let title = text === undefined ? 'Sensitivity' : `Sensitivity over ${basename(text)}`;
     const controller = new AbortController();
     this.running = controller;
@@ -119,9 +122,7 @@ export class SensitivityJob {
       });
       await this.partial;
       // It has the gains for few bits alone; what is kept has both.
-      const table = fewBits
-        ? await this.engine.call('sensitivity/stored', this.stored(), { signal })
-        : measured;
+      const table = fewBits ? await this.engine.call('sensitivity/stored', this.named, { signal }) : measured;
       throwIfCancelled(signal); // the result was on its way when the run was cancelled: it may be of earlier files
       this.hooks.done(table ?? measured, fewBits?.text ?? text);
       this.show({ kind: 'idle' });
@@ -169,6 +170,22 @@ export class SensitivityJob {
     return storedParams(this.model(), cacheDir, measuring());
   }
 
+  /**
+   * What is kept of runs with the settings as they are now. Undefined where that is nothing or cannot be read (a path is typed letter by letter), while
+   * a run goes on with the settings that it began with, and where they are changed again meanwhile.
+   */
+  async keptByNow(): Promise<SensitivityTable | undefined> {
+    const params = this.stored();
+    try {
+      const table = await this.engine.call('sensitivity/stored', params, { signal: this.life });
+      const isLatest = JSON.stringify(params) === JSON.stringify(this.stored());
+      return isLatest && !this.running ? table : undefined;
+    } catch (error) {
+      if (!this.life.aborted) this.log.warn(`Measurements by changed settings: ${messageOf(error)}`);
+      return undefined;
+    }
+  }
+
   cancel(): void {
     this.running?.abort();
   }
@@ -195,7 +212,8 @@ export class SensitivityJob {
   private async showPartial(): Promise<void> {
     const started = Date.now();
     try {
-      const table = await this.engine.call('sensitivity/stored', this.stored(), { signal: this.life });
+      const params = this.named ?? this.stored();
+      const table = await this.engine.call('sensitivity/stored', params, { signal: this.life });
       if (table && !this.life.aborted) this.hooks.table(table);
     } catch (error) {
       if (!this.life.aborted) this.log.warn(`Cells of a running analysis: ${messageOf(error)}`);

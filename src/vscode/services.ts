@@ -67,6 +67,8 @@ export function createServices(context: vscode.ExtensionContext): Services {
     const affects = (name: string): boolean => change.affectsConfiguration(`${settings.section}.${name}`);
     if (affects(settings.threads)) engine.renew();
     if (affects(settings.device)) start(devices.refresh());
+    if (affects(settings.importanceMatrix) || affects(settings.backend))
+      for (const session of sessions.all()) start(session.measuringChanged());
   });
   const workspaceModels = new WorkspaceModels(engine);
   context.subscriptions.push(

@@ -3,6 +3,7 @@ import { QuantscopeError } from '../../src/model/errors';
 import type { EngineMethod, EngineRequests } from '../../src/protocol/engine';
 import { Devices } from '../../src/vscode/devices';
 import type { Engine, Log, Notices } from '../../src/vscode/host';
+import type { SessionContext } from '../../src/vscode/sessionContext';
 
 /** A request that an engine played by a test has not answered yet. */
 export interface FakeCall {
@@ -120,6 +121,7 @@ export function fakeContext(answers: Answers, folder: string) {
   const notices = new FakeNotices();
   const log = new FakeLog();
   const devices = new Devices(engine, log, notices, () => 'cpu');
+  const measuringOf: SessionContext['measuringOf'] = () => ({ codes: 'reference', backend: 'cpu' });
   const context = {
     engine,
     notices,
@@ -128,7 +130,7 @@ export function fakeContext(answers: Answers, folder: string) {
     sensitivityDir: `${folder}/cells`,
     evidenceDir: `${folder}/evidence`,
     planDir: `${folder}/plans`,
-    measuringOf: () => ({ codes: 'reference' as const, backend: 'cpu' as const }),
+    measuringOf,
     verifiesOnOpening: () => true,
   };
   return { engine, notices, log, devices, context };

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { makePlan } from '../../../src/ampq/planFile';
 import { modelHash } from '../../../src/model/identity';
 import type { PlanBeside } from '../../../src/protocol/planResults';
+import type { SensitivityTable } from '../../../src/protocol/plan';
 import type { ModelSession } from '../../../src/vscode/modelSession';
 import { settle } from '../../support/fakeHost';
 import { device, modelOf, setUpSession, tableOf } from '../../support/sessionSetUp';
@@ -45,6 +46,36 @@ describe('settings', () => {
     await session.load();
     expect(engine.last('sensitivity/stored').params).toMatchObject({ backend: 'cpu' });
     expect(asked).toHaveBeenCalledWith(session.path, folder);
+  });
+
+  it('that name measurements show others when they are changed, by which the plan is solved at its size', async () => {
+    const imatrix = { file: 'i.gguf', hash: 'of i' };
+    const tables = (folder: string) => {
+      const plain = tableOf(modelOf(folder));
+      return { plain, weighted: { ...plain, imatrix } };
+    };
+    const stored = (folder: string): SensitivityTable | undefined => {
+      const { imatrix: named } = context.measuringOf('', folder);
+      if (named === 'none.gguf') return undefined;
+      return named === undefined ? tables(folder).plain : tables(folder).weighted;
+    };
+    const { context, session, heard } = setUpSession({ stored: (folder) => stored(folder) });
+    await session.load();
+    session.plans.solve({ kind: 'bits-per-weight', value: 8.5 });
+    const measuring = vi.spyOn(context, 'measuringOf');
+    const change = (named: string): Promise<void> => {
+      measuring.mockReturnValue({ codes: 'reference', backend: 'cpu', imatrix: named });
+      return session.measuringChanged();
+    };
+    await change('none.gguf');
+    expect([session.sensitivity?.imatrix, heard('sensitivity').length]).toEqual([undefined, 1]);
+    await change('i.gguf');
+    expect([session.sensitivity?.imatrix, session.plan?.imatrix]).toEqual([imatrix, imatrix]);
+    expect(session.plan!.total.bitsPerWeight).toBe(8.5);
+    expect(heard('sensitivity').at(-1)!.measuredWith).toEqual({ imatrix });
+    const told = heard('plan').length;
+    await session.measuringChanged();
+    expect(heard('plan')).toHaveLength(told);
   });
 });
 

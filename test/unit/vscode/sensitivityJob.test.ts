@@ -16,7 +16,11 @@ interface Shown extends Partial<MeasuringSettings> {
 
 /** A job whose engine estimates 12 seconds and leaves the rest to the test. */
 function setUp(estimate: () => object = () => ({}), { showsGains = false, ...chosen }: Shown = {}) {
-  const measuring: MeasuringSettings = { codes: 'reference', backend: 'cpu', ...chosen };
+  const measuring: { -readonly [K in keyof MeasuringSettings]: MeasuringSettings[K] } = {
+    codes: 'reference',
+    backend: 'cpu',
+    ...chosen,
+  };
   const engine = new FakeEngine({
     'sensitivity/estimate': ({ text: asked }) =>
       ({ seconds: 12, ...(asked === undefined ? {} : { text }), ...estimate() }) as never,
@@ -38,14 +42,16 @@ function setUp(estimate: () => object = () => ({}), { showsGains = false, ...cho
     },
     life.signal,
   );
-  return { engine, log, notices, life, states, shown, job };
+  return { engine, log, notices, life, states, shown, job, measuring };
 }
 
 afterEach(() => void vi.useRealTimers());
 
 describe('a sensitivity analysis', () => {
   it('measures gains for few bits over the text of the others, and ends with what is kept of both', async () => {
-    const { engine, shown, job } = setUp(undefined, { showsGains: true, tokens: 64, sampleBlocks: 3 });
+    const chosen = { showsGains: true, tokens: 64, sampleBlocks: 3 };
+    const { engine, shown, job, measuring } = setUp(undefined, chosen);
+    const named = job.stored();
     const run = job.run(undefined, undefined, { text: '/t.txt', tokens: 512, context: 256 });
     await settle();
     const call = engine.last('sensitivity/run');
@@ -53,8 +59,11 @@ describe('a sensitivity analysis', () => {
       ...{ path: '/m.gguf', alone: true, device: 'cpu', cacheDir: '/cells' },
       ...{ text: '/t.txt', tokens: 512, context: 256, sampleBlocks: 3, fewBits: true },
     });
+    measuring.imatrix = '/later.gguf'; // settings that are changed meanwhile are those of the next run
     await call.answer(table('few alone'));
-    await engine.last('sensitivity/stored').answer(table('both'));
+    const kept = engine.last('sensitivity/stored');
+    expect(kept.params).toStrictEqual(named);
+    await kept.answer(table('both'));
     expect(await run).toBe(true);
     expect(shown).toEqual([['done', 'both', '/t.txt']]);
   });
