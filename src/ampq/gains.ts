@@ -101,11 +101,17 @@ export function withGains(table: SensitivityTable, measured: MeasuredDivergences
   const gainsFrom = {
     ...{ text, hash, tokens, context, noise, loss, chance },
     ...(by ? { by } : {}),
+    ...(isForFewBits(measured) ? { fewBits: true as const } : {}),
     ...(model === undefined ? {} : { model }),
     ...(interpolated ? { sample: interpolated.sample } : {}),
     ...(spread ? { spread } : {}),
   };
   return { ...table, rows: withEstimates(interpolated?.rows ?? rows), gainsFrom };
+}
+
+function isForFewBits({ tensors }: Pick<MeasuredDivergences, 'tensors'>): boolean {
+  const all = Object.values(tensors);
+  return 2 * all.filter(({ format }) => format === fewBitsFormat).length > all.length;
 }
 
 /** Rows with gains by their roles where none is known, if it is of others. */

@@ -102,11 +102,13 @@ const gainsText = ({
   loss,
   chance,
   by,
+  fewBits,
   model,
   sample,
 }: GainsText): GainsText => ({
   ...{ text: basename(text), hash, tokens, context, loss, chance },
   ...(by ? { by } : {}),
+  ...(fewBits ? { fewBits } : {}),
   ...(model === undefined ? {} : { model }),
   ...(sample ? { sample } : {}),
 });
@@ -159,7 +161,7 @@ export function parsePlan(value: unknown, file: string): Plan {
     ...(plan['imatrix'] === undefined ? {} : { imatrix: imatrixOf(check, plan['imatrix']) }),
     ...(plan['codes'] === undefined ? {} : { codes: codesOf(check, plan['codes']) }),
     ...roundingOf(plan['roundsActivations'], fail),
-    ...(plan['gains'] === undefined ? {} : { gains: gainsOf(check, plan['gains']) }),
+    ...(plan['gains'] === undefined ? {} : { gains: gainsOf(check, plan['gains'], fail) }),
     ...(plan['formats'] === undefined ? {} : { formats: formatsOf(check, plan['formats'], fail) }),
     ...(plan['constraints'] === undefined
       ? {}

@@ -67,10 +67,13 @@ export function codesOf(check: Checker, value: unknown): UsedCodes {
   };
 }
 
-export function roundingOf(value: unknown, fail: Fail): Pick<Plan, 'roundsActivations'> {
-  if (value === undefined) return {};
-  if (value === true) return { roundsActivations: true };
-  throw fail('$.roundsActivations must be true or absent.');
+export const roundingOf = (value: unknown, fail: Fail): Pick<Plan, 'roundsActivations'> =>
+  isTrue(value, '$.roundsActivations', fail) ? { roundsActivations: true } : {};
+
+/** @throws the error of a value that is neither true nor absent. */
+function isTrue(value: unknown, path: string, fail: Fail): boolean {
+  if (value === undefined || value === true) return value === true;
+  throw fail(`${path} must be true or absent.`);
 }
 
 export function targetsOf(check: Checker, value: unknown, fail: Fail): Targets {
@@ -85,7 +88,7 @@ export function targetsOf(check: Checker, value: unknown, fail: Fail): Targets {
   throw fail('$.targets must have one of mean, percentile99 and sameTopToken.');
 }
 
-export function gainsOf(check: Checker, value: unknown): GainsText {
+export function gainsOf(check: Checker, value: unknown, fail: Fail): GainsText {
   const gains = check.record(value, '$.gains');
   return {
     text: check.string(gains['text'], '$.gains.text'),
@@ -95,6 +98,7 @@ export function gainsOf(check: Checker, value: unknown): GainsText {
     loss: check.number(gains['loss'], '$.gains.loss'),
     chance: check.number(gains['chance'], '$.gains.chance'),
     ...(gains['by'] === undefined ? {} : { by: check.oneOf(gains['by'], ['curvature'], '$.gains.by') }),
+    ...(isTrue(gains['fewBits'], '$.gains.fewBits', fail) ? { fewBits: true } : {}),
     ...(gains['model'] === undefined ? {} : { model: check.string(gains['model'], '$.gains.model') }),
     ...(gains['sample'] === undefined ? {} : { sample: sampleOf(check, gains['sample']) }),
   };
@@ -123,13 +127,12 @@ export function constraintsOf(check: Checker, value: unknown, fail: Fail): PlanC
   return check.list(value, '$.constraints').map((item, i) => {
     const path = `$.constraints[${i}]`;
     const { tensors, allow, exclude, minBits, agree } = check.record(item, path);
-    if (agree !== undefined && agree !== true) throw fail(`${path}.agree must be true or absent.`);
     const constraint: PlanConstraint = {
       tensors: check.pattern(tensors, `${path}.tensors`),
       ...(allow === undefined ? {} : { allow: check.strings(allow, `${path}.allow`) }),
       ...(exclude === undefined ? {} : { exclude: check.strings(exclude, `${path}.exclude`) }),
       ...check.optional('minBits', minBits, `${path}.minBits`),
-      ...(agree === undefined ? {} : { agree }),
+      ...(isTrue(agree, `${path}.agree`, fail) ? { agree: true } : {}),
     };
     if (Object.keys(constraint).length > 1) return constraint;
     throw fail(`${path} must have one of allow, exclude, minBits and agree.`);

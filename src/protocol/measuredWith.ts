@@ -1,3 +1,4 @@
+import { fewBitsFormat } from './fewBits';
 import {
   sampleText,
   type GainsSource,
@@ -14,7 +15,7 @@ export interface MeasuredWith {
   readonly gains?: UsedGains;
 }
 
-export type UsedGains = Pick<GainsSource, 'text' | 'hash' | 'tokens' | 'by' | 'model' | 'sample'>;
+export type UsedGains = Pick<GainsSource, 'text' | 'hash' | 'tokens' | 'by' | 'fewBits' | 'model' | 'sample'>;
 
 /** Of a table. */
 export function measuredWith({
@@ -67,8 +68,9 @@ export const codesText = ({ method, text, tokens, objective }: UsedCodes): strin
   `optimised codes (${method} over ${tokens.toLocaleString('en-US')} tokens of ${text}, ${objective})`;
 
 /** "gains over 2,048 tokens of a.txt, by the curvature". */
-function gainsText({ text, tokens, by, model, sample }: UsedGains): string {
+function gainsText({ text, tokens, by, fewBits, model, sample }: UsedGains): string {
   const details = [
+    ...(fewBits ? [`in ${fewBitsFormat}`] : []),
     ...(by ? ['by the curvature'] : []),
     ...(model === undefined ? [] : [`of the model ${model}`]),
     ...(sample ? [sampleText(sample)] : []),

@@ -66,6 +66,8 @@ export interface GainsSource {
   readonly sample?: GainsSample;
   /** Divergences of tensors of blocks follow from gradients of one backward pass; absent where each tensor was changed. */
   readonly by?: 'curvature';
+  /** Most tensors were measured in the format for plans of few bits. */
+  readonly fewBits?: true;
   /** Absent where no change of a tensor could be told from noise. */
   readonly spread?: Spread;
 }

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { withFewBits } from '../../../src/ampq/fewBitsGains';
 import { withGains, type MeasuredDivergences } from '../../../src/ampq/gains';
-import { makePlan } from '../../../src/ampq/planFile';
+import { makePlan, parsePlan, printPlan } from '../../../src/ampq/planFile';
 import { planFront } from '../../../src/ampq/planFront';
+import { parseJson } from '../../../src/model/json';
+import { measuredWithText } from '../../../src/protocol/measuredWith';
 import { fewBits, solveByBits, tableFor } from '../../../src/protocol/fewBits';
 import type { SensitivityCell, SensitivityTable } from '../../../src/protocol/plan';
 import { rowWith } from '../../support/plans';
@@ -61,6 +63,18 @@ describe('gains for plans of few bits', () => {
     // A budget of more bits that only such a plan keeps to.
     expect(formatsOf(solved(both, 4.4))).toEqual(['Q4_K', 'Q2_K']);
     expect(formatsOf(solved(both, 5.6))).toEqual(['Q4_K', 'Q6_K']);
+  });
+
+  it('are named by plans that they were used for', () => {
+    const plans = [3, 5].map((value) => solved(both, value));
+    expect(plans.map(({ gains }) => gains?.fewBits)).toEqual([true, undefined]);
+    const read = plans.map((plan) => parsePlan(parseJson(printPlan(plan)), 'p.ampq.json'));
+    expect(read.map(({ gains }) => gains)).toEqual(plans.map(({ gains }) => gains));
+    expect(measuredWithText(read[0]!)).toBe('gains over 512 tokens of t.txt, in Q2_K');
+    const edited = printPlan(plans[0]!).replace('"fewBits": true', '"fewBits": 1');
+    expect(() => parsePlan(parseJson(edited), 'p.ampq.json')).toThrow(
+      '$.gains.fewBits must be true or absent',
+    );
   });
 
   it('go only with gains that were measured in the same way over the same text', () => {

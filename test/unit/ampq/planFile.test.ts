@@ -73,6 +73,7 @@ const full: Plan = {
     ...{ text: 'gains.txt', hash: 'ghi', tokens: 2048, context: 256, loss: 3.25, chance: 6.9 },
     sample: { measured: 8, blocks: 32, deviation: 1.25 },
     by: 'curvature',
+    fewBits: true,
   },
   targets: { mean: 0.001, percentile99: 0.01, sameTopToken: 0.97 },
   formats: ['Q4_K', 'Q6_K', 'int4-g128'],
