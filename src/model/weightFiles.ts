@@ -46,7 +46,9 @@ export async function findWeightFiles({ path, alone = false }: ModelRef): Promis
   const whole = await coveringFiles(folder, basename(path));
   if (!whole) return single;
   const name = basename(path);
-  const part = { file: name, number: whole.files.indexOf(name) + 1, count: whole.files.length, alone };
+  // An index lists files in the order of its tensors.
+  const number = [...whole.files].sort().indexOf(name) + 1;
+  const part = { file: name, number, count: whole.files.length, alone };
   return alone ? { ...single, part } : { ...ofCandidate(folder, whole), part, notes };
 }
 
