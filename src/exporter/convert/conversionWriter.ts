@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Origin } from '../../files/digests/manifest';
-import { inputsOf } from '../../files/inputs';
+import type { Inputs } from '../../files/inputs';
 import { throwIfCancelled } from '../../model/errors';
 import type { Model } from '../../model/model';
 import type { ConvertResult, ConvertSettings } from '../../protocol/convert';
@@ -51,13 +51,15 @@ export class ConversionWriter {
   }
 
   /** One file, atomically. */
-  async file(out: string, { metadata, origin }: FileFacts): Promise<Pick<ConvertResult, 'out' | 'bytes'>> {
+  async file(
+    out: string,
+    { metadata, origin, inputs }: FileFacts & { readonly inputs: Inputs },
+  ): Promise<Pick<ConvertResult, 'out' | 'bytes'>> {
     const { signal } = this.options;
     const parts = this.plan.tensors.map(({ name, dtype, shape }, i) => ({
       ...{ name, dtype, shape },
       data: () => this.data(this.plan.tensors[i]!),
     }));
-    const inputs = await inputsOf(this.model.description);
     const bytes = await writeSafetensors(out, parts, metadata, {
       ...{ origin, inputs },
       ...(signal ? { signal } : {}),

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { makeFolderAtomically } from '../../files/atomicFolder';
 import { manifestPath, type Origin } from '../../files/digests/manifest';
-import { inputsOf } from '../../files/inputs';
+import { inputsOf, type Inputs } from '../../files/inputs';
 import { QuantscopeError } from '../../model/errors';
 import { configName } from '../../model/jsonFiles';
 import type { Model } from '../../model/model';
@@ -47,6 +47,8 @@ interface Prepared {
   readonly folder?: { readonly path: string; readonly files: FolderFiles };
   readonly metadata: Readonly<Record<string, string>>;
   readonly origin: Origin;
+  /** The files of the model, as they are since before they were compared with the target. */
+  readonly inputs: Inputs;
 }
 
 /** Dry run: reads no weights, writes nothing. @throws QuantscopeError as `convertModel` but for weights. */
@@ -99,23 +101,20 @@ async function prepare(
 ): Promise<Prepared> {
   const isFile = /\.safetensors$/i.test(target.out);
   refuseTarget(target, isFile);
+  if (!isFile) refusePart(model, target);
+  const inputs = await inputsOf(model.description);
+  if (isFile) await inputs.check([target.out]);
   const plan = await planConversion(model, settings, signal);
   const units = plan.tensors.map((planned): ConvertedUnit => ({ planned, parts: [planned] }));
   const shards = shardsOf(model, units, isFile || target.single ? Infinity : target.maxShardBytes);
   const metadata = await metadataOf(model, plan);
   const stated = Object.entries(settings).filter(([, value]) => value !== undefined);
   const origin = originOf(model, 'convert', stated.length > 0 ? Object.fromEntries(stated) : undefined);
-  if (isFile) {
-    await (await inputsOf(model.description)).check([target.out]);
-    return {
-      plan,
-      metadata,
-      origin,
-      shards: shards.map((shard) => ({ ...shard, name: basename(target.out) })),
-    };
-  }
+  const prepared = { plan, metadata, origin, inputs };
+  if (isFile)
+    return { ...prepared, shards: shards.map((shard) => ({ ...shard, name: basename(target.out) })) };
   const path = await outputFolder(target.out, model.description, target.overwrite);
-  return { plan, shards, metadata, origin, folder: { path, files: await folderFiles(model, plan) } };
+  return { ...prepared, shards, folder: { path, files: await folderFiles(model, plan) } };
 }
 
 /** What names of weights begin with: Mistral's own programs look for "consolidated" next to a params.json. */
@@ -141,17 +140,24 @@ function refuseTarget({ out, maxShardBytes, single, overwrite }: ConvertTarget, 
     refuse('A largest size of files (--max-shard-size) and a single file (--single) exclude each other.');
 }
 
+/** @throws QuantscopeError REQUEST for one file of a model, which is no checkpoint. */
+function refusePart({ description }: Model, { out }: ConvertTarget): void {
+  const { part } = description;
+  if (part?.alone !== true) return;
+  const message = `${part.file} alone is file ${part.number} of ${part.count} of a model, so that no folder of a checkpoint is made of it: choose a name that ends in ".safetensors", or convert the whole model.`;
+  throw new QuantscopeError('REQUEST', message, { file: out });
+}
+
 async function writeFolder(
   model: Model,
   prepared: Prepared,
   target: ConvertTarget,
   writer: ConversionWriter,
 ): Promise<Pick<ConvertResult, 'out' | 'bytes'>> {
-  const { plan, shards, folder } = prepared;
+  const { plan, shards, folder, inputs } = prepared;
   const { path, files } = folder!;
   const bytes = plan.tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
   await ensureFreeSpace(path, bytes + otherBytes + bytesOfTensor * plan.tensors.length, 'The checkpoint');
-  const inputs = await inputsOf(model.description);
   return makeFolderAtomically(path, async (temporary) => {
     let written = 0;
     for (const shard of shards) written += await writer.shard(temporary, shard, prepared);

@@ -203,6 +203,21 @@ describe('files of weights', () => {
     await one.close();
   });
 
+  it('of one shard alone are a file, not the folder of a checkpoint', async () => {
+    const parts = join(folder, 'parts');
+    const { files } = await convert(sampleFolder, parts, {}, { maxShardBytes: 8_000_000 });
+    const shard = await openModel({ path: join(parts, files[0]!), alone: true });
+    const never = join(folder, 'of one shard');
+    await expect(convertModel(shard, {}, { out: never })).rejects.toMatchObject({
+      ...{ code: 'REQUEST', place: { file: never } },
+      message: expect.stringContaining(`${files[0]!} alone is file 1 of 2`) as string,
+    });
+    expect(existsSync(never)).toBe(false);
+    const { tensors } = await convertModel(shard, {}, { out: `${never}.safetensors` });
+    expect(tensors).toBe(shard.description.tensors.length);
+    await shard.close();
+  });
+
   it('replace neither the model nor what others wrote, and an earlier output only when told to', async () => {
     const path = await smallCheckpoint('kept', Float32Array.of(1, 2));
     await expect(convert(path, path)).rejects.toThrow(/is that of the model/);
