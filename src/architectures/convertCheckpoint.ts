@@ -6,9 +6,10 @@ import type { TensorDescriptor } from '../protocol/model';
 import { isBaseClass, listedClass } from './classNames';
 import { ConfigReader } from './configReader';
 import { partOf, type ConvertedTensor, type Piece } from './convertedTensor';
-import type { ComputedTensor, LayerWindow, RowRange, TensorRule } from './description';
+import type { ComputedTensor, Conversion, LayerWindow, RowRange, TensorRule } from './description';
 import { withDirection } from './direction';
 import { withModules } from './embeddingModules';
+import { u32 } from './keyValues';
 import { matchRules, type MatchedRule } from './matchRules';
 import { architectureFor, refuseQuantized } from './registry';
 import { Sources } from './sources';
@@ -73,7 +74,7 @@ export function convertCheckpoint(
   checkOutput(converted);
   return {
     architecture: description.name,
-    keyValues: conversion.keyValues.map((pair) => ({ ...pair, key: `${description.name}.${pair.key}` })),
+    keyValues: keyValuesOf(conversion, description.name),
     tensors: converted,
     computed: conversion.computed ?? [],
     notes: [...(conversion.notes ?? []), ...reader.notes, ...sources.notes(), ...unreadNotes(reader)],
@@ -81,6 +82,13 @@ export function convertCheckpoint(
     ...(conversion.divisors ? { divisors: conversion.divisors } : {}),
     ...(tied ? { tied } : {}),
   };
+}
+
+function keyValuesOf({ keyValues, tokenTypes }: Conversion, architecture: string): KeyValue[] {
+  return [
+    ...keyValues.map((pair) => ({ ...pair, key: `${architecture}.${pair.key}` })),
+    ...(tokenTypes === undefined ? [] : [u32('tokenizer.ggml.token_type_count', tokenTypes)]),
+  ];
 }
 
 function sizesOf(tensors: readonly TensorDescriptor[]) {

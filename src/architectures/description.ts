@@ -32,6 +32,8 @@ export interface ArchitectureDescription {
 export interface Conversion {
   /** Hyper-parameters; keys without the architecture's name. */
   readonly keyValues: readonly KeyValue[];
+  /** Rows of the table of token types, which llama.cpp reads among the keys of the tokenizer. */
+  readonly tokenTypes?: number;
   /** Rules in the order in which they are applied; those of many blocks are made on demand. */
   readonly tensors: readonly (TensorRule | Iterable<TensorRule>)[];
   /** Tensors that follow from config.json alone. */

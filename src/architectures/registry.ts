@@ -6,6 +6,7 @@ import { listedClass, sameModel } from './classNames';
 import type { ArchitectureDescription } from './description';
 import type { ForwardTraits } from './forward';
 import { arcee } from './arcee';
+import { bert, roberta } from './bert';
 import { cohere2 } from './cohere2';
 import { commandR } from './commandR';
 import { deepseek2 } from './deepseek2';
@@ -35,8 +36,10 @@ import { minicpm } from './minicpm';
 import { mistralConsolidated, mistralConsolidated3 } from './mistralParams';
 import { mixtral } from './mixtral';
 import { minimaxM2 } from './minimaxM2';
+import { modernBert } from './modernBert';
 import { nemotron } from './nemotron';
 import { nemotronH, nemotronHMoe } from './nemotronH';
+import { nomicBert } from './nomicBert';
 import { olmo2, olmo3 } from './olmo2';
 import { olmoe } from './olmoe';
 import { phi2 } from './phi2';
@@ -116,6 +119,10 @@ export const architectures: readonly ArchitectureDescription[] = [
   phi3,
   stablelm,
   starcoder2,
+  bert,
+  roberta,
+  modernBert,
+  nomicBert,
 ];
 
 /** Whether there is a description for a config.json. */

@@ -12,6 +12,7 @@ import {
   type ModuleSpec,
 } from './checkpointParts';
 import { checkpoints } from './checkpoints';
+import { encoderCheckpoints } from './encoderCheckpoints';
 
 /** A module of sentence-transformers. */
 export const module = (name: string, path: string, rest: Partial<ModuleSpec> = {}): ModuleSpec => ({
@@ -37,6 +38,15 @@ export const pooled = (mode: string): ModuleSpec[] => [
     config: { word_embedding_dimension: hidden, [`pooling_mode_${mode}`]: true },
   }),
 ];
+
+/** Encoders as sentence-transformers publishes them: some take the state of the first token, some the mean. */
+const pooledBy = (specs: Readonly<Record<string, CheckpointSpec>>): Record<string, CheckpointSpec> =>
+  Object.fromEntries(
+    Object.entries(specs).map(([name, spec], index) => [
+      name,
+      { ...spec, modules: pooled(index % 2 === 0 ? 'cls_token' : 'mean_tokens') },
+    ]),
+  );
 
 const gemma3 = checkpoints['gemma3']!;
 const embeddingGemma: CheckpointSpec = {
@@ -65,6 +75,7 @@ const qwen3Shapes = withoutHead({
 
 /** Models that embed texts: tokens see later ones, or states are pooled, or both. llama.cpp gives no logits for some. */
 export const embeddingCheckpoints: Readonly<Record<string, CheckpointSpec>> = {
+  ...pooledBy(encoderCheckpoints),
   EmbeddingGemma: embeddingGemma,
   'EmbeddingGemma without dense layers': { ...embeddingGemma, modules: pooled('lasttoken') },
   'EmbeddingGemma with another order of layers': newer(

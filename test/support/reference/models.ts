@@ -1,5 +1,6 @@
 import { headsOf } from './attention';
 import { glmBlock, glmMixtureBlock } from './glm';
+import { encoderModels } from './encoders';
 import { gpt2, gptNeoX } from './gpt';
 import { gptOssBlock } from './gptOss';
 import { graniteModels } from './granite';
@@ -50,7 +51,7 @@ function modelOf(checkpoint: Checkpoint, textLength: number): Model {
 
 /** How sentence-transformers makes one vector of the states of a text. */
 export interface EmbeddingSteps {
-  readonly pooling: 'mean' | 'last';
+  readonly pooling: 'mean' | 'last' | 'first';
   /** Matrices that the pooled vector goes through. */
   readonly dense: readonly Tensor[];
 }
@@ -62,8 +63,8 @@ export function referenceEmbedding(
   { pooling, dense }: EmbeddingSteps,
 ): Vector {
   const states = statesOf(modelOf(checkpoint, tokens.length), tokens);
-  const sum = states.reduce((total, state) => add(total, state));
-  const pooled = pooling === 'mean' ? scale(sum, 1 / states.length) : states.at(-1)!;
+  const mean = (): Vector => scale(states.reduce(add), 1 / states.length);
+  const pooled = { mean, first: () => states[0]!, last: () => states.at(-1)! }[pooling]();
   return dense.reduce((vector, matrix) => multiply(matrix, vector), pooled);
 }
 
@@ -447,6 +448,7 @@ const models: Readonly<Record<string, (checkpoint: Checkpoint, textLength: numbe
   ...graniteModels,
   ...newerModels,
   ...lfm2Models,
+  ...encoderModels,
   LlamaForCausalLM: (checkpoint) => llama(checkpoint),
   LlamaModel: (checkpoint) => llama(checkpoint),
   LlamaBidirectionalModel: (checkpoint) => llama(checkpoint),
