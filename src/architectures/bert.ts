@@ -9,6 +9,7 @@ export const bert: ArchitectureDescription = {
   family: 'BERT',
   classes: { BertModel: 'bert', BertForMaskedLM: 'bert', BertForPreTraining: 'bert' },
   embeds: true,
+  encodes: { activation: 'gelu', normsAfter: true },
   convert: (config) => convertBert(config, 0),
 };
 
@@ -25,6 +26,7 @@ export const roberta: ArchitectureDescription = {
     CamembertForMaskedLM: 'camembert',
   },
   embeds: true,
+  encodes: { activation: 'gelu', normsAfter: true },
   convert: (config) => convertBert(config, config.integer('pad_token_id', 1, 0) + 1),
 };
 

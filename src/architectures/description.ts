@@ -1,6 +1,6 @@
 import type { KeyValue } from '../model/keyValue';
 import type { ConfigReader } from './configReader';
-import type { ForwardTraits } from './forward';
+import type { EncoderTraits, ForwardTraits } from './forward';
 
 /**
  * One architecture of Hugging Face in GGUF's terms: which key-values state its hyper-parameters, and which tensors of the
@@ -23,6 +23,8 @@ export interface ArchitectureDescription {
   readonly denseLayers?: true;
   /** Present where Quantscope can run the architecture. */
   readonly forward?: ForwardTraits;
+  /** Present where Quantscope can embed texts with it. */
+  readonly encodes?: EncoderTraits;
   /** Why it cannot be run, as a sentence, where there is more to say than that nobody has described its forward pass. */
   readonly notRun?: string;
   /** @throws QuantscopeError UNSUPPORTED for what GGUF cannot express, MODEL_FILE for missing or impossible numbers. */

@@ -33,9 +33,11 @@ export function refuseBidirectional(
   { architecture, value }: { readonly architecture: string; readonly value: (key: string) => unknown },
   file: string,
 ): void {
-  const embeds = architectures.some(({ name, embeds }) => embeds === true && name === architecture);
-  if (!embeds && value(`${architecture}.${causalKey}`) !== false) return;
-  const message =
-    'Attention in this model is bidirectional: each token also sees later ones. It embeds texts and does not predict tokens, so perplexity and KL divergence are not defined for it, and it cannot be run over a text here.';
+  const own = architectures.find(({ name, embeds }) => embeds === true && name === architecture);
+  if (!own && value(`${architecture}.${causalKey}`) !== false) return;
+  const instead = own?.encodes
+    ? ' Its embeddings are evaluated with pairs of texts: quantscope eval --pairs.'
+    : '';
+  const message = `Attention in this model is bidirectional: each token also sees later ones. It embeds texts and does not predict tokens, so perplexity and KL divergence are not defined for it, and it cannot be run over a text here.${instead}`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }

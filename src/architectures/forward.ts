@@ -53,3 +53,11 @@ export interface ForwardTraits {
   /** The weights of the chosen experts are normalized to add up to 1, whatever a file says. */
   readonly normalizedExperts?: true;
 }
+
+/** How an encoder, a model that embeds whole texts, computes. Everything else follows from the key-values and the tensors. */
+export interface EncoderTraits {
+  /** Of the feed-forward network, unless the key "hidden_activation" says otherwise. */
+  readonly activation: 'gelu' | 'silu';
+  /** Norms come after what the attention and the feed-forward network are added to, not before them. */
+  readonly normsAfter?: true;
+}

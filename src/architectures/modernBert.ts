@@ -16,8 +16,9 @@ export const modernBert: ArchitectureDescription = {
   family: 'ModernBERT',
   classes: { ModernBertModel: 'modernbert', ModernBertForMaskedLM: 'modernbert' },
   embeds: true,
+  encodes: { activation: 'gelu' },
   convert(config) {
-    config.expect('hidden_activation', 'gelu', 'gelu', 'silu');
+    config.expect('hidden_activation', 'gelu', 'gelu', 'gelu_pytorch_tanh', 'silu');
     for (const key of ['norm_bias', 'attention_bias', 'mlp_bias']) config.expect(key, false, false);
     ignoreHead(config);
     const hiddenSize = config.integer('hidden_size', 768);

@@ -10,6 +10,7 @@ export const nomicBert: ArchitectureDescription = {
   family: 'Nomic Embed (v1, v1.5)',
   classes: { NomicBertModel: 'nomic_bert' },
   embeds: true,
+  encodes: { activation: 'silu', normsAfter: true },
   convert(config) {
     expectPublished(config);
     const hiddenSize = config.integer('n_embd', 768);

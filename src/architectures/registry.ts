@@ -4,7 +4,7 @@ import { quantizedLayoutOf } from '../model/quantizedLayout';
 import type { TensorDescriptor } from '../protocol/model';
 import { listedClass, sameModel } from './classNames';
 import type { ArchitectureDescription } from './description';
-import type { ForwardTraits } from './forward';
+import type { EncoderTraits, ForwardTraits } from './forward';
 import { arcee } from './arcee';
 import { bert, roberta } from './bert';
 import { cohere2 } from './cohere2';
@@ -174,6 +174,18 @@ export function forwardOf(architecture: string, file: string): ForwardTraits {
     architecture === ''
       ? 'The file does not state its architecture ("general.architecture").'
       : `Models of the architecture "${architecture}" cannot be run.${reason === '' ? suggestion(architecture, names) : ` ${reason}`} Those of ${names.length} architectures can: ${names.join(', ')}.`;
+  throw new QuantscopeError('UNSUPPORTED', message, { file });
+}
+
+/**
+ * How a model of this `general.architecture` embeds texts.
+ * @throws QuantscopeError UNSUPPORTED naming those that can be run.
+ */
+export function encoderOf(architecture: string, file: string): EncoderTraits {
+  const found = architectures.find(({ name, encodes }) => encodes && name === architecture)?.encodes;
+  if (found) return found;
+  const names = [...new Set(architectures.flatMap(({ name, encodes }) => (encodes ? [name] : [])))].sort();
+  const message = `Texts cannot be embedded with models of the architecture "${architecture}" here, only with those of: ${names.join(', ')}.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }
 

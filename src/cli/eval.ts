@@ -11,6 +11,7 @@ import {
   type Command,
   type CommandContext,
 } from './command';
+import { evalPairs } from './evalPairs';
 import { recipeChanges, recipeOf } from './recipeOptions';
 import { memoryOf, runOptions, windowOptions, windowsOf } from './runOptions';
 import { deviceOption } from './sensitivity';
@@ -27,6 +28,11 @@ export const evalCommand: Command = {
       type: 'string',
       value: 'F',
       help: 'multiple-choice questions as JSON lines: {"question", "choices", "answer"}',
+    },
+    pairs: {
+      type: 'string',
+      value: 'F',
+      help: 'of a model that embeds texts: pairs as JSON lines, {"query", "document"}',
     },
     plan: { type: 'string', value: 'P', help: 'quantize the weights according to this .ampq.json plan' },
     type: {
@@ -55,6 +61,8 @@ export const evalCommand: Command = {
   },
   keepsResults: true,
   async run(context) {
+    const pairs = textOption(context, 'pairs');
+    if (pairs !== undefined) return evalPairs(context, pairs);
     const { model, jobs, signal, progress, evaluationDir } = context;
     const threads = countOption(context, 'threads');
     const settings = settingsOf(context);
@@ -91,7 +99,7 @@ function settingsOf(context: CommandContext): EvaluationSettings {
     );
   const read = { text: file('text'), tasks: file('tasks') };
   if (read.text === undefined && read.tasks === undefined)
-    throw new UsageError('Give --text, --tasks or both.');
+    throw new UsageError('Give --text, --tasks or both; --pairs for a model that embeds texts.');
   const settings = {
     ...{ ...weights, ...read, imatrix },
     against: file('against'),

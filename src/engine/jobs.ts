@@ -8,6 +8,7 @@ import { calibrationJob } from './jobs/calibration';
 import { certifyEstimateJob, certifyJob } from './jobs/certify';
 import { compareModelsJob, overlayJob } from './jobs/compare';
 import { convertJob, previewConvertJob } from './jobs/convert';
+import { embeddingJob } from './jobs/embedding';
 import {
   evaluationJob,
   pairEvaluationsJob,
@@ -100,6 +101,7 @@ export function createJobs(models: OpenModels): Jobs {
     'model/checkOutput': checkOutputJob(models),
     'model/quantize': quantizeModelJob(models),
     'evaluation/run': evaluationJob(models),
+    'embeddings/run': embeddingJob(models),
     'evaluation/stored': storedEvaluationsJob(models),
     'evaluation/remove': removeEvaluationJob(),
     'evaluation/pair': pairEvaluationsJob(models),

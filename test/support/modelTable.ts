@@ -14,14 +14,14 @@ export function modelTable(descriptions: readonly ArchitectureDescription[]): st
 }
 
 function rowOf(description: ArchitectureDescription): string[] {
-  const { name, family, remark, notRun, classes, forward, embeds } = description;
+  const { name, family, remark, notRun, classes, forward, embeds, encodes } = description;
   const names = Object.keys(classes);
   const runs = forward === undefined ? 'no' : 'yes';
   return [
     family ?? names[0]!.replace(ending, ''),
     names.map((className) => `\`${className}\``).join(', '),
     `\`${name}\``,
-    ...['yes', runs, runs],
+    ...['yes', encodes ? 'of pairs' : runs, runs],
     [embeds ? why : undefined, notRun?.replace(/\.$/, ''), remark]
       .filter((note) => note !== undefined)
       .join('; '),

@@ -1,5 +1,5 @@
 import type { Value } from '../onnxWriter';
-import type { BlockShape } from './decoderShape';
+import type { BlockShape, HeadSizes } from './decoderShape';
 import type { GraphParts } from './graphParts';
 import { rotationTables } from './rotation';
 import { hiddenScore, Sequence, type KeysAndValues } from './sequence';
@@ -91,7 +91,7 @@ const positionOf = (parts: GraphParts): Value =>
   parts.once('position', () => [parts.ops.graph.input('position', [1], 'I64')])[0]!;
 
 /** Each channel of the result is a weighted mean of a channel of the values, where no heads share them. */
-function givenByValues(parts: GraphParts, { heads, kvHeads, headSize }: BlockShape, x: Value): Value {
+function givenByValues(parts: GraphParts, { heads, kvHeads, headSize }: HeadSizes, x: Value): Value {
   return parts.has('attn_qkv.weight')
     ? parts.given(x, 'attn_qkv.weight', (heads + kvHeads) * headSize)
     : parts.given(x, 'attn_v.weight');
@@ -119,7 +119,8 @@ function overSequence(
   );
 }
 
-function projections(parts: GraphParts, { heads, kvHeads, headSize }: BlockShape, x: Value) {
+/** Queries, keys and values of inputs `[n, hidden]`, `[n, heads · headSize]` each. */
+export function projections(parts: GraphParts, { heads, kvHeads, headSize }: HeadSizes, x: Value) {
   if (!parts.has('attn_qkv.weight'))
     return {
       query: parts.linear(x, 'attn_q'),

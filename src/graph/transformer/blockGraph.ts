@@ -200,7 +200,7 @@ interface GatedNames {
  * down(activation(gate x) · up x). Without a separate gate, it is the first half of `up`, and where `up` has no more rows than `down`
  * has columns there is none: down(activation(up x)).
  */
-function gated(
+export function gated(
   parts: GraphParts,
   { activation }: Pick<BlockShape, 'activation'>,
   x: Value,

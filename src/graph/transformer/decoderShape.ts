@@ -74,6 +74,8 @@ export interface BlockShape {
   readonly tensors: ReadonlyMap<string, readonly number[]>;
 }
 
+export type HeadSizes = Pick<BlockShape, 'heads' | 'kvHeads' | 'headSize'>;
+
 /** A tensor of a model by name, in GGUF's view. */
 export type Tensors = ReadonlyMap<string, ConvertedTensor>;
 
@@ -267,7 +269,7 @@ function expertsOf({ traits, number, file }: Numbers): NonNullable<BlockShape['e
 }
 
 /** Shapes of the tensors of every block, by what comes after "blk.N.". */
-function partsByBlock(tensors: Tensors): ReadonlyMap<number, Parts> {
+export function partsByBlock(tensors: Tensors): ReadonlyMap<number, Parts> {
   const blocks = new Map<number, Map<string, readonly number[]>>();
   for (const { name, shape } of tensors.values()) {
     const [, number, part] = /^blk\.(\d+)\.(.+)$/.exec(name) ?? [];

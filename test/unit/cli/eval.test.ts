@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { EvaluationResult } from '../../../src/protocol/evaluation';
+import { embeddingCheckpoints } from '../../support/embeddingCheckpoints';
 import { sampleFolder, temporaryFolder, writeFile } from '../../support/files';
 import {
   buildPrograms,
@@ -10,6 +11,7 @@ import {
   type Programs,
   type RunOptions,
 } from '../../support/programs';
+import { writeCheckpoint } from '../../support/writeCheckpoint';
 
 const folder = temporaryFolder();
 const text = join(sampleFolder, 'generated-eval.txt');
@@ -27,6 +29,23 @@ async function evaluated(...args: string[]): Promise<EvaluationResult> {
 
 beforeAll(async () => {
   programs = await buildPrograms();
+});
+
+describe('quantscope eval --pairs', () => {
+  it('prints how many queries find their document, beside the original', async () => {
+    const model = join(folder, 'bert');
+    await writeCheckpoint(model, embeddingCheckpoints['BERT']!);
+    const lines = ['love', 'war', 'night'].map((query) => JSON.stringify({ query, document: `${query}s` }));
+    const pairs = writeFile(folder, 'pairs.jsonl', lines.join('\n'));
+    const { code, stdout, stderr } = await quantscope([
+      ...['eval', model, '--pairs', pairs, '--type', 'Q4_0', '--device', 'cpu'],
+    ]);
+    expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(/^bert: Q4_0\n3 pairs, 3 documents, 6 texts, pooling: first\n/);
+    expect(stdout).toMatch(/^figure +Q4_0 +original$/m);
+    expect(stdout).toMatch(/^own document first +[\d.]+( ± [\d.]+)? % +[\d.]+( ± [\d.]+)? %$/m);
+    expect(stdout).toMatch(/^cosine with the original, mean +0\.9\d+/m);
+  });
 });
 
 describe('quantscope eval', () => {
@@ -50,6 +69,10 @@ describe('quantscope eval', () => {
       ['eval', 'm', '--text', 't', '--convention', 'sliding', '--context', '64', '--stride', '65'],
       /--stride is larger than --context/,
     ],
+    [['eval', 'm', '--pairs', 'p', '--text', 't'], /--text does not go with --pairs/],
+    [['eval', 'm', '--pairs', 'p', '--context', '64'], /--context does not go with --pairs/],
+    [['eval', 'm', '--pairs', 'p', '--imatrix', 'i'], /--imatrix needs --plan, --type or --format/],
+    [['eval', 'm', '--pairs', 'p', '--type', 'Q4_0', '--format', 'nf4'], /are mutually exclusive/],
     [['eval', 'm', '--text', 't', '--windows', '0'], /--windows takes a whole number of at least 1, not "0"/],
     [['eval', 'm', '--text', 't', '--memory', 'half'], /--memory takes auto, whole or streamed, not "half"/],
     [['eval', 'm', '--text', 't', '--device', 'tpu'], /--device takes auto, .* or cpu, not "tpu"/],
