@@ -68,8 +68,12 @@ export const formChoices: readonly Choice<ConvertForm>[] = [
   { label: 'One .safetensors file', detail: 'The weights alone.', value: 'file' },
 ];
 
-/** What a conversion would write, as sentences. */
-export function previewText({ tensors, files, others, notes }: ConvertPreview): string {
+/** The file that a name means: without the ending it would be a folder. */
+export const safetensorsFile = (path: string): string =>
+  /\.safetensors$/i.test(path) ? path : `${path}.safetensors`;
+
+/** What a conversion would write, as sentences. @param isReplaced whether there is a file of this name. */
+export function previewText({ tensors, files, others, notes }: ConvertPreview, isReplaced = false): string {
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
   const weights = `${plural(tensors.length, 'tensor')}, ${size(bytes)} in ${plural(files.length, 'file')}.`;
   const dtypes = new Map<string, number>();
@@ -79,5 +83,6 @@ export function previewText({ tensors, files, others, notes }: ConvertPreview): 
   }
   const changes = [...dtypes].map(([change, count]) => `${change}: ${plural(count, 'tensor')}`);
   const besides = others.length > 0 ? [`Also: ${others.join(', ')}.`] : [];
-  return [weights, `${changes.join(', ')}.`, ...besides, ...notes].join('\n');
+  const replaced = isReplaced ? ['The file that is there is replaced.'] : [];
+  return [weights, `${changes.join(', ')}.`, ...besides, ...replaced, ...notes].join('\n');
 }

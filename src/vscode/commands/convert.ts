@@ -1,10 +1,18 @@
+import { statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import * as vscode from 'vscode';
 import { QuantscopeError } from '../../model/errors';
 import type { ConvertParams, ConvertResult, ConvertSettings } from '../../protocol/convert';
 import { plural, size } from '../../protocol/words';
 import { commands } from '../contributions';
-import { formChoices, previewText, settingsChoices, type Choice, type ConvertForm } from '../convertChoices';
+import {
+  formChoices,
+  previewText,
+  safetensorsFile,
+  settingsChoices,
+  type Choice,
+  type ConvertForm,
+} from '../convertChoices';
 import { messageOf } from '../host';
 import type { ModelSession } from '../modelSession';
 import { freeFolder } from '../paths';
@@ -67,15 +75,17 @@ async function askTarget(
       ? { defaultUri: file, filters: { Safetensors: ['safetensors'] }, title: 'Convert to Safetensors' }
       : { defaultUri: folder, title: 'Folder for the checkpoint' },
   );
-  return target?.fsPath;
+  return target && form === 'file' ? safetensorsFile(target.fsPath) : target?.fsPath;
 }
+
+const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 
 /** The dry run: what would be written, which the user confirms. */
 async function isConfirmed(services: Services, params: ConvertParams): Promise<boolean> {
   try {
     const preview = await services.engine.call('model/convertPreview', params);
     const start = 'Convert';
-    const options = { modal: true, detail: previewText(preview) };
+    const options = { modal: true, detail: previewText(preview, isFile(params.out)) };
     const message = `Convert to ${basename(params.out)}?`;
     return (await vscode.window.showInformationMessage(message, options, start)) === start;
   } catch (error) {

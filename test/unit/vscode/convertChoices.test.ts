@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { openModel } from '../../../src/layouts/openModel';
 import type { ModelDescription } from '../../../src/protocol/model';
-import { previewText, settingsChoices } from '../../../src/vscode/convertChoices';
+import { previewText, safetensorsFile, settingsChoices } from '../../../src/vscode/convertChoices';
 import { sampleFolder } from '../../support/files';
 
 async function sample(): Promise<ModelDescription> {
@@ -34,8 +34,16 @@ describe('what can be done to weights on their way to safetensors', () => {
   });
 });
 
-it('the preview says how many tensors change to which dtype', () => {
-  const text = previewText({
+it.each([
+  ['/m/a', '/m/a.safetensors'],
+  ['/m/a.Safetensors', '/m/a.Safetensors'],
+  ['/m/a.bin', '/m/a.bin.safetensors'],
+])('the file %s is %s, as a name without the ending is that of a folder', (name, file) => {
+  expect(safetensorsFile(name)).toBe(file);
+});
+
+it('the preview says how many tensors change to which dtype, and what is replaced', () => {
+  const preview = {
     tensors: [
       { name: 'a', from: 'BF16', to: 'F16', bytes: 2000 },
       { name: 'b', from: 'BF16', to: 'F16', bytes: 2000 },
@@ -44,8 +52,9 @@ it('the preview says how many tensors change to which dtype', () => {
     files: [{ name: 'model.safetensors', bytes: 4008, tensors: 3 }],
     others: ['config.json', 'tokenizer.json'],
     notes: ['A note.'],
-  });
-  expect(text).toBe(
+  };
+  expect(previewText(preview)).toBe(
     '3 tensors, 4.01 kB in 1 file.\nBF16 → F16: 2 tensors, I64: 1 tensor.\nAlso: config.json, tokenizer.json.\nA note.',
   );
+  expect(previewText(preview, true)).toContain('\nThe file that is there is replaced.\nA note.');
 });
