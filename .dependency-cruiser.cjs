@@ -5,6 +5,7 @@ const layers = [
   'architectures',
   'tokenizer',
   'quant',
+  'adapters',
   'layouts',
   'recipes',
   'analysis',

@@ -15,6 +15,7 @@ import { estimateText } from '../protocol/figures';
 import { listOf, notKeptNote } from '../protocol/tableNotes';
 import { size } from '../protocol/words';
 import { intervalText, verdictOf } from '../protocol/verdict';
+import { loraOption } from './adapters';
 import { countOption, flagOption, requiredOption, textOption, valueOption, type Command } from './command';
 import { checkOutputs } from './outputs';
 import { memoryOf, runOptions, windowOptions, windowsOf } from './runOptions';
@@ -41,6 +42,7 @@ export const certify: Command = {
       'round activations to 8 bits, as llama.cpp does on CPUs (default for plans that count it)',
     ),
     improve: flagOption('change formats where a measurement on every second window shows it to be better'),
+    lora: loraOption,
     ...windowOptions,
     ...runOptions,
   },

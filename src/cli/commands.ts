@@ -5,6 +5,7 @@ import { convertCommand } from './convert';
 import { evalCommand } from './eval';
 import { exportCommand } from './export';
 import { exportOnnxCommand } from './exportOnnx';
+import { exportLoraCommand } from './exportLora';
 import { exportOverridesCommand } from './exportOverrides';
 import { formatsCommand } from './formats';
 import { gainsCommand } from './gains';
@@ -35,6 +36,7 @@ export const commands: readonly Command[] = [
   refineCommand,
   exportOnnxCommand,
   exportOverridesCommand,
+  exportLoraCommand,
   quantizeModelCommand,
   recipesCommand,
   convertCommand,

@@ -1,4 +1,5 @@
 import type { ComparedTensor, ModelComparison } from '../protocol/compare';
+import { loraOption } from './adapters';
 import { countOption, textOption, UsageError, type Command, type CommandContext } from './command';
 import { figure, fixed, table } from './text';
 
@@ -10,6 +11,7 @@ export const compareCommand: Command = {
   options: {
     limit: { type: 'string', value: 'N', help: 'show only the N worst tensors' },
     'fail-above': { type: 'string', value: 'E', help: 'exit with status 1 if the relative error is above E' },
+    lora: loraOption,
   },
   async run(context) {
     const { model, other, jobs, signal, progress } = context;

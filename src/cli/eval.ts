@@ -3,6 +3,7 @@ import type { Divergence, EvaluationResult, EvaluationSettings, TaskResult } fro
 import { estimateText, percentText, preciseText } from '../protocol/figures';
 import { notKeptNote } from '../protocol/tableNotes';
 import { plural, size } from '../protocol/words';
+import { loraOption } from './adapters';
 import {
   choiceOption,
   countOption,
@@ -53,6 +54,7 @@ export const evalCommand: Command = {
       value: 'MODEL',
       help: 'base model of the divergence (default for a variant: the model itself)',
     },
+    lora: loraOption,
     ...windowOptions,
     convention: { type: 'string', value: 'C', help: 'llama.cpp (default) or sliding' },
     stride: { type: 'string', value: 'N', help: 'tokens between the starts of two sliding windows' },

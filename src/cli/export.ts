@@ -15,6 +15,7 @@ import {
   type SplitSettings,
   type TensorTypeRule,
 } from '../protocol/export';
+import { loraOption } from './adapters';
 import {
   listOption,
   choiceOption,
@@ -45,6 +46,7 @@ export const exportCommand: Command = {
     plan: valueOption('P', '.ampq.json plan'),
     out: valueOption('F', '.gguf file to write (optional with --dry-run)'),
     'dry-run': flagOption('write nothing; show the type of each tensor, and why'),
+    lora: loraOption,
     imatrix: valueOption('F', 'importance matrix of llama.cpp (.gguf or .dat)'),
     'include-weights': listOption('TEXT', 'use importance only for tensors whose names contain TEXT'),
     'exclude-weights': listOption('TEXT', 'ignore importance for tensors whose names contain TEXT'),

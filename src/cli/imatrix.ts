@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { preciseText } from '../protocol/figures';
 import { plural, size } from '../protocol/words';
+import { loraOption } from './adapters';
 import { countOption, requiredOption, textOption, UsageError, type Command } from './command';
 import { memoryOf, runOptions, windowOptions, windowsOf } from './runOptions';
 import { deviceOption } from './sensitivity';
@@ -29,6 +30,7 @@ export const imatrixCommand: Command = {
       value: 'D',
       help: 'write XᵀX of the inputs of each matrix to this folder, as .safetensors files',
     },
+    lora: loraOption,
     ...windowOptions,
     ...runOptions,
   },

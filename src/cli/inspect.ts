@@ -1,3 +1,4 @@
+import { loraOption } from './adapters';
 import type { Command } from './command';
 import { count, table } from './text';
 import { dangerLine, dangerTitle } from '../protocol/dangerText';
@@ -9,7 +10,7 @@ export const inspect: Command = {
   name: 'inspect',
   operand: 'MODEL',
   summary: 'List the tensors and metadata of a model; reads headers only',
-  options: { metadata: { type: 'boolean', help: 'list the metadata as well' } },
+  options: { metadata: { type: 'boolean', help: 'list the metadata as well' }, lora: loraOption },
   async run({ model: ref, jobs, signal, progress, options }) {
     const model = await jobs['model/open'](ref, { signal, progress });
     const tensors = table(

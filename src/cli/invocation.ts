@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { suggestion } from '../model/closest';
 import type { ModelRef } from '../protocol/model';
 import { checkDigests, operandsOf, thisFile, UsageError, type Command, type Options } from './command';
+import { adaptersOf } from './adapters';
 import { commands } from './commands';
 
 /** A parsed command line. */
@@ -39,9 +40,11 @@ export function parseInvocation(args: readonly string[]): Invocation {
     return { command, model: { path: resolve('.') }, ...word, options };
   }
   const [first = '.', second] = command.actions ? operands.slice(1) : operands;
+  const adapters = adaptersOf(options);
   const model = {
     ...{ path: resolve(first), alone: options[thisFile] === true },
     ...(options[checkDigests] === true ? { checked: true } : {}),
+    ...(adapters ? { adapters } : {}),
   };
   return { command, model, ...action, ...(second === undefined ? {} : { other: resolve(second) }), options };
 }

@@ -9,6 +9,7 @@ import {
   type DeviceChoice,
   type SensitivityTable,
 } from '../protocol/plan';
+import { loraOption } from './adapters';
 import {
   choiceOption,
   countOption,
@@ -46,6 +47,7 @@ export const measuringOptions: Readonly<Record<string, OptionSpec>> = {
     value: 'F',
     help: 'UTF-8 text to run the model over (default: a calibration text next to the model, else a general one)',
   },
+  lora: loraOption,
   imatrix: valueOption(
     'F',
     'importance matrix (.gguf or .dat): weights are encoded and errors weighted by it',

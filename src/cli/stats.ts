@@ -8,6 +8,7 @@ import type {
 } from '../protocol/analysis';
 import { float32Rows } from '../protocol/float32Rows';
 import { size } from '../protocol/words';
+import { loraOption } from './adapters';
 import { countOption, requiredOption, type Command } from './command';
 import { count, figure, number, table } from './text';
 
@@ -18,6 +19,7 @@ export const stats: Command = {
   options: {
     tensor: { type: 'string', value: 'NAME', help: 'name of the tensor', required: true },
     bins: { type: 'string', value: 'N', help: 'number of bins of the histogram' },
+    lora: loraOption,
   },
   async run(context) {
     const { model, jobs, signal, progress } = context;

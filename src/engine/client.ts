@@ -56,6 +56,7 @@ const kinds: Readonly<Record<EngineMethod, ProcessKind>> = {
   'model/scaffold': 'interactive',
   'model/repair': 'job',
   'model/convert': 'job',
+  'adapter/export': 'job',
   'model/convertPreview': 'interactive',
   'device/probe': 'interactive',
   'gpuRuntime/status': 'interactive',

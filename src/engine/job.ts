@@ -30,6 +30,15 @@ const kinds = {
   path: (value: unknown) => typeof value === 'string' && isAbsolute(value),
   paths: (value: unknown) =>
     Array.isArray(value) && value.every((item) => typeof item === 'string' && isAbsolute(item)),
+  adapters: (value: unknown) =>
+    Array.isArray(value) &&
+    value.every(
+      (item) =>
+        isRecord(item) &&
+        typeof item['path'] === 'string' &&
+        isAbsolute(item['path']) &&
+        Number.isFinite(item['weight']),
+    ),
   string: (value: unknown) => typeof value === 'string' && value.length > 0,
   strings: (value: unknown) => Array.isArray(value) && value.every((item) => typeof item === 'string'),
   choices: (value: unknown) =>
@@ -86,7 +95,12 @@ const kinds = {
 type Kind = keyof typeof kinds;
 
 /** Parameters that say which model a request is about. */
-export const modelKinds = { path: 'path', alone: 'boolean?', checked: 'boolean?' } as const;
+export const modelKinds = {
+  path: 'path',
+  alone: 'boolean?',
+  checked: 'boolean?',
+  adapters: 'adapters?',
+} as const;
 
 /**
  * Checks the parameters of a request where they enter the process. A kind that ends in "?" may be absent.

@@ -7,6 +7,7 @@ import { loadedModelJob } from './jobs/loadedModel';
 import { calibrationJob } from './jobs/calibration';
 import { certifyEstimateJob, certifyJob } from './jobs/certify';
 import { compareModelsJob, overlayJob } from './jobs/compare';
+import { exportAdapterJob } from './jobs/adapters';
 import { convertJob, previewConvertJob } from './jobs/convert';
 import { embeddingJob } from './jobs/embedding';
 import {
@@ -71,6 +72,7 @@ export function createJobs(models: OpenModels): Jobs {
     'model/verifyHeaders': verifyHeadersJob(models),
     'model/repair': repairJob(models),
     'model/convert': convertJob(models),
+    'adapter/export': exportAdapterJob(models),
     'model/convertPreview': previewConvertJob(models),
     'device/probe': probeJob(),
     'gpuRuntime/status': gpuRuntimeStatusJob(),

@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { QuantscopeError } from '../model/errors';
 import { openModel } from '../layouts/openModel';
 import type { Model } from '../model/model';
@@ -65,9 +66,9 @@ export class OpenModels {
     }
   }
 
-  private open({ path, alone = false, checked = false }: ModelRef): Entry {
+  private open({ path, alone = false, checked = false, adapters = [] }: ModelRef): Entry {
     const opening = new AbortController();
-    const ref = { path, alone, checked };
+    const ref = { path, alone, checked, adapters };
     const model = openModel(ref, opening.signal);
     const entry: Entry = { ref, model, opening, users: 0, opened: false, stale: false };
     model.then(
@@ -118,8 +119,11 @@ export class OpenModels {
   }
 }
 
-const isSame = (a: Required<ModelRef>, { path, alone = false, checked = false }: ModelRef): boolean =>
-  a.path === path && a.alone === alone && a.checked === checked;
+const isSame = (
+  a: Required<ModelRef>,
+  { path, alone = false, checked = false, adapters = [] }: ModelRef,
+): boolean =>
+  a.path === path && a.alone === alone && a.checked === checked && isDeepStrictEqual(a.adapters, adapters);
 
 async function closeEntry(entry: Entry): Promise<void> {
   const model = await entry.model.catch(() => undefined); // one that failed to open holds nothing

@@ -1,3 +1,4 @@
+import { mergedModel } from '../adapters/mergedModel';
 import { openCheckedSource } from '../files/digests/checkedSource';
 import { ggmlRowBytes, ggmlType } from '../model/dtypes';
 import { modelOf, type Model, type OpenFiles } from '../model/model';
@@ -17,10 +18,22 @@ import { StoredReader } from './storedReader';
 
 /**
  * Opens a model, reading headers only: see `openFiles`. Weights that a known layout stores in several tensors are one tensor each, whose
- * data reads as float32. Where the reference says so, all bytes are compared with the digests that were written with them.
- * @throws QuantscopeError as `openFiles`.
+ * data reads as float32. Where the reference says so, all bytes are compared with the digests that were written with them, and adapters are
+ * merged.
+ * @throws QuantscopeError as `openFiles` and `mergedModel`.
  */
 export async function openModel(model: string | ModelRef, signal?: AbortSignal): Promise<Model> {
+  const base = await openBase(model, signal);
+  if (typeof model === 'string' || !model.adapters || model.adapters.length === 0) return base;
+  try {
+    return await mergedModel(base, model.adapters, signal);
+  } catch (error) {
+    await base.close();
+    throw error;
+  }
+}
+
+async function openBase(model: string | ModelRef, signal: AbortSignal | undefined): Promise<Model> {
   const isChecked = typeof model !== 'string' && model.checked === true;
   const files = await openFiles(
     model,

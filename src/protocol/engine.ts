@@ -1,3 +1,4 @@
+import type { ExportAdapterParams, ExportedAdapter } from './adapters';
 import type {
   FormatError,
   RegionMap,
@@ -106,6 +107,8 @@ export interface EngineRequests {
   'model/verifyHeaders': { params: ModelRef; result: VerifyResult };
   /** Writes the tensors of a model as safetensors: one file, or a checkpoint's folder. */
   'model/convert': { params: ConvertParams; result: ConvertResult };
+  /** Writes an adapter as llama.cpp's adapter file. */
+  'adapter/export': { params: ExportAdapterParams; result: ExportedAdapter };
   /** Dry run: reads no weights, writes nothing. */
   'model/convertPreview': { params: ConvertParams; result: ConvertPreview };
   'device/probe': { params: { device: DeviceChoice; refresh?: boolean }; result: DeviceReport };

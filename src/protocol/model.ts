@@ -6,6 +6,16 @@ export interface ModelRef {
   readonly alone?: boolean;
   /** Compares everything that is read of its files with the digests that were written with them. */
   readonly checked?: boolean;
+  /** Low-rank adapters that are merged into the model's weights, in this order. */
+  readonly adapters?: readonly AdapterRef[];
+}
+
+/** An adapter of PEFT, and how much of its change is merged. */
+export interface AdapterRef {
+  /** Its folder, or a file in it, absolute. */
+  readonly path: string;
+  /** What its change is multiplied by: a finite number, 1 for the adapter as it was trained. */
+  readonly weight: number;
 }
 
 /** A model as its files' names describe it. */

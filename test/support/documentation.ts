@@ -6,6 +6,7 @@ import { writeCheckpoint } from '../../src/exporter/checkpoint/writeCheckpoint';
 import { exportGguf } from '../../src/exporter/exportGguf';
 import { openModel } from '../../src/layouts/openModel';
 import { presetById } from '../../src/recipes/resolveRecipe';
+import { writeAdapter } from './adapters';
 import { projectRoot, sampleFolder } from './files';
 import { tensor, torchZip } from './torchFiles';
 
@@ -62,6 +63,8 @@ export const inlineCode = (text: string): string[] =>
 /** Models, files made from them and texts of the reader, for which the sample, its Q4_K_M and its texts stand here. */
 const models = ['MODEL', 'BASE', 'TUNED', 'Llama-3.1-8B', 'Llama-3.2-1B', 'Mixtral-8x7B'];
 const quantized = ['plan.gguf', 'theirs.gguf'];
+/** Adapters of the sample; a weight may follow their names. */
+const adapters = ['ADAPTER', 'OTHER-ADAPTER'];
 const seen = ['calibration.txt', 'text.txt', 'my-text.txt'];
 const unseen = ['other.txt', 'unseen.txt'];
 
@@ -82,6 +85,8 @@ export async function prepareFolder(folder: string, page: Page): Promise<void> {
   for (const name of seen.filter((name) => has(name) || recipe?.includes(name)))
     copyText('generated-calibration.txt', join(folder, name));
   for (const name of unseen.filter(has)) copyText('generated-eval.txt', join(folder, name));
+  for (const name of adapters.filter((name) => page.commands.some((command) => command.includes(name))))
+    await writeAdapter(join(folder, name), { modules: { 'model.layers.0.self_attn.q_proj': [256, 256] } });
   if (has('GPTQ-MODEL')) await writeGptqModel(join(folder, 'GPTQ-MODEL'));
   if (has('pytorch_model.bin'))
     writeFileSync(

@@ -119,7 +119,15 @@ interface Jobs {
     result: { results: { types: [string, string][]; needsImportance: boolean }[] };
   };
   /** Logits of every position of a text of at most 64 tokens, keys and values in float32. */
-  logits: { params: { model: string; tokens: readonly number[] }; result: { logits: number[][] } };
+  logits: {
+    params: {
+      model: string;
+      tokens: readonly number[];
+      /** Adapter files, and what their changes are multiplied by. */
+      adapters?: readonly { readonly path: string; readonly scale: number }[];
+    };
+    result: { logits: number[][] };
+  };
   /** The vector that llama.cpp makes of a text of at most 64 tokens with the pooling that the file states, not normalized. */
   embedding: { params: { model: string; tokens: readonly number[] }; result: { embedding: number[] } };
   /** As llama-perplexity does it: second half of each window of 256 tokens, no BOS. */

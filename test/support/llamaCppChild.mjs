@@ -154,6 +154,20 @@ function evaluate(context, batch, tokens, firstScored) {
   if (code !== 0) throw new Error(`llama_decode returned ${code}`);
 }
 
+/** Applies adapters of the files to a context. */
+function setAdapters(model, context, adapters) {
+  if (adapters.length === 0) return;
+  const init = llama.func('void *llama_adapter_lora_init(void *model, const char *path)');
+  const loaded = adapters.map(({ path }) => init(model, path));
+  if (loaded.includes(null)) throw new Error('llama.cpp cannot load an adapter');
+  const scales = adapters.map(({ scale }) => scale);
+  const set = llama.func(
+    'int llama_set_adapters_lora(void *context, void **adapters, size_t count, float *scales)',
+  );
+  const code = set(context, loaded, loaded.length, scales);
+  if (code !== 0) throw new Error(`llama_set_adapters_lora returned ${code}`);
+}
+
 function logits(context, index, size) {
   const view = koffi.view(logitsAt(context, index), size * 4);
   return new Float32Array(view);
@@ -416,8 +430,9 @@ const jobs = {
     return { results: runs.map(dryRun) };
   },
 
-  logits({ model, tokens }) {
-    const { vocab, context } = loadModel(model, 64, true);
+  logits({ model: path, tokens, adapters = [] }) {
+    const { model, vocab, context } = loadModel(path, 64, true);
+    setAdapters(model, context, adapters);
     const batch = initBatch(tokens.length, 0, 1);
     evaluate(context, batch, tokens, 0);
     const width = vocabSize(vocab);

@@ -123,6 +123,7 @@ async function remakerOf(
       });
     case 'onnx':
     case 'layers':
+    case 'adapter':
     case undefined:
       throw notMadeAgain(source.path);
   }

@@ -1,0 +1,21 @@
+import { resolve } from 'node:path';
+import type { AdapterRef } from '../protocol/model';
+import { listOption, type Options } from './command';
+
+/** Option of commands that read weights: adapters that are merged into those of the model. */
+export const loraOption = listOption(
+  'ADAPTER[=WEIGHT]',
+  'merge this LoRA adapter (a folder of PEFT) into the weights, multiplied by WEIGHT (default: 1)',
+);
+
+/** A path, and a number after the last "=". */
+const withWeight = /^(.+)=([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)$/is;
+
+/** The adapters that were given; undefined where none was. A path that ends in "=" and a number needs a weight of its own. */
+export function adaptersOf({ lora }: Options): readonly AdapterRef[] | undefined {
+  if (typeof lora !== 'object' || lora.length === 0) return undefined;
+  return lora.map((text) => {
+    const [, path = text, weight = '1'] = withWeight.exec(text) ?? [];
+    return { path: resolve(path), weight: Number(weight) };
+  });
+}

@@ -1,0 +1,146 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { openModel } from '../../../src/layouts/openModel';
+import type { ExportedAdapter } from '../../../src/protocol/adapters';
+import type { ModelComparison } from '../../../src/protocol/compare';
+import { writeAdapter } from '../../support/adapters';
+import { sampleFolder, temporaryFolder } from '../../support/files';
+import { buildPrograms, runProgram, type Ended } from '../../support/programs';
+
+const folder = temporaryFolder();
+const adapter = join(folder, 'style');
+const query = 'model.layers.0.self_attn.q_proj';
+let cli: string;
+
+beforeAll(async () => {
+  cli = (await buildPrograms()).cli;
+  await writeAdapter(adapter, { modules: { [query]: [256, 256], 'model.layers.3.mlp.up_proj': [768, 256] } });
+});
+
+const run = (...args: string[]): Promise<Ended> => runProgram(cli, args, { cache: join(folder, 'cache') });
+
+describe('--lora', () => {
+  it('merges adapters with weights into what commands read', async () => {
+    const { stdout, stderr } = await run(
+      'inspect',
+      sampleFolder,
+      '--lora',
+      adapter,
+      '--lora',
+      `${adapter}=-0.5`,
+    );
+    expect(stderr).toMatch(/The adapter style is merged with weight 1: 2 low-rank changes/);
+    expect(stderr).toMatch(/The adapter style is merged with weight -0\.5/);
+    expect(stdout).toMatch(new RegExp(`${query}\\.weight +F32 `));
+    const statistics = async (...args: string[]): Promise<string> =>
+      (await run('stats', sampleFolder, '--tensor', `${query}.weight`, ...args)).stdout;
+    const [base, merged, undone] = [
+      await statistics(),
+      await statistics('--lora', adapter),
+      await statistics('--lora', adapter, '--lora', `${adapter}=-1`),
+    ];
+    expect(merged).not.toBe(base);
+    expect(undone.split('\n').slice(0, 8)).toEqual(base.split('\n').slice(0, 8));
+  });
+
+  it('exports the merged model, which compares as equal to it', async () => {
+    const out = join(folder, 'merged.gguf');
+    const { code, stderr } = await run(
+      'export',
+      sampleFolder,
+      '--lora',
+      adapter,
+      '--type',
+      'F32',
+      '--out',
+      out,
+    );
+    expect(code, stderr).toBe(0);
+    const compared = await run('compare', sampleFolder, out, '--lora', adapter, '--json');
+    const { relativeError } = JSON.parse(compared.stdout) as ModelComparison;
+    expect(relativeError).toBe(0);
+    const without = await run('compare', sampleFolder, out, '--fail-above', '0');
+    expect(without.code).toBe(1);
+  });
+
+  it('keeps measurements and plans of a merged model apart from those of its base', async () => {
+    const plan = join(folder, 'tuned.ampq.json');
+    const made = await run(
+      ...[
+        'recommend',
+        sampleFolder,
+        '--lora',
+        adapter,
+        '--budget',
+        '4.5bpw',
+        '--weights-only',
+        '--out',
+        plan,
+      ],
+    );
+    expect(made.code, made.stderr).toBe(0);
+    const dry = (...args: string[]): Promise<Ended> =>
+      run('export', sampleFolder, '--plan', plan, '--dry-run', ...args);
+    const own = await dry('--lora', adapter);
+    expect(own.code, own.stderr).toBe(0);
+    const other = await dry();
+    expect(`${other.stdout}${other.stderr}`).toMatch(/another model|was made for|other weights/i);
+  });
+
+  it('names what is wrong, and never writes over an adapter', async () => {
+    const absent = await run('inspect', sampleFolder, '--lora', join(folder, 'absent=x'));
+    expect([absent.code, absent.stderr.includes('absent=x')]).toEqual([1, true]);
+    const file = join(adapter, 'adapter_model.safetensors');
+    const before = readFileSync(file);
+    const over = await run('export', sampleFolder, '--lora', adapter, '--type', 'F16', '--out', file);
+    expect(over.stderr).toMatch(/would replace an input file/);
+    expect(readFileSync(file)).toEqual(before);
+    expect((await run('convert', sampleFolder, '--lora', adapter, '--out', join(folder, 'x'))).code).toBe(2);
+  });
+});
+
+describe('quantscope export-lora', () => {
+  it("writes factors under the names of the base's GGUF file", async () => {
+    const out = join(folder, 'style.gguf');
+    const { code, stdout, stderr } = await run(
+      'export-lora',
+      adapter,
+      '--base',
+      sampleFolder,
+      '--out',
+      out,
+      '--json',
+    );
+    expect(code, stderr).toBe(0);
+    const { tensors, alpha } = JSON.parse(stdout) as ExportedAdapter;
+    expect(alpha).toBe(8);
+    expect(tensors).toEqual([
+      { name: 'blk.0.attn_q.weight', rank: 4, shapeA: [4, 256], shapeB: [256, 4] },
+      { name: 'blk.3.ffn_up.weight', rank: 4, shapeA: [4, 256], shapeB: [768, 4] },
+    ]);
+    const written = await openModel(out);
+    expect(written.description.tensors.map(({ name, shape }) => [name, shape])).toEqual([
+      ['blk.0.attn_q.weight.lora_a', [4, 256]],
+      ['blk.0.attn_q.weight.lora_b', [256, 4]],
+      ['blk.3.ffn_up.weight.lora_a', [4, 256]],
+      ['blk.3.ffn_up.weight.lora_b', [768, 4]],
+    ]);
+    expect(written.gguf?.metadata.get('adapter.lora.alpha')?.scalar).toBe(8);
+    await written.close();
+    expect((await run('verify', out)).code).toBe(0);
+  });
+
+  it('refuses what llama.cpp would ignore, and writes nothing', async () => {
+    const saved = join(folder, 'saved');
+    await writeAdapter(saved, { modules: { [query]: [256, 256] }, whole: { 'model.norm.weight': [256] } });
+    const out = join(folder, 'saved.gguf');
+    const { code, stderr } = await run('export-lora', saved, '--base', sampleFolder, '--out', out);
+    expect([code, existsSync(out)]).toEqual([1, false]);
+    expect(stderr).toMatch(/replaces "model\.norm\.weight".*Merge the adapter on export/);
+    const over = join(adapter, 'adapter_config.json');
+    expect((await run('export-lora', adapter, '--base', sampleFolder, '--out', over)).stderr).toMatch(
+      /would replace an input file/,
+    );
+  });
+});
