@@ -1,5 +1,6 @@
 import type * as vscode from 'vscode';
 import type { EngineClient } from './engine/client';
+import { registerAdapters } from './vscode/commands/adapters';
 import { registerBeatFile } from './vscode/commands/beatFile';
 import { registerCompareWith } from './vscode/commands/compareWith';
 import { registerEngineCommands } from './vscode/commands/engine';
@@ -38,6 +39,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     registerExports(services),
     registerExportOnnx(services),
     registerConvert(services),
+    registerAdapters(services),
     registerVerify(services),
     registerSavePlan(services),
     registerPlanFormats(services),

@@ -16,6 +16,8 @@ export const commands = {
   exportGguf: 'quantscope.exportGguf',
   exportWithPlan: 'quantscope.exportWithPlan',
   exportOnnx: 'quantscope.exportOnnx',
+  exportAdapter: 'quantscope.exportAdapter',
+  exportWithAdapters: 'quantscope.exportWithAdapters',
   refine: 'quantscope.refine',
   beatFile: 'quantscope.beatFile',
   convertToSafetensors: 'quantscope.convertToSafetensors',

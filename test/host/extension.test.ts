@@ -3,10 +3,12 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs
 import { join } from 'node:path';
 import * as vscode from 'vscode';
 import type { ExtensionApi } from '../../src/extension';
+import type { ExportedAdapter } from '../../src/protocol/adapters';
 import type { OnnxResult } from '../../src/protocol/exportOnnx';
 import type { ExportResult } from '../../src/protocol/engine';
 import type { CalibrationResult, EvaluationResult } from '../../src/protocol/evaluation';
 import { commands, viewTypes } from '../../src/vscode/contributions';
+import { writeAdapter } from '../support/adapters';
 
 const extension = vscode.extensions.getExtension<ExtensionApi>('quantscope.quantscope')!;
 const folder = vscode.workspace.workspaceFolders![0]!.uri;
@@ -92,6 +94,25 @@ describe('the extension', () => {
     strictEqual(result, undefined);
     strictEqual(existsSync(out), false);
     strictEqual(readdirSync(folder.fsPath).filter((name) => name.includes('broken')).length, 0);
+  });
+
+  it('writes an adapter for llama.cpp, and a model with it merged', async () => {
+    const adapter = `${folder.fsPath}-adapter`;
+    await writeAdapter(adapter, { modules: { 'model.layers.0.self_attn.q_proj': [256, 256] } });
+    const out = file('adapter.gguf').fsPath;
+    const written = await vscode.commands.executeCommand<ExportedAdapter>(commands.exportAdapter, {
+      ...{ adapter, base: weights.fsPath, out },
+    });
+    strictEqual(written.tensors[0]?.name, 'blk.0.attn_q.weight');
+    strictEqual(statSync(out).size, written.bytes);
+    const merged = file('merged.gguf').fsPath;
+    const result = await vscode.commands.executeCommand<ExportResult>(commands.exportWithAdapters, {
+      ...{ model: weights.fsPath, adapters: [{ path: adapter, weight: 0.5 }] },
+      ...{ type: 'F16', out: merged },
+    });
+    strictEqual(result.tensors.find(({ name }) => name === 'blk.0.attn_q.weight')?.from, 'F32');
+    strictEqual(statSync(merged).size, result.fileBytes);
+    for (const made of [out, merged]) rmSync(made);
   });
 
   it('exports ONNX into a folder, with the files that generation tools read', async () => {

@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import { QuantscopeError } from '../../model/errors';
 import type { ExportResult } from '../../protocol/engine';
 import type { ExportSettings } from '../../protocol/export';
+import type { AdapterRef } from '../../protocol/model';
 import { size } from '../../protocol/words';
 import { commands } from '../contributions';
 import { chooseFile } from '../editor/files';
@@ -20,6 +21,8 @@ type ExportArgument = ModelArgument & {
   readonly type?: string;
   readonly plan?: string;
   readonly usePlan?: boolean;
+  /** Merged into the model. */
+  readonly adapters?: readonly AdapterRef[];
   /** All settings of the export panel. */
   readonly settings?: ExportSettings;
 };
@@ -43,20 +46,27 @@ async function exportType(
 ) {
   const session = await wholeSession(services, argument);
   if (!session || !(await isPossible(services, session, 'gguf'))) return undefined;
-  const settings = argument?.settings ?? (type === undefined ? await pickType(services) : { type });
+  const { adapters = [] } = argument ?? {};
+  const hasPage = adapters.length === 0; // the page exports the model as it is
+  const settings = argument?.settings ?? (type === undefined ? await pickType(services, hasPage) : { type });
   if (settings === moreOptions) await openEditor(services, session, { tab: 'export' });
   if (!settings || settings === moreOptions) return undefined;
   const name = settings.type ?? 'AMPQ';
   const out = argument?.out ?? (await askTarget(session, name));
-  return out === undefined ? undefined : runExport(services, { session, out, settings, as: name });
+  return out === undefined ? undefined : runExport(services, { session, out, settings, adapters, as: name });
 }
 
 /** What the quick pick returns when the user wants more than a type. */
 const moreOptions = 'more options';
 const usualTypes = ['Q4_K_M', 'Q5_K_M', 'Q6_K', 'Q8_0', 'F16'];
 
+const more = { label: 'More options…', description: 'opens the Export tab of the editor', alwaysShow: true };
+
 /** Those that need an importance matrix are in the export panel. */
-async function pickType({ engine }: Services): Promise<ExportSettings | typeof moreOptions | undefined> {
+async function pickType(
+  { engine }: Services,
+  hasPage: boolean,
+): Promise<ExportSettings | typeof moreOptions | undefined> {
   const { fileTypes } = await engine.call('export/fileTypes', {});
   const rank = ({ label }: { label: string }): number => usualTypes.indexOf(label);
   const items = fileTypes
@@ -68,8 +78,7 @@ async function pickType({ engine }: Services): Promise<ExportSettings | typeof m
     [
       separator('usual'),
       ...items.filter((item) => rank(item) >= 0).sort((a, b) => rank(a) - rank(b)),
-      separator('every option, with a preview'),
-      { label: 'More options…', description: 'opens the Export tab of the editor', alwaysShow: true },
+      ...(hasPage ? [separator('every option, with a preview'), more] : []),
       separator('all'),
       ...items.filter((item) => rank(item) < 0),
     ],
@@ -117,22 +126,24 @@ interface ExportRun {
   readonly session: ModelSession;
   readonly out: string;
   readonly settings: ExportSettings;
+  readonly adapters?: readonly AdapterRef[];
   /** What it is exported as. */
   readonly as: string;
 }
 
 /** @returns undefined when it was cancelled or failed; a notice has said why. */
 async function runExport(services: Services, run: ExportRun): Promise<ExportResult | undefined> {
-  const { session, out, settings } = run;
+  const { session, out, settings, adapters = [] } = run;
+  const ref = adapters.length === 0 ? session.ref : { ...session.ref, adapters };
   try {
     const result = await withProgress(`Export GGUF ${run.as}`, (call) =>
       services.engine.call(
         'export/gguf',
-        { ...session.ref, out, cacheDir: services.evidenceDir, device: chosenDevice(), ...settings },
+        { ...ref, out, cacheDir: services.evidenceDir, device: chosenDevice(), ...settings },
         { ...call, title: `Export ${basename(out)}` },
       ),
     );
-    services.start(announce(services, session, result));
+    services.start(announce(services, session, result, adapters.length === 0));
     return result;
   } catch (error) {
     const code = error instanceof QuantscopeError ? error.code : 'INTERNAL';
@@ -163,12 +174,13 @@ async function announce(
   services: Services,
   session: ModelSession,
   { out, fileBytes, bitsPerWeight, seconds }: ExportResult,
+  isPlain: boolean, // a refinement's original is a model without adapters
 ): Promise<void> {
   const [open, refine] = ['Open', 'Refine…'];
   const bits = bitsPerWeight === undefined ? '' : `${bitsPerWeight.toFixed(2)} bits per weight, `;
   const figures = `${size(fileBytes)}, ${bits}${seconds.toFixed(1)} s`;
   const message = `Exported ${basename(out)}: ${figures}.`;
-  const isTrainable = session.description?.limits?.run === undefined;
+  const isTrainable = isPlain && session.description?.limits?.run === undefined;
   const actions = isTrainable ? [open, refine] : [open];
   const answer = await vscode.window.showInformationMessage(message, ...actions);
   if (answer === refine) await refineExported(services, session, out);

@@ -4,8 +4,8 @@ import { commands, contextKeys, settings, viewTypes } from '../../../src/vscode/
 
 const { contributes } = packageJson;
 
-/** Commands of the explorer that are about files of one format. */
-const ofOneFormat = new Set<string>([commands.refine, commands.beatFile]);
+/** Commands of the explorer that are about files of one format, or of adapters. */
+const ofOneFormat = new Set<string>([commands.refine, commands.beatFile, commands.exportAdapter]);
 
 describe('package.json contributes what the code registers', () => {
   it('commands', () => {
@@ -59,5 +59,14 @@ describe('package.json contributes what the code registers', () => {
   it.each([commands.refine, commands.beatFile])('%s for GGUF files only', (command) => {
     const entries = contributes.menus['explorer/context'].filter((item) => item.command === command);
     expect(entries.map(({ when }) => when)).toEqual(['resourceFilename =~ /\\.gguf$/i']);
+  });
+  it('the export of adapters for their files only', () => {
+    const entries = contributes.menus['explorer/context'].filter(
+      ({ command }) => command === commands.exportAdapter,
+    );
+    const [, pattern = ''] = /=~ \/(.*)\/i/.exec(entries[0]!.when) ?? [];
+    const fits = (name: string): boolean => new RegExp(pattern, 'i').test(name);
+    expect(['adapter_config.json', 'adapter_model.safetensors', 'adapter_model.bin'].every(fits)).toBe(true);
+    expect(['config.json', 'model.safetensors', 'my_adapter_model.bin.txt'].some(fits)).toBe(false);
   });
 });
