@@ -60,6 +60,7 @@ export function addChanges(
   }
 }
 
+/** Four ranks go through a row together: the sums are read and written once for them, and added to in the same order. */
 function addRow(
   sums: Float64Array,
   row: number,
@@ -68,9 +69,20 @@ function addRow(
   { left, right, rank, columns, alpha, divisor }: LowRank,
   weight: number,
 ): void {
-  for (let k = 0; k < rank; k++) {
-    const factor = weight * (alpha / divisor) * left[row * rank + k]!;
+  const scale = weight * (alpha / divisor);
+  const factor = (k: number): number => scale * left[row * rank + k]!;
+  let k = 0;
+  for (; k + 4 <= rank; k += 4) {
+    const [f0, f1, f2, f3] = [factor(k), factor(k + 1), factor(k + 2), factor(k + 3)];
+    let at = k * columns + column;
+    for (let i = 0; i < count; i++, at++) {
+      const two = sums[i]! + f0 * right[at]! + f1 * right[at + columns]!;
+      sums[i] = two + f2 * right[at + 2 * columns]! + f3 * right[at + 3 * columns]!;
+    }
+  }
+  for (; k < rank; k++) {
+    const own = factor(k);
     const start = k * columns + column;
-    for (let i = 0; i < count; i++) sums[i] = sums[i]! + factor * right[start + i]!;
+    for (let i = 0; i < count; i++) sums[i] = sums[i]! + own * right[start + i]!;
   }
 }

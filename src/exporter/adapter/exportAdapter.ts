@@ -9,6 +9,7 @@ import { modelHash } from '../../model/identity';
 import type { KeyValue } from '../../model/keyValue';
 import type { Model } from '../../model/model';
 import type { ExportedAdapter } from '../../protocol/adapters';
+import { ensureFreeSpace } from '../diskSpace';
 import { layOutGguf, writeGguf, type GgufTensor } from '../gguf/writer';
 import { adapterTensor, type AdapterTensor } from './adapterTensors';
 import { appliedTensor } from './appliedTensors';
@@ -56,6 +57,7 @@ async function writeAdapter(
   const identity = [adapter.weights, adapter.config.identity];
   const inputs = await inputsOfModels([{ format: 'safetensors', files: identity }, base.description]);
   await inputs.check([out]);
+  await ensureFreeSpace(out, layout.fileBytes);
   const pairs = new LatestPair(signal);
   await writeWithDigests({
     files: [{ path: out, bytes: layout.fileBytes, hasWeights: true }],

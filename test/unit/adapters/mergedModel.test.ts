@@ -51,11 +51,11 @@ function expectedOf(scales: readonly (readonly [WrittenAdapter, number])[], modu
 describe('a model with adapters', () => {
   it('has base + Σ weight · alpha / r · B · A, in any part of a weight', async () => {
     const first = await adapter();
-    const second = await adapter({ seed: 8, config: { r: 3, lora_alpha: 4.5 } });
+    const second = await adapter({ seed: 8, config: { r: 6, lora_alpha: 4.5 } });
     const model = await merge({ path: first.path, weight: 0.75 }, { path: second.path, weight: -2 });
     const scales = [
       [first, 0.75 * 2],
-      [second, -2 * 1.5],
+      [second, -2 * 0.75],
     ] as const;
     for (const module of [query, down])
       expect(distance(await weightsOf(model, `${module}.weight`), expectedOf(scales, module))).toBe(0);

@@ -62,6 +62,8 @@ describe('--lora', () => {
     expect(relativeError).toBe(0);
     const without = await run('compare', sampleFolder, out, '--fail-above', '0');
     expect(without.code).toBe(1);
+    const again = await run('inspect', out, '--lora', adapter);
+    expect(again.stderr).toMatch(/names of a checkpoint, and the model is a GGUF file/);
   });
 
   it('keeps measurements and plans of a merged model apart from those of its base', async () => {
