@@ -10,6 +10,7 @@ import { addToReference, writeAdapter, type AdapterSpec, type WrittenAdapter } f
 import { llamaConfig, llamaShapes } from '../../support/checkpointParts';
 import { temporaryFolder } from '../../support/files';
 import { Checkpoint } from '../../support/reference/checkpoint';
+import { tensor, torchZip } from '../../support/torchFiles';
 import { writeCheckpoint } from '../../support/writeCheckpoint';
 
 const folder = temporaryFolder();
@@ -88,6 +89,22 @@ describe('a model with adapters', () => {
     expect(distance(await weightsOf(model, `${query}.weight`), of(query, 8 / Math.sqrt(4)))).toBe(0);
     expect(distance(await weightsOf(model, `${down}.weight`), of(down, 5 / Math.sqrt(2)))).toBe(0);
     await model.close();
+  });
+
+  it('reads adapter_model.bin', async () => {
+    const { path, factors } = await adapter();
+    const model = await merge({ path, weight: 1 });
+    const expected = await weightsOf(model, `${query}.weight`);
+    await model.close();
+    const tensors = [...factors].flatMap(([module, { a, b, rank }]) => [
+      [`base_model.model.${module}.lora_A.weight`, tensor('F32', [rank, a.length / rank], a)] as const,
+      [`base_model.model.${module}.lora_B.weight`, tensor('F32', [b.length / rank, rank], b)] as const,
+    ]);
+    rmSync(join(path, 'adapter_model.safetensors'));
+    writeFileSync(join(path, 'adapter_model.bin'), torchZip(Object.fromEntries(tensors)));
+    const pickled = await merge({ path, weight: 1 });
+    expect(await weightsOf(pickled, `${query}.weight`)).toEqual(expected);
+    await pickled.close();
   });
 
   it('replaces modules that were saved whole, and adds the transpose to embeddings', async () => {
