@@ -39,6 +39,7 @@ const cases: Readonly<Record<string, Case>> = {
   qwen2: { modules: /_proj\.weight$/ }, // the output is the embedding
   phi3: { modules: /_proj\.weight$/ }, // fused matrices
   mixtral: { modules: /(self_attn\..*|experts\.[02]\.w[123]|gate)\.weight$/ }, // two of four experts
+  qwen35: { modules: /(_proj|in_proj_\w+)\.weight$/ }, // regrouped columns
   gpt2: { modules: /(c_attn|c_fc|c_proj)\.weight$/, isTransposed: true },
 };
 

@@ -1,6 +1,7 @@
 import { readLowRank, transposed, type LowRank } from '../../adapters/lowRank';
 import type { WeightChange } from '../../adapters/weightChanges';
 import type { ConvertedTensor } from '../../architectures/convertedTensor';
+import type { ColumnOrder } from '../../architectures/description';
 import { checkpointRow } from '../../architectures/rowOrder';
 import { QuantscopeError } from '../../model/errors';
 import { matrixOf } from '../../model/rows';
@@ -43,8 +44,7 @@ export function adapterTensor(
   const outer = shape.slice(0, -2);
   const rows = shape.at(-2) ?? 1;
   const isWhole = converted.pieces.every(({ tensor }) => matrixOf(tensor.shape).columns === columns);
-  if (shape.length < 2 || shape.at(-1) !== columns || !isWhole || unit?.order === 'regroup')
-    throw rearranged(converted, changes);
+  if (shape.length < 2 || shape.at(-1) !== columns || !isWhole) throw rearranged(converted, changes);
   const ranks = matricesOf(converted, rows).map((matrix) => startsOf(matrix, changes).rank);
   const rank = ranks.reduce((most, one) => Math.max(most, one), 1);
   const factors = async (signal?: AbortSignal) => {
@@ -58,11 +58,25 @@ export function adapterTensor(
       };
       await fillMatrix(into, matrix, changes, { rank, columns, alpha, signal });
     }
+    if (unit?.order === 'regroup') regroup(a, unit);
     return name === embedding ? { a: b, b: transposed(a, rank, columns) } : { a, b };
   };
   return name === embedding
     ? { name, shapeA: [rows, rank], shapeB: [columns, rank], factors }
     : { name, shapeA: [...outer, rank, columns], shapeB: [...outer, rows, rank], factors };
+}
+
+/** Columns [groups, members, size] of each row become [members, groups, size], in place. */
+function regroup(rows: Float32Array, { groups, members, size }: ColumnOrder): void {
+  const columns = groups * members * size;
+  for (let start = 0; start < rows.length; start += columns) {
+    const row = rows.slice(start, start + columns);
+    for (let group = 0; group < groups; group++)
+      for (let member = 0; member < members; member++) {
+        const from = (group * members + member) * size;
+        rows.set(row.subarray(from, from + size), start + (member * groups + group) * size);
+      }
+  }
 }
 
 /** The rows of each matrix; those of experts follow each other. */
