@@ -10,8 +10,13 @@ const applied = new Set([
   ...['ssm_in', 'ssm_out', 'ssm_ba', 'ssm_alpha', 'ssm_beta'],
 ]);
 
-/** Whether llama.cpp applies an adapter's change of a tensor of the architectures whose models it was compared for. */
-export function appliedTensor(name: string): boolean {
+/** Those of them that the graphs of an architecture compute without adapters. */
+const ignored: Readonly<Record<string, readonly string[]>> = {
+  deepseek2: ['attn_q'],
+};
+
+/** Whether llama.cpp applies an adapter's change of a tensor. @param architecture `general.architecture`. */
+export function appliedTensor(architecture: string, name: string): boolean {
   const [, part] = /^(?:blk\.\d+\.)?([a-z_]+)\.weight$/.exec(name) ?? [];
-  return part !== undefined && applied.has(part);
+  return part !== undefined && applied.has(part) && ignored[architecture]?.includes(part) !== true;
 }

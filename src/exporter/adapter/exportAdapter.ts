@@ -88,7 +88,8 @@ async function tensorsOf(adapter: Adapter, base: Model, signal: AbortSignal | un
     const changed = sourcesOf(converted).filter(({ name }) => changes.has(name));
     for (const { name } of changed) left.delete(name);
     if (changed.length === 0) return [];
-    if (!appliedTensor(converted.name)) throw notApplied(changed[0]!.name, converted.name, changes);
+    if (!appliedTensor(architecture, converted.name))
+      throw notApplied(changed[0]!.name, converted.name, changes);
     return [adapterTensor(converted, changes, adapter.config.alpha)];
   });
   const [lost] = left;
