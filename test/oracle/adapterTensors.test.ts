@@ -66,7 +66,7 @@ describe.skipIf(!hasOracle)('llama.cpp applies every tensor of an exported adapt
     const adapters = [{ path: files.adapter, scale: 1 }];
     const { logits } = await llamaCpp('logits', { model: files.base, tokens, adapters });
     const { logits: unchanged } = await llamaCpp('logits', { model: files.base, tokens });
-    expect(farthest(expected, unchanged)).toBeGreaterThan(0.5);
+    expect(farthest(expected, unchanged)).toBeGreaterThan(0.1); // nothing to compare otherwise
     // GELU is looked up in a table of half-precision numbers.
     const bound =
       JSON.stringify(checkpoints[name]!.config).includes('gelu') || /gemma/.test(name) ? 1e-2 : 1e-3;
