@@ -169,19 +169,23 @@ function targetsOf(
 ): (module: string, trials: PatternTrials) => void {
   const [wanted, left] = ['target_modules', 'exclude_modules'].map((key) => matcher(config[key], key, file));
   const layers = layersOf(config['layers_to_transform'], file);
+  const reasons: readonly (readonly [why: string, applies: Matches])[] = [
+    ['"target_modules" does not name it', (module, trials) => wanted?.(module, trials) === false],
+    ['"exclude_modules" names it', (module, trials) => left?.(module, trials) === true],
+    ['"layers_to_transform" leaves its layer out', (module) => layers?.has(layerOf(module)) === false],
+  ];
   return (module, trials) => {
-    const layer = /\.(\d+)\./.exec(`.${module}.`)?.[1];
-    const why = !(wanted?.(module, trials) ?? true)
-      ? '"target_modules" does not name it'
-      : left?.(module, trials)
-        ? '"exclude_modules" names it'
-        : layers && !(layer !== undefined && layers.has(Number(layer)))
-          ? '"layers_to_transform" leaves its layer out'
-          : undefined;
+    const why = reasons.find(([, applies]) => applies(module, trials))?.[0];
     if (why === undefined) return;
     const message = `The adapter has a change of "${module}", but ${why}: PEFT would ignore it.`;
     throw new QuantscopeError('MODEL_FILE', message, { file });
   };
+}
+
+/** The number of a module's layer: the first in its name. */
+function layerOf(module: string): number | undefined {
+  const [, layer] = /\.(\d+)\./.exec(`.${module}.`) ?? [];
+  return layer === undefined ? undefined : Number(layer);
 }
 
 /** A list of names, or of ends of names after a point; or one regular expression for whole names. */
