@@ -30,14 +30,14 @@ describe('an adapter for llama.cpp', () => {
   it('keeps B as it was trained, and gives it the scale of a module that has its own', async () => {
     const [up, down] = ['model.layers.0.mlp.up_proj', 'model.layers.0.mlp.down_proj'];
     const { written, factor, file } = await exported('llama', {
-      modules: { [up!]: [96, 64], [down!]: [64, 96] },
+      modules: { [up]: [96, 64], [down]: [64, 96] },
       config: { rank_pattern: { down_proj: 2 }, alpha_pattern: { down_proj: 3 } },
-      ranks: { [down!]: 2 },
+      ranks: { [down]: 2 },
     });
-    expect(await factor('blk.0.ffn_up.weight.lora_a')).toEqual(written.factors.get(up!)!.a);
-    expect(await factor('blk.0.ffn_up.weight.lora_b')).toEqual(written.factors.get(up!)!.b);
+    expect(await factor('blk.0.ffn_up.weight.lora_a')).toEqual(written.factors.get(up)!.a);
+    expect(await factor('blk.0.ffn_up.weight.lora_b')).toEqual(written.factors.get(up)!.b);
     // llama.cpp multiplies by 8 / 2, PEFT by 3 / 2.
-    const scaled = written.factors.get(down!)!.b.map((value) => (value * 3) / 8);
+    const scaled = written.factors.get(down)!.b.map((value) => (value * 3) / 8);
     expect(await factor('blk.0.ffn_down.weight.lora_b')).toEqual(scaled);
     await file.close();
   });
