@@ -109,6 +109,17 @@ export class ConfigReader {
     return this.parts(key, fallback, least, size, `the largest dimension of its tensors is ${size}`);
   }
 
+  /**
+   * What is computed for each dimension of a head is bounded by the tensors, not by a number of config.json.
+   * @throws QuantscopeError MODEL_FILE for more rotated dimensions of a head than any tensor has.
+   */
+  checkRotated(dimensions: number): void {
+    const { largestDimension: size } = this.facts;
+    if (dimensions <= size) return;
+    const message = `${dimensions} dimensions of a head would be rotated; the largest dimension of the tensors is ${size}.`;
+    throw new QuantscopeError('MODEL_FILE', message, { file: this.file });
+  }
+
   private parts(
     key: string,
     fallback: number | undefined,

@@ -91,6 +91,7 @@ function readDecoder(config: ConfigReader): Decoder {
 
 /** @throws QuantscopeError UNSUPPORTED for YaRN with another magnitude than 1. */
 function readRope(config: ConfigReader, dimensions: number): Rope {
+  config.checkRotated(dimensions);
   const theta = config.number('rope_theta', 10_000);
   const yarn = config.inner('yarn');
   if (!yarn) return { theta, scaling: { kind: 'none' } };

@@ -52,6 +52,7 @@ export function readRope(
   defaultTheta = 10_000,
   parameters = ropeParameters(config),
 ): Rope {
+  config.checkRotated(dimensions);
   const theta = readTheta(config, defaultTheta, parameters);
   return { theta, scaling: readScaling(parameters, { theta, dimensions, contextLength }) };
 }

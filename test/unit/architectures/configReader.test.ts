@@ -74,6 +74,14 @@ describe('keys of config.json', () => {
       { num_attention_heads: 2048 },
       /"num_attention_heads" is 2048; the largest dimension of its tensors is 1024/,
     ],
+    [
+      'llama',
+      {
+        head_dim: 2 ** 31,
+        rope_scaling: { rope_type: 'llama3', factor: 8, original_max_position_embeddings: 64 },
+      },
+      /^2147483648 dimensions of a head would be rotated; the largest dimension of the tensors is 1024\./,
+    ],
     ['qwen3moe', { num_experts: 1e9 }, /"num_experts" is 1000000000/],
     ['qwen3moe', { num_experts: 60_000 }, /"num_experts" is 60000; the largest dimension/],
     ['deepseek2, version 3', { num_nextn_predict_layers: 1e9 }, /"num_nextn_predict_layers" is 1000000000/],
