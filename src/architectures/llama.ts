@@ -12,11 +12,24 @@ import {
   rmsEpsilon,
   tiedOutput,
   usualIgnored,
+  type DecoderDefaults,
   type Part,
 } from './decoder';
 import { ropeTensors } from './rope';
 import { usualWindow, windowWithoutKey } from './slidingWindow';
 import { textPart } from './textPart';
+
+/** Of the class of Mistral, for what a `text_config` leaves out. */
+export const mistralDefaults: DecoderDefaults = {
+  ...{ blocks: 32, hiddenSize: 4096, feedForwardSize: 14336, heads: 32, kvHeads: 8 },
+  contextLength: 131_072,
+};
+
+/** The same of the class of llama: those of LLaVA leave out nearly everything. */
+const llamaDefaults: DecoderDefaults = {
+  ...{ blocks: 32, hiddenSize: 4096, feedForwardSize: 11008, heads: 32 },
+  contextLength: 2048,
+};
 
 /** Llama 1 to 3, Mistral 7B, SmolLM and others of the same layout. llama.cpp rotates neighbouring pairs. */
 export const llama: ArchitectureDescription = {
@@ -35,13 +48,15 @@ export const llama: ArchitectureDescription = {
     const { config, tied, prefixes, leftOut } = textPart(whole);
     if (config !== whole) config.expect('model_type', 'llama', 'llama', 'mistral');
     config.expect('hidden_act', 'silu', 'silu');
-    const decoder = { ...readDecoder(config), tied };
+    const mistral = isMistral(whole, config);
+    const inner = mistral ? mistralDefaults : llamaDefaults;
+    const decoder = { ...readDecoder(config, config === whole ? {} : inner), tied };
     const attentionBias = biasIf(config, 'attention_bias');
     return {
       ...(config === whole ? { prefixes: ['model.'] } : { prefixes, leftOut }),
       ignored: usualIgnored,
       ...tiedOutput(decoder),
-      ...(isMistral(whole, config) ? windowWithoutKey(config, decoder, { window: usualWindow }) : {}),
+      ...(mistral ? windowWithoutKey(config, decoder, { window: usualWindow }) : {}),
       keyValues: [...decoderKeyValues(decoder), rmsEpsilon(config)],
       computed: ropeTensors(decoder.rope),
       tensors: [

@@ -13,12 +13,29 @@ import {
   tiedOutput,
   usualIgnored,
   type Decoder,
+  type DecoderDefaults,
 } from './decoder';
 import type { ArchitectureDescription } from './description';
 import { f32, u32 } from './keyValues';
+import { mistralDefaults } from './llama';
 import { ropeParameters, ropeTensors, type Rope } from './rope';
-import { windowWithoutKey } from './slidingWindow';
+import { usualWindow, windowWithoutKey } from './slidingWindow';
 import { textPart } from './textPart';
+
+interface Defaults extends DecoderDefaults {
+  readonly epsilon: number;
+  /** 0 for none. */
+  readonly window: number;
+}
+
+/** Of the class of Ministral 3. */
+const thirdDefaults: Defaults = {
+  ...{ blocks: 34, hiddenSize: 4096, feedForwardSize: 14336, heads: 32, kvHeads: 8, headSize: 128 },
+  ...{ contextLength: 262_144, ropeTheta: 1_000_000, epsilon: 1e-5, window: 0 },
+};
+
+/** Of the class of Mistral, which the models before have. */
+const firstDefaults: Defaults = { ...mistralDefaults, epsilon: 1e-6, window: usualWindow };
 
 /**
  * Mistral Small 3.1 and later, Ministral 3, Devstral 2, Magistral: llama, whose queries may grow with the logarithm of the position beyond the
@@ -32,28 +49,18 @@ export const mistral3: ArchitectureDescription = {
   convert(whole) {
     const { config, tied, prefixes, leftOut } = textPart(whole);
     config.expect('hidden_act', 'silu', 'silu');
-    config.expect('model_type', 'ministral3', 'ministral3', 'mistral');
-    const isThird = config.text('model_type', 'ministral3') === 'ministral3';
-    const decoder = {
-      ...readDecoder(config, {
-        blocks: 34,
-        hiddenSize: 4096,
-        feedForwardSize: 14336,
-        heads: 32,
-        kvHeads: 8,
-        ...(isThird ? { headSize: 128 } : {}),
-        contextLength: 262_144,
-        ropeTheta: 1_000_000,
-      }),
-      tied,
-    };
+    const usual = config === whole ? 'ministral3' : 'mistral';
+    config.expect('model_type', usual, 'ministral3', 'mistral');
+    const { epsilon, window, ...defaults } =
+      config.text('model_type', usual) === 'mistral' ? firstDefaults : thirdDefaults;
+    const decoder = { ...readDecoder(config, defaults), tied };
     return {
       ...{ prefixes, leftOut, ignored: usualIgnored },
       ...tiedOutput(decoder),
-      ...windowWithoutKey(config, decoder),
+      ...windowWithoutKey(config, decoder, { window }),
       keyValues: [
         ...decoderKeyValues(decoder),
-        rmsEpsilon(config, 1e-5),
+        rmsEpsilon(config, epsilon),
         ...textTemperature(config, decoder),
       ],
       computed: ropeTensors(decoder.rope),

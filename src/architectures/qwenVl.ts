@@ -13,6 +13,7 @@ import {
   tiedOutput,
   usualIgnored,
   type Decoder,
+  type DecoderDefaults,
   type Part,
 } from './decoder';
 import type { ConfigReader } from './configReader';
@@ -79,10 +80,14 @@ export const qwen3vl: ArchitectureDescription = {
   classes: { Qwen3VLForConditionalGeneration: 'qwen3_vl' },
   forward: { rotation: 'halves', activation: 'silu' },
   convert: (whole) =>
-    thirdConversion(whole, { blocks: 32, hiddenSize: 4096, kvHeads: 32 }, (decoder) => ({
-      keyValues: [],
-      parts: gatedParts(decoder),
-    })),
+    thirdConversion(
+      whole,
+      { blocks: 32, hiddenSize: 4096, feedForwardSize: 22016, heads: 32, kvHeads: 32 },
+      (decoder) => ({
+        keyValues: [],
+        parts: gatedParts(decoder),
+      }),
+    ),
 };
 
 /** The same with experts, whose checkpoints hold them merged and transposed. */
@@ -92,17 +97,20 @@ export const qwen3vlmoe: ArchitectureDescription = {
   classes: { Qwen3VLMoeForConditionalGeneration: 'qwen3_vl_moe' },
   forward: { rotation: 'halves', activation: 'silu', normalizedExperts: true },
   convert: (whole) =>
-    thirdConversion(whole, { blocks: 24, hiddenSize: 2048, kvHeads: 16 }, (decoder, config) =>
-      readQwenExperts(config, decoder, {
-        ...{ experts: 60, used: 4, feedForwardSize: 1408 },
-        ...{ normalized: true, usuallyNormalized: true, transposed: true },
-      }),
+    thirdConversion(
+      whole,
+      { blocks: 24, hiddenSize: 2048, feedForwardSize: 5632, heads: 16, kvHeads: 16 },
+      (decoder, config) =>
+        readQwenExperts(config, decoder, {
+          ...{ experts: 60, used: 4, feedForwardSize: 1408 },
+          ...{ normalized: true, usuallyNormalized: true, transposed: true },
+        }),
     ),
 };
 
 function thirdConversion(
   whole: ConfigReader,
-  defaults: { readonly blocks: number; readonly hiddenSize: number; readonly kvHeads: number },
+  defaults: DecoderDefaults,
   feedForward: (
     decoder: Decoder,
     config: ConfigReader,
@@ -114,8 +122,6 @@ function thirdConversion(
   const decoder = {
     ...readDecoder(config, {
       ...defaults,
-      feedForwardSize: 22016,
-      heads: 32,
       headSize: 128,
       contextLength: 128_000,
       ropeTheta: 5_000_000,

@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { convertCheckpoint } from '../../../src/architectures/convertCheckpoint';
 import type { CheckpointSpec } from '../../support/checkpointParts';
-import { mistral3, qwen25vl, qwen2vl, qwen3vl, qwen3vlmoe, smolVlm } from '../../support/wrappedCheckpoints';
+import {
+  mistral3,
+  mistralSmall,
+  qwen25vl,
+  qwen2vl,
+  qwen3vl,
+  qwen3vlmoe,
+  smolVlm,
+} from '../../support/wrappedCheckpoints';
 import { describeTensors, keyValuesOf } from './support';
 
 const converted = ({ config, shapes }: CheckpointSpec, change: object = {}, more = {}) =>
@@ -55,6 +63,60 @@ describe('the language part of a multimodal model', () => {
       'mistral3.rope.scaling.original_context_length': 16,
       'mistral3.rope.scaling.type': 'yarn',
     });
+  });
+
+  it('that leaves its sizes out has those of its class', () => {
+    const shapes = (size: number, intermediate: number, keys: number) => ({
+      'language_model.model.embed_tokens.weight': [64, size],
+      'language_model.model.norm.weight': [size],
+      'language_model.lm_head.weight': [64, size],
+      ...Object.fromEntries(
+        Array.from({ length: 32 }, (_, layer) =>
+          Object.entries({
+            ...{ input_layernorm: [size], post_attention_layernorm: [size] },
+            ...{ 'self_attn.q_proj': [size, size], 'self_attn.o_proj': [size, size] },
+            ...{ 'self_attn.k_proj': [keys, size], 'self_attn.v_proj': [keys, size] },
+            ...{ 'mlp.gate_proj': [intermediate, size], 'mlp.up_proj': [intermediate, size] },
+            'mlp.down_proj': [size, intermediate],
+          }).map(([name, shape]) => [`language_model.model.layers.${layer}.${name}.weight`, shape]),
+        ).flat(),
+      ),
+    });
+    const config = { architectures: ['LlavaForConditionalGeneration'], model_type: 'llava' };
+    const named = (model_type: string) => ({ ...config, text_config: { model_type, rms_norm_eps: 1e-5 } });
+    const llama = converted({ config: named('llama'), shapes: shapes(4096, 11_008, 4096) });
+    expect(keyValuesOf(llama)).toMatchObject({
+      'llama.context_length': 2048,
+      'llama.attention.head_count': 32,
+      'llama.attention.head_count_kv': 32,
+    });
+    const mistral = converted({ config: named('mistral'), shapes: shapes(4096, 14_336, 1024) });
+    expect(keyValuesOf(mistral)).toMatchObject({
+      'llama.context_length': 131_072,
+      'llama.attention.head_count_kv': 8,
+    });
+    expect(mistral.notes.join()).toMatch(/All layers attend to the last 4096 tokens only/);
+  });
+
+  it('of Mistral Small has the defaults of Mistral, of Ministral 3 those of its class', () => {
+    const without = ({ config, shapes }: CheckpointSpec, model_type?: string) => {
+      const text = { ...(config['text_config'] as object), model_type };
+      const left = { rms_norm_eps: undefined, sliding_window: undefined, max_position_embeddings: undefined };
+      return converted({ config: { ...config, text_config: { ...text, ...left } }, shapes });
+    };
+    for (const first of [without(mistralSmall), without(mistralSmall, 'mistral')]) {
+      expect(keyValuesOf(first)).toMatchObject({
+        'mistral3.context_length': 131_072,
+        'mistral3.attention.layer_norm_rms_epsilon': 1e-6,
+      });
+      expect(first.notes.join()).toMatch(/All layers attend to the last 4096 tokens only/);
+    }
+    const third = without(mistral3, 'ministral3');
+    expect(keyValuesOf(third)).toMatchObject({
+      'mistral3.context_length': 262_144,
+      'mistral3.attention.layer_norm_rms_epsilon': 1e-5,
+    });
+    expect(third.notes.join()).not.toMatch(/4096/);
   });
 
   it('of another kind than its class has is rejected', () => {
