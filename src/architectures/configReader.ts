@@ -20,6 +20,16 @@ export interface CheckpointFacts {
 /** The largest integer of a u32 key-value. */
 const maxU32 = 0xffff_ffff;
 
+/** How transformers 5 writes numbers in lists that JSON does not have. */
+const taggedNumbers: ReadonlyMap<unknown, number> = new Map([
+  ['Infinity', Infinity],
+  ['-Infinity', -Infinity],
+  ['NaN', NaN],
+]);
+
+const untagged = (value: unknown): unknown =>
+  isRecord(value) ? (taggedNumbers.get(value['__float__']) ?? value) : value;
+
 /**
  * Typed reads of config.json; every error names the file and the key. It records which keys were read, so that keys that no
  * description knows can be reported.
@@ -173,7 +183,7 @@ export class ConfigReader {
   list(key: string): readonly unknown[] | undefined {
     if (!this.has(key)) return undefined;
     const value = this.value(key);
-    if (Array.isArray(value)) return value as unknown[];
+    if (Array.isArray(value)) return (value as unknown[]).map(untagged);
     throw this.wrong(key, 'a list is needed');
   }
 

@@ -51,7 +51,7 @@ export const graniteMoe: ArchitectureDescription = {
     const { decoder, keyValues } = readGranite(config);
     const experts = readGraniteExperts(config, decoder);
     const hasShared = config.isOf('GraniteMoeSharedForCausalLM', 'granitemoeshared');
-    const shared = hasShared ? config.integer('shared_intermediate_size', 1024, 0) : 0;
+    const shared = hasShared ? config.integer('shared_intermediate_size', 0, 0) : 0;
     return {
       prefixes: ['model.'],
       ignored: usualIgnored,

@@ -36,6 +36,15 @@ describe('granite conversion', () => {
     expect(keyValuesOf(converted)['granitemoe.expert_shared_feed_forward_length']).toBe(48);
   });
 
+  it('has no shared network where config.json states no size of one', () => {
+    const { config, shapes } = checkpoints['granitemoe with a shared network']!;
+    const own = Object.entries(shapes).filter(([name]) => !name.includes('shared_mlp'));
+    const absent = { ...config, shared_intermediate_size: undefined };
+    const converted = convertCheckpoint(describeTensors(Object.fromEntries(own)), absent, 'config.json');
+    expect(keyValuesOf(converted)).not.toHaveProperty('granitemoe.expert_shared_feed_forward_length');
+    expect(Object.keys(shapesOf(converted)).filter((name) => name.includes('shexp'))).toEqual([]);
+  });
+
   it('chooses the architecture of Granite 4 by its layers and experts', () => {
     const made = (name: string) => convert(name).architecture;
     expect(made('granitehybrid')).toBe('granitehybrid');
@@ -62,6 +71,13 @@ describe('granite conversion', () => {
     });
   });
 
+  it('takes steps without an upper limit, also as transformers 5 writes infinity', () => {
+    for (const limit of [Infinity, { __float__: 'Infinity' }])
+      expect(keyValuesOf(convert('granitehybrid', { time_step_limit: [0, limit] }))).toEqual(
+        keyValuesOf(convert('granitehybrid')),
+      );
+  });
+
   it.each([
     ['granitehybrid', { layer_types: ['mamba', 'conv'] }, /layers of type "conv"/],
     ['granitehybrid', { layer_types: ['mamba'] }, /one of each of 2 layers/],
@@ -69,6 +85,7 @@ describe('granite conversion', () => {
     ['granitehybrid', { mamba_proj_bias: true }, /"mamba_proj_bias"/],
     ['granitehybrid', { mamba_n_groups: 3 }, /a divisor of 4 heads/],
     ['granitehybrid', { time_step_limit: [0.01, 1] }, /limits steps/],
+    ['granitehybrid', { time_step_limit: [0.01, { __float__: 'Infinity' }] }, /limits steps/],
     ['granitehybrid', { position_embedding_type: 'alibi' }, /"alibi"/],
     ['granite 4, experts and attention only', { position_embedding_type: 'nope' }, /would rotate queries/],
     ['granite', { hidden_act: 'gelu' }, /"gelu"/],
