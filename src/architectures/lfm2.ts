@@ -27,8 +27,11 @@ export const lfm2: ArchitectureDescription = {
   classes: { Lfm2ForCausalLM: 'lfm2' },
   notRun,
   convert(config) {
-    const decoder = readLfm2(config);
-    return conversion(config, { ...decoder, feedForwardSize: adjustedSize(config, decoder) }, 'all');
+    // Older files state the size under another name, which takes precedence.
+    const size = config.integer(config.spelled('block_ff_dim', 'intermediate_size'), 12288);
+    config.known('intermediate_size');
+    const decoder = readLfm2(config, 2560, size);
+    return conversion(config, { ...decoder, feedForwardSize: adjustedSize(config, size) }, 'all');
   },
 };
 
@@ -42,17 +45,17 @@ export const lfm2moe: ArchitectureDescription = {
     config.expect('use_expert_bias', true, true);
     config.expect('norm_topk_prob', true, true);
     config.expect('routed_scaling_factor', 1, 1);
-    return conversion(config, readLfm2(config), config.integer('num_dense_layers', 2, 0));
+    const size = config.integer('intermediate_size', 7168);
+    return conversion(config, readLfm2(config, 2048, size), config.integer('num_dense_layers', 2, 0));
   },
 };
 
-function readLfm2(config: ConfigReader): Decoder {
+function readLfm2(config: ConfigReader, hiddenSize: number, feedForwardSize: number): Decoder {
   config.expect('conv_bias', false, false);
   config.known(...implied);
   const decoder = readDecoder(config, {
     blocks: 32,
-    hiddenSize: 2560,
-    feedForwardSize: config.has('block_ff_dim') ? config.integer('block_ff_dim') : 12288,
+    ...{ hiddenSize, feedForwardSize },
     heads: 32,
     kvHeads: 8,
     contextLength: 128_000,
@@ -60,7 +63,7 @@ function readLfm2(config: ConfigReader): Decoder {
     tied: config.flag('tie_embedding', true),
   });
   refuseFactors(config, decoder.rope);
-  return decoder;
+  return { ...decoder, feedForwardSize };
 }
 
 /** What older files repeat under other names. */
@@ -70,7 +73,7 @@ const implied = [
 ];
 
 /** The size of feed-forward networks is two thirds of what is stated, rounded up to a multiple, unless config.json says otherwise. */
-function adjustedSize(config: ConfigReader, { feedForwardSize }: Decoder): number {
+function adjustedSize(config: ConfigReader, feedForwardSize: number): number {
   const multiple = config.integer('block_multiple_of', 256);
   const factor = config.isNull('block_ffn_dim_multiplier') ? 1 : config.number('block_ffn_dim_multiplier', 1);
   if (!config.flag('block_auto_adjust_ff_dim', true)) return feedForwardSize;

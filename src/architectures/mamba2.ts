@@ -1,6 +1,6 @@
 import type { KeyValue } from '../model/keyValue';
 import type { ConfigReader } from './configReader';
-import { blockRules, partRules, rmsEpsilon, tiedOutput, type Part } from './decoder';
+import { blockRules, partRules, tiedOutput, type Part } from './decoder';
 import type { ArchitectureDescription } from './description';
 import { f32, u32 } from './keyValues';
 
@@ -98,6 +98,8 @@ export const mamba2: ArchitectureDescription = {
     config.expect('head_dim', 64, innerSize / mixer.heads);
     const blocks = config.layers('num_hidden_layers', 64);
     const tied = config.tied(false);
+    // The class reads the first; converters of other weights write the second.
+    const epsilon = config.spelled('layer_norm_epsilon', 'rms_norm_eps');
     return {
       prefixes: ['model.backbone.', 'backbone.', 'model.'],
       ...tiedOutput({ tied }, 'lm_head.weight', 'embeddings.weight'),
@@ -110,9 +112,7 @@ export const mamba2: ArchitectureDescription = {
         u32('feed_forward_length', 0),
         u32('attention.head_count', 0),
         ...mamba2KeyValues(mixer),
-        config.has('rms_norm_eps')
-          ? rmsEpsilon(config)
-          : f32('attention.layer_norm_rms_epsilon', config.number('layer_norm_epsilon', 1e-5)),
+        f32('attention.layer_norm_rms_epsilon', config.number(epsilon, 1e-5)),
       ],
       tensors: [
         ...partRules(backboneParts(hiddenSize, tied)),

@@ -5,7 +5,7 @@ import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
 import type { OrtDevice } from '../session';
 import { Decoder } from './decoder';
-import { decoderShape, numbersOf, type DecoderShape, type RotationOf } from './decoderShape';
+import { decoderShape, numbersOf, type DecoderShape, type RotationOf, type Tensors } from './decoderShape';
 import { GraphLoader, type Placement } from './graphLoader';
 import { Graphs } from './graphs';
 import { GraphSources, type RoundInputs } from './graphSources';
@@ -108,6 +108,13 @@ async function readFactors(
   return undefined;
 }
 
+/** What is computed for each dimension of a head is bounded by the tensors, not by a number of the file. */
+function largestSize(tensors: Tensors): number {
+  let most = 0;
+  for (const { shape } of tensors.values()) for (const size of shape) most = Math.max(most, size);
+  return most;
+}
+
 function rotations(
   view: GgufView,
   weights: Weights,
@@ -122,6 +129,13 @@ function rotations(
     throw new QuantscopeError(
       'MODEL_FILE',
       `The key "${view.architecture}.rope.dimension_count" is ${dimensions}; it must be even and at most the head size ${headSize}.`,
+      { file },
+    );
+  const most = largestSize(weights.tensors);
+  if (dimensions > most)
+    throw new QuantscopeError(
+      'MODEL_FILE',
+      `${dimensions} dimensions of a head would be rotated ("${view.architecture}.rope.dimension_count"), but no tensor is larger than ${most}.`,
       { file },
     );
   const attentionFactor = number('rope.scaling.attn_factor', 1) / yarnDivisor(view, number);

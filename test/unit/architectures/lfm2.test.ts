@@ -36,6 +36,12 @@ describe('lfm2 conversion', () => {
     expect(keyValuesOf(convert('lfm2', scaled))['lfm2.feed_forward_length']).toBe(96);
   });
 
+  it('takes the size of networks from the older name first, and may have no other', () => {
+    const size = (change: object) => keyValuesOf(convert('lfm2', change))['lfm2.feed_forward_length'];
+    expect(size({ block_ff_dim: 132, intermediate_size: 64 })).toBe(96);
+    expect(size({ block_ff_dim: 132, intermediate_size: undefined })).toBe(96);
+  });
+
   it('knows layers by their numbers where their kinds are not listed', () => {
     const numbered = { layer_types: undefined, full_attn_idxs: [1] };
     expect(keyValuesOf(convert('lfm2', numbered))).toEqual(keyValuesOf(convert('lfm2')));

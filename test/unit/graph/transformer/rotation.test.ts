@@ -1,5 +1,12 @@
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { describeDecoder } from '../../../../src/graph/transformer/openDecoder';
 import { rotationOf, rotationTables } from '../../../../src/graph/transformer/rotation';
+import { openModel } from '../../../../src/layouts/openModel';
+import { temporaryFolder } from '../../../support/files';
+import { writeSyntheticGguf } from '../../../support/syntheticGguf';
+
+const folder = temporaryFolder();
 
 const plain = { order: 'halves', dimensions: 8, theta: 10_000 } as const;
 
@@ -76,3 +83,18 @@ const near =
   (table: Float32Array) =>
   (expected: number, i: number): number =>
     Math.abs(table[i]! - expected) < 2e-7 ? table[i]! : expected;
+
+it('is not computed for more dimensions of a head than a tensor of the file has', async () => {
+  const path = join(folder, 'wide.gguf');
+  const claimed = ['attention.key_length', 'rope.dimension_count'].map(
+    (key) => ({ key: `llama.${key}`, type: 'u32', value: 2 ** 32 - 2 }) as const,
+  );
+  await writeSyntheticGguf(path, {
+    ...{ architecture: 'llama', blocks: 1, heads: 4, kvHeads: 4 },
+    keyValues: claimed,
+  });
+  const model = await openModel(path);
+  const message = /^4294967294 dimensions of a head would be rotated .* no tensor is larger than 256\./;
+  await expect(describeDecoder(model)).rejects.toThrow(message);
+  await model.close();
+});
