@@ -51,8 +51,10 @@ export const mistral3: ArchitectureDescription = {
     config.expect('hidden_act', 'silu', 'silu');
     const usual = config === whole ? 'ministral3' : 'mistral';
     config.expect('model_type', usual, 'ministral3', 'mistral');
-    const { epsilon, window, ...defaults } =
-      config.text('model_type', usual) === 'mistral' ? firstDefaults : thirdDefaults;
+    const isFirst = config.text('model_type', usual) === 'mistral';
+    // The class has YaRN and scaled queries of its own where there are none.
+    if (!isFirst && !ropeParameters(config)) throw config.wrong('rope_parameters', 'an object is needed');
+    const { epsilon, window, ...defaults } = isFirst ? firstDefaults : thirdDefaults;
     const decoder = { ...readDecoder(config, defaults), tied };
     return {
       ...{ prefixes, leftOut, ignored: usualIgnored },

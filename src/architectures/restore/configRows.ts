@@ -167,7 +167,12 @@ export const configRows: readonly ConfigRow[] = [
   },
   {
     className: 'Ministral3ForCausalLM',
-    fields: (facts) => ({ ...rmsDecoder(facts), sliding_window: null, rope_scaling: temperature(facts) }),
+    fields: (facts) => {
+      const { rope_theta, ...rest } = rmsDecoder(facts);
+      // Without them, the class would stretch rotation and scale queries as Ministral 3 does.
+      const rope_parameters = { rope_type: 'default', rope_theta, ...temperature(facts) };
+      return { ...rest, rope_scaling: undefined, sliding_window: null, rope_parameters };
+    },
   },
   {
     className: 'MiniCPMForCausalLM',

@@ -124,7 +124,8 @@ function sourcesFor(
   file: string,
 ): TensorDescriptor[] {
   const sizes = [...byName.values()].flatMap(({ shape }) => shape);
-  const facts = { tensors: Infinity, largestDimension: greatestOf(sizes) };
+  // Each block has a tensor in the file as well.
+  const facts = { tensors: byName.size, largestDimension: greatestOf(sizes) };
   const conversion = descriptionOf(row.className).convert(new ConfigReader(config, file, facts));
   const prefix = row.prefix ?? shortestPrefix(conversion);
   const sources = new Map<string, TensorDescriptor>();

@@ -119,6 +119,13 @@ describe('the language part of a multimodal model', () => {
     expect(third.notes.join()).not.toMatch(/4096/);
   });
 
+  it('of Ministral 3 says how it is rotated', () => {
+    const text = { ...(mistral3.config['text_config'] as object), rope_parameters: undefined };
+    expect(() => converted(mistral3, { text_config: text })).toThrow(
+      /"text_config.rope_parameters" is missing; an object is needed/,
+    );
+  });
+
   it('of another kind than its class has is rejected', () => {
     const text = { ...(smolVlm.config['text_config'] as object), model_type: 'phi' };
     expect(() => converted(smolVlm, { text_config: text })).toThrow(/"text_config.model_type" is "phi"/);

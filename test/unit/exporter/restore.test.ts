@@ -16,6 +16,7 @@ import { checkpoints } from '../../support/checkpoints';
 import { convert } from '../../support/conversion';
 import { sampleFolder, temporaryFolder } from '../../support/files';
 import { mixedLines } from '../../support/tokenizerLines';
+import { mistralSmall } from '../../support/wrappedCheckpoints';
 import { writeCheckpoint } from '../../support/writeCheckpoint';
 
 const folder = temporaryFolder();
@@ -115,6 +116,20 @@ describe('a GGUF file as safetensors', () => {
     expect(own.tensor('model.layers.0.mlp.up_proj.weight').dtype).toBe('F16');
     expect(own.tensor('model.norm.weight').dtype).toBe('F32');
     await own.close();
+  });
+
+  it('has rotation stated where the class would stretch it otherwise', async () => {
+    const here = (end: string): string => join(folder, `mistral-small${end}`);
+    const text_config = { ...(mistralSmall.config['text_config'] as object), head_dim: 16 };
+    await writeCheckpoint(here(''), { ...mistralSmall, config: { ...mistralSmall.config, text_config } });
+    await toGguf(here(''), here('.gguf'));
+    await convert(here('.gguf'), here('-again'), {});
+    const config = JSON.parse(readFileSync(join(here('-again'), 'config.json'), 'utf8')) as object;
+    expect(config).toMatchObject({
+      architectures: ['Ministral3ForCausalLM'],
+      rope_parameters: { rope_type: 'default', rope_theta: 10_000 },
+    });
+    expect(config).not.toHaveProperty('rope_theta');
   });
 
   it('has a tokenizer that gives the ids of the original', async () => {
