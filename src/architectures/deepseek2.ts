@@ -20,16 +20,24 @@ import {
 } from './deepseekExperts';
 import type { ArchitectureDescription, RowRange } from './description';
 import { f32, u32 } from './keyValues';
-import { readRope, ropeKeyValues, ropeParameters, yarnMagnitude, type Rope } from './rope';
+import {
+  readRope,
+  ropeKeyValues,
+  ropeKind,
+  ropeParameters,
+  withUsualRamp,
+  yarnMagnitude,
+  type Rope,
+} from './rope';
 
 /**
- * DeepSeek V2 and V3, GLM-4.7-Flash: attention over a compressed key and value (MLA, DeepSeek-AI 2024), and experts after some dense blocks.
+ * DeepSeek V2 and V3, Kimi K2, GLM-4.7-Flash: attention over a compressed key and value (MLA, DeepSeek-AI 2024), and experts after some dense blocks.
  * llama.cpp multiplies queries by the decompression of keys, so that matrix is cut off and transposed for each head; both it
  * and transformers rotate neighbouring pairs. Layers that predict further tokens are left out.
  */
 export const deepseek2: ArchitectureDescription = {
   name: 'deepseek2',
-  family: 'DeepSeek V2, V3, R1, GLM-4.7-Flash',
+  family: 'DeepSeek V2, V3, R1, Kimi K2, GLM-4.7-Flash',
   remark: 'with groups of experts (V2, 236B) llama.cpp picks a few experts differently',
   classes: {
     DeepseekV2ForCausalLM: 'deepseek_v2',
@@ -49,6 +57,7 @@ export const deepseek2: ArchitectureDescription = {
       prefixes: ['model.'],
       ignored: [...usualIgnored, ...furtherLayers(config, model.blocks, kind === 'deepseek_v3' ? 1 : 0)],
       ...tiedOutput(model),
+      ...(model.divisors ? { divisors: model.divisors, notes: [rampNote] } : {}),
       keyValues: [
         ...modelKeyValues(model),
         rmsEpsilon(config, kind === 'glm4_moe_lite' ? 1e-5 : 1e-6),
@@ -70,6 +79,9 @@ export const deepseek2: ArchitectureDescription = {
   },
 };
 
+const rampNote =
+  'YaRN begins and ends at other frequencies ("beta_fast", "beta_slow", "truncate") than those that llama.cpp has built in for this architecture: its rotary frequencies differ from those of transformers.';
+
 /** Sizes of the attention: a head has `plain` dimensions without position and `rotated` ones with. */
 interface Latent {
   /** Rank that queries are compressed to; 0 for none. */
@@ -84,7 +96,8 @@ interface Model extends Pick<Decoder, 'blocks' | 'hiddenSize' | 'feedForwardSize
   readonly contextLength: number;
   readonly vocabulary: number;
   readonly latent: Latent;
-  readonly rope: Rope;
+  /** What llama.cpp's rotary frequencies are divided by in transformers, where its ramp is another. */
+  readonly divisors?: Float32Array | undefined;
   readonly ropeKeyValues: readonly KeyValue[];
 }
 
@@ -136,7 +149,7 @@ function readModel(config: ConfigReader, defaults: Defaults): Model {
   const vocabulary = config.integer('vocab_size', defaults.vocabulary);
   refuseLite(config, latent, blocks, vocabulary);
   const contextLength = config.integer('max_position_embeddings', defaults.contextLength);
-  const rope = readRope(config, latent.rotated, contextLength);
+  const { rope, divisors } = withUsualRamp(readRope(config, latent.rotated, contextLength), latent.rotated);
   return {
     blocks,
     hiddenSize: config.integer('hidden_size', defaults.hiddenSize),
@@ -146,7 +159,7 @@ function readModel(config: ConfigReader, defaults: Defaults): Model {
     contextLength,
     vocabulary,
     latent,
-    rope,
+    divisors,
     ropeKeyValues: [...ropeKeyValues(withUsualMagnitude(rope)), ...scaleKeyValues(config, rope)],
   };
 }
@@ -169,7 +182,7 @@ function scaleKeyValues(config: ConfigReader, { scaling }: Rope): KeyValue[] {
   const parameters = ropeParameters(config);
   if (scaling.kind !== 'yarn' || !parameters)
     throw config.unsupported(
-      `Rope scaling of type ${JSON.stringify(scaling.kind)} cannot be exported for this architecture; only yarn is supported.`,
+      `Rope scaling of type ${JSON.stringify(ropeKind(parameters))} cannot be exported for this architecture; only yarn is supported.`,
     );
   const all = parameters.numberUnlessZero('mscale_all_dim');
   if (all === undefined)

@@ -9,7 +9,7 @@ import { decoderShape, numbersOf, type DecoderShape, type RotationOf, type Tenso
 import { GraphLoader, type Placement } from './graphLoader';
 import { Graphs } from './graphs';
 import { GraphSources, type RoundInputs } from './graphSources';
-import { rotationOf, type RotationSettings } from './rotation';
+import { rotationOf, usualTurns, type RotationSettings } from './rotation';
 import { Weights, type WeightChanges } from './weights';
 
 export interface DecoderOptions {
@@ -170,6 +170,9 @@ function yarnDivisor(
 /** Theta of layers with a window, where files of an architecture need not say it: they are not scaled. */
 const localThetas: Readonly<Record<string, number | 'same'>> = { gemma3: 10_000, olmo2: 'same' };
 
+/** Architectures of whose files llama.cpp reads where the ramp of YaRN begins and ends. */
+const statedRamps: ReadonlySet<string> = new Set(['mistral3']);
+
 function scalingOf(
   { architecture, value }: GgufView,
   number: (key: string, fallback: number) => number,
@@ -178,7 +181,10 @@ function scalingOf(
   const factor = number('rope.scaling.factor', 1);
   if (kind === 'yarn') {
     const context = number('rope.scaling.original_context_length', number('context_length', 2048));
-    return { kind, factor, context };
+    if (!statedRamps.has(architecture)) return { kind, factor, context };
+    const fast = number('rope.scaling.yarn_beta_fast', usualTurns.fast);
+    const slow = number('rope.scaling.yarn_beta_slow', usualTurns.slow);
+    return { kind, factor, context, fast, slow };
   }
   // llama.cpp assumes linear scaling for a file without a type.
   return kind === 'none' || factor === 1 ? undefined : { kind: 'linear', factor };

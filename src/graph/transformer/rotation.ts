@@ -17,8 +17,17 @@ export interface RotationSettings {
   /** How frequencies are stretched. */
   readonly scaling?:
     | { readonly kind: 'linear'; readonly factor: number }
-    /** YaRN (Peng et al. 2023), with the context length of the training before the stretch. */
-    | { readonly kind: 'yarn'; readonly factor: number; readonly context: number }
+    /**
+     * YaRN (Peng et al. 2023), with the context length of the training before the stretch, and rotations after which a frequency counts as
+     * fast, and before which as slow.
+     */
+    | {
+        readonly kind: 'yarn';
+        readonly factor: number;
+        readonly context: number;
+        readonly fast?: number;
+        readonly slow?: number;
+      }
     | undefined;
   /** Divisors of each frequency (Llama 3.1's, LongRoPE's). */
   readonly factors?: Float32Array | undefined;
@@ -26,9 +35,8 @@ export interface RotationSettings {
   readonly attentionFactor?: number | undefined;
 }
 
-/** Rotations after which a frequency counts as fast, and before which as slow (YaRN, section 3.2). */
-const fastTurns = 32;
-const slowTurns = 1;
+/** Usual numbers of rotations (YaRN, section 3.2). */
+export const usualTurns = { fast: 32, slow: 1 };
 
 export function rotationOf(settings: RotationSettings): Rotation {
   const { order, dimensions, theta, scaling, factors, attentionFactor = 1 } = settings;
@@ -55,8 +63,9 @@ function stretchOf({
   // The pair whose frequency turns so often within the context of the training.
   const pairTurning = (turns: number): number =>
     (dimensions * Math.log(scaling.context / (turns * 2 * Math.PI))) / (2 * Math.log(theta));
-  const first = Math.max(0, Math.floor(pairTurning(fastTurns)));
-  const last = Math.min(dimensions - 1, Math.ceil(pairTurning(slowTurns)));
+  const { fast = usualTurns.fast, slow = usualTurns.slow } = scaling;
+  const first = Math.max(0, Math.floor(pairTurning(fast)));
+  const last = Math.min(dimensions - 1, Math.ceil(pairTurning(slow)));
   return (frequency, pair) => {
     const ramp = Math.min(1, Math.max(0, (pair - first) / Math.max(0.001, last - first)));
     return (frequency / factor) * ramp + frequency * (1 - ramp);

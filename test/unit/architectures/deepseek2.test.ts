@@ -248,6 +248,16 @@ describe('deepseek2 conversion', () => {
     expect(Object.keys(plain).filter((key) => key.includes('scaling'))).toEqual([]);
   });
 
+  it('has the usual ramp of YaRN where its own is another, and says so', () => {
+    const kimi = { ...third, model_type: 'kimi_k2', n_group: 1, topk_group: 1, num_nextn_predict_layers: 1 };
+    const rope_scaling = { ...kimi.rope_scaling, beta_fast: 1, beta_slow: 1 };
+    const own = convert({ ...kimi, rope_scaling }, thirdShapes);
+    expect(keyValuesOf(own)).toEqual(keyValuesOf(convert(kimi, thirdShapes)));
+    expect(own.notes).toEqual([expect.stringMatching(/^YaRN begins and ends at other frequencies/)]);
+    expect(own.divisors!.some((divisor) => divisor < 0.9)).toBe(true);
+    expect(convert(kimi, thirdShapes).notes).toEqual([]);
+  });
+
   it('writes groups of experts for the method that has them', () => {
     const change = { topk_method: 'group_limited_greedy', n_group: 8, topk_group: 3 };
     expect(keyValuesOf(convert({ ...lite, ...change }, liteShapes))).toMatchObject({

@@ -84,6 +84,36 @@ const near =
   (expected: number, i: number): number =>
     Math.abs(table[i]! - expected) < 2e-7 ? table[i]! : expected;
 
+it('follows the ramp of YaRN that a file states, where llama.cpp does', async () => {
+  const frequencies = async (architecture: string, keys: Readonly<Record<string, number>>) => {
+    const path = join(folder, 'ramp.gguf');
+    const numbers = { 'rope.scaling.factor': 8, ...keys };
+    await writeSyntheticGguf(path, {
+      ...{ architecture, blocks: 1, heads: 4, kvHeads: 4, parts: [] },
+      extra: Object.fromEntries(
+        ['attn_q', 'attn_k', 'attn_v', 'attn_output'].map((part) => [`blk.0.${part}.weight`, [256, 256]]),
+      ),
+      keyValues: [
+        ...Object.entries(numbers).map(
+          ([key, value]) => ({ key: `${architecture}.${key}`, type: 'f32', value }) as const,
+        ),
+        { key: `${architecture}.rope.scaling.type`, type: 'string', value: 'yarn' },
+      ],
+    });
+    const model = await openModel(path);
+    const { shape } = await describeDecoder(model);
+    await model.close();
+    return [...shape.blocks[0]!.rotation!.frequencies];
+  };
+  const stated = { 'rope.scaling.yarn_beta_fast': 4, 'rope.scaling.yarn_beta_slow': 1 };
+  const scaling = { kind: 'yarn', factor: 8, context: 256, fast: 4, slow: 1 } as const;
+  const own = rotationOf({ order: 'pairs', dimensions: 64, theta: 10_000, scaling });
+  expect(await frequencies('mistral3', stated)).toEqual([...own.frequencies]);
+  const usual = await frequencies('mistral3', {});
+  expect(usual).not.toEqual([...own.frequencies]);
+  expect(await frequencies('llama', stated)).toEqual(usual);
+});
+
 it('is not computed for more dimensions of a head than a tensor of the file has', async () => {
   const path = join(folder, 'wide.gguf');
   const claimed = ['attention.key_length', 'rope.dimension_count'].map(
