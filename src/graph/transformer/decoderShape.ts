@@ -99,7 +99,7 @@ export function decoderShape(
   const decoder: Numbers = {
     ...{ traits, number, window, hiddenSize, file },
     isFlag: (key) => typeof view.value(`${architecture}.${key}`) === 'boolean',
-    count: countOf(view, 'block_count', parts.size, file),
+    count: blockCount(view, parts.size, number, file),
     heads: countOf(view, 'attention.head_count', maxParts, file),
     epsilon: number(
       traits.centredNorms ? 'attention.layer_norm_epsilon' : 'attention.layer_norm_rms_epsilon',
@@ -138,6 +138,15 @@ function lastNormOf(tensors: Tensors, hiddenSize: number): DecoderShape['lastNor
 function scaleOf({ traits, number }: Pick<Numbers, 'traits' | 'number'>, key: string): number | undefined {
   const scale = traits.scales ? number(key, 0) : 0;
   return scale === 0 ? undefined : scale;
+}
+
+/** Blocks that a text goes through: the last of a file may only predict further tokens, as GLM-4.5's in files of llama.cpp. */
+function blockCount(view: GgufView, most: number, number: NumberOf, file: string): number {
+  const all = countOf(view, 'block_count', most, file);
+  const further = number('nextn_predict_layers', 0);
+  if (Number.isInteger(further) && further >= 0 && further < all) return all - further;
+  const message = `The key "${view.architecture}.nextn_predict_layers" is ${further}; a whole number below the ${all} blocks is needed.`;
+  throw new QuantscopeError('MODEL_FILE', message, { file });
 }
 
 /** A count stated by a key, limited by how many there can be. */
@@ -248,15 +257,21 @@ function windowAt(index: number, { traits, number, isFlag, window }: Numbers): n
   return period === 0 || index % period < period - 1 ? size : undefined;
 }
 
-/** Value of `expert_gating_func` in GGUF for sigmoids. */
+/** Values of `expert_gating_func` in GGUF; 0 is what is usual. */
+const softmaxGating = 1;
 const sigmoidGating = 2;
 
-/** @throws QuantscopeError UNSUPPORTED for experts that are chosen by groups. */
+/** @throws QuantscopeError UNSUPPORTED for experts that are chosen by groups, or scored by another function. */
 function expertsOf({ traits, number, file }: Numbers): NonNullable<BlockShape['experts']> {
   const scale = number('expert_weights_scale', 0);
   if (number('expert_group_count', 1) > 1)
     throw new QuantscopeError('UNSUPPORTED', 'Experts that are chosen by groups cannot be run.', { file });
-  const gating = number('expert_gating_func', traits.gating === 'sigmoid' ? sigmoidGating : 1);
+  const usual = traits.gating === 'sigmoid' ? sigmoidGating : softmaxGating;
+  const gating = number('expert_gating_func', 0) || usual;
+  if (gating !== sigmoidGating && gating !== softmaxGating) {
+    const message = `Experts that are scored by the function ${gating} ("expert_gating_func") cannot be run.`;
+    throw new QuantscopeError('UNSUPPORTED', message, { file });
+  }
   const added = scaleOf({ traits, number }, 'residual_scale') ?? 1;
   return {
     count: number('expert_count'),

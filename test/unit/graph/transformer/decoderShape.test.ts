@@ -117,7 +117,27 @@ describe('the shape of a decoder', () => {
   });
 });
 
+describe('blocks that only predict further tokens', () => {
+  const further = (count: string) => ({ values: { 'llama.nextn_predict_layers': count } });
+
+  it('are left out, whatever they are made of', () => {
+    const { blocks } = shapeOf('llama', { ...further('1'), more: 'blk.1.nextn.eh_proj.weight' });
+    expect(blocks.map(({ index }) => index)).toEqual([0]);
+  });
+
+  it.each(['2', '0.5', '-1'])('cannot be %s of two', (count) => {
+    expect(() => shapeOf('llama', further(count))).toThrow(/a whole number below the 2 blocks is needed/);
+  });
+});
+
 describe('a model that cannot be run', () => {
+  it('because its experts are scored by another function is rejected', () => {
+    const scored = (value: string) => shapeOf('mixtral', { values: { 'llama.expert_gating_func': value } });
+    expect(() => scored('3')).toThrow(/scored by the function 3 \("expert_gating_func"\)/);
+    expect(scored('0')).toEqual(shapeOf('mixtral'));
+    expect(scored('2').blocks[0]!.experts).toMatchObject({ gating: 'sigmoid' });
+  });
+
   it.each([
     ['blk.0.attn_sinks.weight', { more: 'blk.0.attn_sinks.weight' }],
     ['blk.1.attn_norm.scale', { more: 'blk.1.attn_norm.scale' }],
