@@ -41,7 +41,12 @@ export function shapeOf(source: ShapeSource, file: string): RuntimeShape {
   const windows = windowsOf(source, number);
   const embeds = architectures.some(({ name, embeds: only }) => name === architecture && only);
   const [vocabulary = 0] = parts.get('token_embd.weight') ?? [];
-  const layers = Array.from({ length: number('block_count') }, (_, index): CachedLayer => {
+  const blocks = number('block_count');
+  if (blocks > tensors.length) {
+    const message = `The key "${architecture}.block_count" is ${blocks}, but the model has only ${tensors.length} tensors.`;
+    throw new QuantscopeError('MODEL_FILE', message, { file });
+  }
+  const layers = Array.from({ length: blocks }, (_, index): CachedLayer => {
     if (embeds) return { keys: 0, values: 0 };
     const window = windows.at(index);
     return { ...cacheOf(index, parts, number), ...(window === undefined ? {} : { window }) };

@@ -65,6 +65,13 @@ const llama3 = shapeWith({
   vocabulary: 128_256,
 });
 
+it('of more blocks than a file has tensors is not computed', () => {
+  const claimed = { architecture: 'llama', blocks: 1, hidden: 64, kvRows: 64 };
+  expect(() => shapeWith({ ...claimed, keys: { block_count: 2 ** 32 - 1 } })).toThrow(
+    /"llama.block_count" is 4294967295, but the model has only 6 tensors/,
+  );
+});
+
 describe('keys and values', () => {
   it('of Llama 3 8B are 128 KiB for each token in f16, and the share of the blocks of other types', () => {
     expect(cacheOf(llama3, run(8192))).toBe(8192 * 131_072);
