@@ -216,7 +216,7 @@ function blockShape(index: number, decoder: Numbers, parts: Parts, rotation: Rot
     ...(traits.centredNorms ? { centredNorms: true } : {}),
     ...(traits.parallel ? { parallel: true } : {}),
     ...normNames(traits),
-    ...(parts.has('ffn_gate_exps.weight') ? { experts: expertsOf(decoder) } : {}),
+    ...(parts.has('ffn_gate_exps.weight') ? { experts: expertsOf(decoder, parts) } : {}),
     tensors: parts,
   };
 }
@@ -258,27 +258,29 @@ function windowAt(index: number, { traits, number, isFlag, window }: Numbers): n
 }
 
 /** Values of `expert_gating_func` in GGUF; 0 is what is usual. */
-const softmaxGating = 1;
-const sigmoidGating = 2;
+const gatings = { softmax: 1, sigmoid: 2 };
 
-/** @throws QuantscopeError UNSUPPORTED for experts that are chosen by groups, or scored by another function. */
-function expertsOf({ traits, number, file }: Numbers): NonNullable<BlockShape['experts']> {
+/** @throws QuantscopeError UNSUPPORTED for other scores, and a choice by groups; MODEL_FILE for counts that the tensors contradict. */
+function expertsOf({ traits, number, file }: Numbers, parts: Parts): NonNullable<BlockShape['experts']> {
+  const unsupported = (what: string) =>
+    new QuantscopeError('UNSUPPORTED', `${what} cannot be run.`, { file });
   const scale = number('expert_weights_scale', 0);
-  if (number('expert_group_count', 1) > 1)
-    throw new QuantscopeError('UNSUPPORTED', 'Experts that are chosen by groups cannot be run.', { file });
-  const usual = traits.gating === 'sigmoid' ? sigmoidGating : softmaxGating;
-  const gating = number('expert_gating_func', 0) || usual;
-  if (gating !== sigmoidGating && gating !== softmaxGating) {
-    const message = `Experts that are scored by the function ${gating} ("expert_gating_func") cannot be run.`;
-    throw new QuantscopeError('UNSUPPORTED', message, { file });
+  if (number('expert_group_count', 1) > 1) throw unsupported('Experts that are chosen by groups');
+  const gating = number('expert_gating_func', 0) || gatings[traits.gating ?? 'softmax'];
+  if (!Object.values(gatings).includes(gating))
+    throw unsupported(`Experts that are scored by the function ${gating} ("expert_gating_func")`);
+  const [count, used] = [number('expert_count'), number('expert_used_count')];
+  const [held = 0] = parts.get('ffn_gate_exps.weight') ?? [];
+  if (count !== held || !Number.isInteger(used) || used < 1 || used > count) {
+    const message = `The file states ${count} experts and uses ${used} of them; its tensors hold ${held}.`;
+    throw new QuantscopeError('MODEL_FILE', message, { file });
   }
   const added = scaleOf({ traits, number }, 'residual_scale') ?? 1;
   return {
-    count: number('expert_count'),
-    used: number('expert_used_count'),
+    ...{ count, used },
     normalized: traits.normalizedExperts === true || number('expert_weights_norm', 0) === 1,
     scale: added * (scale === 0 ? 1 : scale),
-    ...(gating === sigmoidGating ? { gating: 'sigmoid' } : {}),
+    ...(gating === gatings.sigmoid ? { gating: 'sigmoid' } : {}),
     ...(traits.scaledInputs ? { scaledInputs: true } : {}),
   };
 }

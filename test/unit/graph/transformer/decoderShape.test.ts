@@ -131,6 +131,15 @@ describe('blocks that only predict further tokens', () => {
 });
 
 describe('a model that cannot be run', () => {
+  it.each([
+    [{ 'llama.expert_count': '4294967295' }, /states 4294967295 experts .* its tensors hold 4/],
+    [{ 'llama.expert_used_count': '5' }, /uses 5 of them/],
+    [{ 'llama.expert_used_count': '0' }, /uses 0 of them/],
+    [{ 'llama.expert_group_count': '2' }, /^Experts that are chosen by groups cannot be run/],
+  ])('because of its experts is rejected: %j', (values, message) => {
+    expect(() => shapeOf('mixtral', { values })).toThrow(message);
+  });
+
   it('because its experts are scored by another function is rejected', () => {
     const scored = (value: string) => shapeOf('mixtral', { values: { 'llama.expert_gating_func': value } });
     expect(() => scored('3')).toThrow(/scored by the function 3 \("expert_gating_func"\)/);
