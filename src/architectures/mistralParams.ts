@@ -5,7 +5,7 @@ import { blockRules, decoderKeyValues, partRules, tiedOutput, type Decoder, type
 import type { ArchitectureDescription, Conversion } from './description';
 import { f32 } from './keyValues';
 import { temperatureKeyValues } from './mistral3';
-import { ropeTensors, yarnScaling, type Rope } from './rope';
+import { ropeTensors, yarnMagnitude, yarnScaling, type Rope } from './rope';
 import { windowWithoutKey } from './slidingWindow';
 import { visionPart } from './textPart';
 
@@ -89,15 +89,17 @@ function readDecoder(config: ConfigReader): Decoder {
   };
 }
 
-/** @throws QuantscopeError UNSUPPORTED for YaRN with another magnitude than 1. */
+/** @throws QuantscopeError UNSUPPORTED for YaRN that does not say whether it has a magnitude. */
 function readRope(config: ConfigReader, dimensions: number): Rope {
   config.checkRotated(dimensions);
   const theta = config.number('rope_theta', 10_000);
   const yarn = config.inner('yarn');
   if (!yarn) return { theta, scaling: { kind: 'none' } };
-  yarn.expect('apply_scale', null, false);
+  yarn.expect('apply_scale', null, true, false);
+  const factor = yarn.number('factor');
+  const magnitude = yarn.flag('apply_scale', false) ? yarnMagnitude(factor) : 1;
   const nearest = {
-    ...{ kind: 'yarn' as const, magnitude: 1, factor: yarn.number('factor') },
+    ...{ kind: 'yarn' as const, magnitude, factor },
     context: yarn.integer('original_max_position_embeddings'),
   };
   const ramp = { fast: yarn.number('beta'), slow: yarn.number('alpha'), whole: true };

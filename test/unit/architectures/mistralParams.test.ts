@@ -72,13 +72,27 @@ describe('consolidated weights of Mistral with params.json', () => {
     expect(() => converted(consolidatedTempered, { yarn: usual })).toThrow(/one number for both/);
   });
 
+  it('have the magnitude of YaRN where they say so', () => {
+    const yarn = { original_max_position_embeddings: 16, factor: 4, beta: 32, alpha: 1 };
+    const key = 'llama.rope.scaling.attn_factor';
+    const factorOf = (change: object) =>
+      keyValuesOf(converted(consolidated, { yarn: { ...yarn, ...change } }))[key];
+    const magnitude = 1 + 0.1 * Math.log(4);
+    // llama.cpp has it built in, except where frequencies have divisors of their own.
+    expect(factorOf({ apply_scale: true })).toBeUndefined();
+    expect(factorOf({ apply_scale: false })).toBeCloseTo(1 / magnitude, 12);
+    const own = { original_max_position_embeddings: 1024, beta: 4 };
+    expect(factorOf({ ...own, apply_scale: true })).toBeCloseTo(magnitude, 12);
+    expect(factorOf({ ...own, apply_scale: false })).toBeUndefined();
+  });
+
   it.each([
     [{ moe: { num_experts: 8 } }, /"moe" is/],
     [{ q_lora_rank: 16 }, /"q_lora_rank" is/],
     [{ use_biases: true }, /"use_biases" is true/],
     [
-      { yarn: { factor: 4, original_max_position_embeddings: 16, beta: 32, alpha: 1, apply_scale: true } },
-      /"yarn.apply_scale" is true/,
+      { yarn: { factor: 4, original_max_position_embeddings: 16, beta: 32, alpha: 1 } },
+      /"yarn.apply_scale" is missing/,
     ],
   ])('reject what they cannot express: %o', (change, message) => {
     expect(() => converted(consolidated, change)).toThrow(message);
