@@ -66,19 +66,19 @@ describe('the language part of a multimodal model', () => {
   });
 
   it('that leaves its sizes out has those of its class', () => {
-    const shapes = (size: number, intermediate: number, keys: number) => ({
+    const shapes = (size: number, intermediate: number, keys: number): CheckpointSpec['shapes'] => ({
       'language_model.model.embed_tokens.weight': [64, size],
       'language_model.model.norm.weight': [size],
       'language_model.lm_head.weight': [64, size],
       ...Object.fromEntries(
         Array.from({ length: 32 }, (_, layer) =>
-          Object.entries({
+          Object.entries<readonly number[]>({
             ...{ input_layernorm: [size], post_attention_layernorm: [size] },
             ...{ 'self_attn.q_proj': [size, size], 'self_attn.o_proj': [size, size] },
             ...{ 'self_attn.k_proj': [keys, size], 'self_attn.v_proj': [keys, size] },
             ...{ 'mlp.gate_proj': [intermediate, size], 'mlp.up_proj': [intermediate, size] },
             'mlp.down_proj': [size, intermediate],
-          }).map(([name, shape]) => [`language_model.model.layers.${layer}.${name}.weight`, shape]),
+          }).map(([name, shape]) => [`language_model.model.layers.${layer}.${name}.weight`, shape] as const),
         ).flat(),
       ),
     });
