@@ -37,8 +37,9 @@ export interface DecoderDefaults {
   /** Share of a head that is rotated, where the architecture can rotate a part. */
   readonly partialRotary?: number;
   readonly tied?: boolean;
-  /** Set where the architecture reads its rope itself. */
+  /** Set where the architecture reads its rope, or `intermediate_size`, itself. */
   readonly rope?: Rope;
+  readonly ownWidth?: number;
 }
 
 /** @throws QuantscopeError MODEL_FILE for a missing or impossible number, UNSUPPORTED for a rope scaling that GGUF cannot express. */
@@ -58,7 +59,7 @@ export function readDecoder(config: ConfigReader, defaults: DecoderDefaults = {}
   return {
     blocks: config.layers('num_hidden_layers', defaults.blocks),
     hiddenSize,
-    feedForwardSize: config.integer('intermediate_size', defaults.feedForwardSize),
+    feedForwardSize: defaults.ownWidth ?? config.integer('intermediate_size', defaults.feedForwardSize),
     heads,
     kvHeads: config.count(
       'num_key_value_heads',

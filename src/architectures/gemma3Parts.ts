@@ -32,7 +32,7 @@ export function readGemma3(config: ConfigReader, tied: boolean, largeBlocks?: nu
   config.expect('hidden_activation', 'gelu_pytorch_tanh', 'gelu_pytorch_tanh');
   config.expect('attention_bias', false, false);
   config.expect('attn_logit_softcapping', null, null);
-  const { localTheta, rope } = readRopes(config);
+  const { localTheta, rope } = readGemmaRopes(config);
   const decoder = readDecoder(config, {
     blocks: 26,
     hiddenSize: 2304,
@@ -88,7 +88,7 @@ export const gemma3Rules = (decoder: Decoder): Conversion['tensors'] => [
  * The rotary settings of layers that attend to everything, and the theta of the rest: `rope_parameters` of transformers 5 may hold
  * an object for each kind of layer.
  */
-function readRopes(config: ConfigReader): { localTheta: number; rope: Rope } {
+export function readGemmaRopes(config: ConfigReader): { localTheta: number; rope: Rope } {
   const parameters = config.inner('rope_parameters');
   const full = parameters?.inner('full_attention');
   const sliding = parameters?.inner('sliding_attention');

@@ -19,6 +19,7 @@ import type { ArchitectureDescription, Conversion } from './description';
 import { expertParts, usualExpertNames } from './experts';
 import { u32 } from './keyValues';
 import { readRope, readTheta, refuseFactors, ropeKind, ropeParameters, type Rope } from './rope';
+import { sameInAll } from './sameInAll';
 
 const contextLength = 2048;
 
@@ -112,20 +113,6 @@ function conversion(config: ConfigReader, decoder: Decoder, feedForward: readonl
       ]),
     ],
   };
-}
-
-/**
- * A number that config.json may state for each layer.
- * @throws QuantscopeError UNSUPPORTED for different ones, for which GGUF has no key.
- */
-function sameInAll(config: ConfigReader, key: string, usual: number): number {
-  if (!config.isList(key)) return config.integer(key, usual);
-  const values = new Set(config.numbers(key));
-  const [value = 0] = values;
-  if (values.size === 1 && Number.isInteger(value) && value > 0) return value;
-  throw config.unsupported(
-    `"${key}" differs between layers, which GGUF cannot express for this architecture.`,
-  );
 }
 
 /** Dynamic scaling with "alpha" raises theta to theta · alpha^(d / (d − 2)) for heads of size d, whatever the length of the text. */

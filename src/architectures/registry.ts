@@ -16,6 +16,8 @@ import { falcon } from './falcon';
 import { gemma } from './gemma';
 import { gemma2 } from './gemma2';
 import { gemma3 } from './gemma3';
+import { gemma3n } from './gemma3n';
+import { gemma4 } from './gemma4';
 import { gemmaEmbedding } from './gemmaEmbedding';
 import { glm, glm4 } from './glm4';
 import { glm4moe } from './glm4moe';
@@ -70,6 +72,8 @@ export const architectures: readonly ArchitectureDescription[] = [
   gemma2,
   gemmaEmbedding,
   gemma3,
+  gemma3n,
+  gemma4,
   olmo2,
   olmo3,
   olmoe,

@@ -8,13 +8,22 @@ const visionKeys = [
   ...['mm_tokens_per_image', 'boi_token_index', 'eoi_token_index', 'boi_token_id', 'eoi_token_id'],
   ...['projector_hidden_act', 'multimodal_projector_bias', 'spatial_merge_size', 'scale_factor'],
   ...['vision_feature_select_strategy', 'image_seq_length', 'image_seq_len', 'ignore_index'],
-  'language_model_only',
+  ...['vision_soft_tokens_per_image', 'audio_soft_tokens_per_image', 'audio_token_id', 'boa_token_id'],
+  ...['eoa_token_id', 'eoa_token_index', 'language_model_only'],
 ];
 
 /** Tensors that no language part has. */
 export const visionPart: Required<Conversion>['leftOut'] = {
   'vision part':
     /^(visual|vision_tower|vision_model|vision_encoder|multi_modal_projector|connector|vision_language_adapter|patch_merger|pre_mm_projector_norm)\./,
+};
+
+/** Embeddings of images and of sounds (Gemma 3n and 4). */
+export const seeingPart: Required<Conversion>['leftOut'] = {
+  'projection of images': /^embed_vision\./,
+};
+export const hearingPart: Required<Conversion>['leftOut'] = {
+  'audio part': /^(audio_tower|embed_audio)\./,
 };
 
 /** Layers after the last, which transformers does not run either. */

@@ -33,7 +33,7 @@ describe.skipIf(!hasOracle)('names that descriptions write', () => {
       ...computed.map(({ to }) => to),
     ]);
     const patterns = names.map((name) =>
-      name.replace(/^blk\.\d+\./, 'blk.%d.').replace(/\.(weight|bias)$/, ''),
+      name.replace(/^blk\.\d+\./, 'blk.%d.').replace(/\.(weight|bias|scale)$/, ''),
     );
     expect([...new Set(patterns)].filter((pattern) => !knows(pattern))).toEqual([]);
   });

@@ -6,6 +6,8 @@ export interface CheckpointSpec {
   readonly shapes: Readonly<Record<string, readonly number[]>>;
   /** Norms are 1 + w, so that weights lie around 0. */
   readonly shiftedNorms?: boolean;
+  /** Factors of the weights, powers of 2, by a part of the name: what keeps states, and so errors, from being lost or amplified. */
+  readonly factors?: Readonly<Record<string, number>>;
   /** Dtype of the weights; BF16 when absent. Their values are those of bfloat16 in any case. */
   readonly dtype?: 'F16' | 'F32';
   /**
@@ -16,6 +18,8 @@ export interface CheckpointSpec {
   readonly seed?: number;
   /** Written as Mistral does: params.json, which states no `model_type`, and consolidated.safetensors. */
   readonly consolidated?: true;
+  /** The tokenizer is BPE with byte fallback, as Gemma 4 has it, instead of the sample's. */
+  readonly byteFallback?: true;
   /** Written in two files with an index. */
   readonly sharded?: boolean;
   /** Steps of sentence-transformers around the model. */

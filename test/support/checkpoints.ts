@@ -26,6 +26,7 @@ import {
   type Shapes,
 } from './checkpointParts';
 import { deepseek, deepseek3, glmLite } from './deepseekCheckpoints';
+import { gemmaCheckpoints } from './gemmaCheckpoints';
 import { glm, glm4, glm4moe } from './glmCheckpoints';
 import { gptOss, gptOssPlain } from './gptOssCheckpoints';
 import { graniteCheckpoints } from './graniteCheckpoints';
@@ -281,6 +282,7 @@ export const checkpoints: Readonly<Record<string, CheckpointSpec>> = {
     },
     ...['rope_theta', 'rope_local_base_freq', 'sliding_window_pattern'],
   ),
+  ...gemmaCheckpoints,
   phi3: { config: phi3Config(), shapes: { ...outer(), ...blocks(2, phi3Block) } },
   'phi3 with long rope': {
     config: phi3Config({

@@ -34,3 +34,21 @@ export function asTokenizerJson(
     ],
   };
 }
+
+/** A tokenizer.json of Gemma 4's kind: all bytes, letters, no merges, and nothing before a text. */
+export function byteFallbackJson(): Record<string, unknown> {
+  const bytes = Array.from(
+    { length: 256 },
+    (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`,
+  );
+  const tokens = ['<unk>', '<s>', '</s>', ...bytes, '▁', ...'abcdefghijklmnopqrstuvwxyz'];
+  const types = tokens.map((_, id) => (id === 0 ? 2 : id < 3 ? 3 : id < 259 ? 6 : 1));
+  return {
+    ...asTokenizerJson(
+      tokens,
+      tokens.map(() => 0),
+      types,
+    ),
+    normalizer: { type: 'Replace', pattern: { String: ' ' }, content: '▁' },
+  };
+}

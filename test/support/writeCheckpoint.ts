@@ -5,6 +5,7 @@ import type { CheckpointSpec, ModuleSpec, Shapes } from './checkpointParts';
 import { checkpoints } from './checkpoints';
 import { sampleFolder } from './files';
 import { Random } from './random';
+import { byteFallbackJson } from './tokenizerJson';
 
 /** Writes a checkpoint's folder: weights that half precision holds exactly, and the sample's tokenizer. */
 export async function writeCheckpoint(folder: string, named: string | CheckpointSpec): Promise<void> {
@@ -15,15 +16,15 @@ export async function writeCheckpoint(folder: string, named: string | Checkpoint
   const stated = spec.consolidated ? params : { ...params, model_type: type };
   const configFile = spec.consolidated ? 'params.json' : 'config.json';
   writeFileSync(join(folder, configFile), JSON.stringify(stated, undefined, 2));
-  for (const file of ['tokenizer.json', 'tokenizer_config.json'])
-    copyFileSync(join(sampleFolder, file), join(folder, file));
+  writeTokenizer(folder, spec);
   const random = new Random(spec.seed ?? 23);
   const partsOf = (shapes: Shapes): SafetensorsPart[] =>
     Object.entries(shapes).map(([tensor, shape]) => {
       const bytes = mxBytes(random, tensor, shape);
       if (bytes) return { name: tensor, dtype: 'U8', shape, data: () => [bytes] };
       const dtype = spec.dtype ?? 'BF16';
-      const data = encode(weightsOf(random, tensor, shape, spec.shiftedNorms === true), dtype);
+      const factor = Object.entries(spec.factors ?? {}).find(([part]) => tensor.includes(part))?.[1] ?? 1;
+      const data = encode(weightsOf(random, tensor, shape, spec.shiftedNorms === true, factor), dtype);
       return { name: tensor, dtype, shape, data: () => [data] };
     });
   const parts = partsOf(spec.shapes);
@@ -43,6 +44,13 @@ export async function writeCheckpoint(folder: string, named: string | Checkpoint
   }
   const index = { metadata: { total_size: 0 }, weight_map: map };
   writeFileSync(join(folder, 'model.safetensors.index.json'), JSON.stringify(index));
+}
+
+function writeTokenizer(folder: string, { byteFallback }: CheckpointSpec): void {
+  if (byteFallback) writeFileSync(join(folder, 'tokenizer.json'), JSON.stringify(byteFallbackJson()));
+  else
+    for (const file of ['tokenizer.json', 'tokenizer_config.json'])
+      copyFileSync(join(sampleFolder, file), join(folder, file));
 }
 
 /** modules.json, and the folder of each module. */
@@ -72,14 +80,20 @@ function mxBytes(random: Random, name: string, shape: readonly number[]): Uint8A
 }
 
 /** Normal weights of bfloat16, as bits of float32: matrices keep the size of what goes through them, norms are around the values that leave it unchanged. */
-function weightsOf(random: Random, name: string, shape: readonly number[], shifted: boolean): Uint32Array {
+function weightsOf(
+  random: Random,
+  name: string,
+  shape: readonly number[],
+  shifted: boolean,
+  factor: number,
+): Uint32Array {
   const count = shape.reduce((product, size) => product * size, 1);
   const isVector = shape.length === 1;
-  const isNorm = isVector && name.endsWith('weight');
+  const isNorm = isVector && /(weight|scale|scalar)$/.test(name);
   // The norm inside a mixer is not one of 1 + w, whatever the others are.
   const isShifted = shifted && !name.includes('linear_attn');
   const spread = isVector ? 0.2 : /emb|wte|wpe/.test(name) ? 0.12 : 0.8 / Math.sqrt(shape[1] ?? 1);
-  const values = random.fill(count, (r) => r.normal() * spread + (isNorm && !isShifted ? 1 : 0));
+  const values = random.fill(count, (r) => factor * (r.normal() * spread + (isNorm && !isShifted ? 1 : 0)));
   return new Uint32Array(values.buffer).map((word) => word & 0xffff0000);
 }
 

@@ -46,8 +46,10 @@ export function shapeOf(source: ShapeSource, file: string): RuntimeShape {
     const message = `The key "${architecture}.block_count" is ${blocks}, but the model has only ${tensors.length} tensors.`;
     throw new QuantscopeError('MODEL_FILE', message, { file });
   }
+  // The last layers may take keys and values of earlier ones, whatever matrices they have (Gemma 3n and 4).
+  const ownKeys = blocks - number('attention.shared_kv_layers', 0);
   const layers = Array.from({ length: blocks }, (_, index): CachedLayer => {
-    if (embeds) return { keys: 0, values: 0 };
+    if (embeds || index >= ownKeys) return { keys: 0, values: 0 };
     const window = windows.at(index);
     return { ...cacheOf(index, parts, number), ...(window === undefined ? {} : { window }) };
   });
@@ -93,12 +95,13 @@ function windowsOf({ architecture, value }: ShapeSource, number: NumberOf) {
   if (size === 0 || withoutWindows.has(architecture)) return none;
   const described = architectures.find(({ name }) => name === architecture);
   const usual = described?.forward?.windowPeriod ?? windowPeriods[architecture];
+  const stated = value(`${architecture}.attention.sliding_window_pattern`);
   if (usual === undefined) {
-    if (described) return none;
+    // Of a list of layers, `value` gives the first.
+    if (described && typeof stated !== 'boolean') return none;
     const note = `Which layers of the architecture "${architecture}" see only a window of ${size} tokens is not known: all are counted with the whole context.`;
     return { ...none, notes: [note] };
   }
-  const stated = value(`${architecture}.attention.sliding_window_pattern`);
   const period = typeof stated === 'number' ? stated : usual;
   const slides = (layer: number): boolean => period === 0 || layer % period < period - 1;
   return { at: (layer: number) => (slides(layer) ? size : undefined), notes: [] };

@@ -1,4 +1,6 @@
 import { headsOf } from './attention';
+import { gemma3n } from './gemma3n';
+import { gemma4 } from './gemma4';
 import { glmBlock, glmMixtureBlock } from './glm';
 import { encoderModels } from './encoders';
 import { gpt2, gptNeoX } from './gpt';
@@ -468,6 +470,8 @@ const models: Readonly<Record<string, (checkpoint: Checkpoint, textLength: numbe
     ),
   Gemma2ForCausalLM: gemma2,
   Gemma3ForCausalLM: gemma3,
+  Gemma3nForCausalLM: gemma3n,
+  Gemma4ForCausalLM: gemma4,
   Gemma3TextModel: gemma3,
   Phi3ForCausalLM: phi3,
   PhiForCausalLM: phi2,

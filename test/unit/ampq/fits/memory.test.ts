@@ -12,7 +12,7 @@ interface Attention {
   readonly kvRows: number;
   readonly feedForward?: number;
   readonly vocabulary?: number;
-  readonly keys?: Readonly<Record<string, number>>;
+  readonly keys?: Readonly<Record<string, number | boolean>>;
 }
 
 function shapeWith(
@@ -28,7 +28,7 @@ function shapeWith(
     vocabulary = 32_000,
     keys = {},
   } = model;
-  const numbers: Record<string, number> = {
+  const numbers: Record<string, number | boolean> = {
     ...{ block_count: blocks, embedding_length: hidden, context_length: 4096, 'attention.head_count': 32 },
     ...keys,
   };
@@ -101,6 +101,19 @@ describe('keys and values', () => {
     const keys = { 'attention.sliding_window': 1024 };
     const gemma3 = shapeWith({ architecture: 'gemma3', blocks: 48, hidden: 3840, kvRows: 8 * 256, keys });
     expect(cacheOf(gemma3, run(32_768))).toBe(8192 * (8 * 32_768 + 40 * 1536));
+  });
+
+  it('of Gemma 3n E2B are those of its first 20 layers: the others take theirs from these', () => {
+    const keys = { 'attention.sliding_window': 512, 'attention.shared_kv_layers': 10 };
+    const gemma3n = shapeWith({ architecture: 'gemma3n', blocks: 30, hidden: 2048, kvRows: 2 * 256, keys });
+    expect(cacheOf(gemma3n, run(4096))).toBe(2048 * (4 * 4096 + 16 * 1024));
+  });
+
+  it('of Gemma 4, which lists its layers with a window, are those of the whole context, which a note says', () => {
+    const keys = { 'attention.sliding_window': 512, 'attention.sliding_window_pattern': true };
+    const gemma4 = shapeWith({ architecture: 'gemma4', blocks: 2, hidden: 64, kvRows: 64, keys });
+    expect(cacheOf(gemma4, run(4096))).toBe(2 * 4096 * 256);
+    expect(gemma4.notes).toHaveLength(1);
   });
 
   it('of DeepSeek V3 are the compressed key of 576 numbers', () => {
