@@ -126,6 +126,10 @@ export interface Part {
   readonly instead?: Instead;
 }
 
+/** Some checkpoints have biases that config.json does not mention. */
+export const biasIf = (config: ConfigReader, key: string): Part['bias'] =>
+  config.flag(key, false) ? 'required' : 'optional';
+
 /** Rules of parts outside the blocks. */
 export function partRules(parts: readonly Part[]): TensorRule[] {
   return parts.flatMap(({ from, to, shape, bias, optional, exact, rule, instead }) => {

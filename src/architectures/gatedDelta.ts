@@ -4,6 +4,7 @@ import { attentionParts, headNormParts, type Decoder, type Part } from './decode
 import type { RowRange, Unit } from './description';
 import { shiftNorms } from './gemmaParts';
 import { u32 } from './keyValues';
+import { layerTypes } from './layerTypes';
 
 /**
  * Sizes of gated delta nets (Yang et al. 2024, "Gated Delta Networks"): linear attention whose heads of values share those of
@@ -57,20 +58,11 @@ const usualInterval = 4;
 /** Which layers have full attention: by `layer_types`, else the last of each group. */
 function fullLayers(config: ConfigReader, blocks: number): { interval: number; full: boolean[] } {
   const stated = config.integer('full_attention_interval', usualInterval);
-  const types = config.list('layer_types');
   const isFull = (layer: number, interval: number): boolean => (layer + 1) % interval === 0;
-  if (types && types.length < blocks)
-    throw config.wrong('layer_types', `one of each of ${blocks} layers is needed`);
-  const full = Array.from({ length: blocks }, (_, layer) =>
-    types ? types[layer] === 'full_attention' : isFull(layer, stated),
+  const types = layerTypes(config, blocks, ['full_attention', 'linear_attention'], (layer) =>
+    isFull(layer, stated) ? 'full_attention' : 'linear_attention',
   );
-  const strange = types
-    ?.slice(0, blocks)
-    .find((type) => type !== 'full_attention' && type !== 'linear_attention');
-  if (strange !== undefined)
-    throw config.unsupported(
-      `GGUF cannot express layers of type ${JSON.stringify(strange)} for this architecture.`,
-    );
+  const full = types.map((type) => type === 'full_attention');
   const first = full.indexOf(true) + 1;
   const interval = [stated, first === 0 ? blocks + 1 : first].find((size) =>
     full.every((value, layer) => value === isFull(layer, size)),

@@ -1,6 +1,6 @@
-import type { ConfigReader } from './configReader';
 import {
   attentionParts,
+  biasIf,
   blockRules,
   gatedParts,
   normParts,
@@ -8,7 +8,6 @@ import {
   partRules,
   tiedOutput,
   usualIgnored,
-  type Part,
 } from './decoder';
 import type { ArchitectureDescription } from './description';
 import { u32 } from './keyValues';
@@ -73,6 +72,3 @@ export const graniteMoe: ArchitectureDescription = {
     };
   },
 };
-
-const biasIf = (config: ConfigReader, key: string): Part['bias'] =>
-  config.flag(key, false) ? 'required' : 'optional';

@@ -11,6 +11,7 @@ import {
 import type { ArchitectureDescription, Conversion } from './description';
 import { readGranite, readGraniteExperts, sharedParts } from './graniteParts';
 import { bool, u32, u32s } from './keyValues';
+import { layerTypes } from './layerTypes';
 import {
   checkGroups,
   expectFreeSteps,
@@ -25,9 +26,9 @@ const classes = { GraniteMoeHybridForCausalLM: 'granitemoehybrid' };
 const forward = { rotation: 'pairs', activation: 'silu', scales: true } as const;
 
 type Config = Readonly<Record<string, unknown>>;
-const layerTypes = (config: Config): unknown => config['layer_types'] ?? config['layers_block_type'];
+const statedTypes = (config: Config): unknown => config['layer_types'] ?? config['layers_block_type'];
 const hasMixers = (config: Config): boolean => {
-  const types = layerTypes(config);
+  const types = statedTypes(config);
   return !Array.isArray(types) || types.includes('mamba');
 };
 const hasExperts = ({ num_local_experts: count = 8 }: Config): boolean => count !== 0;
@@ -124,14 +125,8 @@ function rotates(config: ConfigReader): boolean {
 /** By layer, whether it has attention. @throws QuantscopeError UNSUPPORTED for other kinds of layers, MODEL_FILE for too short a list. */
 function attentionLayers(config: ConfigReader, blocks: number): boolean[] {
   const key = config.spelled('layer_types', 'layers_block_type');
-  const types = config.list(key) ?? Array.from({ length: blocks }, () => 'mamba');
-  if (types.length < blocks) throw config.wrong(key, `one of each of ${blocks} layers is needed`);
-  return types.slice(0, blocks).map((type) => {
-    if (type === 'attention' || type === 'mamba') return type === 'attention';
-    throw config.unsupported(
-      `GGUF cannot express layers of type ${JSON.stringify(type)} for this architecture.`,
-    );
-  });
+  const types = layerTypes(config, blocks, ['attention', 'mamba'], () => 'mamba', key);
+  return types.map((type) => type === 'attention');
 }
 
 function readMixer(config: ConfigReader, hiddenSize: number): Mamba2 {

@@ -13,6 +13,7 @@ import {
 import type { ArchitectureDescription, Conversion } from './description';
 import { expertParts } from './experts';
 import { f32, u32, u32s } from './keyValues';
+import { layerTypes } from './layerTypes';
 import { readTheta, refuseFactors } from './rope';
 
 /** llama.cpp's number for scores by sigmoid. */
@@ -124,18 +125,10 @@ function conversion(config: ConfigReader, decoder: Decoder, dense: number | 'all
 /** By layer, whether it has attention. @throws QuantscopeError UNSUPPORTED for other kinds of layers, MODEL_FILE for too short a list. */
 function attentionLayers(config: ConfigReader, blocks: number): boolean[] {
   const indices = config.list('full_attn_idxs');
-  const types =
-    config.list('layer_types') ??
-    Array.from({ length: blocks }, (_, layer) =>
-      !indices || indices.includes(layer) ? 'full_attention' : 'conv',
-    );
-  if (types.length < blocks) throw config.wrong('layer_types', `one of each of ${blocks} layers is needed`);
-  return types.slice(0, blocks).map((type) => {
-    if (type === 'full_attention' || type === 'conv') return type === 'full_attention';
-    throw config.unsupported(
-      `GGUF cannot express layers of type ${JSON.stringify(type)} for this architecture.`,
-    );
-  });
+  const types = layerTypes(config, blocks, ['full_attention', 'conv'], (layer) =>
+    !indices || indices.includes(layer) ? 'full_attention' : 'conv',
+  );
+  return types.map((type) => type === 'full_attention');
 }
 
 function headParts(decoder: Decoder): Part[] {

@@ -2,6 +2,7 @@ import type { ConfigReader } from './configReader';
 import type { ArchitectureDescription } from './description';
 import {
   attentionParts,
+  biasIf,
   blockRules,
   decoderKeyValues,
   gatedParts,
@@ -13,7 +14,6 @@ import {
   tiedOutput,
   usualIgnored,
   type DecoderDefaults,
-  type Part,
 } from './decoder';
 import { ropeTensors } from './rope';
 import { usualWindow, windowWithoutKey } from './slidingWindow';
@@ -70,10 +70,6 @@ export const llama: ArchitectureDescription = {
     };
   },
 };
-
-/** Some checkpoints have biases that config.json does not mention. */
-const biasIf = (config: ConfigReader, key: string): Part['bias'] =>
-  config.flag(key, false) ? 'required' : 'optional';
 
 /** Whether a model, or its language part, is Mistral, whose class has a window by default. */
 const isMistral = (whole: ConfigReader, config: ConfigReader): boolean =>

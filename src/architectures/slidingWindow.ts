@@ -1,6 +1,7 @@
 import type { ConfigReader } from './configReader';
 import type { Decoder } from './decoder';
 import type { Conversion } from './description';
+import { layerTypes } from './layerTypes';
 
 /**
  * Which layers attend only to a window of tokens: by `layer_types`, else by the rule of the class.
@@ -11,17 +12,10 @@ export function slidingLayers(
   blocks: number,
   rule: (layer: number) => boolean,
 ): boolean[] {
-  const types = config.list('layer_types');
-  if (types && types.length < blocks)
-    throw config.wrong('layer_types', `one of each of ${blocks} layers is needed`);
-  return Array.from({ length: blocks }, (_, layer) => {
-    const type = types?.[layer] ?? (rule(layer) ? 'sliding_attention' : 'full_attention');
-    if (type !== 'sliding_attention' && type !== 'full_attention')
-      throw config.unsupported(
-        `GGUF cannot express layers of type ${JSON.stringify(type)} for this architecture.`,
-      );
-    return type === 'sliding_attention';
-  });
+  const types = layerTypes(config, blocks, ['sliding_attention', 'full_attention'], (layer) =>
+    rule(layer) ? 'sliding_attention' : 'full_attention',
+  );
+  return types.map((type) => type === 'sliding_attention');
 }
 
 /**

@@ -21,7 +21,7 @@ import {
 interface Wrapper {
   readonly class: string;
   readonly type: string;
-  /** What stands in place of "model.", and before "lm_head". */
+  /** The prefix of names that replaces "model."; "lm_head" has it, too. */
   readonly prefix: string;
   readonly head?: string;
   /** Tensors of the vision part. */

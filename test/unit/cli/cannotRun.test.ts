@@ -20,7 +20,7 @@ let cli: string;
 const quantscope = (...args: string[]): Promise<Ended> =>
   runProgram(cli, args, { cache: join(folder, 'cache') });
 
-/** Weights of a network that is no language model. */
+/** Weights of a network that is not a language model. */
 async function writeWeights(file: string): Promise<void> {
   const data = new Uint8Array(Float32Array.from({ length: 1024 }, (_, i) => Math.sin(i)).buffer);
   const part = { name: 'conv1.weight', dtype: 'F32', shape: [4, 256], data: () => [data] };
