@@ -75,8 +75,8 @@ const helpers = [
 function imports(body: string): string[] {
   const used = helpers.filter((name) => new RegExp(`\\b${name}\\b`).test(body));
   return [
-    `import { ${used.join(', ')} } from './decoder';`,
-    "import type { ArchitectureDescription } from './description';",
+    `import { ${used.join(', ')} } from '../decoder';`,
+    "import type { ArchitectureDescription } from '../description';",
   ];
 }
 

@@ -14,7 +14,7 @@ import { allCheckpoints, convertedSpec, describedTensors } from '../../support/d
 import { projectRoot, temporaryFolder } from '../../support/files';
 
 const folder = temporaryFolder();
-const beside = join(projectRoot, 'src', 'architectures');
+const beside = join(projectRoot, 'src', 'architectures', 'families');
 
 const classOf = (name: string): string =>
   (allCheckpoints[name]!.config['architectures'] as readonly string[])[0]!;
@@ -61,7 +61,7 @@ function compile(texts: Readonly<Record<string, string>>): string[] {
 /** The description that a text exports. */
 async function evaluate(text: string, name: string): Promise<ArchitectureDescription> {
   const file = join(folder, `${name}.ts`);
-  writeFileSync(file, text.replaceAll("from './", `from '${beside}/`));
+  writeFileSync(file, text.replaceAll("from '../", `from '${beside}/../`));
   const outfile = join(folder, `${name}.mjs`);
   await build({
     entryPoints: [file],

@@ -1,0 +1,127 @@
+import type { KeyValue } from '../../model/keyValue';
+import { mistralParams } from '../../model/jsonFiles';
+import type { ConfigReader } from '../configReader';
+import { blockRules, decoderKeyValues, partRules, tiedOutput, type Decoder, type Part } from '../decoder';
+import type { ArchitectureDescription, Conversion } from '../description';
+import { f32 } from '../keyValues';
+import { temperatureKeyValues } from './mistral3';
+import { ropeTensors, yarnMagnitude, yarnScaling, type Rope } from '../rope';
+import { windowWithoutKey } from '../slidingWindow';
+import { visionPart } from '../textPart';
+
+const family = 'Mistral models as "consolidated" weights with params.json (text)';
+const forward = { rotation: 'pairs', activation: 'silu' } as const;
+
+/**
+ * What Mistral publishes beside or instead of the files of transformers: params.json and "consolidated" weights. Rows of queries and keys are
+ * in the order of llama.cpp already.
+ */
+export const mistralConsolidated: ArchitectureDescription = {
+  ...{ name: 'llama', family, forward },
+  classes: { 'params.json': mistralParams },
+  fits: (config) => !isTempered(config),
+  convert: conversion,
+};
+
+/** The same where queries are scaled by position. */
+export const mistralConsolidated3: ArchitectureDescription = {
+  ...{ name: 'mistral3', family, forward },
+  classes: { 'params.json': mistralParams },
+  fits: isTempered,
+  convert: conversion,
+};
+
+function isTempered(config: Readonly<Record<string, unknown>>): boolean {
+  return config['llama_4_scaling'] !== undefined && config['llama_4_scaling'] !== null;
+}
+
+function conversion(config: ConfigReader): Conversion {
+  for (const key of ['moe', 'q_lora_rank']) config.expect(key, null, null);
+  config.expect('use_biases', false, false);
+  config.expect('causal', true, true);
+  config.expect('activation', 'silu', 'silu');
+  config.known(
+    'quantization',
+    'model_parallel',
+    'ragged_attention',
+    'vision_encoder',
+    'max_batch_size',
+    'multimodal',
+  );
+  const decoder = readDecoder(config);
+  const scaling = config.inner('llama_4_scaling');
+  return {
+    leftOut: visionPart,
+    ...tiedOutput(decoder, 'output.weight', 'tok_embeddings.weight'),
+    ...windowWithoutKey(config, decoder),
+    keyValues: [
+      ...decoderKeyValues(decoder),
+      f32('attention.layer_norm_rms_epsilon', config.number('norm_eps')),
+      ...(scaling ? temperatureOf(scaling, decoder) : []),
+    ],
+    computed: ropeTensors(decoder.rope),
+    tensors: [
+      ...partRules(outerParts(decoder)),
+      blockRules('layers', decoder.blocks, () => blockParts(decoder)),
+    ],
+  };
+}
+
+const temperatureOf = (scaling: ConfigReader, { rope }: Decoder): KeyValue[] =>
+  temperatureKeyValues(
+    scaling,
+    { scale: scaling.number('beta'), length: scaling.integer('original_max_position_embeddings') },
+    rope,
+  );
+
+function readDecoder(config: ConfigReader): Decoder {
+  const hiddenSize = config.integer('dim');
+  const heads = config.count('n_heads');
+  const headSize = config.integer('head_dim', hiddenSize / heads);
+  const contextLength = config.integer(config.spelled('max_position_embeddings', 'max_seq_len'), 128_000);
+  return {
+    ...{ hiddenSize, heads, headSize, headSizeStated: true, ropeDimensions: headSize, contextLength },
+    blocks: config.layers('n_layers'),
+    feedForwardSize: config.integer('hidden_dim'),
+    kvHeads: config.count('n_kv_heads', heads),
+    rope: readRope(config, headSize),
+    tied: config.flag('tied_embeddings', false),
+  };
+}
+
+/** @throws QuantscopeError UNSUPPORTED for YaRN that does not say whether it has a magnitude. */
+function readRope(config: ConfigReader, dimensions: number): Rope {
+  config.checkRotated(dimensions);
+  const theta = config.number('rope_theta', 10_000);
+  const yarn = config.inner('yarn');
+  if (!yarn) return { theta, scaling: { kind: 'none' } };
+  yarn.expect('apply_scale', null, true, false);
+  const factor = yarn.number('factor');
+  const magnitude = yarn.flag('apply_scale', false) ? yarnMagnitude(factor) : 1;
+  const nearest = {
+    ...{ kind: 'yarn' as const, magnitude, factor },
+    context: yarn.integer('original_max_position_embeddings'),
+  };
+  const ramp = { fast: yarn.number('beta'), slow: yarn.number('alpha'), whole: true };
+  return { theta, scaling: yarnScaling({ theta, dimensions }, nearest, ramp) };
+}
+
+const outerParts = ({ hiddenSize, tied }: Decoder): Part[] => [
+  { from: 'tok_embeddings', to: 'token_embd', shape: ['any', hiddenSize] },
+  { from: 'norm', to: 'output_norm', shape: [hiddenSize] },
+  ...(tied ? [] : [{ from: 'output', to: 'output', shape: ['any', hiddenSize] } as const]),
+];
+
+function blockParts({ hiddenSize, heads, kvHeads, headSize, feedForwardSize }: Decoder): Part[] {
+  return [
+    { from: 'attention_norm', to: 'attn_norm', shape: [hiddenSize] },
+    { from: 'attention.wq', to: 'attn_q', shape: [heads * headSize, hiddenSize] },
+    { from: 'attention.wk', to: 'attn_k', shape: [kvHeads * headSize, hiddenSize] },
+    { from: 'attention.wv', to: 'attn_v', shape: [kvHeads * headSize, hiddenSize] },
+    { from: 'attention.wo', to: 'attn_output', shape: [hiddenSize, heads * headSize] },
+    { from: 'ffn_norm', to: 'ffn_norm', shape: [hiddenSize] },
+    { from: 'feed_forward.w1', to: 'ffn_gate', shape: [feedForwardSize, hiddenSize] },
+    { from: 'feed_forward.w3', to: 'ffn_up', shape: [feedForwardSize, hiddenSize] },
+    { from: 'feed_forward.w2', to: 'ffn_down', shape: [hiddenSize, feedForwardSize] },
+  ];
+}
