@@ -10,6 +10,9 @@ export type Activation = 'silu' | 'gelu' | 'squaredRelu' | 'clamped';
  */
 export type OwnPart = 'attn_sinks.weight' | 'exp_probs_b.bias';
 
+/** A part of a block in which a token's states depend on those of earlier ones. */
+export type MixerKind = 'attention';
+
 /**
  * How the forward pass of an architecture differs from llama's, in GGUF's view. Everything else follows from the
  * key-values and from which tensors exist: biases, norms of heads, norms before and after a part, experts, fused matrices.
@@ -18,6 +21,11 @@ export interface ForwardTraits {
   /** Which dimensions of a head rotary embedding turns together in GGUF's order of rows: neighbours, or those half a head apart. */
   readonly rotation: 'pairs' | 'halves';
   readonly activation: Activation;
+  /**
+   * What its blocks have: attention, unless it is stated. Where there are several, the tensors of a block say which it has; those of one are
+   * added up, and a block may have none, or no feed-forward network.
+   */
+  readonly mixers?: readonly MixerKind[];
   /** Embeddings are multiplied by √(hidden size). */
   readonly scaledEmbedding?: true;
   /** A model of so many blocks divides scores by √(hidden size / heads) instead of √(head size). */

@@ -1,6 +1,6 @@
 import { blockBackward, clear, normBackward, type ProductGradients } from '../graph/transformer/backwardPass';
 import { turn, type Decoder } from '../graph/transformer/decoder';
-import type { BlockShape } from '../graph/transformer/decoderShape';
+import type { BlockShape } from '../graph/transformer/blockShape';
 import { floatTensor, output } from '../graph/transformer/graphLoader';
 import type { States } from '../graph/transformer/states';
 import { throwIfCancelled } from '../model/errors';

@@ -1,7 +1,8 @@
 import type { ConvertedTensor } from '../architectures/convertedTensor';
 import type { GgufView } from '../architectures/ggufView';
 import { blockTaps } from '../graph/transformer/blockGraph';
-import type { BlockShape, DecoderShape } from '../graph/transformer/decoderShape';
+import type { BlockShape } from '../graph/transformer/blockShape';
+import type { DecoderShape } from '../graph/transformer/decoderShape';
 import type { Giver, Tap } from '../graph/transformer/graphParts';
 import { elementsOf } from '../model/dtypes';
 import { matrixOf } from '../model/rows';

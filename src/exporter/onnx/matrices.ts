@@ -1,5 +1,5 @@
 import type { ConvertedTensor } from '../../architectures/convertedTensor';
-import type { BlockShape } from '../../graph/transformer/decoderShape';
+import type { BlockShape } from '../../graph/transformer/blockShape';
 import { ofExpert } from '../../graph/transformer/mixture';
 import { describeDecoder } from '../../graph/transformer/openDecoder';
 import type { Model } from '../../model/model';

@@ -1,5 +1,5 @@
 import type { Value } from '../onnxWriter';
-import type { BlockShape, HeadSizes } from './decoderShape';
+import type { BlockShape, HeadSizes } from './blockShape';
 import type { GraphParts } from './graphParts';
 import { rotationTables } from './rotation';
 import { hiddenScore, Sequence, type KeysAndValues } from './sequence';

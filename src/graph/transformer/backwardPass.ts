@@ -1,7 +1,7 @@
 import type { Tensor } from 'onnxruntime-node';
 import { throwIfCancelled } from '../../model/errors';
 import { turn, type Decoder, type PassOptions } from './decoder';
-import type { BlockShape } from './decoderShape';
+import type { BlockShape } from './blockShape';
 import { floatTensor, output, type LoadedGraph } from './graphLoader';
 import type { NamedSource } from './graphSources';
 import { routeGradients, routeTokens, scaledRows, sharesOf, type Assignment } from './routing';

@@ -1,7 +1,8 @@
 import { GraphBuilder, type Value } from '../onnxWriter';
 import { Ops } from '../ops';
-import { attention, type Span } from './attention';
-import type { BlockShape, DecoderShape } from './decoderShape';
+import type { Span } from './attention';
+import type { BlockShape } from './blockShape';
+import type { DecoderShape } from './decoderShape';
 import {
   GraphParts,
   type GradientProduct,
@@ -10,6 +11,7 @@ import {
   type WeightGradient,
 } from './graphParts';
 import { addExpert, expertBias, expertShares } from './mixture';
+import { mixed } from './mixers';
 import type { Sequence } from './sequence';
 
 /** A graph and what it measures. */
@@ -52,12 +54,13 @@ export function blockValues(parts: GraphParts, block: BlockShape, span: Span, x:
   return { y: rest, mixture: { routed, router, experts: experts.count } };
 }
 
-/** A block without experts: x → y of the same shape. */
+/** A block without experts, perhaps without any feed-forward network: x → y of the same shape. */
 export function denseBlock(parts: GraphParts, block: BlockShape, tokens: Span | Sequence, x: Value): Value {
   const names = { gate: 'ffn_gate', up: 'ffn_up', down: 'ffn_down' };
   const input = parts.norm(x, 'attn_norm');
-  const middle = afterAttention(parts, block, tokens, x, input);
+  const middle = afterMixing(parts, block, tokens, x, input);
   if (block.parallel) return parts.ops.add(middle, gated(parts, block, input, names));
+  if (!parts.has(`${names.down}.weight`)) return middle;
   const output = gated(parts, block, parts.norm(middle, block.beforeFeedForward), names);
   return parts.ops.add(middle, added(parts, block, parts.norm(output, 'post_ffw_norm')));
 }
@@ -89,7 +92,7 @@ export function mixtureBlock(
 
 /** The input of the experts, the router's logits, and the output of the block without what the chosen experts add. */
 function beforeExperts(parts: GraphParts, block: BlockShape, tokens: Span | Sequence, x: Value) {
-  const middle = afterAttention(parts, block, tokens, x, parts.norm(x, 'attn_norm'));
+  const middle = afterMixing(parts, block, tokens, x, parts.norm(x, 'attn_norm'));
   const routed = parts.norm(middle, block.beforeFeedForward);
   const shared = parts.has('ffn_down_shexp.weight') ? sharedExpert(parts, block, routed) : undefined;
   const router = parts.linear(routed, 'ffn_gate_inp');
@@ -106,16 +109,17 @@ const expertNames = { gate: 'ffn_gate_exps', up: 'ffn_up_exps', down: 'ffn_down_
 const ofOneExpert = ({ tensors }: Pick<BlockShape, 'tensors'>): BlockShape['tensors'] =>
   new Map([...tensors].map(([part, shape]) => [part, shape.slice(part.endsWith('.bias') ? -1 : -2)]));
 
-function afterAttention(
+function afterMixing(
   parts: GraphParts,
   block: BlockShape,
   tokens: Span | Sequence,
   x: Value,
   input: Value,
 ): Value {
-  const attended = parts.linear(attention(parts, block, tokens, input), 'attn_output');
+  const change = mixed(parts, block, tokens, input);
+  if (change === undefined) return x;
   const { afterAttention: norm } = block;
-  return parts.ops.add(x, added(parts, block, norm === undefined ? attended : parts.norm(attended, norm)));
+  return parts.ops.add(x, added(parts, block, norm === undefined ? change : parts.norm(change, norm)));
 }
 
 /** What a part of a block adds, by the block's factor. */

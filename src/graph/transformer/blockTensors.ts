@@ -1,19 +1,15 @@
 import type { ForwardTraits } from '../../architectures/forward';
 import { QuantscopeError } from '../../model/errors';
-
-/** Shapes of the tensors of a block, by what comes after "blk.N.". */
-type Parts = ReadonlyMap<string, readonly number[]>;
+import type { BlockTensors, HeadSizes } from './blockShape';
 
 /** Tensors that a block may have besides those that only its architecture has; any other would change what it computes. */
 const knownParts =
   /^(attn_(norm|q|k|v|qkv|output|q_norm|k_norm)|post_attention_norm|ffn_norm|post_ffw_norm|ffn_(gate|up|down)(_exps|_shexp)?|ffn_gate_inp(_shexp)?|rope_freqs)\.(weight|bias)$|^(attn_(q|k|v|qkv|output)|ffn_(gate|up|down)(_exps|_shexp)?)\.(input_)?scale$/;
 
-/**
- * @throws QuantscopeError UNSUPPORTED for a tensor that no forward pass knows, MODEL_FILE for one that is missing.
- */
+/** @throws QuantscopeError UNSUPPORTED for a tensor that no forward pass knows. */
 export function checkParts(
   index: number,
-  parts: Parts,
+  parts: BlockTensors,
   { ownParts = [] }: ForwardTraits,
   file: string,
 ): void {
@@ -24,18 +20,13 @@ export function checkParts(
     const message = 'The forward pass does not know this tensor.';
     throw new QuantscopeError('UNSUPPORTED', message, { file, tensor: `blk.${index}.${stranger}` });
   }
-  const needed = parts.has('attn_qkv.weight')
-    ? ['attn_output']
-    : ['attn_q', 'attn_k', 'attn_v', 'attn_output'];
-  for (const part of needed)
-    if (!parts.has(`${part}.weight`)) throw missing(`blk.${index}.${part}.weight`, file);
 }
 
 /** @throws QuantscopeError MODEL_FILE where the rows of a projection do not match its heads. */
 export function checkHeads(
   index: number,
-  parts: Parts,
-  { heads, kvHeads, headSize }: Readonly<Record<'heads' | 'kvHeads' | 'headSize', number>>,
+  parts: BlockTensors,
+  { heads, kvHeads, headSize }: HeadSizes,
   file: string,
 ): void {
   const expected = { attn_q: heads, attn_k: kvHeads, attn_v: kvHeads, attn_qkv: heads + 2 * kvHeads };

@@ -1,7 +1,8 @@
 import type { Tensor } from 'onnxruntime-node';
 import { throwIfCancelled } from '../../model/errors';
 import type { OrtDevice } from '../session';
-import type { BlockShape, DecoderShape } from './decoderShape';
+import type { BlockShape } from './blockShape';
+import type { DecoderShape } from './decoderShape';
 import { floatTensor, output } from './graphLoader';
 import type { TapKind } from './graphParts';
 import type { Graphs } from './graphs';

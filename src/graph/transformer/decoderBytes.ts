@@ -1,4 +1,5 @@
-import type { BlockShape, DecoderShape } from './decoderShape';
+import type { BlockShape } from './blockShape';
+import type { DecoderShape } from './decoderShape';
 
 /** Bytes of the weights that a block computes with at a time, in float32, with one of its experts. */
 export const blockBytes = (block: BlockShape): number => weightBytes(block, 1);

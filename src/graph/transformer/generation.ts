@@ -2,7 +2,7 @@ import type { Tensor } from 'onnxruntime-node';
 import { throwIfCancelled } from '../../model/errors';
 import { loadRuntime } from '../session';
 import type { Decoder } from './decoder';
-import type { BlockShape } from './decoderShape';
+import type { BlockShape } from './blockShape';
 import { floatTensor, output } from './graphLoader';
 
 /** Keys and values of all earlier tokens, `[kvHeads, positions, headSize]`. */

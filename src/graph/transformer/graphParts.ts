@@ -1,6 +1,6 @@
 import type { GraphBuilder, Value } from '../onnxWriter';
 import type { Ops } from '../ops';
-import type { BlockShape } from './decoderShape';
+import type { BlockShape } from './blockShape';
 import { roundInputs, type Rounding } from './rounding';
 
 /** Makes a weight part of a graph: as an input, or as values that the graph holds or points to. */

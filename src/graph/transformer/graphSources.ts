@@ -1,5 +1,6 @@
 import { blockGraph, expertGraph, logitsGraph, normGraph } from './blockGraph';
-import type { BlockShape, DecoderShape } from './decoderShape';
+import type { BlockShape } from './blockShape';
+import type { DecoderShape } from './decoderShape';
 import {
   blockGradientGraph,
   divergenceGradientGraph,

@@ -1,6 +1,6 @@
 import type { Value } from '../onnxWriter';
 import type { Ops } from '../ops';
-import type { BlockShape } from './decoderShape';
+import type { BlockShape } from './blockShape';
 
 /** What one expert has of a tensor that merges those of all: "ffn_up_exps.weight" → "ffn_up_exps.3.weight". */
 export const ofExpert = (tensor: string, expert: number): string =>

@@ -1,7 +1,8 @@
 import { GraphBuilder, type Value } from '../onnxWriter';
 import { Ops } from '../ops';
 import { denseBlock, mixtureBlock } from './blockGraph';
-import type { BlockShape, DecoderShape } from './decoderShape';
+import type { BlockShape } from './blockShape';
+import type { DecoderShape } from './decoderShape';
 import { GraphParts } from './graphParts';
 import { Sequence } from './sequence';
 

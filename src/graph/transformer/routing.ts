@@ -1,4 +1,4 @@
-import type { BlockShape } from './decoderShape';
+import type { BlockShape } from './blockShape';
 
 /** Which tokens an expert gets, and with which weight. */
 export interface Assignment {

@@ -1,6 +1,6 @@
 import type { Value } from '../onnxWriter';
 import type { Ops } from '../ops';
-import type { BlockShape } from './decoderShape';
+import type { BlockShape } from './blockShape';
 import { rotationTables, type Rotation } from './rotation';
 
 /** Added to the scores of what a query does not see. Finite, so that no provider makes NaN of a difference of two. */

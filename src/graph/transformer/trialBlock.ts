@@ -1,7 +1,7 @@
 import type { Tensor } from 'onnxruntime-node';
 import { createSession, floatsOf, loadRuntime, type OrtDevice } from '../session';
 import { blockGraph } from './blockGraph';
-import type { BlockShape } from './decoderShape';
+import type { BlockShape } from './blockShape';
 import { rotationOf } from './rotation';
 
 const hiddenSize = 64;
@@ -12,7 +12,13 @@ const length = 24;
 /** A small block with everything that blocks have: grouped queries, norms of heads, rotation, a window, caps, a gate. */
 const trial: BlockShape = {
   ...{ index: 0, hiddenSize, epsilon: 1e-6, heads: 4, kvHeads: 2, headSize, scale: 1 / 4 },
-  ...{ scoreCap: 30, window: 10, activation: 'silu', beforeFeedForward: 'ffn_norm' },
+  ...{
+    mixers: [{ kind: 'attention' }],
+    scoreCap: 30,
+    window: 10,
+    activation: 'silu',
+    beforeFeedForward: 'ffn_norm',
+  },
   rotation: rotationOf({ order: 'halves', dimensions: headSize, theta: 10_000 }),
   tensors: new Map([
     ['attn_norm.weight', [hiddenSize]],

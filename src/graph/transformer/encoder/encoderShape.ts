@@ -3,7 +3,8 @@ import type { GgufView } from '../../../architectures/ggufView';
 import { encoderOf } from '../../../architectures/registry';
 import { QuantscopeError } from '../../../model/errors';
 import { checkHeads, missing } from '../blockTensors';
-import { numbersOf, partsByBlock, type Tensors } from '../decoderShape';
+import { partsByBlock, type Tensors } from '../decoderShape';
+import { numbersOf } from '../shapeNumbers';
 import { rotationOf, type Rotation } from '../rotation';
 
 /** How the states of a text become one vector. */

@@ -156,7 +156,7 @@ describe('a model that cannot be run', () => {
     );
   });
 
-  it.each(['token_embd.weight', 'blk.1.attn_v.weight', 'blk.0.attn_output.weight'])(
+  it.each(['token_embd.weight', 'blk.1.attn_v.weight', 'blk.0.attn_output.weight', 'blk.1.ffn_down.weight'])(
     'because it lacks %s is rejected with an error naming it',
     (tensor) => {
       expect(() => shapeOf('llama', { without: tensor })).toThrowError(

@@ -6,7 +6,7 @@ import {
   expertShape,
   type BuiltGraph,
 } from '../../../../src/graph/transformer/blockGraph';
-import type { BlockShape } from '../../../../src/graph/transformer/decoderShape';
+import type { BlockShape } from '../../../../src/graph/transformer/blockShape';
 import {
   blockGradientGraph,
   expertGradientGraph,

@@ -1,0 +1,66 @@
+import type { ForwardTraits } from '../../architectures/forward';
+import type { Rotation } from './rotation';
+
+/** Shapes of the tensors of a block, by what comes after "blk.N.". */
+export type BlockTensors = ReadonlyMap<string, readonly number[]>;
+
+/** A part of a block in which a token's states depend on those of earlier ones, with its own sizes. */
+export type Mixer = AttentionMixer;
+
+/** Softmax attention, whose sizes are those of the block. */
+export interface AttentionMixer {
+  readonly kind: 'attention';
+}
+
+/** One block. Tensors of a block are called by what comes after "blk.N.". */
+export interface BlockShape {
+  readonly index: number;
+  readonly hiddenSize: number;
+  readonly epsilon: number;
+  /** Norms subtract the mean first. */
+  readonly centredNorms?: true;
+  /** The feed-forward network has the input of the attention. */
+  readonly parallel?: true;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headSize: number;
+  /** Factor of the scores. */
+  readonly scale: number;
+  readonly scoreCap?: number;
+  /** Factor of what the attention and the feed-forward network add; that of experts is part of their shares. */
+  readonly addedScale?: number;
+  /** Queries are multiplied by 1 + scale · ln(1 + ⌊position / length⌋). */
+  readonly temperature?: { readonly scale: number; readonly length: number };
+  /** Positions that a query sees, itself included; all earlier ones when absent. */
+  readonly window?: number;
+  /** Absent in layers without positions. */
+  readonly rotation?: Rotation;
+  /** Heads are normed after they are rotated. */
+  readonly normsRotated?: true;
+  /** Heads that are rotated are normed without weights. */
+  readonly unitNorms?: true;
+  /** What takes a token's states from those of others, added up; none in a block that is only a feed-forward network. */
+  readonly mixers: readonly Mixer[];
+  readonly activation: ForwardTraits['activation'];
+  /** Names of the norms after the attention, of what it adds, and before the feed-forward network. */
+  readonly afterAttention?: string;
+  readonly beforeFeedForward: string;
+  readonly experts?: ExpertsShape;
+  /** Shapes of its tensors. */
+  readonly tensors: BlockTensors;
+}
+
+export type HeadSizes = Pick<BlockShape, 'heads' | 'kvHeads' | 'headSize'>;
+
+export interface ExpertsShape {
+  readonly count: number;
+  readonly used: number;
+  /** The shares of the chosen ones add up to 1. */
+  readonly normalized: boolean;
+  /** Scores of experts are sigmoids of their logits; softmax over all when absent. */
+  readonly gating?: 'sigmoid';
+  /** Inputs are multiplied by the shares instead of outputs. */
+  readonly scaledInputs?: true;
+  /** Factor of the shares. */
+  readonly scale: number;
+}

@@ -1,0 +1,118 @@
+import { QuantscopeError } from '../../model/errors';
+import type { ForwardTraits } from '../../architectures/forward';
+import type { BlockShape, BlockTensors, ExpertsShape } from './blockShape';
+import { checkParts, missing } from './blockTensors';
+import { mixersOf } from './mixerShapes';
+import type { Rotation } from './rotation';
+import { scaleOf, type Numbers } from './shapeNumbers';
+
+/** How a layer rotates; `local` for layers that see a window. */
+export type RotationOf = (local: boolean) => Rotation;
+
+/**
+ * One block of a decoder.
+ * @throws QuantscopeError UNSUPPORTED for a tensor or a setting that cannot be run, MODEL_FILE for numbers that the tensors contradict.
+ */
+export function readBlock(
+  index: number,
+  decoder: Numbers,
+  parts: BlockTensors,
+  rotation: RotationOf,
+): BlockShape {
+  const { traits, number, hiddenSize, heads, count, epsilon, file } = decoder;
+  checkParts(index, parts, traits, file);
+  const hasNetwork = parts.has('ffn_down.weight') || parts.has('ffn_down_exps.weight');
+  if (!hasNetwork && !traits.mixers) throw missing(`blk.${index}.ffn_down.weight`, file);
+  const headSize = number('attention.key_length', hiddenSize / heads);
+  const kvHeads = number('attention.head_count_kv', heads);
+  const source = { index, parts, number, file, heads, kvHeads, headSize };
+  const window = windowAt(index, decoder);
+  const scoreCap = number('attn_logit_softcapping', 0);
+  const addedScale = scaleOf(decoder, 'residual_scale');
+  return {
+    ...{ index, hiddenSize, epsilon, heads, kvHeads, headSize },
+    mixers: mixersOf(source, traits.mixers ?? ['attention']),
+    scale:
+      scaleOf(decoder, 'attention.scale') ??
+      1 / Math.sqrt(count === traits.largeBlocks ? Math.trunc(hiddenSize / heads) : headSize),
+    ...(addedScale === undefined ? {} : { addedScale }),
+    ...(scoreCap > 0 ? { scoreCap } : {}),
+    ...temperatureOf(decoder),
+    ...(window === undefined ? {} : { window }),
+    ...(rotatesAt(index, decoder, window) ? { rotation: rotation(window !== undefined) } : {}),
+    ...(traits.normsRotated ? { normsRotated: true } : {}),
+    ...(traits.rotatedNorms && number('expert_count', 0) !== traits.rotatedNorms.unlessExperts
+      ? { unitNorms: true }
+      : {}),
+    activation: traits.activation,
+    ...(traits.centredNorms ? { centredNorms: true } : {}),
+    ...(traits.parallel ? { parallel: true } : {}),
+    ...normNames(traits),
+    ...(parts.has('ffn_gate_exps.weight') ? { experts: expertsOf(decoder, parts) } : {}),
+    tensors: parts,
+  };
+}
+
+function rotatesAt(index: number, { traits, number }: Numbers, window: number | undefined): boolean {
+  const { scales, rotationPeriod, rotatesInWindows } = traits;
+  if (scales && number('rope.scaling.finetuned', 1) === 0) return false;
+  if (rotationPeriod !== undefined && (index + 1) % rotationPeriod === 0) return false;
+  return !rotatesInWindows || window !== undefined || number('attention.sliding_window', 0) === 0;
+}
+
+const normNames = ({
+  feedForwardNorm,
+}: ForwardTraits): Pick<BlockShape, 'afterAttention' | 'beforeFeedForward'> =>
+  feedForwardNorm === undefined
+    ? { afterAttention: 'post_attention_norm', beforeFeedForward: 'ffn_norm' }
+    : { beforeFeedForward: feedForwardNorm };
+
+/** @throws QuantscopeError MODEL_FILE for a factor of queries without the length that it depends on. */
+function temperatureOf({ number, file }: Numbers): Pick<BlockShape, 'temperature'> {
+  const scale = number('attention.temperature_scale', 0);
+  if (scale === 0) return {};
+  const length = number('attention.temperature_length', number('rope.scaling.original_context_length', 0));
+  if (length > 0) return { temperature: { scale, length } };
+  const message =
+    'Queries are scaled by position ("attention.temperature_scale"), but the file does not say from which length on.';
+  throw new QuantscopeError('MODEL_FILE', message, { file });
+}
+
+/** Positions that a layer sees: by the checkpoint, else by the keys of the architectures whose windows GGUF expresses. */
+function windowAt(index: number, { traits, number, isFlag, window }: Numbers): number | undefined {
+  if (window) return window.layers[index] ? window.size : undefined;
+  const size = number('attention.sliding_window', 0);
+  if (traits.windowPeriod === undefined || size === 0) return undefined;
+  const key = 'attention.sliding_window_pattern';
+  // llama.cpp reads a number only; where a file has a flag for each layer, it takes what is usual.
+  const period = isFlag(key) ? traits.windowPeriod : number(key, traits.windowPeriod);
+  return period === 0 || index % period < period - 1 ? size : undefined;
+}
+
+/** Values of `expert_gating_func` in GGUF; 0 is what is usual. */
+const gatings = { softmax: 1, sigmoid: 2 };
+
+/** @throws QuantscopeError UNSUPPORTED for other scores, and a choice by groups; MODEL_FILE for counts that the tensors contradict. */
+function expertsOf({ traits, number, file }: Numbers, parts: BlockTensors): ExpertsShape {
+  const unsupported = (what: string) =>
+    new QuantscopeError('UNSUPPORTED', `${what} cannot be run.`, { file });
+  const scale = number('expert_weights_scale', 0);
+  if (number('expert_group_count', 1) > 1) throw unsupported('Experts that are chosen by groups');
+  const gating = number('expert_gating_func', 0) || gatings[traits.gating ?? 'softmax'];
+  if (!Object.values(gatings).includes(gating))
+    throw unsupported(`Experts that are scored by the function ${gating} ("expert_gating_func")`);
+  const [count, used] = [number('expert_count'), number('expert_used_count')];
+  const [held = 0] = parts.get('ffn_gate_exps.weight') ?? [];
+  if (count !== held || !Number.isInteger(used) || used < 1 || used > count) {
+    const message = `The file states ${count} experts and uses ${used} of them; its tensors hold ${held}.`;
+    throw new QuantscopeError('MODEL_FILE', message, { file });
+  }
+  const added = scaleOf({ traits, number }, 'residual_scale') ?? 1;
+  return {
+    ...{ count, used },
+    normalized: traits.normalizedExperts === true || number('expert_weights_norm', 0) === 1,
+    scale: added * (scale === 0 ? 1 : scale),
+    ...(gating === gatings.sigmoid ? { gating: 'sigmoid' } : {}),
+    ...(traits.scaledInputs ? { scaledInputs: true } : {}),
+  };
+}
