@@ -33,6 +33,8 @@ export interface GgufView {
   readonly divisors?: Float32Array;
   /** The value of a full key; of an array the first element. */
   readonly value: (key: string) => GgufScalar | undefined;
+  /** All elements of an array of at most `maxHeldElements` numbers or flags by its full key: one for each layer. */
+  readonly list: (key: string) => readonly GgufScalar[] | undefined;
 }
 
 const views = new WeakMap<ModelHeaders, GgufView>();
@@ -89,6 +91,7 @@ const aloneText = ({ file, number, count }: ModelPart): string =>
 function viewOfGguf(gguf: GgufFile, tensors: readonly TensorDescriptor[]): GgufView {
   return {
     ...headerOfGguf(gguf),
+    list: (key) => gguf.metadata.get(key)?.array?.all,
     tensors: tensors.map((tensor) => unchanged(tensor)),
     ...{ computed: [], keyValues: [], notes: [] },
   };
@@ -127,11 +130,19 @@ async function viewOfCheckpoint(model: ModelHeaders, signal: AbortSignal | undef
   const stated = convertedAsStated(model);
   const { tied } = stated;
   if (!tied || (await sameWeights(model, tied.output, tied.embedding, signal)))
-    return { ...stated, value: valuesOfPairs(stated.keyValues) };
+    return { ...stated, ...lookUp(stated) };
   const own = converted(model, { ownOutput: true });
   const note = `config.json says that the output is the embedding ("tie_word_embeddings"), but ${tied.output.name} and ${tied.embedding.name} differ: ${tied.output.name} is used as output.`;
-  return { ...own, notes: [note, ...own.notes], value: valuesOfPairs(own.keyValues) };
+  return { ...own, notes: [note, ...own.notes], ...lookUp(own) };
 }
+
+const lookUp = ({ keyValues }: ConvertedCheckpoint): Pick<GgufView, 'value' | 'list'> => ({
+  value: valuesOfPairs(keyValues),
+  list(key) {
+    const pair = keyValues.find((candidate) => candidate.key === key);
+    return pair?.type === 'array' && 'values' in pair ? pair.values : undefined;
+  },
+});
 
 /** Look-up in the metadata of a GGUF file. */
 export const valuesOfGguf =

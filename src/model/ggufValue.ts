@@ -1,5 +1,5 @@
 import type { HeaderReader } from './headerReader';
-import { maxArrayDepth, maxGgufString, maxShownElements } from './limits';
+import { maxArrayDepth, maxGgufString, maxHeldElements, maxShownElements } from './limits';
 
 /** Value types of GGUF metadata (specification, gguf_metadata_value_type). */
 export const ggufValueTypes = [
@@ -22,11 +22,12 @@ type FixedType = Exclude<GgufValueType, 'string' | 'array'>;
 
 export type GgufScalar = number | bigint | boolean | string;
 
-/** An array in the file: where it is, and its first elements. Nothing else is kept. */
+/** An array in the file: its first elements, and all of one that is short enough to have one for each layer. */
 export interface GgufArray {
   readonly elementType: GgufValueType;
   readonly length: number;
   readonly first: readonly GgufScalar[];
+  readonly all?: readonly GgufScalar[];
 }
 
 export interface GgufValue {
@@ -78,7 +79,7 @@ export async function readValueType(reader: HeaderReader, what: string): Promise
   return type;
 }
 
-/** Reads one metadata value. Arrays are walked, not kept: only the first elements are held. */
+/** Reads one metadata value. Long arrays are walked, not kept: only their first elements are held. */
 export async function readValue(reader: HeaderReader, key: string): Promise<GgufValue> {
   const what = `the value of "${key}"`;
   const type = await readValueType(reader, what);
@@ -106,18 +107,19 @@ async function readArray(reader: HeaderReader, what: string, depth: number): Pro
   if (depth > maxArrayDepth) throw reader.fail(`${what} nests arrays more than ${maxArrayDepth} deep.`);
   const elementType = await readValueType(reader, `the elements of ${what}`);
   const length = await reader.count(`array length of ${what}`, Number.MAX_SAFE_INTEGER);
-  const first: GgufScalar[] = [];
+  const held: GgufScalar[] = [];
   if (elementType === 'array') {
     for (let i = 0; i < length; i++) await readArray(reader, what, depth + 1);
   } else if (elementType === 'string') {
-    await walkStrings(reader, what, length, first);
+    await walkStrings(reader, what, length, held);
   } else {
-    const kept = Math.min(length, maxShownElements);
+    const kept = length <= maxHeldElements ? length : maxShownElements;
     const { size } = fixed[elementType];
-    for (let i = 0; i < kept; i++) first.push(await readFixed(reader, elementType, what));
+    for (let i = 0; i < kept; i++) held.push(await readFixed(reader, elementType, what));
     reader.skip((length - kept) * size, `${what}, an array of ${length} elements`);
   }
-  return { elementType, length, first };
+  const first = held.slice(0, maxShownElements);
+  return { elementType, length, first, ...(held.length === length ? { all: held } : {}) };
 }
 
 async function walkStrings(

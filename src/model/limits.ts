@@ -42,6 +42,9 @@ export const maxShownCharacters = 400;
 /** Elements of a metadata array that are shown. */
 export const maxShownElements = 12;
 
+/** Elements of a metadata array of numbers or flags that are held with the header: one for each layer of any model. */
+export const maxHeldElements = 1_024;
+
 /** Elements of a metadata array, and characters of a text, that one request for more gets: as many as a page can lay out at once. */
 export const maxSliceElements = 1_000;
 export const maxSliceCharacters = 100_000;

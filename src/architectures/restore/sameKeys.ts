@@ -68,8 +68,7 @@ function valuesOf(pair: KeyValue): Values | undefined {
 
 /** Arrays of which the header does not hold all elements are not compared. */
 function valuesOfFile({ scalar, array }: GgufValue): Values | undefined {
-  if (!array) return scalar;
-  return array.first.length === array.length ? array.first : undefined;
+  return array ? array.all : scalar;
 }
 
 /** A list of equal elements says the same as one. */

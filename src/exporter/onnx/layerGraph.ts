@@ -33,7 +33,7 @@ export function layerFile(
   }
   const weights = new Weights(model, {
     ...{ architecture: '', tensors: [unchanged(tensor)], computed: [], keyValues: [], notes: [] },
-    value: () => undefined,
+    ...{ value: () => undefined, list: () => undefined },
   });
   const graphName = `${name.replaceAll(/[^\w.-]/g, '_')}.onnx`;
   return smallest(options.external, graphName, (places) => {

@@ -5,9 +5,11 @@ import { exportGguf } from '../../../src/exporter/exportGguf';
 import { candidatesOf } from '../../../src/exporter/plan/candidates';
 import { writeSafetensors } from '../../../src/exporter/writeSafetensors';
 import { openModel } from '../../../src/layouts/openModel';
+import type { KeyValue } from '../../../src/model/keyValue';
 import type { Model } from '../../../src/model/model';
 import { checkpoints } from '../../support/checkpoints';
 import { sampleFolder, temporaryFolder } from '../../support/files';
+import { writeSyntheticGguf } from '../../support/syntheticGguf';
 import { writeCheckpoint } from '../../support/writeCheckpoint';
 
 const folder = temporaryFolder();
@@ -142,5 +144,40 @@ describe('a file of a model that is opened alone', () => {
     await expect(exportGguf(model, { type: 'Q8_0' }, join(folder, 'part.gguf'))).rejects.toThrow(
       'parts-00002-of-00003.gguf is file 2 of 3 of a model and is opened alone',
     );
+  });
+});
+
+describe('values of layers', () => {
+  it('are held by a checkpoint and by its GGUF file, beyond the elements that are shown', async () => {
+    const source = join(folder, 'layers');
+    await writeCheckpoint(source, 'gemma4');
+    const model = await openModel(source);
+    const file = `${source}.gguf`;
+    await exportGguf(model, { type: 'F16' }, file);
+    const gguf = await openModel(file);
+    opened.push(model, gguf);
+    for (const view of [await ggufView(model), await ggufView(gguf)]) {
+      const list = (key: string) => view.list(`gemma4.${key}`);
+      expect(list('attention.sliding_window_pattern')).toEqual([true, true, false, true, true, false]);
+      expect(list('feed_forward_length')).toEqual([96, 96, 96, 192, 192, 192]);
+      expect(list('attention.sliding_window')).toBeUndefined();
+    }
+  });
+
+  it('are those of short arrays of a file only', async () => {
+    const path = join(folder, 'arrays.gguf');
+    const array = (key: string, length: number): KeyValue => ({
+      ...{ key, type: 'array', elementType: 'u32' },
+      values: Array.from({ length }, (_, i) => i),
+    });
+    const keyValues = [array('long', 1024), array('longer', 1025)];
+    await writeSyntheticGguf(path, { architecture: 'llama', blocks: 1, heads: 2, kvHeads: 2, keyValues });
+    const gguf = await openModel(path);
+    opened.push(gguf);
+    const view = await ggufView(gguf);
+    expect(view.list('long')).toHaveLength(1024);
+    expect(view.list('long')!.at(-1)).toBe(1023);
+    expect(view.list('longer')).toBeUndefined();
+    expect(gguf.gguf!.metadata.get('long')!.array!.first).toHaveLength(12);
   });
 });
