@@ -60,6 +60,21 @@ export class Ops {
     );
     return this.mul(this.mul(x, 0.5), this.add(this.tanh(inner), 1));
   }
+  /**
+   * ln(1 + eˣ) = max(x, 0) + ln(1 + e^−|x|), small results as exact as large ones: ln(1 + p) is twice the series of artanh(p / (p + 2)), whose
+   * argument is at most 1/3. The Softplus operator has no kernel on WebGPU.
+   */
+  softplus(x: Value): Value {
+    const isPositive = this.greater(x, 0);
+    const p = this.graph.node('Exp', [this.where(isPositive, this.neg(x), x)]);
+    const z = this.div(p, this.add(p, 2));
+    const square = this.square(z);
+    const series = [11, 9, 7, 5, 3, 1].reduce<Value | number>(
+      (sum, power) => this.add(this.mul(square, sum), 1 / power),
+      1 / 13,
+    );
+    return this.add(this.where(isPositive, x, 0), this.mul(this.mul(z, 2), series));
+  }
   /** c · tanh(x / c). */
   softcap = (x: Value, cap: number): Value => this.mul(this.tanh(this.div(x, cap)), cap);
   /** x / √(mean of x² over the last axis + ε) · weight. ONNX Runtime fuses the standard form, in this order of nodes, into the same kernel. */

@@ -64,6 +64,7 @@ const cases: readonly Case[] = [
   one('GELU', (ops, x) => ops.gelu(x)),
   one('a cap', (ops, x) => ops.softcap(x, 1.5)),
   one('SiLU', (ops, x) => ops.mul(x, ops.sigmoid(x))),
+  one('softplus', (ops, x) => ops.softplus(ops.mul(x, 5))),
   one('a root', (ops, x) => ops.sqrt(x), { positive: true }),
   one('a power', (ops, x) => ops.graph.node('Pow', [x, ops.graph.constant(3)]), { positive: true }),
   one('an exponential', (ops, x) => ops.graph.node('Exp', [x])),
