@@ -1,6 +1,5 @@
 import { GraphBuilder, type Value } from '../onnxWriter';
 import { Ops } from '../ops';
-import type { Span } from './attention';
 import type { BlockShape } from './blockShape';
 import type { DecoderShape } from './decoderShape';
 import {
@@ -13,6 +12,7 @@ import {
 import { addExpert, expertBias, expertShares } from './mixture';
 import { mixed } from './mixers';
 import type { Sequence } from './sequence';
+import type { Span } from './span';
 
 /** A graph and what it measures. */
 export interface BuiltGraph {

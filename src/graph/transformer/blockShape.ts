@@ -24,6 +24,8 @@ export interface BlockShape {
   readonly heads: number;
   readonly kvHeads: number;
   readonly headSize: number;
+  /** Size of a value where it is not that of a key. */
+  readonly valueSize?: number;
   /** Factor of the scores. */
   readonly scale: number;
   readonly scoreCap?: number;

@@ -1,11 +1,11 @@
 import { addGradients } from '../gradient/gradients';
 import type { Value } from '../onnxWriter';
 import type { Ops } from '../ops';
-import type { Span } from './attention';
 import { blockValues, expertShape, expertValue, startGraph, type BuiltGraph } from './blockGraph';
 import type { BlockShape } from './blockShape';
 import type { DecoderShape } from './decoderShape';
 import type { GradientProduct, GraphOptions, GraphParts, Product, WeightGradient } from './graphParts';
+import type { Span } from './span';
 
 /** What a graph gives besides the gradient of its input: gradients at the outputs of its matrices, with their inputs, or of all its weights. */
 export type GradientKind = 'outputs' | 'weights';

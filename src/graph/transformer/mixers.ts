@@ -1,8 +1,9 @@
 import type { Value } from '../onnxWriter';
-import { attention, type Span } from './attention';
+import { attention } from './attention';
 import type { BlockShape, Mixer } from './blockShape';
 import type { GraphParts } from './graphParts';
 import type { Sequence } from './sequence';
+import type { Span } from './span';
 
 /** Graph of a mixer: the block's normed states `[n, hidden]`, whole windows one below the other, → what is added to them, alike. */
 type MixerGraph<M extends Mixer> = (

@@ -9,6 +9,7 @@ export const hiddenScore = -1e30;
 export interface KeysAndValues {
   /** `[windows, kvHeads, positions, headSize]`. */
   readonly key: Value;
+  /** `[windows, kvHeads, positions, valueSize]`. */
   readonly value: Value;
 }
 
@@ -72,11 +73,11 @@ export class Sequence {
   }
 
   /** Keys and values of a block, joined with those of earlier tokens where there are such inputs. */
-  withPast({ index, kvHeads, headSize }: BlockShape, own: KeysAndValues): KeysAndValues {
+  withPast({ index, kvHeads, headSize, valueSize = headSize }: KeptSizes, own: KeysAndValues): KeysAndValues {
     if (!this.options.past) return own;
     const { ops } = this;
-    const dims = (length: string) => ['batch_size', kvHeads, length, headSize];
-    const join = (name: 'key' | 'value'): Value => {
+    const join = (name: 'key' | 'value', size: number): Value => {
+      const dims = (length: string) => ['batch_size', kvHeads, length, size];
       const past = ops.graph.input(`past_key_values.${index}.${name}`, dims('past_sequence_length'));
       const all = ops.concat([past, own[name]], 2);
       this.presents.push(() =>
@@ -84,7 +85,7 @@ export class Sequence {
       );
       return all;
     };
-    return { key: join('key'), value: join('value') };
+    return { key: join('key', headSize), value: join('value', valueSize) };
   }
 
   /** Adds the keys and values of all tokens as outputs, after those that were added before. */
@@ -93,7 +94,7 @@ export class Sequence {
   }
 
   /** What is added to the scores of a block `[batch, kvHeads, heads / kvHeads · sequence, total]`: 0, or `hiddenScore`. */
-  hidden({ heads, kvHeads, window }: BlockShape): Value {
+  hidden({ heads, kvHeads, window }: Pick<BlockShape, 'heads' | 'kvHeads' | 'window'>): Value {
     const perKey = heads / kvHeads;
     return this.once(`hidden ${window} ${perKey}`, () => {
       const each = this.once(`hidden ${window}`, () => this.ops.where(this.unseen(window), hiddenScore, 0));
@@ -179,6 +180,8 @@ export class Sequence {
     return value;
   }
 }
+
+type KeptSizes = Pick<BlockShape, 'index' | 'kvHeads' | 'headSize' | 'valueSize'>;
 
 const maskShape = ['batch_size', 'total_sequence_length'];
 const toFloat = { to: 1 };
