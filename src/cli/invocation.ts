@@ -23,15 +23,19 @@ export function commandNamed(name: string | undefined): Command | undefined {
   return commands.find((command) => command.name === name);
 }
 
+/** @throws UsageError for a name that no command has. */
+export function requiredCommand(name: string): Command {
+  const command = commandNamed(name);
+  if (command) return command;
+  const names = commands.map((known) => known.name);
+  throw new UsageError(`There is no command "${name}".${suggestion(name, names)}`);
+}
+
 /** @throws UsageError saying what is wrong. */
 export function parseInvocation(args: readonly string[]): Invocation {
   const [name, ...rest] = args;
   if (name === undefined) throw new UsageError('No command given.');
-  const command = commandNamed(name);
-  if (!command) {
-    const names = commands.map((known) => known.name);
-    throw new UsageError(`There is no command "${name}".${suggestion(name, names)}`);
-  }
+  const command = requiredCommand(name);
   const { options, operands } = parseOptions(command, rest);
   if (options['help'] !== true) checkComplete(command, options, operands);
   const action = actionOf(command, operands[0]);
@@ -57,6 +61,9 @@ function checkComplete(command: Command, options: Options, operands: readonly st
     const wanted = expected.length === 0 ? 'no operands' : expected.join(' and ');
     throw new UsageError(`${command.name} takes ${wanted}; ${operands.length} operands were given.`);
   }
+  // An empty name is that of a variable of a script that is not set, and would mean the working folder.
+  const empty = operands.indexOf('');
+  if (empty >= 0) throw new UsageError(`${expected[empty] ?? command.optional} is empty.`);
   for (const [option, spec] of Object.entries(command.options))
     if (spec.required && options[option] === undefined) throw new UsageError(`--${option} is missing.`);
 }
@@ -81,16 +88,39 @@ function parseOptions(
   for (const [name, { type, multiple = false }] of Object.entries(command.options))
     known[name] = { type, multiple };
   try {
-    const { values, positionals } = parseArgs({ args: [...args], options: known, allowPositionals: true });
+    const { values, positionals, tokens } = parseArgs({
+      ...{ args: [...args], options: known, allowPositionals: true, tokens: true },
+    });
+    checkValues(
+      tokens.filter((token) => token.kind === 'option'),
+      (name) => known[name]?.multiple === true,
+    );
     return { options: values as Options, operands: positionals };
   } catch (error) {
+    if (error instanceof UsageError) throw error;
     throw new UsageError(messageOf(command, error, Object.keys(known)));
+  }
+}
+
+/** @throws UsageError for an empty value, and for a second one of an option that has one: neither is ignored. */
+function checkValues(
+  given: readonly { readonly name: string; readonly value?: string | undefined }[],
+  isList: (name: string) => boolean,
+): void {
+  const seen = new Set<string>();
+  for (const { name, value } of given) {
+    if (value === undefined) continue;
+    if (value === '') throw new UsageError(`The value of --${name} is empty.`);
+    if (seen.has(name) && !isList(name)) throw new UsageError(`--${name} is given more than once.`);
+    seen.add(name);
   }
 }
 
 function messageOf(command: Command, error: unknown, known: readonly string[]): string {
   const { code, message } = error as NodeJS.ErrnoException;
   const [, option] = /'(--?[^']+)'/.exec(message) ?? [];
+  if (code === 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE' && option !== undefined && message.includes('ambiguous'))
+    return `${option} has no value; one that starts with a dash is written ${option}=VALUE.`;
   if (code !== 'ERR_PARSE_ARGS_UNKNOWN_OPTION' || option === undefined) return message;
   const options = known.map((name) => `--${name}`);
   return `${command.name} has no option ${option}.${suggestion(option, options)}`;

@@ -7,7 +7,7 @@ import { removeAbandoned } from '../files/partials';
 import { serializeError } from '../model/errors';
 import type { ModelDescription } from '../protocol/model';
 import { thisFile, UsageError, type Command, type CommandResult, type Options } from './command';
-import { commandNamed, parseInvocation, type Invocation } from './invocation';
+import { commandNamed, parseInvocation, requiredCommand, type Invocation } from './invocation';
 import type { Terminal } from './terminal';
 import { json } from './text';
 import { commandUsage, shortUsage, usage } from './usage';
@@ -26,37 +26,45 @@ export async function runCommandLine(
 ): Promise<number> {
   const [name] = args;
   if (name === '--version') return print(terminal, [packageJson.version]);
-  if (name === '--help' || name === 'help') return print(terminal, usage());
+  if (name === '--help') return print(terminal, usage(terminal.width));
   try {
+    if (name === 'help') return print(terminal, helpOn(args.slice(1), terminal.width));
     const invocation = parseInvocation(args);
-    if (invocation.options['help'] === true) return print(terminal, commandUsage(invocation.command));
+    if (invocation.options['help'] === true)
+      return print(terminal, commandUsage(invocation.command, terminal.width));
     return await run(invocation, terminal, signal);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     const command = commandNamed(name);
+    if (args.includes('--json')) printJson(terminal, { error: { code: 'USAGE', message: error.message } });
     terminal.tell(`quantscope: ${error.message}`);
-    for (const line of ['', ...(command ? shortUsage(command) : usage())]) terminal.tell(line);
+    for (const line of ['', ...(name === undefined ? usage(terminal.width) : shortUsage(command))])
+      terminal.tell(line);
     return exitStatus.usage;
   }
 }
 
-function print(terminal: Terminal, lines: readonly string[]): number {
-  terminal.print(lines);
-  return exitStatus.success;
+/** Help on the program, or on the command that is named. */
+function helpOn([name]: readonly string[], width: number): string[] {
+  return name === undefined ? usage(width) : commandUsage(requiredCommand(name), width);
 }
+
+const print = (terminal: Terminal, lines: readonly string[]): number =>
+  terminal.print(lines) ? exitStatus.success : exitStatus.failure;
+
+const printJson = (terminal: Terminal, data: unknown): boolean => terminal.print(json(data).split('\n'));
 
 async function run(invocation: Invocation, terminal: Terminal, signal: AbortSignal): Promise<number> {
   const asJson = invocation.options['json'] === true;
   try {
     const { json: data, lines, failure } = await resultOf(invocation, terminal, signal);
-    terminal.print(asJson ? json(data).split('\n') : lines);
-    if (failure === undefined) return exitStatus.success;
-    terminal.tell(`quantscope: ${failure}`);
-    return exitStatus.failure;
+    const isWritten = asJson ? printJson(terminal, data) : terminal.print(lines);
+    if (failure !== undefined) terminal.tell(`quantscope: ${failure}`);
+    return isWritten && failure === undefined ? exitStatus.success : exitStatus.failure;
   } catch (error) {
     if (error instanceof UsageError) throw error;
     const known = { ...serializeError(error), stack: undefined };
-    if (asJson) terminal.print(json({ error: known }).split('\n'));
+    if (asJson) printJson(terminal, { error: known });
     terminal.tell(`quantscope: ${known.message}`);
     return known.code === 'CANCELLED' && typeof signal.reason === 'number'
       ? signal.reason

@@ -4,6 +4,10 @@ import { printable } from '../protocol/printable';
 import type { RefinementPoint } from '../protocol/refinement';
 import { plural, timeLeft } from '../protocol/words';
 import { number } from './text';
+import { writeWhole } from './writeWhole';
+
+/** Columns of text that is laid out in lines: those of the terminal, in bounds in which it can be read; elsewhere 80. */
+const columns = { usual: 80, least: 60, most: 120 } as const;
 
 /** Milliseconds between two lines of progress: on a terminal, and elsewhere. */
 const intervals = { terminal: 100, file: 5000 } as const;
@@ -22,10 +26,25 @@ export class Terminal {
     private readonly err: NodeJS.WriteStream = process.stderr,
   ) {}
 
-  /** Lines of a result. */
-  print(lines: readonly string[]): void {
+  /** Columns that help is laid out in. */
+  get width(): number {
+    const { columns: width = columns.usual } = this.out;
+    return Math.min(columns.most, Math.max(columns.least, width));
+  }
+
+  /**
+   * Lines of a result.
+   * @returns whether all of them were written; if not, it has been told why.
+   */
+  print(lines: readonly string[]): boolean {
     this.clear();
-    this.out.write(lines.map((line) => `${printable(line)}\n`).join(''));
+    try {
+      writeWhole(this.out, lines.map((line) => `${printable(line)}\n`).join(''));
+      return true;
+    } catch (error) {
+      this.tell(`quantscope: The result cannot be written to stdout: ${(error as Error).message}`);
+      return false;
+    }
   }
 
   /** One message for the user: an error, a warning, a note. */
@@ -36,13 +55,13 @@ export class Terminal {
 
   /** Progress: one line that is rewritten on a terminal, a line every few seconds elsewhere. */
   progress(step: EngineProgress): void {
-    const { isTTY: terminal, columns = 80 } = this.err;
+    const { isTTY: terminal, columns: width = columns.usual } = this.err;
     const now = performance.now();
     if (now - this.last < intervals[terminal ? 'terminal' : 'file']) return;
     this.last = now;
     const line = printable(progressText(step));
     // A line that wraps could not be cleared.
-    this.err.write(terminal ? `${clearLine}${line.slice(0, columns - 1)}` : `${line}\n`);
+    this.err.write(terminal ? `${clearLine}${line.slice(0, width - 1)}` : `${line}\n`);
     this.shown = terminal;
   }
 

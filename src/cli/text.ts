@@ -15,6 +15,18 @@ export function table(head: readonly string[], rows: readonly (readonly (string 
   return [line(head), line(widths.map((width) => '─'.repeat(width))), ...cells.map(line)];
 }
 
+/** A text after a label, broken between words into lines of at most `columns` characters; later ones are indented below the text. */
+export function wrapped(label: string, text: string, columns: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last !== undefined && label.length + last.length + 1 + word.length <= columns)
+      lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines.map((line, i) => `${i === 0 ? label : ' '.repeat(label.length)}${line}`);
+}
+
 /** Four significant digits; infinity as ∞. */
 export function number(value: number): string {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? 'NaN' : value > 0 ? '∞' : '−∞';

@@ -1,43 +1,52 @@
 import { checkDigests, operandsOf, thisFile, type Command, type OptionSpec } from './command';
 import { commands } from './commands';
+import { wrapped } from './text';
 
 /** Columns of an option's name in the help. */
 const labelWidth = 30;
 
 /** From a model to a file that fits, in the order of the work. */
+const purpose =
+  'For a graphics card with 8 GB, with room for 8,192 tokens of context and the buffers of llama.cpp:';
 const example = [
-  'For a graphics card with 8 GB, with room for 8,192 tokens of context and the buffers of llama.cpp:',
   '  quantscope recommend MODEL --fit 7.5GB --ctx-size 8192 --out plan.ampq.json',
   '  quantscope export MODEL --plan plan.ampq.json --out model.gguf',
   '  quantscope eval MODEL --text text.txt --plan plan.ampq.json',
 ];
 
-/** Help of the program. */
-export function usage(): string[] {
+/** What holds for all commands. */
+const rules = [
+  'MODEL is a folder, an index or a file of a model; a shard opens the model that it is part of.',
+  'Every command takes --json (one JSON document on stdout) and --help.',
+  'Results go to stdout; progress, notes and errors to stderr.',
+  'Ctrl-C cancels and leaves existing files unchanged; a second one ends the process immediately.',
+  'Exit status: 0 success, 1 failure, 2 wrong usage, 130 cancelled by Ctrl-C.',
+];
+
+/** Help of the program, in lines of at most `columns` characters. */
+export function usage(columns: number): string[] {
   const calls = commands.map((command) => [command.name, ...operandsOf(command)].join(' '));
   const width = calls.reduce((most, call) => Math.max(most, call.length), 0) + 2;
   return [
     'Usage: quantscope COMMAND [OPERANDS] [options]',
     '',
-    ...commands.map(({ summary }, i) => `  ${calls[i]!.padEnd(width)}${summary}`),
+    ...commands.flatMap(({ summary }, i) => wrapped(`  ${calls[i]!.padEnd(width)}`, summary, columns)),
     '',
+    ...wrapped('', purpose, columns),
     ...example,
     '',
-    'MODEL is a folder, an index or a file of a model; a shard opens the model that it is part of.',
-    'Every command takes --json (one JSON document on stdout) and --help.',
-    'Results go to stdout; progress, notes and errors to stderr.',
-    'Ctrl-C cancels and leaves existing files unchanged; a second one ends the process immediately.',
-    'Exit status: 0 success, 1 failure, 2 wrong usage, 130 cancelled by Ctrl-C.',
+    ...rules.flatMap((rule) => wrapped('', rule, columns)),
   ];
 }
 
-/** What a wrong call of a command is answered with: short, so that the reason above it stays in sight. */
-export function shortUsage(command: Command): string[] {
+/** What a wrong call is answered with: short, so that the reason above it stays in sight. */
+export function shortUsage(command: Command | undefined): string[] {
+  if (!command) return ['Usage: quantscope COMMAND [OPERANDS] [options]', 'All commands: quantscope --help'];
   return [usageLine(command), `All options: quantscope ${command.name} --help`];
 }
 
-/** Help of a command. */
-export function commandUsage(command: Command): string[] {
+/** Help of a command, in lines of at most `columns` characters. */
+export function commandUsage(command: Command, columns: number): string[] {
   const common: [string, OptionSpec][] = [
     ...(command.operand
       ? ([
@@ -51,9 +60,11 @@ export function commandUsage(command: Command): string[] {
   return [
     usageLine(command),
     '',
-    command.summary,
+    ...wrapped('', command.summary, columns),
     '',
-    ...[...Object.entries(command.options), ...common].map(([name, spec]) => optionLine(name, spec)),
+    ...[...Object.entries(command.options), ...common].flatMap(([name, spec]) =>
+      optionLines(name, spec, columns),
+    ),
   ];
 }
 
@@ -64,8 +75,13 @@ function flag(help: string): OptionSpec {
   return { type: 'boolean', help };
 }
 
-function optionLine(name: string, { value, help, required, multiple }: OptionSpec): string {
+function optionLines(
+  name: string,
+  { value, help, required, multiple }: OptionSpec,
+  columns: number,
+): string[] {
   const label = `--${name}${value === undefined ? '' : ` ${value}`}`;
   const more = [...(required ? ['required'] : []), ...(multiple ? ['may be repeated'] : [])];
-  return `  ${label.padEnd(labelWidth)}${help}${more.length === 0 ? '' : ` (${more.join(', ')})`}`;
+  const text = `${help}${more.length === 0 ? '' : ` (${more.join(', ')})`}`;
+  return wrapped(`  ${label.padEnd(labelWidth)}`, text, columns);
 }

@@ -36,7 +36,7 @@ function pageOf(name: string): Page {
 /** README, every page of docs/, and the help of the program. */
 export function documentation(): Page[] {
   const docs = readdirSync(join(projectRoot, 'docs')).filter((name) => name.endsWith('.md'));
-  const help = usage().join('\n');
+  const help = usage(80).join('\n');
   return [
     ...['README.md', ...docs.map((name) => `docs/${name}`)].map(pageOf),
     { name: 'the help', text: help, commands: commandsIn(help) },

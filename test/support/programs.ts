@@ -47,6 +47,8 @@ export interface RunOptions {
   readonly interruptAt?: string;
   /** Closes the reading end of stdout at once. */
   readonly closeStdout?: boolean;
+  /** The same of stderr. */
+  readonly closeStderr?: boolean;
   /** Where it runs; here by default. */
   readonly cwd?: string;
   /** Variables of the environment; those that are undefined are taken out. */
@@ -57,7 +59,7 @@ export interface RunOptions {
 export function runProgram(
   file: string,
   args: readonly string[],
-  { cache, interruptAt, closeStdout, cwd, env }: RunOptions,
+  { cache, interruptAt, closeStdout, closeStderr, cwd, env }: RunOptions,
 ): Promise<Ended> {
   const child = spawn(process.execPath, [file, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -65,6 +67,7 @@ export function runProgram(
     env: { ...process.env, QUANTSCOPE_CACHE: cache, ...env },
   });
   if (closeStdout) child.stdout.destroy();
+  if (closeStderr) child.stderr.destroy();
   let stdout = '';
   let stderr = '';
   let interrupted = false;

@@ -95,7 +95,7 @@ describe('quantscope', () => {
     expect(stderr).toContain('Usage: quantscope');
     expect(stdout).toBe('');
     // The reason is not pushed out of sight by the list of all options.
-    if (/^Usage: quantscope \w+ MODEL/m.test(stderr)) expect(stderr.trimEnd().split('\n')).toHaveLength(4);
+    if (args.length > 0) expect(stderr.trimEnd().split('\n')).toHaveLength(4);
   });
 
   it.each([
@@ -335,11 +335,5 @@ describe('quantscope', () => {
     );
     expect(stopped).toMatchObject({ code: 130, signal: null });
     expect(readdirSync(out)).toEqual([]);
-  });
-
-  it('ends quietly when nobody reads any further', async () => {
-    const { stderr, signal } = await quantscope(['inspect', sampleFolder, '--json'], { closeStdout: true });
-    expect(signal).toBeNull();
-    expect(stderr).toBe('');
   });
 });
