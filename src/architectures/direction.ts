@@ -25,19 +25,28 @@ export function withDirection(conversion: Conversion, config: ConfigReader): Con
 
 const isCausalKey = ({ key }: KeyValue): boolean => key === causalKey;
 
+interface Header {
+  readonly architecture: string;
+  readonly value: (key: string) => unknown;
+}
+
+const embeddingOnly = ({ architecture }: Header) =>
+  architectures.find(({ name, embeds }) => embeds === true && name === architecture);
+
+/** Whether tokens of a model also see later ones. */
+export const isBidirectional = (header: Header): boolean =>
+  embeddingOnly(header) !== undefined || header.value(`${header.architecture}.${causalKey}`) === false;
+
 /**
  * Models that embed texts have no next token to predict.
  * @throws QuantscopeError UNSUPPORTED for a model whose tokens see later ones.
  */
-export function refuseBidirectional(
-  { architecture, value }: { readonly architecture: string; readonly value: (key: string) => unknown },
-  file: string,
-): void {
-  const own = architectures.find(({ name, embeds }) => embeds === true && name === architecture);
-  if (!own && value(`${architecture}.${causalKey}`) !== false) return;
-  const instead = own?.encodes
-    ? ' Its embeddings are evaluated with pairs of texts: quantscope eval --pairs.'
-    : '';
+export function refuseBidirectional(header: Header, file: string): void {
+  if (!isBidirectional(header)) return;
+  const runs = architectures.some(
+    ({ name, encodes, forward }) => name === header.architecture && (encodes ?? forward) !== undefined,
+  );
+  const instead = runs ? ' Its embeddings are evaluated with pairs of texts: quantscope eval --pairs.' : '';
   const message = `Attention in this model is bidirectional: each token also sees later ones. It embeds texts and does not predict tokens, so perplexity and KL divergence are not defined for it, and it cannot be run over a text here.${instead}`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }

@@ -173,7 +173,9 @@ export function forwardOf(architecture: string, file: string): ForwardTraits {
   const forward = named.find((description) => description.forward)?.forward;
   if (forward) return forward;
   const reason = named.find(({ notRun }) => notRun !== undefined)?.notRun ?? '';
-  const names = [...new Set(architectures.flatMap(({ name, forward }) => (forward ? [name] : [])))].sort();
+  const names = [
+    ...new Set(architectures.flatMap(({ name, forward, embeds }) => (forward && !embeds ? [name] : []))),
+  ].sort();
   const message =
     architecture === ''
       ? 'The file does not state its architecture ("general.architecture").'
@@ -181,17 +183,9 @@ export function forwardOf(architecture: string, file: string): ForwardTraits {
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }
 
-/**
- * How a model of this `general.architecture` embeds texts.
- * @throws QuantscopeError UNSUPPORTED naming those that can be run.
- */
-export function encoderOf(architecture: string, file: string): EncoderTraits {
-  const found = architectures.find(({ name, encodes }) => encodes && name === architecture)?.encodes;
-  if (found) return found;
-  const names = [...new Set(architectures.flatMap(({ name, encodes }) => (encodes ? [name] : [])))].sort();
-  const message = `Texts cannot be embedded with models of the architecture "${architecture}" here, only with those of: ${names.join(', ')}.`;
-  throw new QuantscopeError('UNSUPPORTED', message, { file });
-}
+/** How an encoder of this `general.architecture` embeds texts; undefined for other architectures. */
+export const encoderOf = (architecture: string): EncoderTraits | undefined =>
+  architectures.find(({ name, encodes }) => encodes && name === architecture)?.encodes;
 
 /** @throws QuantscopeError UNSUPPORTED for a checkpoint whose tensors are codes and scales, naming the layout. */
 export function refuseQuantized(tensors: readonly TensorDescriptor[], file: string): void {

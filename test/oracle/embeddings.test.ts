@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { exportGguf } from '../../src/exporter/exportGguf';
@@ -7,6 +7,7 @@ import { embeddingCheckpoints } from '../support/embeddingCheckpoints';
 import { temporaryFolder } from '../support/files';
 import { hasOracle, llamaCpp } from '../support/llamaCpp';
 import { Checkpoint } from '../support/reference/checkpoint';
+import { embeddingSteps } from '../support/reference/embeddingSteps';
 import { referenceEmbedding } from '../support/reference/models';
 import { writeCheckpoint } from '../support/writeCheckpoint';
 
@@ -27,24 +28,14 @@ const quantizedTypes: Readonly<Record<string, Readonly<Record<string, string>>>>
   'Nomic Embed': { 'token_types.weight': 'F32', 'blk.0.ffn_gate.weight': 'Q5_0' },
 };
 
-function poolingOf(modules: string): 'mean' | 'last' | 'first' {
-  if (modules.includes('pooling_mode_lasttoken')) return 'last';
-  return modules.includes('pooling_mode_cls_token') ? 'first' : 'mean';
-}
-
 describe.skipIf(!hasOracle)('exported embedding models in llama.cpp', () => {
   it.each(Object.entries(embeddingCheckpoints))(
     '%s: embeds a text as sentence-transformers does',
     async (name, { config, modules = [] }) => {
       const source = join(folder, name);
       await writeCheckpoint(source, embeddingCheckpoints[name]!);
-      const dense = modules.flatMap(({ path }) => {
-        const inside = join(source, path);
-        const isDense = path !== '' && existsSync(join(inside, 'model.safetensors'));
-        return isDense ? [new Checkpoint(inside).tensor('linear.weight')] : [];
-      });
-      const pooling = poolingOf(JSON.stringify(modules));
-      const expected = referenceEmbedding(new Checkpoint(source), tokens, { pooling, dense });
+      const steps = embeddingSteps(source, modules);
+      const expected = referenceEmbedding(new Checkpoint(source), tokens, steps);
       const model = await openModel(source);
       // llama.cpp looks GELU up in a table of half-precision numbers.
       const exact = JSON.stringify(config).includes('gelu') ? 5e-3 : 1e-4;

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { exportGguf } from '../../src/exporter/exportGguf';
-import { openEncoder } from '../../src/graph/transformer/encoder/encoder';
+import { openEmbedder } from '../../src/graph/transformer/embedding/embedder';
 import { openModel } from '../../src/layouts/openModel';
 import { embeddingCheckpoints } from '../support/embeddingCheckpoints';
-import { encoderCheckpoints } from '../support/encoderCheckpoints';
 import { temporaryFolder } from '../support/files';
 import { Checkpoint } from '../support/reference/checkpoint';
+import { embeddingSteps } from '../support/reference/embeddingSteps';
 import { referenceEmbedding } from '../support/reference/models';
 import { writeCheckpoint } from '../support/writeCheckpoint';
 
@@ -19,16 +19,14 @@ const texts = [32, 1, 7, 20].map((length, text) =>
 const farthest = (ours: Float32Array, theirs: Float64Array): number =>
   theirs.reduce((most, value, i) => Math.max(most, Math.abs(value - ours[i]!)), 0);
 
-describe('embeddings of encoders against an independent forward pass', () => {
-  it.each(Object.keys(encoderCheckpoints))('%s, as a checkpoint and as its GGUF file', async (name) => {
+describe('embeddings against an independent forward pass', () => {
+  it.each(Object.keys(embeddingCheckpoints))('%s, as a checkpoint and as its GGUF file', async (name) => {
     const source = join(folder, name);
     await writeCheckpoint(source, {
       ...embeddingCheckpoints[name]!,
       config: withTanh(embeddingCheckpoints[name]!.config),
     });
-    const pooling = JSON.stringify(embeddingCheckpoints[name]!.modules).includes('cls_token')
-      ? 'first'
-      : 'mean';
+    const { pooling, dense } = embeddingSteps(source, embeddingCheckpoints[name]!.modules);
     const reference = new Checkpoint(source);
     const gguf = `${source}.gguf`;
     const model = await openModel(source);
@@ -36,14 +34,14 @@ describe('embeddings of encoders against an independent forward pass', () => {
     await model.close();
     for (const path of [source, gguf]) {
       const opened = await openModel(path);
-      const encoder = await openEncoder(opened, { device: 'ort-cpu' });
-      const found = await encoder.embed(texts);
+      const embedder = await openEmbedder(opened, { device: 'ort-cpu' });
+      const found = await embedder.embed(texts);
       for (const [i, text] of texts.entries()) {
-        const expected = referenceEmbedding(reference, [...text], { pooling, dense: [] });
+        const expected = referenceEmbedding(reference, [...text], { pooling, dense });
         expect(Math.max(...expected.map(Math.abs))).toBeGreaterThan(0.5);
         expect(farthest(found[i]!, expected), `${path}, text ${i}`).toBeLessThan(1e-4);
       }
-      await encoder.close();
+      await embedder.close();
       await opened.close();
     }
   });

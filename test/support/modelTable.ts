@@ -21,7 +21,7 @@ function rowOf(description: ArchitectureDescription): string[] {
     family ?? names[0]!.replace(ending, ''),
     names.map((className) => `\`${className}\``).join(', '),
     `\`${name}\``,
-    ...['yes', encodes ? 'of pairs' : runs, runs],
+    ...['yes', encodes || (forward && embeds) ? 'of pairs' : runs, embeds ? 'no' : runs],
     [embeds ? why : undefined, notRun?.replace(/\.$/, ''), remark]
       .filter((note) => note !== undefined)
       .join('; '),

@@ -6,6 +6,7 @@ import {
   gemma3Rules,
   patternKeyValues,
   readGemma3,
+  usualPeriod,
   windowOf,
   windowPeriod,
 } from './gemma3Parts';
@@ -20,6 +21,7 @@ export const gemmaEmbedding: ArchitectureDescription = {
   family: 'EmbeddingGemma',
   classes: { Gemma3TextModel: 'gemma3_text' },
   embeds: true,
+  forward: { rotation: 'halves', activation: 'gelu', scaledEmbedding: true, windowPeriod: usualPeriod },
   denseLayers: true,
   fits: (config) =>
     config['use_bidirectional_attention'] === true && !hasHead(listedClass(config) ?? 'Gemma3TextModel'),

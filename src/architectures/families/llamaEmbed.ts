@@ -8,6 +8,7 @@ export const llamaEmbed: ArchitectureDescription = {
   family: 'llama-embed',
   classes: { LlamaBidirectionalModel: 'llama_bidirec' },
   embeds: true,
+  forward: { rotation: 'pairs', activation: 'silu' },
   convert(config) {
     config.known('pooling', 'temperature'); // of its head for classification; embeddings are pooled by 1_Pooling
     const converted = llama.convert(config);

@@ -1,12 +1,10 @@
 import { basename } from 'node:path';
-import { ggufView } from '../../architectures/ggufView';
-import { encoderOf } from '../../architectures/registry';
 import { dot, normalized, rank, readPairs, retrievalOf, type Ranking } from '../../evaluation/pairs';
 import { mean, share } from '../../evaluation/statistics';
 import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
 import type { TextTokenizer } from '../../evaluation/tokenizer/textTokenizer';
 import { turn } from '../../graph/transformer/decoder';
-import { openEncoder, type Encoder } from '../../graph/transformer/encoder/encoder';
+import { openEmbedder, type Embedder } from '../../graph/transformer/embedding/embedder';
 import type { WeightChanges } from '../../graph/transformer/weights';
 import { QuantscopeError, throwIfCancelled } from '../../model/errors';
 import type { Model } from '../../model/model';
@@ -30,7 +28,7 @@ export async function runPairs(
   const { signal } = context;
   const started = performance.now();
   const { path } = model.description;
-  encoderOf((await ggufView(model, signal)).architecture, path);
+  await (await openEmbedder(model, { device: 'ort-cpu' })).close(); // says before anything else that it cannot
   const pairs = await readPairs(params.pairs, signal);
   const where = await runDevice(params.device, signal);
   const variant = await planVariant(model, params, context);
@@ -38,17 +36,17 @@ export async function runPairs(
   const tokenizer = await openTokenizer(model, signal);
   let meter: StepMeter | undefined;
   const embedBy = async (changes?: WeightChanges) => {
-    const encoder = await openEncoder(model, { device: where.device, changes });
+    const embedder = await openEmbedder(model, { device: where.device, changes });
     try {
-      const { texts, cut } = await tokensOf(pairs.texts, tokenizer, encoder, params.pairs, signal);
-      const { length } = encoder.shape.blocks;
+      const { texts, cut } = await tokensOf(pairs.texts, tokenizer, embedder, params.pairs, signal);
+      const { length } = embedder.pass.blocks;
       const steps = texts.length * length * (isChanged ? 2 : 1);
       meter ??= new StepMeter(steps, texts.length, where.device, context.progress);
       const onStep = (): void => meter?.step(`embedding ${texts.length} texts`);
-      const vectors = normalized(await encoder.embed(texts, { signal, onStep }));
-      return { vectors, cut, longest: encoder.longest, pooling: encoder.shape.pooling };
+      const vectors = normalized(await embedder.embed(texts, { signal, onStep }));
+      return { vectors, cut, longest: embedder.longest, pooling: embedder.pass.pooling };
     } finally {
-      await encoder.close();
+      await embedder.close();
     }
   };
   const pause = async (): Promise<void> => {
@@ -96,7 +94,7 @@ function compared(
 async function tokensOf(
   all: readonly string[],
   tokenizer: TextTokenizer,
-  { longest }: Encoder,
+  { longest }: Embedder,
   file: string,
   signal: AbortSignal,
 ): Promise<{ texts: Int32Array[]; cut: number }> {

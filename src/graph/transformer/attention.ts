@@ -18,7 +18,7 @@ export function attention(parts: GraphParts, block: BlockShape, tokens: Span | S
     const separate = split(parts, block, tokens, value, count, block.normsRotated ? undefined : norm);
     const rotated =
       tokens instanceof Sequence
-        ? tokens.rotate(separate, block)
+        ? tokens.rotate(separate, block, count)
         : rotate(parts, block, tokens, separate, count);
     if (block.unitNorms && block.rotation) return unitNorm(parts, block, rotated);
     return block.normsRotated ? parts.norm(rotated, norm) : rotated;
@@ -112,8 +112,14 @@ function split(
   return ops.transpose(each, [0, 2, 1, 3]);
 }
 
-function rotate(parts: GraphParts, block: BlockShape, span: Span, x: Value, heads: number): Value {
-  const { rotation, headSize } = block;
+/** Rotary embedding of `[windows, heads, length, headSize]`, from the span's first position on. */
+export function rotate(
+  parts: GraphParts,
+  { rotation, headSize }: Pick<BlockShape, 'rotation' | 'headSize'>,
+  span: Span,
+  x: Value,
+  heads: number,
+): Value {
   if (!rotation) return x;
   const { graph } = parts.ops;
   const positions = span.positions ?? span.length;

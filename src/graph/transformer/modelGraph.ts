@@ -4,7 +4,7 @@ import { denseBlock, mixtureBlock } from './blockGraph';
 import type { BlockShape } from './blockShape';
 import type { DecoderShape } from './decoderShape';
 import { GraphParts } from './graphParts';
-import { Sequence } from './sequence';
+import { TextSequence } from './sequence';
 
 /** How the tensors of a model become part of its graph. Names are those of GGUF. */
 export interface ModelTensors {
@@ -35,7 +35,7 @@ export interface ModelGraphOptions {
 
 /**
  * A whole model of operators of the ONNX standard: `input_ids`, `attention_mask` and `position_ids` (int64) → `logits` `[batch_size,
- * sequence_length, vocabulary]`; inputs and outputs of keys and values as `Sequence` has them.
+ * sequence_length, vocabulary]`; inputs and outputs of keys and values as `TextSequence` has them.
  */
 export function modelGraph(
   shape: DecoderShape,
@@ -47,7 +47,7 @@ export function modelGraph(
   const ids = graph.input('input_ids', ['batch_size', 'sequence_length'], 'I64');
   const table = (name: string, dims: readonly number[], values: Float32Array): Value =>
     tensors.table(graph, name, dims, values);
-  const sequence = new Sequence(ops, { ids, context, past, table });
+  const sequence = new TextSequence(ops, { ids, context, past, table });
   const partsOf = (prefix: string, of: BlockShape['tensors'], expert?: number): GraphParts =>
     new GraphParts(
       ops,

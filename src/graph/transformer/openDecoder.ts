@@ -29,6 +29,11 @@ export interface DecoderOptions {
   readonly tokensAtOnce?: number;
 }
 
+interface DescribeOptions {
+  readonly length?: number | undefined;
+  readonly changes?: WeightChanges | undefined;
+}
+
 /** What a model computes, and its weights. */
 export interface DescribedDecoder {
   readonly shape: DecoderShape;
@@ -38,20 +43,25 @@ export interface DescribedDecoder {
 }
 
 /**
- * The forward pass of a model by its description. Of weights only factors of its rotary embedding are read.
+ * The forward pass of a model that predicts tokens, by its description. Of weights only factors of its rotary embedding are read.
  * @param length tokens that a text has at most, where it is known: some models rotate longer texts in another way.
  * @throws QuantscopeError UNSUPPORTED for an architecture that cannot be run, MODEL_FILE for a model that lacks something.
  */
 export async function describeDecoder(
   model: Model,
-  {
-    length,
-    changes,
-  }: { readonly length?: number | undefined; readonly changes?: WeightChanges | undefined } = {},
+  options: DescribeOptions = {},
+): Promise<DescribedDecoder> {
+  refuseBidirectional(await ggufView(model), model.description.path);
+  return describeBlocks(model, options);
+}
+
+/** The same for a model whose tokens may see later ones, too. */
+export async function describeBlocks(
+  model: Model,
+  { length, changes }: DescribeOptions = {},
 ): Promise<DescribedDecoder> {
   const view = await ggufView(model);
   const { path } = model.description;
-  refuseBidirectional(view, path);
   const weights = new Weights(model, view, changes);
   const number = numbersOf(view, path);
   const factors = await readFactors(view, weights, length ?? number('context_length'), path);
@@ -170,7 +180,9 @@ function yarnDivisor(
 }
 
 /** Theta of layers with a window, where files of an architecture need not say it: they are not scaled. */
-const localThetas: Readonly<Record<string, number | 'same'>> = { gemma3: 10_000, olmo2: 'same' };
+const localThetas: Readonly<Record<string, number | 'same'>> = {
+  ...{ gemma3: 10_000, 'gemma-embedding': 10_000, olmo2: 'same' },
+};
 
 /** Architectures of whose files llama.cpp reads where the ramp of YaRN begins and ends. */
 const statedRamps: ReadonlySet<string> = new Set(['mistral3']);

@@ -24,12 +24,26 @@ export interface SequenceOptions {
   readonly table: (name: string, dims: readonly number[], values: Float32Array) => Value;
 }
 
+/** The tokens that a graph gets, where each run chooses how many there are. */
+export abstract class Sequence {
+  /** Rows of all tokens, `[batch · sequence, …]`, as those of each text: `[batch, sequence, …dims]`. */
+  abstract separate(x: Value, dims: readonly number[]): Value;
+  /** Rotary embedding of `[batch, heads, sequence, headSize]`, each token by its position. */
+  abstract rotate(x: Value, block: Pick<BlockShape, 'rotation' | 'headSize'>, heads: number): Value;
+  /** Keys and values of a block, joined with those of earlier tokens where the graph gets any. */
+  abstract withPast(sizes: KeptSizes, own: KeysAndValues): KeysAndValues;
+  /** What is added to the scores `[batch, kvHeads, heads / kvHeads · sequence, total]` of a block: 0, or `hiddenScore`; undefined where all is seen. */
+  abstract hidden(sizes: Pick<BlockShape, 'heads' | 'kvHeads' | 'window'>): Value | undefined;
+  /** A number of each token by its position, `[batch, 1, sequence, 1]`. */
+  abstract byPosition(name: string, numbers: (positions: number) => Float32Array): Value;
+}
+
 /**
  * The tokens that a graph of a whole model gets: `[batch_size, sequence_length]`, both chosen by each run, after earlier ones whose
  * keys and values are inputs. Inputs and outputs have the names that generation tools expect: `attention_mask`, `position_ids`,
  * `past_key_values.N.key`, `present.N.key`.
  */
-export class Sequence {
+export class TextSequence extends Sequence {
   private readonly made = new Map<string, Value>();
   private readonly rotations: Rotation[] = [];
   private readonly presents: (() => void)[] = [];
@@ -37,7 +51,9 @@ export class Sequence {
   constructor(
     private readonly ops: Ops,
     private readonly options: SequenceOptions,
-  ) {}
+  ) {
+    super();
+  }
 
   /** Rows of all tokens, `[batch · sequence, …]`, as those of each text: `[batch, sequence, …dims]`. */
   separate(x: Value, dims: readonly number[]): Value {

@@ -58,8 +58,9 @@ function overSequence(
 ): Value {
   const { key, value } = sequence.withPast(sizes, own);
   const transposed = parts.ops.transpose(key, [0, 1, 3, 2]);
+  const hidden = sequence.hidden(sizes);
   return weigh(parts, sizes, query, transposed, value, (scores) =>
-    parts.ops.add(scores, sequence.hidden(sizes)),
+    hidden === undefined ? scores : parts.ops.add(scores, hidden),
   );
 }
 

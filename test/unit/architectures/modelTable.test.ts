@@ -14,7 +14,7 @@ it('a row says what can be done with a family', () => {
     [
       '| models | classes | GGUF | export | evaluation | calibrated methods | notes |',
       '| --- | --- | --- | --- | --- | --- | --- |',
-      '| EmbeddingGemma | `Gemma3TextModel` | `gemma-embedding` | yes | no | no | it embeds texts and predicts none |',
+      '| EmbeddingGemma | `Gemma3TextModel` | `gemma-embedding` | yes | of pairs | no | it embeds texts and predicts none |',
       '| Falcon | `FalconForCausalLM`, `RWForCausalLM` | `falcon` | yes | no | no |  |',
       '| Seed-OSS | `SeedOssForCausalLM` | `seed_oss` | yes | yes | yes |  |',
     ].join('\n'),

@@ -1,18 +1,15 @@
 import type { EncoderTraits } from '../../../architectures/forward';
 import type { GgufView } from '../../../architectures/ggufView';
-import { encoderOf } from '../../../architectures/registry';
 import { QuantscopeError } from '../../../model/errors';
 import { checkHeads, missing } from '../blockTensors';
 import { partsByBlock, type Tensors } from '../decoderShape';
 import { numbersOf } from '../shapeNumbers';
+import type { Pooling } from './embeddingPass';
+import { poolingOf } from './pooling';
 import { rotationOf, type Rotation } from '../rotation';
-
-/** How the states of a text become one vector. */
-export type Pooling = 'mean' | 'first' | 'last';
 
 /** An encoder as its forward pass needs it. */
 export interface EncoderShape {
-  readonly architecture: string;
   readonly hiddenSize: number;
   readonly contextLength: number;
   readonly epsilon: number;
@@ -37,20 +34,17 @@ export interface EncoderBlock {
   readonly tensors: ReadonlyMap<string, readonly number[]>;
 }
 
-/** Values of `pooling_type` (llama.h); without one, the mean is taken. */
-const poolings: ReadonlyMap<number, Pooling> = new Map([
-  [2, 'first'],
-  [3, 'last'],
-]);
-
 /** Tensors that a block may have; any other would change what it computes. */
 const knownParts =
   /^(attn_(norm|q|k|v|qkv|output|output_norm)|ffn_(norm|up|gate|down)|layer_output_norm)\.(weight|bias)$/;
 
-/** @throws QuantscopeError UNSUPPORTED for an architecture or a tensor that cannot be run, MODEL_FILE for numbers that are missing or wrong. */
-export function encoderShape(view: GgufView, tensors: Tensors, file: string): EncoderShape {
-  const { architecture } = view;
-  const traits = encoderOf(architecture, file);
+/** @throws QuantscopeError UNSUPPORTED for a tensor or a setting that cannot be run, MODEL_FILE for numbers that are missing or wrong. */
+export function encoderShape(
+  view: GgufView,
+  traits: EncoderTraits,
+  tensors: Tensors,
+  file: string,
+): EncoderShape {
   const number = numbersOf(view, file);
   const hiddenSize = tensors.get('token_embd.weight')?.shape[1];
   if (hiddenSize === undefined) throw missing('token_embd.weight', file);
@@ -82,8 +76,8 @@ export function encoderShape(view: GgufView, tensors: Tensors, file: string): En
       ...(turns ? { rotation: turns } : {}),
     };
   });
-  const pooling = poolings.get(number('pooling_type', 1)) ?? 'mean';
-  return { architecture, hiddenSize, contextLength: number('context_length'), epsilon, pooling, blocks };
+  const pooling = poolingOf(view, file) ?? 'mean';
+  return { hiddenSize, contextLength: number('context_length'), epsilon, pooling, blocks };
 }
 
 type NumberOf = ReturnType<typeof numbersOf>;

@@ -1,14 +1,16 @@
 import { ggufView } from '../../../architectures/ggufView';
+import { encoderOf } from '../../../architectures/registry';
 import { throwIfCancelled } from '../../../model/errors';
 import type { Model } from '../../../model/model';
 import type { OrtDevice } from '../../session';
 import { turn } from '../decoder';
 import { floatTensor, GraphLoader, output, type LoadedGraph } from '../graphLoader';
 import { Graphs } from '../graphs';
-import type { NamedSource } from '../graphSources';
 import { Weights, type WeightChanges } from '../weights';
-import { encoderGraph } from './encoderGraph';
-import { encoderShape, type EncoderBlock, type EncoderShape } from './encoderShape';
+import { decoderPass } from './decoderPass';
+import { denseSource } from './denseLayers';
+import type { EmbeddingPass, PassBlock } from './embeddingPass';
+import { encoderPass } from './encoderPass';
 
 /** Longer texts are cut: scores take memory that grows with the square of the length. */
 const maxTokens = 2048;
@@ -26,11 +28,11 @@ export interface EmbedOptions {
 }
 
 /** A model that embeds texts, on one of ONNX Runtime's devices; one block's weights are in memory at a time. Close it. */
-export class Encoder {
+export class Embedder {
   private readonly graphs: Graphs;
 
   constructor(
-    readonly shape: EncoderShape,
+    readonly pass: EmbeddingPass,
     private readonly weights: Weights,
     device: OrtDevice,
   ) {
@@ -42,7 +44,7 @@ export class Encoder {
 
   /** Tokens that a text may have. */
   get longest(): number {
-    return Math.min(this.shape.contextLength, maxTokens);
+    return Math.min(this.pass.contextLength, maxTokens);
   }
 
   /**
@@ -54,7 +56,7 @@ export class Encoder {
     let group: Int32Array[] = [];
     let bytes = 0;
     for (const text of texts) {
-      const size = 4 * text.length * this.shape.hiddenSize;
+      const size = 4 * text.length * this.pass.hiddenSize;
       if (bytes + size > maxStates && group.length > 0) {
         all = [...all, ...(await this.embedGroup(group, options))];
         [group, bytes] = [[], 0];
@@ -74,8 +76,8 @@ export class Encoder {
     const states: Float32Array[] = [];
     const rows: Rows = new Map();
     for (const text of texts) states.push(await this.start(text, rows, signal));
-    for (const block of this.shape.blocks)
-      await this.graphs.using(this.source(block), signal, async (graph) => {
+    for (const block of this.pass.blocks)
+      await this.graphs.using(block.source(this.longest), signal, async (graph) => {
         for (const [i, x] of states.entries()) {
           throwIfCancelled(signal);
           states[i] = await this.advance(block, graph, x);
@@ -84,12 +86,13 @@ export class Encoder {
         }
       });
     const last = await this.normNamed('output_norm', signal);
-    return states.map((x) => this.pool(last ? last(x) : x));
+    const pooled = states.map((x) => this.pool(last ? last(x) : x));
+    return this.pass.dense.length === 0 ? pooled : this.projected(pooled, signal);
   }
 
   /** The states of a text before the first block: its tokens, their positions and their type together, normed. */
   private async start(text: Int32Array, rows: Rows, signal: AbortSignal | undefined): Promise<Float32Array> {
-    const { hiddenSize } = this.shape;
+    const { hiddenSize, embeddingScale } = this.pass;
     const states = new Float32Array(text.length * hiddenSize);
     const add = async (name: string, ids: Int32Array): Promise<void> => {
       if (!this.weights.tensors.has(name)) return;
@@ -104,48 +107,54 @@ export class Encoder {
     await add('token_embd.weight', text);
     await add('token_types.weight', new Int32Array(text.length));
     await add('position_embd.weight', Int32Array.from(text.keys()));
+    if (embeddingScale !== 1) for (let i = 0; i < states.length; i++) states[i]! *= embeddingScale;
     const norm = await this.normNamed('token_embd_norm', signal);
     return norm ? norm(states) : states;
   }
 
-  private async advance({ reach }: EncoderBlock, graph: LoadedGraph, x: Float32Array): Promise<Float32Array> {
-    const n = x.length / this.shape.hiddenSize;
+  private async advance(block: PassBlock, graph: LoadedGraph, x: Float32Array): Promise<Float32Array> {
+    const n = x.length / this.pass.hiddenSize;
     const positions = () => ({
       positions: floatTensor(
         Float32Array.from({ length: n }, (_, i) => i),
         [n],
       ),
     });
-    const inputs = { x: floatTensor(x, [n, this.shape.hiddenSize]) };
-    return output(await graph.run(reach === undefined ? inputs : { ...inputs, ...positions() }), 'y');
+    const inputs = { x: floatTensor(x, [n, this.pass.hiddenSize]) };
+    return output(await graph.run(block.needsPositions ? { ...inputs, ...positions() } : inputs), 'y');
   }
 
-  private source(block: EncoderBlock): NamedSource {
-    const { tensors, rotation, ...numbers } = block;
-    const alike = [{ ...numbers, index: undefined }, rotation && [...rotation.frequencies], [...tensors]];
-    return {
-      name: `encoder block ${block.index}`,
-      key: JSON.stringify(alike),
-      build: (options) => encoderGraph(block, this.longest, options),
-      tensor: (part) => `blk.${block.index}.${part}`,
-    };
+  /** The dense layers after the pooling. */
+  private async projected(
+    pooled: readonly Float32Array[],
+    signal: AbortSignal | undefined,
+  ): Promise<Float32Array[]> {
+    const { hiddenSize } = this.pass;
+    return this.graphs.using(denseSource(this.pass), signal, async (graph) => {
+      const found: Float32Array[] = [];
+      for (const x of pooled) {
+        throwIfCancelled(signal);
+        found.push(output(await graph.run({ x: floatTensor(x, [1, hiddenSize]) }), 'y').slice());
+      }
+      return found;
+    });
   }
 
-  /** A layer norm outside the blocks, over rows of states; undefined where the model has none of that name. */
+  /** A norm outside the blocks, over rows of states; undefined where the model has none of that name. */
   private async normNamed(
     name: string,
     signal: AbortSignal | undefined,
   ): Promise<((states: Float32Array) => Float32Array) | undefined> {
-    const { hiddenSize, epsilon } = this.shape;
+    const { hiddenSize, epsilon, centredNorms } = this.pass;
     if (!this.weights.tensors.has(`${name}.weight`)) return undefined;
     const [weight, bias] = [new Float32Array(hiddenSize), new Float32Array(hiddenSize)];
     await this.weights.load(`${name}.weight`, weight, { signal });
     if (this.weights.tensors.has(`${name}.bias`)) await this.weights.load(`${name}.bias`, bias, { signal });
-    return (states) => layerNorm(states, weight, bias, epsilon);
+    return (states) => normed(states, { weight, bias, epsilon, centred: centredNorms });
   }
 
   private pool(states: Float32Array): Float32Array {
-    const { hiddenSize, pooling } = this.shape;
+    const { hiddenSize, pooling } = this.pass;
     if (pooling === 'first') return states.slice(0, hiddenSize);
     if (pooling === 'last') return states.slice(-hiddenSize);
     const sums = new Float64Array(hiddenSize);
@@ -154,34 +163,42 @@ export class Encoder {
   }
 }
 
-/** (x − mean) / √(variance + ε) · weight + bias of each row. */
-function layerNorm(
-  states: Float32Array,
-  weight: Float32Array,
-  bias: Float32Array,
-  epsilon: number,
-): Float32Array {
+interface RowNorm {
+  readonly weight: Float32Array;
+  readonly bias: Float32Array;
+  readonly epsilon: number;
+  /** The mean is subtracted first. */
+  readonly centred: boolean;
+}
+
+/** (x − mean) / √(variance + ε) · weight + bias of each row, or the same around 0. */
+function normed(states: Float32Array, { weight, bias, epsilon, centred }: RowNorm): Float32Array {
   const size = weight.length;
   const result = new Float32Array(states.length);
   for (let start = 0; start < states.length; start += size) {
     const row = states.subarray(start, start + size);
-    const mean = row.reduce((sum, x) => sum + x, 0) / size;
-    const variance = row.reduce((sum, x) => sum + (x - mean) ** 2, 0) / size;
-    const factor = 1 / Math.sqrt(variance + epsilon);
-    row.forEach((x, i) => (result[start + i] = (x - mean) * factor * weight[i]! + bias[i]!));
+    const centre = centred ? row.reduce((sum, x) => sum + x, 0) / size : 0;
+    const spread = row.reduce((sum, x) => sum + (x - centre) ** 2, 0) / size;
+    const factor = 1 / Math.sqrt(spread + epsilon);
+    row.forEach((x, i) => (result[start + i] = (x - centre) * factor * weight[i]! + bias[i]!));
   }
   return result;
 }
 
 /**
  * Makes a model ready to embed texts, its weights by `changes`.
- * @throws QuantscopeError UNSUPPORTED for an architecture that cannot be run, MODEL_FILE for a model that lacks something.
+ * @throws QuantscopeError UNSUPPORTED for a model that does not embed texts or cannot be run, MODEL_FILE for one that lacks something.
  */
-export async function openEncoder(
+export async function openEmbedder(
   model: Model,
   { device, changes }: { readonly device: OrtDevice; readonly changes?: WeightChanges | undefined },
-): Promise<Encoder> {
+): Promise<Embedder> {
   const view = await ggufView(model);
-  const weights = new Weights(model, view, changes);
-  return new Encoder(encoderShape(view, weights.tensors, model.description.path), weights, device);
+  const encoder = encoderOf(view.architecture);
+  if (encoder) {
+    const weights = new Weights(model, view, changes);
+    return new Embedder(encoderPass(view, encoder, weights.tensors, model.description.path), weights, device);
+  }
+  const { pass, weights } = await decoderPass(model, view, changes);
+  return new Embedder(pass, weights, device);
 }
