@@ -23,39 +23,42 @@ const poolings: Readonly<Record<string, string>> = { BERT: 'first', 'Qwen3 Embed
 const run = (path: string, change: object = {}) =>
   request('embeddings/run', { path, pairs, cacheDir, device: 'cpu', ...change });
 
-describe.each(['BERT', 'ModernBERT', 'Qwen3 Embedding', 'EmbeddingGemma'])('pairs of texts with %s', (name) => {
-  const path = join(folder, name);
-  const gguf = join(folder, `${name}.gguf`);
+describe.each(['BERT', 'ModernBERT', 'Qwen3 Embedding', 'EmbeddingGemma'])(
+  'pairs of texts with %s',
+  (name) => {
+    const path = join(folder, name);
+    const gguf = join(folder, `${name}.gguf`);
 
-  beforeAll(async () => {
-    await writeCheckpoint(path, embeddingCheckpoints[name]!);
-    await request('export/gguf', { path, type: 'Q4_0', out: gguf });
-  });
-
-  it('gives figures of the original alone where nothing is changed', async () => {
-    const result = await run(path);
-    expect(result).toMatchObject({
-      ...{ variant: 'original', pairs: 12, documents: 11, texts: 23, cut: 0 },
-      pooling: poolings[name] ?? 'mean',
+    beforeAll(async () => {
+      await writeCheckpoint(path, embeddingCheckpoints[name]!);
+      await request('export/gguf', { path, type: 'Q4_0', out: gguf });
     });
-    expect(result.original).toBeUndefined();
-    expect(result.retrieval.first.value).toBeGreaterThan(1 / 11);
-  });
 
-  it('compares a variant with the original, and gives what its file gives', async () => {
-    const variant = await run(path, { type: 'Q4_0' });
-    const exported = await run(gguf);
-    expect(variant.variant).toBe('Q4_0');
-    expect(variant.retrieval).toEqual(exported.retrieval);
-    expect(variant.original!.retrieval).toEqual((await run(path)).retrieval);
-    const { cosine, leastCosine } = variant.original!;
-    expect(cosine.value).toBeLessThan(0.9999);
-    expect(cosine.value).toBeGreaterThan(0.8);
-    expect(leastCosine).toBeLessThan(cosine.value);
-    const finer = await run(path, { type: 'Q8_0' });
-    expect(finer.original!.cosine.value).toBeGreaterThan(cosine.value);
-  });
-});
+    it('gives figures of the original alone where nothing is changed', async () => {
+      const result = await run(path);
+      expect(result).toMatchObject({
+        ...{ variant: 'original', pairs: 12, documents: 11, texts: 23, cut: 0 },
+        pooling: poolings[name] ?? 'mean',
+      });
+      expect(result.original).toBeUndefined();
+      expect(result.retrieval.first.value).toBeGreaterThan(1 / 11);
+    });
+
+    it('compares a variant with the original, and gives what its file gives', async () => {
+      const variant = await run(path, { type: 'Q4_0' });
+      const exported = await run(gguf);
+      expect(variant.variant).toBe('Q4_0');
+      expect(variant.retrieval).toEqual(exported.retrieval);
+      expect(variant.original!.retrieval).toEqual((await run(path)).retrieval);
+      const { cosine, leastCosine } = variant.original!;
+      expect(cosine.value).toBeLessThan(0.9999);
+      expect(cosine.value).toBeGreaterThan(0.8);
+      expect(leastCosine).toBeLessThan(cosine.value);
+      const finer = await run(path, { type: 'Q8_0' });
+      expect(finer.original!.cosine.value).toBeGreaterThan(cosine.value);
+    });
+  },
+);
 
 describe('pairs of texts', () => {
   it('are cut to what a model takes, and counted', async () => {
