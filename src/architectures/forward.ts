@@ -11,7 +11,7 @@ export type Activation = 'silu' | 'gelu' | 'squaredRelu' | 'clamped';
 export type OwnPart = 'attn_sinks.weight' | 'exp_probs_b.bias';
 
 /** A part of a block in which a token's states depend on those of earlier ones. */
-export type MixerKind = 'attention';
+export type MixerKind = 'attention' | 'shortConvolution';
 
 /**
  * How the forward pass of an architecture differs from llama's, in GGUF's view. Everything else follows from the
@@ -23,9 +23,11 @@ export interface ForwardTraits {
   readonly activation: Activation;
   /**
    * What its blocks have: attention, unless it is stated. Where there are several, the tensors of a block say which it has; those of one are
-   * added up, and a block may have none, or no feed-forward network.
+   * added up, and a block may have no feed-forward network.
    */
   readonly mixers?: readonly MixerKind[];
+  /** Each block is a mixer or a feed-forward network. */
+  readonly soleParts?: true;
   /** Embeddings are multiplied by √(hidden size). */
   readonly scaledEmbedding?: true;
   /** A model of so many blocks divides scores by √(hidden size / heads) instead of √(head size). */
@@ -48,6 +50,8 @@ export interface ForwardTraits {
   readonly normsRotated?: true;
   /** The norm before the feed-forward network under another name than "ffn_norm". */
   readonly feedForwardNorm?: 'post_attention_norm';
+  /** The norm after the last block under another name than "output_norm". */
+  readonly lastNorm?: 'token_embd_norm';
   /** Tensors of a block that other architectures do not have, by what comes after "blk.N.". */
   readonly ownParts?: readonly OwnPart[];
   /** Heads of queries and keys are normed without weights after they are rotated, but not in a model of so many experts. */

@@ -3,6 +3,7 @@ import type { Decoder } from '../graph/transformer/decoder';
 import { bytesPerToken } from '../graph/transformer/decoderBytes';
 import type { DecoderShape } from '../graph/transformer/decoderShape';
 import { Generation } from '../graph/transformer/generation';
+import { keptStates } from '../graph/transformer/mixers';
 import { loadNative } from '../native';
 import type { RunMeasures } from '../protocol/evaluation';
 import { median } from './statistics';
@@ -80,6 +81,8 @@ export async function measureGeneration(
   };
 }
 
-/** Bytes of the keys and values of so many positions. */
+/** Bytes of what is kept of so many tokens: keys and values, and the states of other mixers. */
 const cacheBytes = ({ blocks }: DecoderShape, positions: number): number =>
-  blocks.reduce((sum, { kvHeads, headSize }) => sum + 2 * 4 * kvHeads * headSize * positions, 0);
+  blocks
+    .flatMap((block) => Object.values(keptStates(block, positions)))
+    .reduce((sum, dims) => sum + dims.reduce((product, size) => product * size, 4), 0);

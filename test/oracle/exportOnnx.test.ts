@@ -12,7 +12,7 @@ import { openModel } from '../../src/layouts/openModel';
 import type { Grid } from '../../src/protocol/grids';
 import { decodeRows } from '../../src/quant/grids/roundToNearest';
 import { rtn } from '../../src/quant/methods/rtn';
-import { checkpoints, runnableCheckpoints } from '../support/checkpoints';
+import { attendingCheckpoints, checkpoints, runnableCheckpoints } from '../support/checkpoints';
 import { ownLogits } from '../support/decoderLogits';
 import { withDigests } from '../support/digests';
 import { sampleFolder, temporaryFolder } from '../support/files';
@@ -53,7 +53,7 @@ async function written(
 }
 
 describe('a model as ONNX, loaded by ONNX Runtime', () => {
-  it.each(runnableCheckpoints)(
+  it.each(attendingCheckpoints)(
     '%s: the logits of the forward pass, at once and step by step',
     async (name) => {
       const source = join(folder, name);
@@ -63,6 +63,21 @@ describe('a model as ONNX, loaded by ONNX Runtime', () => {
       const notes = hasTwoRotations ? [expect.stringMatching(/with 24 positions it has those for/)] : [];
       const context = hasTwoRotations ? tokens.length : undefined;
       await expectLogits(await written(source, join(folder, `${name} onnx`), { context }, notes), logits);
+    },
+  );
+
+  it.each(runnableCheckpoints.filter((name) => !attendingCheckpoints.includes(name)))(
+    '%s: rejected with a reason, and nothing is written',
+    async (name) => {
+      const source = join(folder, name);
+      await writeCheckpoint(source, name);
+      const model = await openModel(source);
+      const out = join(folder, `${name} onnx`);
+      await expect(writeOnnx(model, new Map(), out)).rejects.toMatchObject({
+        ...{ code: 'UNSUPPORTED', message: expect.stringMatching(/keeps other states of a text/) as string },
+      });
+      expect(existsSync(out)).toBe(false);
+      await model.close();
     },
   );
 

@@ -491,3 +491,8 @@ export const checkpoints: Readonly<Record<string, CheckpointSpec>> = {
 export const runnableCheckpoints = Object.entries(checkpoints).flatMap(([name, { config }]) =>
   architectureFor(config, name).forward ? [name] : [],
 );
+
+/** Those whose blocks keep keys and values of a text only, and that have graphs for texts of any length. */
+export const attendingCheckpoints = runnableCheckpoints.filter(
+  (name) => !architectureFor(checkpoints[name]!.config, name).forward?.mixers,
+);

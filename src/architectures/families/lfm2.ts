@@ -19,14 +19,19 @@ import { readTheta, refuseFactors } from '../rope';
 /** llama.cpp's number for scores by sigmoid. */
 const bySigmoid = 2;
 
-const notRun = 'Most of its layers are short convolutions instead of attention; there is no graph of them.';
+const forward = {
+  rotation: 'halves',
+  activation: 'silu',
+  mixers: ['attention', 'shortConvolution'],
+  lastNorm: 'token_embd_norm',
+} as const;
 
 /** LFM2: short gated convolutions, and attention with norms of heads in some layers. */
 export const lfm2: ArchitectureDescription = {
   name: 'lfm2',
   family: 'LFM2',
   classes: { Lfm2ForCausalLM: 'lfm2' },
-  notRun,
+  forward,
   convert(config) {
     // Older files state the size under another name, which takes precedence.
     const size = config.integer(config.spelled('block_ff_dim', 'intermediate_size'), 12288);
@@ -41,7 +46,7 @@ export const lfm2moe: ArchitectureDescription = {
   name: 'lfm2moe',
   family: 'LFM2 with experts',
   classes: { Lfm2MoeForCausalLM: 'lfm2_moe' },
-  notRun,
+  forward: { ...forward, normalizedExperts: true, ownParts: ['exp_probs_b.bias'] },
   convert(config) {
     config.expect('use_expert_bias', true, true);
     config.expect('norm_topk_prob', true, true);

@@ -1,4 +1,5 @@
 import type { DecoderShape } from '../../graph/transformer/decoderShape';
+import { refuseOtherStates } from '../../graph/transformer/mixers';
 import { modelGraph } from '../../graph/transformer/modelGraph';
 import { describeDecoder, type DescribedDecoder } from '../../graph/transformer/openDecoder';
 import { QuantscopeError } from '../../model/errors';
@@ -38,6 +39,7 @@ export async function planOnnx(
   const { path } = model.description;
   const described = await describeDecoder(model, { length: options.context });
   const { shape, weights } = described;
+  refuseOtherStates(shape.blocks, path);
   const context = contextOf(described, options.context, path);
   const name = options.transformersJs ? transformersJsPath(options.transformersJs) : 'model.onnx';
   const file = smallest(options.external, name, (places) => {

@@ -39,7 +39,27 @@ export const layout: Readonly<Record<string, Operator>> = {
       return at.ops.slice(at.incoming, axis, first, first + sizes[input]!);
     },
   },
+  /** With zeros. */
+  Pad: {
+    shape: (at) =>
+      at.shapes[0]!.map((size, axis) => {
+        const added = sum(padsOf(at, axis));
+        return added === 0 ? size : shapeOf([numberOf(size) + added])[0]!;
+      }),
+    gradient: (at) =>
+      at.shapes[0]!.reduce((gradient, size, axis) => {
+        const [before, after] = padsOf(at, axis);
+        if (before + after === 0) return gradient;
+        return at.ops.slice(gradient, axis, before, before + numberOf(size));
+      }, at.incoming),
+  },
 };
+
+/** Entries that Pad adds before and after those of an axis. */
+function padsOf(at: ShapedNode, axis: number): readonly [before: number, after: number] {
+  const pads = integers(at, 1);
+  return [pads[axis]!, pads[at.shapes[0]!.length + axis]!];
+}
 
 function permutation(perm: Attribute | undefined): readonly number[] {
   if (Array.isArray(perm)) return perm as readonly number[];

@@ -157,10 +157,10 @@ export function blockTaps(block: BlockShape): {
 
 /** The last norm: `x` → `y`, `[n, hidden]` both. */
 export function normGraph(shape: DecoderShape, options: GraphOptions): BuiltGraph {
-  const { hiddenSize, lastNorm: tensors } = shape;
+  const { hiddenSize, lastNorm: tensors, lastNormName } = shape;
   const { graph, parts } = startGraph('norm', { ...shape, tensors }, options);
   const x = graph.input('x', ['n', hiddenSize]);
-  graph.output('y', parts.norm(x, 'output_norm'), ['n', hiddenSize]);
+  graph.output('y', parts.norm(x, lastNormName), ['n', hiddenSize]);
   return finish(graph, parts);
 }
 

@@ -5,11 +5,16 @@ import type { Rotation } from './rotation';
 export type BlockTensors = ReadonlyMap<string, readonly number[]>;
 
 /** A part of a block in which a token's states depend on those of earlier ones, with its own sizes. */
-export type Mixer = AttentionMixer;
+export type Mixer = AttentionMixer | ShortConvolutionMixer;
 
 /** Softmax attention, whose sizes are those of the block. */
 export interface AttentionMixer {
   readonly kind: 'attention';
+}
+
+/** A gated convolution of each channel over a few tokens, whose sizes are those of its tensors (LFM2). */
+export interface ShortConvolutionMixer {
+  readonly kind: 'shortConvolution';
 }
 
 /** One block. Tensors of a block are called by what comes after "blk.N.". */

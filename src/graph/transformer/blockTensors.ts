@@ -1,4 +1,3 @@
-import type { ForwardTraits } from '../../architectures/forward';
 import { QuantscopeError } from '../../model/errors';
 import type { BlockTensors, HeadSizes } from './blockShape';
 
@@ -6,16 +5,17 @@ import type { BlockTensors, HeadSizes } from './blockShape';
 const knownParts =
   /^(attn_(norm|q|k|v|qkv|output|q_norm|k_norm)|post_attention_norm|ffn_norm|post_ffw_norm|ffn_(gate|up|down)(_exps|_shexp)?|ffn_gate_inp(_shexp)?|rope_freqs)\.(weight|bias)$|^(attn_(q|k|v|qkv|output)|ffn_(gate|up|down)(_exps|_shexp)?)\.(input_)?scale$/;
 
-/** @throws QuantscopeError UNSUPPORTED for a tensor that no forward pass knows. */
+/**
+ * @param ownParts tensors that only the architecture has.
+ * @throws QuantscopeError UNSUPPORTED for a tensor that no forward pass knows.
+ */
 export function checkParts(
   index: number,
   parts: BlockTensors,
-  { ownParts = [] }: ForwardTraits,
+  ownParts: readonly string[],
   file: string,
 ): void {
-  const stranger = [...parts.keys()].find(
-    (part) => !knownParts.test(part) && !ownParts.some((own) => own === part),
-  );
+  const stranger = [...parts.keys()].find((part) => !knownParts.test(part) && !ownParts.includes(part));
   if (stranger !== undefined) {
     const message = 'The forward pass does not know this tensor.';
     throw new QuantscopeError('UNSUPPORTED', message, { file, tensor: `blk.${index}.${stranger}` });
@@ -36,6 +36,22 @@ export function checkHeads(
     const message = `The tensor has ${rows} rows, but ${heads} heads that share ${kvHeads} keys, each of size ${headSize}, need ${count * headSize}.`;
     throw new QuantscopeError('MODEL_FILE', message, { file, tensor: `blk.${index}.${part}.weight` });
   }
+}
+
+/** @throws QuantscopeError MODEL_FILE where a matrix is missing or has not so many rows. */
+export function checkRows(
+  index: number,
+  parts: BlockTensors,
+  part: string,
+  expected: number,
+  file: string,
+): void {
+  const tensor = `blk.${index}.${part}`;
+  const rows = parts.get(part)?.[0];
+  if (rows === undefined) throw missing(tensor, file);
+  if (rows === expected) return;
+  const message = `The tensor has ${rows} rows; ${expected} are needed.`;
+  throw new QuantscopeError('MODEL_FILE', message, { file, tensor });
 }
 
 /** That a tensor is missing. */

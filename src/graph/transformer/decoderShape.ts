@@ -16,7 +16,8 @@ export interface DecoderShape {
   readonly contextLength: number;
   readonly epsilon: number;
   readonly centredNorms?: true;
-  /** Shapes of the weights of the last norm. */
+  /** Name of the last norm, and shapes of its weights. */
+  readonly lastNormName: string;
   readonly lastNorm: ReadonlyMap<string, readonly number[]>;
   /** Embeddings are multiplied by it. */
   readonly embeddingScale: number;
@@ -66,7 +67,7 @@ export function decoderShape(
     contextLength: Math.min(number('context_length'), traits.longestText ?? Infinity),
     epsilon: decoder.epsilon,
     ...(traits.centredNorms ? { centredNorms: true } : {}),
-    lastNorm: lastNormOf(tensors, hiddenSize),
+    ...lastNormOf(tensors, traits.lastNorm ?? 'output_norm', hiddenSize),
     embeddingScale: traits.scaledEmbedding
       ? Math.fround(Math.sqrt(hiddenSize))
       : (scaleOf(decoder, 'embedding_scale') ?? 1),
@@ -79,11 +80,15 @@ export function decoderShape(
   };
 }
 
-function lastNormOf(tensors: Tensors, hiddenSize: number): DecoderShape['lastNorm'] {
-  const names = ['output_norm.weight', 'output_norm.bias'].filter(
+function lastNormOf(
+  tensors: Tensors,
+  lastNormName: string,
+  hiddenSize: number,
+): Pick<DecoderShape, 'lastNormName' | 'lastNorm'> {
+  const names = [`${lastNormName}.weight`, `${lastNormName}.bias`].filter(
     (name) => name.endsWith('weight') || tensors.has(name),
   );
-  return new Map(names.map((name) => [name, [hiddenSize]]));
+  return { lastNormName, lastNorm: new Map(names.map((name) => [name, [hiddenSize]])) };
 }
 
 /** Blocks that a text goes through: the last of a file may only predict further tokens, as GLM-4.5's in files of llama.cpp. */

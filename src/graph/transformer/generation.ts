@@ -4,16 +4,14 @@ import { loadRuntime } from '../session';
 import type { Decoder } from './decoder';
 import type { BlockShape } from './blockShape';
 import { floatTensor, output } from './graphLoader';
+import { keptStates } from './mixers';
 
-/** Keys and values of all earlier tokens, `[kvHeads, positions, headSize]`. */
-interface KeysAndValues {
-  readonly key: Float32Array;
-  readonly value: Float32Array;
-}
+/** What a block keeps of earlier tokens, by name: keys and values, and the states of other mixers. */
+type Kept = Readonly<Record<string, Float32Array>>;
 
-/** Text that grows token by token: keys and values of earlier ones are kept, so that each costs one pass over the weights. */
+/** Text that grows token by token: states of earlier ones are kept, so that each costs one pass over the weights. */
 export class Generation {
-  private readonly past: KeysAndValues[];
+  private readonly past: Kept[];
   private position = 0;
 
   /** @param positions most tokens that the text will have. */
@@ -24,7 +22,7 @@ export class Generation {
     this.past = decoder.shape.blocks.map((block) => zeros(block, 0));
   }
 
-  /** Takes the text to have so many tokens, with keys and values of zero: their number decides the speed, not their values. */
+  /** Takes the text to have so many tokens, with states of zero: their number decides the speed, not their values. */
   pretend(tokens: number): void {
     this.position = tokens;
     this.decoder.shape.blocks.forEach((block, i) => (this.past[i] = zeros(block, tokens)));
@@ -37,16 +35,16 @@ export class Generation {
       throwIfCancelled(signal);
       const { graphs, sources } = this.decoder;
       await graphs.using(sources.next(block, this.positions), signal, async (graph) => {
-        const { key, value } = this.past[block.index]!;
-        const dims = [1, block.kvHeads, this.position, block.headSize];
         const outputs = await graph.run({
           x: floatTensor(state, [1, state.length]),
           ...(block.rotation ? { position: positionTensor(this.position) } : {}),
-          past_key: floatTensor(key, dims),
-          past_value: floatTensor(value, dims),
+          ...this.pastOf(block),
         });
         state.set(output(outputs, 'y'));
-        this.past[block.index] = { key: output(outputs, 'key'), value: output(outputs, 'value') };
+        const kept = Object.keys(this.past[block.index]!).map(
+          (name) => [name, output(outputs, name)] as const,
+        );
+        this.past[block.index] = Object.fromEntries(kept);
         if (block.experts)
           await this.decoder.addExperts(block, state, output(outputs, 'routed'), output(outputs, 'router'));
       });
@@ -54,6 +52,15 @@ export class Generation {
     this.position += 1;
     await this.decoder.normalize(state, signal);
     return this.logits(state, signal);
+  }
+
+  /** Inputs of a block's graph. */
+  private pastOf(block: BlockShape): Record<string, Tensor> {
+    const past = this.past[block.index]!;
+    const inputs = Object.entries(keptStates(block, this.position)).map(
+      ([name, dims]) => [`past_${name}`, floatTensor(past[name]!, dims)] as const,
+    );
+    return Object.fromEntries(inputs);
   }
 
   private async logits(state: Float32Array, signal: AbortSignal | undefined): Promise<Float32Array> {
@@ -65,9 +72,12 @@ export class Generation {
   }
 }
 
-function zeros({ kvHeads, headSize }: BlockShape, positions: number): KeysAndValues {
-  const size = kvHeads * headSize * positions;
-  return { key: new Float32Array(size), value: new Float32Array(size) };
+function zeros(block: BlockShape, positions: number): Kept {
+  const states = Object.entries(keptStates(block, positions)).map(([name, dims]) => {
+    const size = dims.reduce((product, dimension) => product * dimension, 1);
+    return [name, new Float32Array(size)] as const;
+  });
+  return Object.fromEntries(states);
 }
 
 function positionTensor(position: number): Tensor {

@@ -52,10 +52,10 @@ export function expertGradientGraph(
 
 /** The gradient of the last norm: `x` and `grad_y` → `grad_x` and the gradient of its weights. */
 export function normGradientGraph(shape: DecoderShape, options: GraphOptions): BuiltGraph {
-  const { hiddenSize, lastNorm: tensors } = shape;
+  const { hiddenSize, lastNorm: tensors, lastNormName } = shape;
   const { graph, parts } = startGraph('norm_gradient', { ...shape, tensors }, options);
   const x = graph.input('x', ['n', hiddenSize]);
-  const y = parts.norm(x, 'output_norm');
+  const y = parts.norm(x, lastNormName);
   const incoming = new Map([[y, graph.input('grad_y', ['n', hiddenSize])]]);
   return finishGradients(parts, incoming, x, 'weights');
 }

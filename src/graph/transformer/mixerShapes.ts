@@ -1,11 +1,12 @@
 import type { MixerKind } from '../../architectures/forward';
 import type { BlockTensors, HeadSizes, Mixer } from './blockShape';
-import { checkHeads, missing } from './blockTensors';
+import { checkHeads, checkRows, missing } from './blockTensors';
 import type { NumberOf } from './shapeNumbers';
 
 /** What says how a block's mixers compute. */
 export interface BlockSource extends HeadSizes {
   readonly index: number;
+  readonly hiddenSize: number;
   readonly parts: BlockTensors;
   readonly number: NumberOf;
   readonly file: string;
@@ -13,6 +14,8 @@ export interface BlockSource extends HeadSizes {
 
 /** How the tensors of a block say that it has a mixer. */
 interface MixerReader {
+  /** Tensors that only a block with it has. */
+  readonly parts: readonly string[];
   /** Has one of these where the block has the mixer. */
   readonly marks: readonly string[];
   /** @throws QuantscopeError MODEL_FILE for what is missing or contradicts the numbers of the file. */
@@ -20,18 +23,32 @@ interface MixerReader {
 }
 
 const readers: Readonly<Record<MixerKind, MixerReader>> = {
-  attention: { marks: ['attn_output.weight', 'attn_q.weight', 'attn_qkv.weight'], read: readAttention },
+  attention: {
+    parts: [],
+    marks: ['attn_output.weight', 'attn_q.weight', 'attn_qkv.weight'],
+    read: readAttention,
+  },
+  shortConvolution: {
+    parts: ['shortconv.in_proj.weight', 'shortconv.conv.weight', 'shortconv.out_proj.weight'],
+    marks: ['shortconv.conv.weight'],
+    read: readShortConvolution,
+  },
 };
+
+/** Tensors of a block that only architectures with these mixers have. */
+export const partsOfMixers = (kinds: readonly MixerKind[] = []): readonly string[] =>
+  kinds.flatMap((kind) => readers[kind].parts);
 
 /**
  * What takes a token's states from those of others in a block: its mixers among those that the architecture has.
+ * @param mayLack whether the block may have none.
  * @throws QuantscopeError MODEL_FILE for a tensor that is missing, and one that contradicts the numbers of the file.
  */
-export function mixersOf(source: BlockSource, kinds: readonly MixerKind[]): Mixer[] {
-  const found = kinds.map((kind) => readers[kind]);
-  return found
-    .filter(({ marks }) => found.length === 1 || marks.some((part) => source.parts.has(part)))
-    .map(({ read }) => read(source));
+export function mixersOf(source: BlockSource, kinds: readonly MixerKind[], mayLack: boolean): Mixer[] {
+  const found = kinds.filter((kind) => readers[kind].marks.some((part) => source.parts.has(part)));
+  // One without any is read as the first, whose reader names what is missing.
+  const all = found.length > 0 || mayLack ? found : kinds.slice(0, 1);
+  return all.map((kind) => readers[kind].read(source));
 }
 
 function readAttention({ index, parts, file, ...sizes }: BlockSource): Mixer {
@@ -40,4 +57,11 @@ function readAttention({ index, parts, file, ...sizes }: BlockSource): Mixer {
     if (!parts.has(`${part}.weight`)) throw missing(`blk.${index}.${part}.weight`, file);
   checkHeads(index, parts, sizes, file);
   return { kind: 'attention' };
+}
+
+function readShortConvolution({ index, parts, hiddenSize, file }: BlockSource): Mixer {
+  const expected = { in_proj: 3 * hiddenSize, conv: hiddenSize, out_proj: hiddenSize };
+  for (const [part, rows] of Object.entries(expected))
+    checkRows(index, parts, `shortconv.${part}.weight`, rows, file);
+  return { kind: 'shortConvolution' };
 }

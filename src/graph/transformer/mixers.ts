@@ -1,21 +1,39 @@
+import { QuantscopeError } from '../../model/errors';
 import type { Value } from '../onnxWriter';
 import { attention } from './attention';
 import type { BlockShape, Mixer } from './blockShape';
+import { convolvedStates } from './convolution';
 import type { GraphParts } from './graphParts';
 import type { Sequence } from './sequence';
+import { shortConvolution } from './shortConvolution';
 import type { Span } from './span';
 
-/** Graph of a mixer: the block's normed states `[n, hidden]`, whole windows one below the other, → what is added to them, alike. */
-type MixerGraph<M extends Mixer> = (
-  parts: GraphParts,
-  block: BlockShape,
-  mixer: M,
-  tokens: Span | Sequence,
-  x: Value,
-) => Value;
+/** Dimensions of states by the name of a graph's output; the graph of the next token takes them as `past_NAME`. */
+export type KeptStates = Readonly<Record<string, readonly number[]>>;
 
-const graphs: { readonly [K in Mixer['kind']]: MixerGraph<Extract<Mixer, { readonly kind: K }>> } = {
-  attention: (parts, block, _, tokens, x) => parts.linear(attention(parts, block, tokens, x), 'attn_output'),
+/** A mixer of a kind in graphs. */
+interface MixerGraph<M extends Mixer> {
+  /** The block's normed states `[n, hidden]`, whole windows one below the other, → what is added to them, alike. */
+  readonly graph: (parts: GraphParts, block: BlockShape, mixer: M, tokens: TokensOf<M>, x: Value) => Value;
+  /** What it keeps of so many tokens of a text for the next one. */
+  readonly kept: (block: BlockShape, mixer: M, positions: number) => KeptStates;
+}
+
+/** Only attention takes texts of any length, as graphs of whole models have them. */
+type TokensOf<M extends Mixer> = M['kind'] extends 'attention' ? Span | Sequence : Span;
+
+const mixers: { readonly [K in Mixer['kind']]: MixerGraph<Extract<Mixer, { readonly kind: K }>> } = {
+  attention: {
+    graph: (parts, block, _, tokens, x) => parts.linear(attention(parts, block, tokens, x), 'attn_output'),
+    kept: ({ kvHeads, headSize, valueSize = headSize }, _, positions) => {
+      const dims = (size: number): number[] => [1, kvHeads, positions, size];
+      return { key: dims(headSize), value: dims(valueSize) };
+    },
+  },
+  shortConvolution: {
+    graph: (parts, _block, _, span, x) => shortConvolution(parts, span, x),
+    kept: ({ tensors }) => ({ convolved: convolvedStates(tensors.get('shortconv.conv.weight')!) }),
+  },
 };
 
 /** What all mixers of a block add to its states; nothing where it has none. */
@@ -25,6 +43,37 @@ export function mixed(
   tokens: Span | Sequence,
   x: Value,
 ): Value | undefined {
-  const values = block.mixers.map((mixer) => graphs[mixer.kind](parts, block, mixer, tokens, x));
+  const values = block.mixers.map((mixer) => added(mixer, parts, block, tokens, x));
   return values.length === 0 ? undefined : values.reduce((sum, value) => parts.ops.add(sum, value));
+}
+
+function added<M extends Mixer>(
+  mixer: M,
+  parts: GraphParts,
+  block: BlockShape,
+  tokens: Span | Sequence,
+  x: Value,
+): Value {
+  const { graph } = mixers[mixer.kind] as unknown as MixerGraph<M>;
+  return graph(parts, block, mixer, tokens as TokensOf<M>, x);
+}
+
+/** What a block keeps of so many tokens of a text for the next one. */
+export const keptStates = (block: BlockShape, positions: number): KeptStates =>
+  Object.assign(
+    {},
+    ...block.mixers.map(<M extends Mixer>(mixer: M) =>
+      (mixers[mixer.kind] as unknown as MixerGraph<M>).kept(block, mixer, positions),
+    ),
+  ) as KeptStates;
+
+/**
+ * That texts of any length go through a model in one graph.
+ * @throws QuantscopeError UNSUPPORTED for blocks that keep other states than keys and values.
+ */
+export function refuseOtherStates(blocks: readonly BlockShape[], file: string): void {
+  const block = blocks.find(({ mixers: own }) => own.some(({ kind }) => kind !== 'attention'));
+  if (!block) return;
+  const message = `Block ${block.index} keeps other states of a text than keys and values; a graph of the whole model has no inputs and outputs for them.`;
+  throw new QuantscopeError('UNSUPPORTED', message, { file });
 }

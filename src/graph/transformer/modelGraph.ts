@@ -72,7 +72,7 @@ export function modelGraph(
   const embedded = tensors.rows(ops, 'token_embd.weight', size, ids);
   const first = shape.embeddingScale === 1 ? embedded : ops.mul(embedded, shape.embeddingScale);
   const states = shape.blocks.reduce(afterBlock, first);
-  const last = partsOf('', shape.lastNorm).norm(states, 'output_norm');
+  const last = partsOf('', shape.lastNorm).norm(states, shape.lastNormName);
   const logits = tensors.output(ops, last, shape.output, size);
   graph.output('logits', sequence.separate(ops.logits(logits, shape), [shape.vocabulary]), [
     'batch_size',

@@ -2,7 +2,7 @@ import { QuantscopeError } from '../../model/errors';
 import type { ForwardTraits } from '../../architectures/forward';
 import type { BlockShape, BlockTensors, ExpertsShape } from './blockShape';
 import { checkParts, missing } from './blockTensors';
-import { mixersOf } from './mixerShapes';
+import { mixersOf, partsOfMixers } from './mixerShapes';
 import type { Rotation } from './rotation';
 import { scaleOf, type Numbers } from './shapeNumbers';
 
@@ -20,18 +20,18 @@ export function readBlock(
   rotation: RotationOf,
 ): BlockShape {
   const { traits, number, hiddenSize, heads, count, epsilon, file } = decoder;
-  checkParts(index, parts, traits, file);
+  checkParts(index, parts, [...(traits.ownParts ?? []), ...partsOfMixers(traits.mixers)], file);
   const hasNetwork = parts.has('ffn_down.weight') || parts.has('ffn_down_exps.weight');
   if (!hasNetwork && !traits.mixers) throw missing(`blk.${index}.ffn_down.weight`, file);
   const headSize = number('attention.key_length', hiddenSize / heads);
-  const kvHeads = number('attention.head_count_kv', heads);
-  const source = { index, parts, number, file, heads, kvHeads, headSize };
+  const kvHeads = keyHeads(decoder, parts, headSize);
+  const source = { index, hiddenSize, parts, number, file, heads, kvHeads, headSize };
   const window = windowAt(index, decoder);
   const scoreCap = number('attn_logit_softcapping', 0);
   const addedScale = scaleOf(decoder, 'residual_scale');
   return {
     ...{ index, hiddenSize, epsilon, heads, kvHeads, headSize },
-    mixers: mixersOf(source, traits.mixers ?? ['attention']),
+    mixers: mixersOf(source, traits.mixers ?? ['attention'], traits.soleParts === true && hasNetwork),
     scale:
       scaleOf(decoder, 'attention.scale') ??
       1 / Math.sqrt(count === traits.largeBlocks ? Math.trunc(hiddenSize / heads) : headSize),
@@ -51,6 +51,12 @@ export function readBlock(
     ...(parts.has('ffn_gate_exps.weight') ? { experts: expertsOf(decoder, parts) } : {}),
     tensors: parts,
   };
+}
+
+/** Heads of keys: by the rows of their matrix where a file states them layer by layer, since not all layers have attention. */
+function keyHeads({ traits, number, heads }: Numbers, parts: BlockTensors, headSize: number): number {
+  const rows = traits.mixers && parts.get('attn_k.weight')?.[0];
+  return rows === undefined ? number('attention.head_count_kv', heads) : rows / headSize;
 }
 
 function rotatesAt(index: number, { traits, number }: Numbers, window: number | undefined): boolean {

@@ -64,7 +64,6 @@ describe('what cannot be done with a model', () => {
       /^Models of the architecture "qwen3next" cannot be run\. Most of its layers are gated delta nets/,
     ],
     ['mamba2', /Its state space layers update a state token by token/],
-    ['lfm2', /short convolutions instead of attention/],
   ])('is to run it, with the reason: %s', async (name, reason) => {
     await writeCheckpoint(path(`reason ${name}`), name);
     const { gguf, run } = await limitsOf(path(`reason ${name}`));

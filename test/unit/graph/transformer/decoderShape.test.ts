@@ -4,6 +4,7 @@ import type { ConvertedTensor } from '../../../../src/architectures/convertedTen
 import { ggufView, type GgufView } from '../../../../src/architectures/ggufView';
 import { blockBytes, bytesPerToken, modelBytes } from '../../../../src/graph/transformer/decoderBytes';
 import { decoderShape, type DecoderShape } from '../../../../src/graph/transformer/decoderShape';
+import { keptStates } from '../../../../src/graph/transformer/mixers';
 import { rotationOf } from '../../../../src/graph/transformer/rotation';
 import { openModel } from '../../../../src/layouts/openModel';
 import { sampleFolder, temporaryFolder } from '../../../support/files';
@@ -13,6 +14,10 @@ const folder = temporaryFolder();
 const views = new Map<string, GgufView>();
 const rotation = rotationOf({ order: 'halves', dimensions: 16, theta: 10_000 });
 
+const written = [
+  ...['llama', 'mixtral', 'gemma2', 'smollm3', 'olmo2', 'granite', 'nemotron', 'cohere2', 'lfm2'],
+];
+
 async function viewAt(path: string): Promise<GgufView> {
   const model = await openModel(path);
   await model.close();
@@ -20,7 +25,7 @@ async function viewAt(path: string): Promise<GgufView> {
 }
 
 beforeAll(async () => {
-  for (const name of ['llama', 'mixtral', 'gemma2', 'smollm3', 'olmo2', 'granite', 'nemotron', 'cohere2']) {
+  for (const name of written) {
     await writeCheckpoint(join(folder, name), name);
     views.set(name, await viewAt(join(folder, name)));
   }
@@ -54,6 +59,7 @@ describe('the shape of a decoder', () => {
     expect(shape).toEqual({
       ...{ architecture: 'llama', hiddenSize: 256, vocabulary: 1024, contextLength: 256 },
       ...{ epsilon: expect.closeTo(1e-5, 9) as number, embeddingScale: 1, output: 'output.weight' },
+      lastNormName: 'output_norm',
       lastNorm: new Map([['output_norm.weight', [256]]]),
     });
     expect(blocks).toHaveLength(6);
@@ -104,6 +110,19 @@ describe('the shape of a decoder', () => {
       true,
       false,
     ]);
+  });
+
+  it('has the mixer of each block that its tensors say', () => {
+    const { blocks, lastNormName } = shapeOf('lfm2');
+    expect(blocks.map(({ mixers }) => mixers)).toEqual([
+      [{ kind: 'shortConvolution' }],
+      [{ kind: 'attention' }],
+    ]);
+    // The file states heads of keys layer by layer, none in the first.
+    expect(blocks[1]!.kvHeads).toBe(2);
+    expect(lastNormName).toBe('token_embd_norm');
+    expect(keptStates(blocks[0]!, 10)).toEqual({ convolved: [1, 2, 64] });
+    expect(keptStates(blocks[1]!, 10)).toEqual({ key: [1, 2, 10, 16], value: [1, 2, 10, 16] });
   });
 
   it('has experts, of which bytes are counted as they are used', () => {
@@ -164,6 +183,22 @@ describe('a model that cannot be run', () => {
       );
     },
   );
+
+  it.each(['blk.0.shortconv.conv.weight', 'blk.0.shortconv.in_proj.weight', 'blk.1.attn_q.weight'])(
+    'because a mixer lacks %s is rejected',
+    (tensor) => {
+      expect(() => shapeOf('lfm2', { without: tensor })).toThrowError(
+        expect.objectContaining({ code: 'MODEL_FILE', message: expect.stringMatching(/lacks/) as string }),
+      );
+    },
+  );
+
+  it('because a mixer has other sizes is rejected with an error naming the tensor', () => {
+    const tensor = 'blk.0.shortconv.conv.weight';
+    expect(() => shapeOf('lfm2', { more: tensor })).toThrowError(
+      expect.objectContaining({ code: 'MODEL_FILE', place: { file: 'the/file', tensor } }),
+    );
+  });
 
   it.each([
     ['llama.block_count', undefined, 'missing'],

@@ -91,7 +91,10 @@ it('follows the ramp of YaRN that a file states, where llama.cpp does', async ()
     await writeSyntheticGguf(path, {
       ...{ architecture, blocks: 1, heads: 4, kvHeads: 4, parts: [] },
       extra: Object.fromEntries(
-        ['attn_q', 'attn_k', 'attn_v', 'attn_output'].map((part) => [`blk.0.${part}.weight`, [256, 256]]),
+        ['attn_q', 'attn_k', 'attn_v', 'attn_output', 'ffn_down'].map((part) => [
+          `blk.0.${part}.weight`,
+          [256, 256],
+        ]),
       ),
       keyValues: [
         ...Object.entries(numbers).map(
