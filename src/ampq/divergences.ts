@@ -48,7 +48,7 @@ export async function measureDivergences(
   changes: SingleChanges,
   { room, around, ...pass }: DivergenceOptions,
 ): Promise<Divergences> {
-  const stateBytes = 4 * windows.length * decoder.length * decoder.shape.hiddenSize;
+  const stateBytes = 4 * windows.length * decoder.length * decoder.shape.stateSize;
   const perPass = tensorsPerPass(stateBytes, room, around !== undefined);
   const names = [...changes.keys()];
   const run: PassRun = { decoder, base, windows, around, pass };
@@ -116,7 +116,7 @@ async function onePass(run: PassRun, changes: SingleChanges): Promise<PassResult
     Int32Array,
     windows.map((window) => window.inputs),
   );
-  const states = new StateTable(inputs.length * decoder.shape.hiddenSize, changes.size + 1);
+  const states = new StateTable(inputs.length * decoder.shape.stateSize, changes.size + 1);
   await enter(run, inputs, changes, states);
   // Those that all divergences are from.
   const original = around ? await base.embed(inputs, pass.signal) : states.first;
@@ -129,9 +129,8 @@ async function onePass(run: PassRun, changes: SingleChanges): Promise<PassResult
     if (around) await base.advanceBlock(block, original, pass);
     roundOnceMore(states.find(rounded)!);
   }
-  await decoder.normalize(states.used, pass.signal);
-  if (around) await base.normalize(original, pass.signal);
-  return score(run, original, changes, states);
+  states.become(await decoder.normalize(states.used, pass.signal));
+  return score(run, around ? await base.normalize(original, pass.signal) : states.first, changes, states);
 }
 
 /** States before the first block, of the model that changes start from and of a changed embedding. */
@@ -223,11 +222,11 @@ async function changed<T>(
 
 /** States of the model that changes start from, followed by those that each change has led to, in one array. */
 class StateTable {
-  private readonly values: Float32Array;
+  private values: Float32Array;
   private readonly names: string[] = [];
 
   constructor(
-    private readonly size: number,
+    private size: number,
     forks: number,
   ) {
     this.values = new Float32Array(size * (1 + forks));
@@ -245,6 +244,12 @@ class StateTable {
   /** The same in one array. */
   get used(): Float32Array {
     return this.values.subarray(0, this.size * (1 + this.names.length));
+  }
+
+  /** Replaces all states by as many of another width. */
+  become(values: Float32Array): void {
+    this.values = values;
+    this.size = values.length / (1 + this.names.length);
   }
 
   /** States of a change that starts here: a copy of the first ones. */

@@ -1,4 +1,10 @@
-import { blockBackward, clear, normBackward, type ProductGradients } from '../graph/transformer/backwardPass';
+import {
+  blockBackward,
+  clear,
+  normBackward,
+  roomAtInput,
+  type ProductGradients,
+} from '../graph/transformer/backwardPass';
 import { turn, type Decoder } from '../graph/transformer/decoder';
 import type { BlockShape } from '../graph/transformer/blockShape';
 import { floatTensor, output } from '../graph/transformer/graphLoader';
@@ -27,9 +33,12 @@ export interface BackwardOptions extends ForwardOptions {
   readonly onBlockInput?: (block: number, gradients: States) => Promise<void>;
 }
 
-/** Sets of states that a backward pass holds at the same time: the inputs of all blocks, and three more; two more for experts. */
-export const statesOfBackward = ({ shape: { blocks } }: Decoder): number =>
-  blocks.length + 3 + (blocks.some(({ experts }) => experts) ? 2 : 0);
+/**
+ * Sets of states that a backward pass holds at the same time: the inputs of all blocks, and three more; two more for experts, and one where
+ * states between blocks are wider than hidden ones.
+ */
+export const statesOfBackward = ({ shape: { blocks, hiddenSize, stateSize } }: Decoder): number =>
+  blocks.length + 3 + (blocks.some(({ experts }) => experts) ? 2 : 0) + (stateSize > hiddenSize ? 1 : 0);
 
 /**
  * One backward pass over windows of a text: gradients of −Σ ln p(label) over the scored tokens, where each label is drawn from the model's
@@ -56,11 +65,14 @@ export async function backward(
     const labels = await sampleLabels(decoder, states, (token) => targets[token]! >= 0, signal);
     const gradients = keep(kept, states.another());
     await outputBackward(decoder, states, gradients, labels, options);
-    await normBackward(decoder, kept[decoder.shape.blocks.length]!, gradients, { signal });
+    const last = kept[decoder.shape.blocks.length]!;
+    const to = roomAtInput(last, gradients);
+    if (to !== gradients) kept.push(to);
+    await normBackward(decoder, last, { gradients, to }, { signal });
     if (!decoder.keeps) await decoder.release();
     for (const block of decoder.shape.blocks.toReversed()) {
-      await outputsBackward(decoder, block, kept[block.index]!, gradients, options);
-      await options.onBlockInput?.(block.index, gradients);
+      await outputsBackward(decoder, block, kept[block.index]!, to, options);
+      await options.onBlockInput?.(block.index, to);
     }
     return labels;
   } finally {
@@ -95,7 +107,7 @@ async function outputsBackward(
   await handOver();
 }
 
-/** Runs windows through the model. `kept` receives the states before each block and before the last norm. @returns those after it. */
+/** Runs windows through the model. `kept` receives all states: those before each block, then before the last norm. @returns those after it. */
 export async function forwardKeeping(
   decoder: Decoder,
   windows: readonly ScoredInputs[],
@@ -112,11 +124,10 @@ export async function forwardKeeping(
     }
     copy(decoder, states, keep(kept, states.another()));
     if (!decoder.keeps) await decoder.release();
-    await decoder.normalize(states, signal);
+    return await decoder.normalize(states, signal);
   } finally {
     kept.push(states);
   }
-  return states;
 }
 
 function keep(kept: States[], states: States): States {

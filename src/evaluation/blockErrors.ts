@@ -48,12 +48,12 @@ export async function blockErrors(
       accumulated: relativeError(accumulated, states),
     });
   }
-  await original.normalize(states, options.signal);
-  await changed.normalize(accumulated, options.signal);
-  const output = relativeError(accumulated, states);
+  const normed = await original.normalize(states, options.signal);
+  const changedNormed = await changed.normalize(accumulated, options.signal);
+  const output = relativeError(changedNormed, normed);
   const { hiddenSize } = original.shape;
-  const scored = scoredOf(windows, accumulated, hiddenSize, 0);
-  const base = scoredOf(windows, states, hiddenSize, 0).states;
+  const scored = scoredOf(windows, changedNormed, hiddenSize, 0);
+  const base = scoredOf(windows, normed, hiddenSize, 0).states;
   const read = (first: number, target: Float32Array): Promise<void> => {
     target.set(base.subarray(first * hiddenSize, first * hiddenSize + target.length));
     return Promise.resolve();

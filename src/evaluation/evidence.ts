@@ -83,8 +83,8 @@ async function measureInputs(
   const states = room(windows.length * decoder.length);
   try {
     await embedWindows(decoder, windows, states, { windowsAtOnce, signal: pass.signal });
-    await decoder.advance(states, { ...pass, taps });
-    await decoder.tapOutput(states, { taps, signal: pass.signal });
+    const normed = await decoder.advance(states, { ...pass, taps });
+    await decoder.tapOutput(normed, { taps, signal: pass.signal });
   } finally {
     states.close();
   }

@@ -55,8 +55,7 @@ export async function measureGeneration(
 ): Promise<GenerationMeasures> {
   const { shape } = decoder;
   const started = performance.now();
-  const states = await decoder.embed(window, signal);
-  await decoder.advance(states, { signal });
+  const states = await decoder.advance(await decoder.embed(window, signal), { signal });
   for await (const slice of decoder.logitSlices(signal)) {
     await slice.run(states.subarray(states.length - shape.hiddenSize));
   }

@@ -31,28 +31,23 @@ export async function* scoredStates(
   options: WaveOptions,
 ): AsyncGenerator<ScoredStates> {
   const { onStates, allStates, windowsAtOnce, ...pass } = options;
-  const all = allStates?.(windows.length * decoder.length);
+  const room = allStates?.(windows.length * decoder.length);
   let firstToken = 0;
   try {
-    if (all) {
-      await embedWindows(decoder, windows, all, { windowsAtOnce, signal: pass.signal });
-      await decoder.advance(all, pass);
-      await onStates?.(all);
-    }
+    if (room) await embedWindows(decoder, windows, room, { windowsAtOnce, signal: pass.signal });
+    const all = room && (await decoder.advance(room, pass));
+    if (all) await onStates?.(all);
     for (const { first, wave } of wavesOf(windows, windowsAtOnce)) {
       const states = all
         ? all.read(first * decoder.length, wave.length * decoder.length)
-        : await embed(decoder, wave, pass.signal);
-      if (!all) {
-        await decoder.advance(states, pass);
-        await onStates?.(states);
-      }
+        : await decoder.advance(await embed(decoder, wave, pass.signal), pass);
+      if (!all) await onStates?.(states);
       const scored = scoredOf(wave, states, decoder.shape.hiddenSize, firstToken);
       yield scored;
       firstToken += scored.targets.length;
     }
   } finally {
-    all?.close();
+    room?.close();
   }
 }
 

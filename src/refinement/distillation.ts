@@ -3,7 +3,13 @@ import { tokenDivergences, tokenNormalizers } from '../evaluation/divergence';
 import { sumLogits, type ScoreBase } from '../evaluation/scoring';
 import { mean } from '../evaluation/statistics';
 import type { ScoredInputs } from '../evaluation/windows';
-import { blockBackward, clear, normBackward, type WeightGradients } from '../graph/transformer/backwardPass';
+import {
+  blockBackward,
+  clear,
+  normBackward,
+  roomAtInput,
+  type WeightGradients,
+} from '../graph/transformer/backwardPass';
 import { turn, type Decoder, type LogitSlice } from '../graph/transformer/decoder';
 import { floatTensor, output } from '../graph/transformer/graphLoader';
 import type { States } from '../graph/transformer/states';
@@ -45,13 +51,16 @@ export async function distil(
     kept.push(gradients);
     const divergence = await outputBackward(decoder, { states, gradients, sums }, options);
     if (shape.output !== embedding) await sums.give();
-    await normBackward(decoder, kept[shape.blocks.length]!, gradients, { signal, receiver });
+    const last = kept[shape.blocks.length]!;
+    const to = roomAtInput(last, gradients);
+    if (to !== gradients) kept.push(to);
+    await normBackward(decoder, last, { gradients, to }, { signal, receiver });
     await sums.give(shape.output);
     for (const block of shape.blocks.toReversed()) {
-      await blockBackward(decoder, block, kept[block.index]!, gradients, { signal, onStep, receiver });
+      await blockBackward(decoder, block, kept[block.index]!, to, { signal, onStep, receiver });
       await sums.give(shape.output);
     }
-    if (options.wants(embedding)) sums.addRows(embedding, windows, gradients, shape);
+    if (options.wants(embedding)) sums.addRows(embedding, windows, to, shape);
     await sums.give();
     return divergence;
   } finally {

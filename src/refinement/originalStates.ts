@@ -23,8 +23,7 @@ export class OriginalStates {
   ): Promise<OriginalStates> {
     try {
       await embedWindows(decoder, windows, states, { windowsAtOnce, signal: pass.signal });
-      await decoder.advance(states, pass);
-      return new OriginalStates(decoder, states);
+      return new OriginalStates(decoder, await decoder.advance(states, pass));
     } catch (error) {
       states.close();
       throw error;

@@ -6,8 +6,7 @@ import { Generation } from '../../src/graph/transformer/generation';
 
 /** Logits of every position of a text that is one window. */
 export async function windowLogits(decoder: Decoder, text: Int32Array): Promise<Float32Array[]> {
-  const states = await decoder.embed(text);
-  await decoder.advance(states);
+  const states = await decoder.advance(await decoder.embed(text));
   const rows = Array.from(text, () => new Float32Array(decoder.shape.vocabulary));
   for await (const slice of decoder.logitSlices()) {
     const logits = await slice.run(states);

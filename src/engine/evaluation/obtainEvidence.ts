@@ -255,14 +255,14 @@ interface StatesRoom {
  * States stay in memory where there is room, else in temporary files.
  * @param sets of states that are held at the same time.
  */
-export function roomFor(folder: string, { shape: { hiddenSize } }: Decoder, sets = 1): StatesRoom {
-  const bytes = (tokens: number): number => 4 * tokens * hiddenSize * sets;
+export function roomFor(folder: string, { shape: { stateSize } }: Decoder, sets = 1): StatesRoom {
+  const bytes = (tokens: number): number => 4 * tokens * stateSize * sets;
   const room = statesRoom();
   return {
     make(tokens) {
-      if (bytes(tokens) <= room) return new MemoryStates(new Float32Array(tokens * hiddenSize), hiddenSize);
+      if (bytes(tokens) <= room) return new MemoryStates(new Float32Array(tokens * stateSize), stateSize);
       mkdirSync(folder, { recursive: true });
-      return new FileStates(folder, tokens, hiddenSize);
+      return new FileStates(folder, tokens, stateSize);
     },
     fileBytes: (tokens) => (bytes(tokens) <= room ? 0 : bytes(tokens)),
   };

@@ -130,7 +130,7 @@ export function keepsWhole(
 /** Windows that pass a block together: a run's when weights are kept, else as many as memory has room for. */
 export function windowsAtOnce({ keeps, shape, length, tokensPerRun }: Decoder): number {
   if (keeps) return tokensPerRun / length;
-  return Math.max(1, Math.floor(statesRoom() / (4 * length * shape.hiddenSize)));
+  return Math.max(1, Math.floor(statesRoom() / (4 * length * shape.stateSize)));
 }
 
 /** Bytes that states may take. */

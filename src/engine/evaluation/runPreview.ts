@@ -30,7 +30,7 @@ export async function runPreview(
   const options = { device, length: text.plan.context, keep: false };
   const original = await openDecoder(model, options);
   try {
-    refuseTooMany(text, original.shape.hiddenSize, statesRoom());
+    refuseTooMany(text, original.shape.stateSize, statesRoom());
     const variant = await recipeVariant(model, params.recipe, params, context);
     const { roundInputs } = variant;
     const changed = await openDecoder(variant.model, { ...options, roundInputs });
@@ -56,10 +56,10 @@ const heldStates = 3;
  */
 export function refuseTooMany(
   { file, windows, plan }: Pick<PlannedText, 'file' | 'windows' | 'plan'>,
-  hiddenSize: number,
+  stateSize: number,
   room: number,
 ): void {
-  const needed = heldStates * Float32Array.BYTES_PER_ELEMENT * windows.length * plan.context * hiddenSize;
+  const needed = heldStates * Float32Array.BYTES_PER_ELEMENT * windows.length * plan.context * stateSize;
   if (needed <= room) return;
   const message = `The states of ${plural(windows.length, 'window')} need ${size(needed)} of memory, and there is room for ${size(room)}: use fewer windows.`;
   throw new QuantscopeError('REQUEST', message, { file });

@@ -28,8 +28,8 @@ export interface OpenRefinement {
  * Bytes that a run needs on disk: the copy that is trained, its numbers, the latest and the best state, both twice while they are replaced,
  * and the states of the original. Of a best state, only the values are kept: a third of the numbers.
  */
-export function diskBytes({ start, training, text, length }: PlannedRefinement, hiddenSize: number): number {
-  const states = 4 * text.windows.length * length * hiddenSize;
+export function diskBytes({ start, training, text, length }: PlannedRefinement, stateSize: number): number {
+  const states = 4 * text.windows.length * length * stateSize;
   const numbers = 4 * training.numbers;
   return start.description.dataBytes + numbers + 2 * numbers + 2 * (numbers / 3) + states;
 }
@@ -55,7 +55,7 @@ export async function withOpenRefinement<T>(
   try {
     const { original: model, start } = planned;
     const original = await openTrainable(planned, model, closers);
-    const bytes = diskBytes(planned, original.shape.hiddenSize);
+    const bytes = diskBytes(planned, original.shape.stateSize);
     await ensureFreeSpace(file, bytes, 'The refinement', cacheRemedy);
     await exportGguf(start, { type: 'COPY' }, file, { signal });
     const copy = await openModel(file, signal);

@@ -158,9 +158,9 @@ export async function estimateRefinement(
       greatestOf(shape.blocks.map(blockBytes)),
       4 * shape.vocabulary * shape.hiddenSize,
     );
-    const states = 4 * schedule.batch * planned.length * shape.hiddenSize * (shape.blocks.length + 3);
+    const states = 4 * schedule.batch * planned.length * shape.stateSize * (shape.blocks.length + 3);
     return {
-      ...{ steps: schedule.steps, done, disk: diskBytes(planned, shape.hiddenSize) },
+      ...{ steps: schedule.steps, done, disk: diskBytes(planned, shape.stateSize) },
       seconds: (schedule.steps - done) * perStep + forward * perWindow,
       memory: 2 * largest + states + 4 * training.numbers,
     };

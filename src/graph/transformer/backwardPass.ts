@@ -62,9 +62,13 @@ export async function blockBackward(
       async (graph) => {
         for (const { first, piece } of decoder.pieces(inputs)) {
           throwIfCancelled(options.signal);
-          const tokens = piece.length / block.hiddenSize;
+          const { width } = inputs;
+          const tokens = piece.length / width;
           const outputs = await graph.run({
-            ...{ x: decoder.tensor(piece), grad_y: decoder.tensor(gradients.read(first, tokens)) },
+            ...{
+              x: decoder.tensor(piece, width),
+              grad_y: decoder.tensor(gradients.read(first, tokens), width),
+            },
             ...(mixture ? mixture.feeds(first, tokens) : {}),
           });
           gradients.write(first, output(outputs, 'grad_x'));
@@ -79,30 +83,39 @@ export async function blockBackward(
   }
 }
 
-/** The same through the last norm; the gradients of its weights are given where they are asked for. */
+/**
+ * The same through the last norm; the gradients of its weights are given where they are asked for.
+ * @param to receives the gradients at its input; may be the given ones where both have one width.
+ */
 export async function normBackward(
   decoder: Decoder,
   inputs: States,
-  gradients: States,
+  { gradients, to }: { readonly gradients: States; readonly to: States },
   { signal, receiver }: Partial<Pick<BackwardOptions, 'signal' | 'receiver'>>,
 ): Promise<void> {
   const source: NamedSource = decoder.sources.normGradient();
   await decoder.graphs.using(source, signal, async (graph) => {
     for (const { first, piece } of decoder.pieces(inputs)) {
       throwIfCancelled(signal);
-      const incoming = gradients.read(first, piece.length / decoder.shape.hiddenSize);
-      const outputs = await graph.run({ x: decoder.tensor(piece), grad_y: decoder.tensor(incoming) });
-      gradients.write(first, output(outputs, 'grad_x'));
+      const incoming = gradients.read(first, piece.length / inputs.width);
+      const outputs = await graph.run({
+        ...{ x: decoder.tensor(piece, inputs.width), grad_y: decoder.tensor(incoming) },
+      });
+      to.write(first, output(outputs, 'grad_x'));
       if (receiver?.kind === 'weights') await reportWeights(graph, outputs, '', receiver);
     }
   });
 }
 
+/** Room for the gradients at the input of the last norm: that of those at its output, where both have one width. */
+export const roomAtInput = (inputs: States, gradients: States): States =>
+  inputs.width === gradients.width ? gradients : inputs.another();
+
 /** Fills states with zeros. */
 export function clear(decoder: Decoder, states: States): void {
   for (let first = 0; first < states.tokens; first += decoder.tokensPerRun) {
     const tokens = Math.min(decoder.tokensPerRun, states.tokens - first);
-    states.write(first, new Float32Array(tokens * decoder.shape.hiddenSize));
+    states.write(first, new Float32Array(tokens * states.width));
   }
 }
 

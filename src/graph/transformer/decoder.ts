@@ -42,7 +42,7 @@ export interface LogitSlice {
   run(states: Float32Array): Promise<Float32Array>;
 }
 
-/** A model that runs on one of ONNX Runtime's devices. States are `[tokens, hidden]`, window after window. Close it. */
+/** A model that runs on one of ONNX Runtime's devices. States are `[tokens, stateSize]`, window after window. Close it. */
 export class Decoder {
   /** Tokens that go through a graph at a time: whole windows. */
   readonly tokensPerRun: number;
@@ -79,12 +79,19 @@ export class Decoder {
     return states;
   }
 
-  /** Runs the states of whole windows through all blocks and the last norm, in place. */
-  async advance(states: Float32Array | States, pass: PassOptions = {}): Promise<void> {
+  /**
+   * Runs the states of whole windows through all blocks and the last norm, in place.
+   * @returns the same memory, `[tokens, hidden]`.
+   */
+  advance(states: Float32Array, pass?: PassOptions): Promise<Float32Array>;
+  advance(states: States, pass?: PassOptions): Promise<States>;
+  async advance(states: Float32Array | States, pass: PassOptions = {}): Promise<Float32Array | States> {
     for (const block of this.shape.blocks) await this.advanceBlock(block, states, pass);
     // The output matrix takes the memory of the blocks.
     if (!this.graphs.keep) await this.release();
-    await this.normalize(states, pass.signal);
+    return states instanceof Float32Array
+      ? this.normalize(states, pass.signal)
+      : this.normalize(states, pass.signal);
   }
 
   /** Runs the states of whole windows through one block, in place. */
@@ -119,15 +126,21 @@ export class Decoder {
     return router;
   }
 
-  /** The last norm, in place. */
-  async normalize(given: Float32Array | States, signal?: AbortSignal): Promise<void> {
+  /** The last norm, in place. @returns the same memory, `[tokens, hidden]`. */
+  normalize(states: Float32Array, signal?: AbortSignal): Promise<Float32Array>;
+  normalize(states: States, signal?: AbortSignal): Promise<States>;
+  async normalize(given: Float32Array | States, signal?: AbortSignal): Promise<Float32Array | States> {
+    const { hiddenSize } = this.shape;
     const states = this.statesOf(given);
+    const normed = states.narrowed(hiddenSize);
     await this.graphs.using(this.sources.norm(), signal, async (norm) => {
       for (const { first, piece } of this.pieces(states)) {
         throwIfCancelled(signal);
-        states.write(first, output(await norm.run({ x: this.tensor(piece) }), 'y'));
+        const outputs = await norm.run({ x: this.tensor(piece, states.width) });
+        normed.write(first, output(outputs, 'y'));
       }
     });
+    return given instanceof Float32Array ? given.subarray(0, states.tokens * hiddenSize) : normed;
   }
 
   /** Rows of the output matrix that are processed at a time. */
@@ -151,12 +164,13 @@ export class Decoder {
   }
 
   /** Measures the input of the output matrix: states after the last norm. */
-  async tapOutput(states: Float32Array | States, { taps, signal }: PassOptions): Promise<void> {
+  async tapOutput(given: Float32Array | States, { taps, signal }: PassOptions): Promise<void> {
     if (!taps) return;
+    const states = this.statesOf(given, this.shape.hiddenSize);
     // One row of the matrix is enough: its input is the same for all.
     await this.graphs.using(this.sources.logits(0, 1, taps.kind), signal, async (graph) => {
       const sums = new TapSums(graph.taps, '', taps.kind);
-      for (const { piece } of this.pieces(this.statesOf(states))) {
+      for (const { piece } of this.pieces(states)) {
         throwIfCancelled(signal);
         const outputs = await graph.run({ x: this.tensor(piece) });
         await sums.add(outputs, piece.length / this.shape.hiddenSize, signal);
@@ -196,7 +210,8 @@ export class Decoder {
     pass: PassOptions = {},
   ): Promise<void> {
     if (!block.experts) return;
-    const [states, routed] = [this.statesOf(givenStates), this.statesOf(givenRouted)];
+    const states = this.statesOf(givenStates);
+    const routed = this.statesOf(givenRouted, block.hiddenSize);
     const prefix = `blk.${block.index}.`;
     const routing = await this.routingOf(block, block.experts, pass.signal);
     for (const [expert, assignment] of routeTokens(router, routing).entries()) {
@@ -224,15 +239,15 @@ export class Decoder {
     pass: PassOptions,
     onOutputs: OnOutputs,
   ): Promise<void> {
-    const { hiddenSize, blocks } = this.shape;
+    const { blocks } = this.shape;
     const source = this.sources.block(block, this.length, pass.taps?.kind);
     await this.graphs.using(source, pass.signal, async (graph) => {
       const sums = new TapSums(graph.taps, `blk.${block.index}.`, pass.taps?.kind);
       for (const { first, piece } of this.pieces(states)) {
         throwIfCancelled(pass.signal);
-        const outputs = await graph.run({ x: this.tensor(piece) });
+        const outputs = await graph.run({ x: this.tensor(piece, states.width) });
         onOutputs(first, outputs);
-        await sums.add(outputs, piece.length / hiddenSize, pass.signal);
+        await sums.add(outputs, piece.length / states.width, pass.signal);
         pass.onStep?.(`block ${block.index + 1} of ${blocks.length}`);
         await turn();
       }
@@ -240,8 +255,8 @@ export class Decoder {
     });
   }
 
-  private statesOf(states: Float32Array | States): States {
-    return states instanceof Float32Array ? new MemoryStates(states, this.shape.hiddenSize) : states;
+  private statesOf(states: Float32Array | States, width = this.shape.stateSize): States {
+    return states instanceof Float32Array ? new MemoryStates(states, width) : states;
   }
 
   /** The tokens of an expert, as many as go through a graph at a time. */
@@ -258,10 +273,9 @@ export class Decoder {
       yield { first, piece: states.read(first, Math.min(this.tokensPerRun, states.tokens - first)) };
   }
 
-  /** States as a graph takes them. */
-  tensor(states: Float32Array) {
-    const { hiddenSize } = this.shape;
-    return floatTensor(states, [states.length / hiddenSize, hiddenSize]);
+  /** States as a graph takes them, of a width other than that of hidden states where it is stated. */
+  tensor(states: Float32Array, width = this.shape.hiddenSize) {
+    return floatTensor(states, [states.length / width, width]);
   }
 }
 

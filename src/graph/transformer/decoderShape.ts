@@ -12,6 +12,8 @@ import { countOf, numbersOf, scaleOf, type NumberOf, type Numbers } from './shap
 export interface DecoderShape {
   readonly architecture: string;
   readonly hiddenSize: number;
+  /** Numbers of a token's state between blocks: the hidden size, or more where blocks hand on more. */
+  readonly stateSize: number;
   readonly vocabulary: number;
   readonly contextLength: number;
   readonly epsilon: number;
@@ -63,6 +65,7 @@ export function decoderShape(
   return {
     architecture,
     hiddenSize,
+    stateSize: hiddenSize,
     vocabulary,
     contextLength: Math.min(number('context_length'), traits.longestText ?? Infinity),
     epsilon: decoder.epsilon,

@@ -50,8 +50,7 @@ export class Generation {
       });
     }
     this.position += 1;
-    await this.decoder.normalize(state, signal);
-    return this.logits(state, signal);
+    return this.logits(await this.decoder.normalize(state, signal), signal);
   }
 
   /** Inputs of a block's graph. */

@@ -5,9 +5,11 @@ import { reason } from '../../model/byteSource';
 import { QuantscopeError } from '../../model/errors';
 import { gatherRows, scatterRows, type Assignment } from './routing';
 
-/** Hidden states of some tokens, `[tokens, hidden]`, wherever they are kept. */
+/** States of some tokens, `[tokens, width]`, wherever they are kept. */
 export interface States {
   readonly tokens: number;
+  /** Numbers of a token: of the hidden states, or more between blocks that hand on more. */
+  readonly width: number;
   /** The states of `count` tokens from `first` on. They may be the kept ones themselves, and change with the next `write`. */
   read(first: number, count: number): Float32Array;
   /** Replaces the states of tokens from `first` on. */
@@ -16,8 +18,12 @@ export interface States {
   gather(rows: readonly number[]): Float32Array;
   /** Adds states times their shares to those of the named tokens. */
   scatter(states: Float32Array, assignment: Assignment): void;
-  /** Room for as many states, kept in the same place. */
-  another(): States;
+  /** Room for states of as many tokens, kept in the same place. */
+  another(width?: number): States;
+  /**
+   * The same memory with shorter rows, from its beginning on: rows can be written there once all up to them have been read. Closing either closes both.
+   */
+  narrowed(width: number): States;
   close(): void;
 }
 
@@ -27,29 +33,35 @@ export class MemoryStates implements States {
 
   constructor(
     private readonly values: Float32Array,
-    private readonly hiddenSize: number,
+    readonly width: number,
   ) {
-    this.tokens = values.length / hiddenSize;
+    this.tokens = values.length / width;
   }
 
   read(first: number, count: number): Float32Array {
-    return this.values.subarray(first * this.hiddenSize, (first + count) * this.hiddenSize);
+    return this.values.subarray(first * this.width, (first + count) * this.width);
   }
 
   write(first: number, states: Float32Array): void {
-    this.values.set(states, first * this.hiddenSize);
+    this.values.set(states, first * this.width);
   }
 
   gather(rows: readonly number[]): Float32Array {
-    return gatherRows(this.values, this.hiddenSize, rows);
+    return gatherRows(this.values, this.width, rows);
   }
 
   scatter(states: Float32Array, assignment: Assignment): void {
-    scatterRows(this.values, this.hiddenSize, states, assignment);
+    scatterRows(this.values, this.width, states, assignment);
   }
 
-  another(): States {
-    return new MemoryStates(new Float32Array(this.values.length), this.hiddenSize);
+  another(width = this.width): States {
+    return new MemoryStates(new Float32Array(this.tokens * width), width);
+  }
+
+  narrowed(width: number): States {
+    return width === this.width
+      ? this
+      : new MemoryStates(this.values.subarray(0, this.tokens * width), width);
   }
 
   close(): void {
@@ -62,20 +74,28 @@ export class FileStates implements States {
   private readonly file: string;
   private readonly handle: number;
 
-  /** @throws QuantscopeError IO when the folder cannot be written. */
+  /**
+   * @param opened a file that is there already.
+   * @throws QuantscopeError IO when the folder cannot be written.
+   */
   constructor(
     private readonly folder: string,
     readonly tokens: number,
-    private readonly hiddenSize: number,
+    readonly width: number,
+    opened?: { readonly file: string; readonly handle: number },
   ) {
-    this.file = join(folder, `.quantscope-${randomBytes(6).toString('hex')}.states`);
+    this.file = opened?.file ?? join(folder, `.quantscope-${randomBytes(6).toString('hex')}.states`);
+    if (opened) {
+      this.handle = opened.handle;
+      return;
+    }
     this.handle = this.doing('created', () => openSync(this.file, 'wx+'));
     // Nothing is left even by a killed process; Windows cannot remove an open file.
     if (process.platform !== 'win32') rmSync(this.file, { force: true });
   }
 
   read(first: number, count: number): Float32Array {
-    const states = new Float32Array(count * this.hiddenSize);
+    const states = new Float32Array(count * this.width);
     this.readRow(first, states);
     return states;
   }
@@ -90,25 +110,28 @@ export class FileStates implements States {
   }
 
   gather(rows: readonly number[]): Float32Array {
-    const picked = new Float32Array(rows.length * this.hiddenSize);
-    rows.forEach((row, i) =>
-      this.readRow(row, picked.subarray(i * this.hiddenSize, (i + 1) * this.hiddenSize)),
-    );
+    const picked = new Float32Array(rows.length * this.width);
+    rows.forEach((row, i) => this.readRow(row, picked.subarray(i * this.width, (i + 1) * this.width)));
     return picked;
   }
 
   scatter(states: Float32Array, { rows, shares }: Assignment): void {
-    const { hiddenSize } = this;
+    const { width } = this;
     rows.forEach((row, i) => {
       const sum = this.read(row, 1);
-      const added = states.subarray(i * hiddenSize, (i + 1) * hiddenSize);
-      scatterRows(sum, hiddenSize, added, { rows: [0], shares: [shares[i]!] });
+      const added = states.subarray(i * width, (i + 1) * width);
+      scatterRows(sum, width, added, { rows: [0], shares: [shares[i]!] });
       this.write(row, sum);
     });
   }
 
-  another(): States {
-    return new FileStates(this.folder, this.tokens, this.hiddenSize);
+  another(width = this.width): States {
+    return new FileStates(this.folder, this.tokens, width);
+  }
+
+  narrowed(width: number): States {
+    const { folder, tokens, file, handle } = this;
+    return width === this.width ? this : new FileStates(folder, tokens, width, { file, handle });
   }
 
   close(): void {
@@ -129,7 +152,7 @@ export class FileStates implements States {
   }
 
   private offsetOf(token: number): number {
-    return token * this.hiddenSize * Float32Array.BYTES_PER_ELEMENT;
+    return token * this.width * Float32Array.BYTES_PER_ELEMENT;
   }
 
   private doing<T>(what: string, work: () => T): T {

@@ -57,7 +57,7 @@ describe('the shape of a decoder', () => {
   it('has the sizes of the model', () => {
     const { blocks, ...shape } = shapeOf('sample');
     expect(shape).toEqual({
-      ...{ architecture: 'llama', hiddenSize: 256, vocabulary: 1024, contextLength: 256 },
+      ...{ architecture: 'llama', hiddenSize: 256, stateSize: 256, vocabulary: 1024, contextLength: 256 },
       ...{ epsilon: expect.closeTo(1e-5, 9) as number, embeddingScale: 1, output: 'output.weight' },
       lastNormName: 'output_norm',
       lastNorm: new Map([['output_norm.weight', [256]]]),

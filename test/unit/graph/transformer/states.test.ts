@@ -47,6 +47,28 @@ describe.each(kinds)('hidden states in %s', (_, make) => {
   });
 });
 
+describe.each(kinds)('narrower states in the same %s', (_, make) => {
+  it('take the place of the wider ones, which are read before', () => {
+    const states = make();
+    states.write(0, values(0, tokens));
+    const narrow = states.narrowed(2);
+    for (let token = 0; token < tokens; token++) narrow.write(token, states.read(token, 1).slice(1));
+    expect([narrow.tokens, narrow.width]).toEqual([tokens, 2]);
+    const last = Array.from({ length: tokens }, (_, token) => [...values(token, 1).slice(1)]).flat();
+    expect(narrow.read(0, tokens)).toEqual(Float32Array.from(last));
+    expect([...narrow.gather([6])]).toEqual(last.slice(12));
+    expect(narrow.another()).toMatchObject({ tokens, width: 2 });
+    narrow.close();
+  });
+
+  it('are the same ones where the width is', () => {
+    const states = make();
+    expect(states.narrowed(hiddenSize)).toBe(states);
+    expect(states.another(5)).toMatchObject({ tokens, width: 5 });
+    states.close();
+  });
+});
+
 describe('the file of hidden states', () => {
   it('leaves nothing in its folder', () => {
     const states = new FileStates(folder, tokens, hiddenSize);
