@@ -1,8 +1,11 @@
 import { resolve } from 'node:path';
+import type { JobContext } from '../engine/job';
 import {
+  improvement,
   trainedParts,
   type RefinementEstimate,
   type RefinementParams,
+  type RefinementPoint,
   type RefinementResult,
 } from '../protocol/refinement';
 import { duration, plural, size } from '../protocol/words';
@@ -53,10 +56,30 @@ export const refineCommand: Command = {
     if (out === undefined) throw new UsageError('--out is missing.');
     if (!finish) context.note(estimateText(await jobs['refinement/estimate'](params, { signal, progress })));
     const run = { ...params, out: resolve(out), ...(finish ? { finish } : {}) };
-    const result = await jobs['refinement/run'](run, { signal, progress });
+    const result = await withHint(context, (hooks) => jobs['refinement/run'](run, hooks));
     return { json: result, lines: describe(result) };
   },
 };
+
+/** A run that names the best state that it has reached where it ends without writing one. */
+async function withHint(
+  { signal, progress, note }: CommandContext,
+  run: (hooks: JobContext) => Promise<RefinementResult>,
+): Promise<RefinementResult> {
+  let best: RefinementPoint | undefined;
+  try {
+    return await run({
+      signal,
+      progress: (part) => {
+        best = improvement(part.refinement?.points ?? []) ?? best;
+        progress(part);
+      },
+    });
+  } catch (error) {
+    if (best) note(`The state after ${plural(best.step, 'step')} is kept: --finish writes it.`);
+    throw error;
+  }
+}
 
 function paramsOf(context: CommandContext): RefinementParams {
   const given = Object.fromEntries(

@@ -69,6 +69,12 @@ export interface RefinementResult {
   readonly seconds: number;
 }
 
+/** The best state of a run that can be written, where a step was measured to be better than the start. */
+export function improvement(points: readonly RefinementPoint[]): RefinementPoint | undefined {
+  const best = bestPoint(points);
+  return best && best.step > 0 ? best : undefined;
+}
+
 /** The point of a curve with the smallest divergence; of equal ones the first. */
 export const bestPoint = (points: readonly RefinementPoint[]): RefinementPoint | undefined =>
   points.reduce<RefinementPoint | undefined>(

@@ -25,6 +25,8 @@ export interface RefinementActivity {
   readonly progress?: EngineProgress;
   /** Steps in all, and the divergence at those where it was measured; absent until the first measurement. */
   readonly curve?: { readonly steps: number; readonly points: readonly RefinementPoint[] };
+  /** Set where a run writes the best state of the one before, without further steps. */
+  readonly isFinishing?: true;
   /** Set once the run was asked to stop, until it has. */
   readonly isStopping?: true;
   /** Absent while it runs. */

@@ -209,6 +209,8 @@ export type WebviewRequests = {
   stopRefinement: { params: Record<string, never>; result: void };
   /** Continues the last refinement, in a new process if the old one died. */
   continueRefinement: { params: Record<string, never>; result: void };
+  /** Writes the best state that the last refinement has reached. */
+  finishRefinement: { params: Record<string, never>; result: void };
   /** What to do with the refined file. */
   useRefined: { params: { what: 'open' | 'compare' | 'evaluate' }; result: void };
   /** Opens the Refine tab: of this file, or of a GGUF file that is asked for, whose original is this model. */

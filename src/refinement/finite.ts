@@ -1,7 +1,7 @@
 import { QuantscopeError, type ErrorPlace } from '../model/errors';
 
 /**
- * NaN and infinities spread from one number to all: what was reached before them is all that is of use.
+ * NaN and infinities spread from one number to all: only states that were measured before them are of use, if there are any.
  * @param what the numbers are, as the beginning of a sentence.
  * @throws QuantscopeError REQUEST.
  */
@@ -12,8 +12,4 @@ export function requireFinite(what: string, numbers: ArrayLike<number>, place: E
 
 /** @param why the refinement cannot go on, as the beginning of a sentence. */
 export const stopped = (why: string, place: ErrorPlace): QuantscopeError =>
-  new QuantscopeError(
-    'REQUEST',
-    `${why}: the refinement cannot go on. The best state that was measured before is kept, and --finish writes it.`,
-    place,
-  );
+  new QuantscopeError('REQUEST', `${why}: the refinement cannot go on.`, place);

@@ -1,7 +1,11 @@
 import type { CallOptions } from '../engine/client';
 import type { EngineProgress } from '../protocol/engine';
-import { leastOf } from '../protocol/extremes';
-import type { RefinementEstimate, RefinementResult, RefinementSettings } from '../protocol/refinement';
+import {
+  improvement,
+  type RefinementEstimate,
+  type RefinementResult,
+  type RefinementSettings,
+} from '../protocol/refinement';
 import type { PanelRefinement, RefinementActivity, RefinementOutcome } from '../protocol/refinementView';
 import type { Engine, Log } from './host';
 import { PerModel } from './perModel';
@@ -47,8 +51,9 @@ export class RefinementSession extends RunSession<RefinementActivity, Request> {
     const isComplete = before?.kind === 'refined' && !before.wasStopped;
     const isSame = JSON.stringify(this.activity?.settings) === JSON.stringify(settings);
     const continued = isSame && !isComplete && curve ? { curve } : {};
+    const finishing = request.finish === true ? ({ isFinishing: true } as const) : {};
     await this.runOne<RefinementOutcome>(request, {
-      begin: () => this.show({ run: run + 1, title: request.title, settings, ...continued }),
+      begin: () => this.show({ run: run + 1, title: request.title, settings, ...continued, ...finishing }),
       work: (signal) => this.outcomeOf(request, signal),
       end: (outcome) => this.tell({ outcome }),
     });
@@ -66,6 +71,12 @@ export class RefinementSession extends RunSession<RefinementActivity, Request> {
   async continue(): Promise<void> {
     this.engine.forgiveCrashes();
     if (this.last) await this.run({ ...this.last, finish: false });
+  }
+
+  /** Writes the best state that the last run has reached, after it ended without writing one. */
+  async finish(): Promise<void> {
+    this.engine.forgiveCrashes();
+    if (this.last) await this.run({ ...this.last, finish: true });
   }
 
   private async outcomeOf(request: Request, signal: AbortSignal): Promise<RefinementOutcome> {
@@ -94,8 +105,7 @@ export class RefinementSession extends RunSession<RefinementActivity, Request> {
 
   /** Whether a step was measured to be better than the start. */
   private get hasImproved(): boolean {
-    const [start, ...later] = this.activity?.curve?.points ?? [];
-    return start !== undefined && leastOf(later.map(({ divergence }) => divergence)) < start.divergence;
+    return improvement(this.activity?.curve?.points ?? []) !== undefined;
   }
 
   private params(settings: RefinementSettings) {

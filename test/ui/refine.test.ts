@@ -4,6 +4,7 @@ import type { FrameLocator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exportGguf } from '../../src/exporter/exportGguf';
 import { openModel } from '../../src/layouts/openModel';
+import { enginePids } from '../support/engineProcesses';
 import { sampleFolder, temporaryFolder } from '../support/files';
 import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
@@ -102,6 +103,16 @@ describe.skipIf(!hasServer)('Refine GGUF File…', () => {
     await screenshot(page, 'refine-dark');
     await setTheme(page, 'light');
     await screenshot(page, 'refine-light');
+  });
+
+  it('writes its best state where a run ends without writing one', async () => {
+    const before = await step();
+    await button('Continue').click();
+    await expect.poll(step, { timeout: wait }).toBeGreaterThan(before);
+    for (const pid of enginePids()) process.kill(pid, 'SIGKILL');
+    await button('Restart and Run Again').waitFor({ timeout: wait });
+    await button('Write Best So Far').click();
+    await run().locator('.written').waitFor({ timeout: wait });
   });
 
   it('compares the result with the file', async () => {

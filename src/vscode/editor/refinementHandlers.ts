@@ -18,6 +18,7 @@ type RefinementHandlers = Pick<
   | 'refine'
   | 'stopRefinement'
   | 'continueRefinement'
+  | 'finishRefinement'
   | 'useRefined'
   | 'refineFile'
 >;
@@ -53,6 +54,7 @@ export function refinementHandlers(services: Services, session: ModelSession): R
     },
     stopRefinement: () => run.stop(),
     continueRefinement: () => start(announced(services, run, () => run.continue())),
+    finishRefinement: () => start(announced(services, run, () => run.finish())),
     useRefined: ({ what }) => useRefined(services, session, what),
     refineFile: () => start(openRefinement(services, session)),
   };

@@ -1,9 +1,12 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { JobContext } from '../../../src/engine/job';
 import { exportGguf } from '../../../src/exporter/exportGguf';
 import { openModel } from '../../../src/layouts/openModel';
-import type { RefinementResult } from '../../../src/protocol/refinement';
+import { refineCommand } from '../../../src/cli/refine';
+import type { CommandContext } from '../../../src/cli/command';
+import type { RefinementPoint, RefinementResult } from '../../../src/protocol/refinement';
 import { sampleFolder, temporaryFolder } from '../../support/files';
 import { buildPrograms, runProgram, type Ended, type Programs } from '../../support/programs';
 import { writeCheckpoint } from '../../support/writeCheckpoint';
@@ -63,4 +66,35 @@ it('rejects what it does not know, and a run that cannot be finished', async () 
   const none = await refine('--out', at('no.gguf'), '--finish');
   expect(none.code).toBe(1);
   expect(none.stderr).toContain('There is no run of these settings that could be finished.');
+});
+
+describe('a run that fails', () => {
+  /** What is said of one that had measured these divergences. */
+  async function said(points: readonly RefinementPoint[]): Promise<string[]> {
+    const notes: string[] = [];
+    const estimate = { steps: 8, done: 0, seconds: 1, disk: 1, memory: 1 };
+    const context = {
+      ...{ model: { path: at('start.gguf') }, signal: new AbortController().signal },
+      ...{ options: { original: at('llama'), text, out: at('no.gguf') }, evaluationDir: folder },
+      ...{ note: (line: string) => notes.push(line), progress: () => undefined },
+      jobs: {
+        'refinement/estimate': () => Promise.resolve(estimate),
+        'refinement/run': (_: unknown, { progress }: JobContext) => {
+          progress({ message: 'measured', done: 0, total: 8, refinement: { steps: 8, points } });
+          return Promise.reject(new Error('not finite'));
+        },
+      },
+    } as unknown as CommandContext;
+    await expect(refineCommand.run(context)).rejects.toThrow('not finite');
+    return notes.slice(1);
+  }
+
+  it('names the best state that it has reached, and none where no step was better', async () => {
+    const start = { step: 0, divergence: 0.002 };
+    expect(await said([start, { step: 2, divergence: 0.001 }, { step: 4, divergence: 0.003 }])).toEqual([
+      'The state after 2 steps is kept: --finish writes it.',
+    ]);
+    expect(await said([start, { step: 2, divergence: 0.003 }])).toEqual([]);
+    expect(await said([])).toEqual([]);
+  });
 });

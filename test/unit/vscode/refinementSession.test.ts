@@ -119,6 +119,27 @@ describe('a refinement', () => {
     ]);
   });
 
+  it('that fails after a step was better can still write that state', async () => {
+    const { engine, session } = setUp();
+    const run = session.run(request);
+    engine.last('refinement/run').options.onProgress!(at(4, point(0, 0.002), point(4, 0.0012)));
+    await engine.last('refinement/run').fail('REQUEST', 'numbers are not finite');
+    await run;
+    const finished = session.finish();
+    expect(session.activity).toMatchObject({
+      ...{ curve: { points: [point(0, 0.002), point(4, 0.0012)] }, isFinishing: true },
+    });
+    expect(engine.last('refinement/run').params).toEqual({
+      ...place,
+      ...settings,
+      ...{ out: '/r.gguf', finish: true },
+    });
+    const part = { ...result, steps: 4, points: [point(0, 0.002), point(4, 0.0012)] };
+    await engine.last('refinement/run').answer(part);
+    await finished;
+    expect(session.activity!.outcome).toEqual({ kind: 'refined', result: part, wasStopped: true });
+  });
+
   it('after one that made all of its steps starts with an empty curve', async () => {
     const { engine, session } = setUp();
     const run = session.run(request);

@@ -1,6 +1,6 @@
 import type { RefinementActivity, RefinementOutcome } from '../../../src/protocol/refinementView';
 import { duration, plural } from '../../../src/protocol/words';
-import { bestPoint } from '../../../src/protocol/refinement';
+import { bestPoint, improvement, type RefinementPoint } from '../../../src/protocol/refinement';
 import { RefinementChart } from '../../charts/RefinementChart';
 import { useAsk } from '../../context';
 import { Button } from '../../controls';
@@ -11,11 +11,13 @@ import { RunFailure } from '../RunFailure';
 
 /** The refinement in progress or the last one: how far it is, and the divergence on text that is kept back. */
 export function Run({ activity }: { activity: RefinementActivity }) {
-  const { title, curve, outcome } = activity;
+  const { title, curve, outcome, isFinishing } = activity;
+  // Where writing the best state has failed, another try does not help.
+  const best = isFinishing ? undefined : improvement(curve?.points ?? []);
   return (
     <section class="run" aria-label={outcome ? 'The last refinement' : 'The refinement in progress'}>
       <h3>{title}</h3>
-      {outcome ? <Ended outcome={outcome} /> : <InProgress {...activity} />}
+      {outcome ? <Ended outcome={outcome} best={best} /> : <InProgress {...activity} />}
       {curve && curve.points.length > 0 && (
         <>
           <Curve {...curve} />
@@ -65,7 +67,8 @@ function Curve({ points, steps }: NonNullable<RefinementActivity['curve']>) {
   );
 }
 
-function Ended({ outcome }: { outcome: RefinementOutcome }) {
+/** How a run ended. @param props.best state that it has reached and can still write. */
+function Ended({ outcome, best }: { outcome: RefinementOutcome; best: RefinementPoint | undefined }) {
   const ask = useAsk();
   const again = (): void => void ask('continueRefinement', {});
   if (outcome.kind === 'refined') return <Refined {...outcome} again={again} />;
@@ -77,9 +80,18 @@ function Ended({ outcome }: { outcome: RefinementOutcome }) {
         left="; what it had reached is kept"
         repeat={again}
       />
-      {outcome.kind === 'cancelled' && (
+      {(best ?? outcome.kind === 'cancelled') && (
         <div class="actions">
-          <Button onClick={again}>Continue</Button>
+          {best && (
+            <Button
+              primary
+              title={`Writes the state after ${plural(best.step, 'step')}, the best that was measured`}
+              onClick={() => void ask('finishRefinement', {})}
+            >
+              Write Best So Far
+            </Button>
+          )}
+          {outcome.kind === 'cancelled' && <Button onClick={again}>Continue</Button>}
         </div>
       )}
     </>
