@@ -11,9 +11,13 @@ export interface RowClass {
   readonly options: readonly (readonly number[])[];
 }
 
+/** Each row in a class of its own, with all of its choices. */
+export const classesAlone = (choices: readonly (readonly PlanChoice[])[]): readonly RowClass[] =>
+  choices.map((own, row) => ({ rows: [row], options: singles(own.length) }));
+
 /**
  * The rows of a table in classes that are solved together: a row alone, or those that must agree.
- * @param choices of each row.
+ * @param choices of each row. @param alone as `classesAlone` gives them: those that no constraint is about are in the result.
  * @throws QuantscopeError REQUEST naming the tensor and the constraints that leave it no format, a pattern that is not a regular
  * expression, or a constraint that matches no tensor.
  */
@@ -21,15 +25,18 @@ export function classesOf(
   rows: readonly SensitivityRow[],
   choices: readonly (readonly PlanChoice[])[],
   constraints: readonly PlanConstraint[],
+  alone: readonly RowClass[],
 ): readonly RowClass[] {
-  const matching = matchesOf(rows, constraints);
-  const idle = constraints.find((constraint) => !matching.some((own) => own.includes(constraint)));
+  const idle = idleOf(rows, constraints);
   if (idle)
     throw new QuantscopeError(
       'REQUEST',
       `The constraint ${constraintText(idle)} does not match any tensor that a plan can choose a format for.`,
     );
+  const matching = matchesOf(rows, constraints);
   return groupsOf(rows, matching).map((members) => {
+    const [first] = members;
+    if (members.length === 1 && matching[first!]!.length === 0) return alone[first!]!;
     const options = optionsOf(members, choices, matching);
     if (options.length > 0) return { rows: members, options };
     const applied = [...new Set(members.flatMap((row) => matching[row]!))];
@@ -40,6 +47,15 @@ export function classesOf(
       `No measured format of ${names} (${measured.join(', ')}) meets ${applied.map(constraintText).join(' and ')}. Measure other formats, or change the constraints.`,
     );
   });
+}
+
+/** A constraint that is about none of the rows. */
+function idleOf(
+  rows: readonly SensitivityRow[],
+  constraints: readonly PlanConstraint[],
+): PlanConstraint | undefined {
+  const matching = matchingRows(rows, constraints);
+  return constraints.find((_, i) => matching[i]!.length === 0);
 }
 
 /** A constraint as the command line takes it. */
@@ -64,26 +80,51 @@ export function meetsAll(
   if (constraints.length === 0) return true;
   const matching = matchesOf(rows, constraints);
   return (
-    constraints.every((constraint) => matching.some((own) => own.includes(constraint))) &&
+    !idleOf(rows, constraints) &&
     chosen.every((choice, row) => matching[row]!.every((constraint) => meets(choice, constraint))) &&
     groupsOf(rows, matching).every((members) => new Set(members.map((row) => chosen[row]!.format)).size === 1)
   );
 }
 
 /**
- * For each row the constraints that apply to it.
+ * For each row the constraints that apply to it, in their order.
  * @throws QuantscopeError as `PatternTrials.run`, or for a pattern that is not a regular expression.
  */
 export function matchesOf(
   rows: readonly SensitivityRow[],
   constraints: readonly PlanConstraint[],
 ): readonly (readonly PlanConstraint[])[] {
-  if (constraints.length === 0) return rows.map(() => []);
-  const patterns = constraints.map(patternOf);
-  const trials = new PatternTrials('The patterns of the constraints');
-  return trials.run(() =>
-    rows.map(({ tensor }) => constraints.filter((_, i) => trials.test(patterns[i]!, tensor))),
-  );
+  const found = new Array<readonly PlanConstraint[]>(rows.length).fill(unbound);
+  const matching = matchingRows(rows, constraints);
+  for (const [i, constraint] of constraints.entries())
+    for (const row of matching[i]!) found[row] = [...found[row]!, constraint];
+  return found;
+}
+
+/** What applies to rows that no constraint matches. */
+const unbound: readonly PlanConstraint[] = [];
+
+/** Most patterns whose rows are remembered for a table; pins of a model's tensors one by one are fewer. */
+const mostPatterns = 1000;
+const knownRows = new WeakMap<readonly SensitivityRow[], Map<string, readonly number[]>>();
+
+/** The rows that each constraint matches. Each pattern is tried once on the rows of a table, as constraints come and go one by one. */
+function matchingRows(
+  rows: readonly SensitivityRow[],
+  constraints: readonly PlanConstraint[],
+): readonly (readonly number[])[] {
+  const known = knownRows.get(rows) ?? new Map<string, readonly number[]>();
+  if (known.size > mostPatterns) known.clear();
+  const fresh = constraints.filter(({ tensors }) => !known.has(tensors));
+  const patterns = fresh.map(patternOf);
+  if (fresh.length > 0) {
+    knownRows.set(rows, known);
+    const trials = new PatternTrials('The patterns of the constraints');
+    const rowsOf = (pattern: RegExp): number[] =>
+      rows.flatMap(({ tensor }, row) => (trials.test(pattern, tensor) ? [row] : []));
+    trials.run(() => fresh.forEach(({ tensors }, i) => known.set(tensors, rowsOf(patterns[i]!))));
+  }
+  return constraints.map(({ tensors }) => known.get(tensors)!);
 }
 
 function patternOf(constraint: PlanConstraint): RegExp {
@@ -101,6 +142,7 @@ function groupsOf(
   matching: readonly (readonly PlanConstraint[])[],
 ): readonly (readonly number[])[] {
   const group = rows.map((_, row) => [row]);
+  if (!matching.some((own) => own.some(({ agree }) => agree === true))) return group;
   const known = new Map<PlanConstraint, Map<number | undefined, number>>();
   for (const [row, { tensor }] of rows.entries())
     for (const constraint of matching[row]!) {
@@ -129,8 +171,6 @@ function optionsOf(
   choices: readonly (readonly PlanChoice[])[],
   matching: readonly (readonly PlanConstraint[])[],
 ): readonly (readonly number[])[] {
-  const [only = 0, ...more] = members;
-  if (more.length === 0 && matching[only]!.length === 0) return singles(choices[only]!.length);
   const allowed = members.map((row) =>
     [...choices[row]!.keys()].filter((at) => matching[row]!.every((item) => meets(choices[row]![at]!, item))),
   );

@@ -8,14 +8,16 @@ import {
   type SensitivityRow,
   type SensitivityTable,
 } from '../protocol/plan';
-import { classesOf, meetsAll, type RowClass } from './constraints';
+import { perTable } from '../protocol/perTable';
+import { classesAlone, classesOf, meetsAll, type RowClass } from './constraints';
+import { classesFrom } from './derivedClasses';
 import { preparedSolver, type KnapsackSolver } from './knapsack';
-import { prepareClasses, type Choice } from './knapsackClasses';
+import { prepareClasses, type Choice, type KnapsackClasses } from './knapsackClasses';
 import { totalOf } from './totals';
 import { knapsackFront, type KnapsackFront } from './knapsackFront';
 
-/** A table prepared for any budget. */
-export interface PreparedTable {
+/** What of a table depends on no constraint. */
+interface TableBase {
   readonly rows: readonly SensitivityRow[];
   /** Their total number of weights. */
   readonly weights: number;
@@ -23,14 +25,22 @@ export interface PreparedTable {
   readonly hasGains: boolean;
   /** Cost of a unit of relative squared error in each row. */
   readonly factors: readonly number[];
+  /** Ways to write each row. */
+  readonly choices: readonly (readonly PlanChoice[])[];
+  /** Each row in a class of its own, and the knapsack of these by the alignment of sizes. */
+  readonly alone: readonly RowClass[];
+  readonly knapsackOf: (alignment: number) => KnapsackClasses;
+  readonly presets: readonly Omit<MeasuredPreset, 'isAllowed'>[];
+}
+
+/** A table prepared for any budget. */
+export interface PreparedTable extends Omit<TableBase, 'alone' | 'knapsackOf' | 'presets'> {
   /** Rows that are solved together. */
   readonly classes: readonly RowClass[];
   /** The solver of the classes that counts each tensor with its padding to an alignment. */
   readonly solverFor: (alignment: number) => KnapsackSolver;
   /** The corners of their Pareto front, by the bytes of tensor data. */
   readonly front: () => KnapsackFront;
-  /** Ways to write each row. */
-  readonly choices: readonly (readonly PlanChoice[])[];
   readonly presets: readonly MeasuredPreset[];
 }
 
@@ -44,7 +54,7 @@ interface MeasuredPreset {
   /** Its totals as a plan states them, without the size of a file; computed once. */
   readonly total: () => Plan['total'];
   /** Whether it meets the constraints. */
-  readonly isAllowed: boolean;
+  readonly isAllowed: () => boolean;
 }
 
 /**
@@ -70,10 +80,7 @@ export function prepareTable(table: SensitivityTable, constraints: readonly Plan
   return found;
 }
 
-function prepare(
-  { rows, presets, fixedBytes }: SensitivityTable,
-  constraints: readonly PlanConstraint[],
-): PreparedTable {
+const baseOf = perTable(({ rows, presets, fixedBytes }): TableBase => {
   const choices = rows.map(choicesOf);
   // A tensor that can only be written without loss needs no gain.
   const hasGains = rows.every(
@@ -81,27 +88,48 @@ function prepare(
       gain !== undefined || choices[i]!.every(({ relativeSquaredError }) => relativeSquaredError === 0),
   );
   const factors = rows.map((row) => (hasGains ? (row.gain ?? 0) : row.weights * row.roleFactor));
-  const classes = classesOf(rows, choices, constraints);
-  const knapsackOf = remembered((alignment) =>
-    prepareClasses(knapsackItems(classes, choices, factors, alignment)),
-  );
-  const frontAt = remembered((alignment) => knapsackFront(knapsackOf(alignment)));
+  const alone = classesAlone(choices);
   return {
-    ...{ rows, weights: sumOf(rows, (row) => row.weights), hasGains, factors, choices, classes },
-    solverFor: remembered((alignment) => preparedSolver(knapsackOf(alignment))),
-    front: () => frontAt(1),
+    ...{ rows, weights: sumOf(rows, (row) => row.weights), hasGains, factors, choices, alone },
+    knapsackOf: remembered((alignment) =>
+      prepareClasses(alone.map((own) => knapsackItem(own, { choices, factors }, alignment))),
+    ),
     presets: presets.flatMap(({ fileType, formats }) => {
       const places = placesOf(choices, formats);
       if (places.includes(-1)) return [];
       const chosen = choices.map((options, i) => options[places[i]!]!);
       const cost = sumOf(chosen, (item, i) => item.relativeSquaredError * factors[i]!);
       const bytes = Float64Array.from(chosen, (item) => item.bytes);
-      const isAllowed = meetsAll(rows, chosen, constraints);
-      let known: Plan['total'] | undefined;
-      const total = (): Plan['total'] =>
-        (known ??= totalOf(assignmentsOf({ rows, choices }, places), rows, fixedBytes));
-      return [{ fileType, places, bytes, cost, isAllowed, total }];
+      const total = once(() => totalOf(assignmentsOf({ rows, choices }, places), rows, fixedBytes));
+      return [{ fileType, places, bytes, cost, total }];
     }),
+  };
+});
+
+function prepare(table: SensitivityTable, constraints: readonly PlanConstraint[]): PreparedTable {
+  const { alone, knapsackOf: knapsackAlone, presets, ...base } = baseOf(table);
+  const { rows, choices } = base;
+  const classes = classesOf(rows, choices, constraints, alone);
+  const isAlone = (own: RowClass): boolean => own === alone[own.rows[0]!];
+  const knapsackOf = remembered((alignment) =>
+    classes.every(isAlone)
+      ? knapsackAlone(alignment)
+      : classesFrom(
+          knapsackAlone(alignment),
+          classes.map((own) => (isAlone(own) ? own.rows[0]! : knapsackItem(own, base, alignment))),
+        ),
+  );
+  return {
+    ...{ ...base, classes },
+    solverFor: remembered((alignment) => preparedSolver(knapsackOf(alignment))),
+    front: once(() => knapsackFront(knapsackOf(1))),
+    presets: presets.map((preset) => ({
+      ...preset,
+      isAllowed: once(() => {
+        const chosen = choices.map((options, row) => options[preset.places[row]!]!);
+        return meetsAll(rows, chosen, constraints);
+      }),
+    })),
   };
 }
 
@@ -142,26 +170,30 @@ function remembered<T>(compute: (alignment: number) => T): (alignment: number) =
   };
 }
 
-/** Bytes, with padding to an alignment, and cost of each option of each class. */
-const knapsackItems = (
-  classes: readonly RowClass[],
-  choices: readonly (readonly PlanChoice[])[],
-  factors: readonly number[],
+/** The function, computing once. */
+function once<T>(compute: () => T): () => T {
+  let known: { readonly value: T } | undefined;
+  return () => (known ??= { value: compute() }).value;
+}
+
+/** Bytes, with padding to an alignment, and cost of each option of a class. */
+function knapsackItem(
+  { rows, options }: RowClass,
+  { choices, factors }: Pick<TableBase, 'choices' | 'factors'>,
   alignment: number,
-): Choice[][] =>
-  classes.map(({ rows, options }) => {
-    const [row] = rows;
-    // Most tensors are on their own, and there are many.
-    if (rows.length === 1)
-      return options.map(([place]) => {
-        const { bytes, relativeSquaredError } = choices[row!]![place!]!;
-        return { bytes: padded(bytes, alignment), cost: relativeSquaredError * factors[row!]! };
-      });
-    return options.map((places) => ({
-      bytes: sumOf(places, (place, i) => padded(choices[rows[i]!]![place]!.bytes, alignment)),
-      cost: sumOf(places, (place, i) => choices[rows[i]!]![place]!.relativeSquaredError * factors[rows[i]!]!),
-    }));
-  });
+): Choice[] {
+  const [row] = rows;
+  // Most tensors are on their own, and there are many.
+  if (rows.length === 1)
+    return options.map(([place]) => {
+      const { bytes, relativeSquaredError } = choices[row!]![place!]!;
+      return { bytes: padded(bytes, alignment), cost: relativeSquaredError * factors[row!]! };
+    });
+  return options.map((places) => ({
+    bytes: sumOf(places, (place, i) => padded(choices[rows[i]!]![place]!.bytes, alignment)),
+    cost: sumOf(places, (place, i) => choices[rows[i]!]![place]!.relativeSquaredError * factors[rows[i]!]!),
+  }));
+}
 
 function assignmentOf(
   { tensor, sources, gain }: SensitivityRow,

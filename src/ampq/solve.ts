@@ -119,7 +119,7 @@ export function assignmentFrom(
   const [preset] = prepared.presets.filter(({ bytes }) => fits(bytes)).sort((a, b) => a.cost - b.cost);
   // A search that was cut short may have missed what the preset shows to be possible.
   const assignments =
-    preset?.isAllowed === true && preset.cost < cost
+    preset && preset.cost < cost && preset.isAllowed()
       ? assignmentsOf(prepared, preset.places)
       : assignmentsOf(prepared, placesIn(prepared, chosen));
   const notCompared = (table.unmeasuredPresets ?? [])

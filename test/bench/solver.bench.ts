@@ -6,6 +6,7 @@ import { Random } from '../support/random';
 import { median } from '../../src/evaluation/statistics';
 import { printSection, table, writeSection } from './document';
 import { machine } from './machine';
+import { tableOf, timePins } from './solver/pins';
 
 /**
  * npm run bench -- solver [--write]: plans of 10,000 tensors in 20 formats, and instances of the same kind that the mixed-integer solver HiGHS can solve,
@@ -110,6 +111,20 @@ function largeReport(): string {
   ].join('\n');
 }
 
+/** Plans of tables whose tensors are pinned one after the other, as the page solves them. */
+function pinsReport(): string {
+  const milliseconds = (run: () => unknown): number => timed(run)[0];
+  const row = (tensors: number): string[] => {
+    const { pins, fronts } = timePins(tableOf(tensors, formats), 25, milliseconds);
+    const name = `${tensors.toLocaleString('en')} tensors in ${formats} formats`;
+    return [name, digits(median(pins)), digits(highest(pins)), digits(median(fronts))];
+  };
+  return table(
+    ['A pin more', 'Exact plan, median of 25 (ms)', 'The slowest (ms)', 'Its front, median (ms)'],
+    [large, 23_280].map(row),
+  );
+}
+
 async function peerReport(): Promise<string> {
   const highs = await loadHighs();
   const rows = small.map((count) => {
@@ -138,6 +153,8 @@ const section = [
   `${machine()}; one thread, processor time. Random instances with the bytes of real shapes; costs fall with the bits as errors do.`,
   '',
   largeReport(),
+  '',
+  pinsReport(),
   '',
   await peerReport(),
 ].join('\n');
