@@ -11,7 +11,7 @@ export type Activation = 'silu' | 'gelu' | 'squaredRelu' | 'clamped';
 export type OwnPart = 'attn_sinks.weight' | 'exp_probs_b.bias';
 
 /** A part of a block in which a token's states depend on those of earlier ones. */
-export type MixerKind = 'attention' | 'shortConvolution';
+export type MixerKind = 'attention' | 'shortConvolution' | 'gatedDelta';
 
 /**
  * How the forward pass of an architecture differs from llama's, in GGUF's view. Everything else follows from the
@@ -28,6 +28,8 @@ export interface ForwardTraits {
   readonly mixers?: readonly MixerKind[];
   /** Each block is a mixer or a feed-forward network. */
   readonly soleParts?: true;
+  /** What a head gives is multiplied by the sigmoid of a gate, whose rows follow those of its query. */
+  readonly gatedHeads?: true;
   /** Embeddings are multiplied by √(hidden size). */
   readonly scaledEmbedding?: true;
   /** A model of so many blocks divides scores by √(hidden size / heads) instead of √(head size). */

@@ -45,12 +45,13 @@ export class Ops {
   /** Entries from `first` up to `end` of an axis. */
   slice = (x: Value, axis: number, first: number, end: number): Value =>
     this.graph.node('Slice', [x, ...[[first], [end], [axis]].map((values) => this.graph.ints(values))]);
-  /** Zeros before the entries of an axis of a value of `rank` dimensions. */
-  pad = (x: Value, axis: number, rank: number, before: number): Value =>
-    this.graph.node('Pad', [
-      x,
-      this.graph.ints(Array.from({ length: 2 * rank }, (_, index) => (index === axis ? before : 0))),
-    ]);
+  /** Zeros before and after the entries of an axis of a value of `rank` dimensions. */
+  pad = (x: Value, axis: number, rank: number, before: number, after = 0): Value => {
+    const added = [before, after].flatMap((count) =>
+      Array.from({ length: rank }, (_, index) => (index === axis ? count : 0)),
+    );
+    return this.graph.node('Pad', [x, this.graph.ints(added)]);
+  };
   matmul = (a: Value, b: Value): Value => this.graph.node('MatMul', [a, b]);
   /** x Wᵀ + b: `[n, in]` and `[out, in]` → `[n, out]`. */
   linear = (x: Value, weight: Value, bias?: Value): Value =>

@@ -2,6 +2,7 @@ import type { KeyValue } from '../../model/keyValue';
 import type { ConfigReader } from '../configReader';
 import { attentionParts, headNormParts, type Decoder, type Part } from '../decoder';
 import type { RowRange, Unit } from '../description';
+import type { ForwardTraits } from '../forward';
 import { shiftNorms } from './gemmaParts';
 import { u32 } from '../keyValues';
 import { layerTypes } from '../layerTypes';
@@ -113,6 +114,11 @@ export function deltaParts(
   ];
 }
 
-/** Why there is no forward pass. */
-export const deltaNotRun =
-  'Most of its layers are gated delta nets, whose state is updated token by token; there is no graph of them.';
+/** How both compute: delta nets, gated attention, and the norm before the feed-forward network under the checkpoint's name. */
+export const deltaForward = {
+  rotation: 'halves',
+  activation: 'silu',
+  mixers: ['attention', 'gatedDelta'],
+  gatedHeads: true,
+  feedForwardNorm: 'post_attention_norm',
+} as const satisfies ForwardTraits;

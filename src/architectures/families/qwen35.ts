@@ -13,7 +13,7 @@ import {
   type Part,
 } from '../decoder';
 import type { ArchitectureDescription, Conversion, RowRange } from '../description';
-import { deltaNotRun, deltaParts, gatedAttentionParts, readGatedDelta, type GatedDelta } from './gatedDelta';
+import { deltaForward, deltaParts, gatedAttentionParts, readGatedDelta, type GatedDelta } from './gatedDelta';
 import { shiftNorms } from './gemmaParts';
 import { u32 } from '../keyValues';
 import { readQwenExperts, sharedExpertParts } from './qwenExperts';
@@ -30,7 +30,7 @@ export const qwen35: ArchitectureDescription = {
     Qwen3_5ForCausalLM: 'qwen3_5_text',
     Qwen3_5ForConditionalGeneration: 'qwen3_5',
   },
-  notRun: deltaNotRun,
+  forward: deltaForward,
   convert: (whole) => {
     const part = textPart(whole);
     const defaults = { ...usual, blocks: 32, hiddenSize: 4096, feedForwardSize: 12288, kvHeads: 4 };
@@ -46,7 +46,7 @@ export const qwen35moe: ArchitectureDescription = {
     Qwen3_5MoeForCausalLM: 'qwen3_5_moe_text',
     Qwen3_5MoeForConditionalGeneration: 'qwen3_5_moe',
   },
-  notRun: deltaNotRun,
+  forward: { ...deltaForward, normalizedExperts: true },
   convert: (whole) => {
     const part = textPart(whole);
     const { config } = part;

@@ -10,7 +10,7 @@ import {
   type Part,
 } from '../decoder';
 import type { ArchitectureDescription, RowRange } from '../description';
-import { deltaNotRun, deltaParts, gatedAttentionParts, readGatedDelta, type GatedDelta } from './gatedDelta';
+import { deltaForward, deltaParts, gatedAttentionParts, readGatedDelta, type GatedDelta } from './gatedDelta';
 import { shiftNorms } from './gemmaParts';
 import { u32 } from '../keyValues';
 import { readQwenExperts, sharedExpertParts } from './qwenExperts';
@@ -22,7 +22,7 @@ export const qwen3next: ArchitectureDescription = {
   name: 'qwen3next',
   family: 'Qwen3-Next',
   classes: { Qwen3NextForCausalLM: 'qwen3_next' },
-  notRun: deltaNotRun,
+  forward: { ...deltaForward, normalizedExperts: true },
   convert(config) {
     config.expect('hidden_act', 'silu', 'silu');
     config.expect('attention_bias', false, false);

@@ -1,6 +1,7 @@
 import type { Value } from '../onnxWriter';
 import type { BlockShape, HeadSizes } from './blockShape';
 import type { GraphParts } from './graphParts';
+import { projections } from './projections';
 import { rotationTables } from './rotation';
 import { Sequence } from './sequence';
 import { attended } from './softmaxAttention';
@@ -28,7 +29,9 @@ export function attention(parts: GraphParts, block: BlockShape, tokens: Span | S
   const value = split(parts, block, tokens, projected.value, kvHeads);
   const means = attended(parts, block, tokens, query, { key, value });
   const joined = ops.reshape(ops.transpose(means, [0, 2, 1, 3]), [-1, heads * headSize]);
-  return heads === block.kvHeads ? givenByValues(parts, block, joined) : joined;
+  const { gate } = projected;
+  const output = gate === undefined ? joined : ops.mul(joined, ops.sigmoid(gate));
+  return heads === kvHeads ? givenByValues(parts, block, output) : output;
 }
 
 /** RMS norm of each head, without weights. */
@@ -74,20 +77,6 @@ function givenByValues(parts: GraphParts, { heads, kvHeads, headSize }: HeadSize
   return parts.has('attn_qkv.weight')
     ? parts.given(x, 'attn_qkv.weight', (heads + kvHeads) * headSize)
     : parts.given(x, 'attn_v.weight');
-}
-
-/** Queries, keys and values of inputs `[n, hidden]`, `[n, heads · headSize]` each. */
-export function projections(parts: GraphParts, { heads, kvHeads, headSize }: HeadSizes, x: Value) {
-  if (!parts.has('attn_qkv.weight'))
-    return {
-      query: parts.linear(x, 'attn_q'),
-      key: parts.linear(x, 'attn_k'),
-      value: parts.linear(x, 'attn_v'),
-    };
-  const all = parts.linear(x, 'attn_qkv');
-  const part = (first: number, count: number): Value =>
-    parts.ops.slice(all, -1, first * headSize, (first + count) * headSize);
-  return { query: part(0, heads), key: part(heads, kvHeads), value: part(heads + kvHeads, kvHeads) };
 }
 
 /** `[n, heads · headSize]` → `[windows, heads, length, headSize]`, normed where there is a norm of heads or of all together. */

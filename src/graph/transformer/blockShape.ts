@@ -5,7 +5,7 @@ import type { Rotation } from './rotation';
 export type BlockTensors = ReadonlyMap<string, readonly number[]>;
 
 /** A part of a block in which a token's states depend on those of earlier ones, with its own sizes. */
-export type Mixer = AttentionMixer | ShortConvolutionMixer;
+export type Mixer = AttentionMixer | ShortConvolutionMixer | GatedDeltaMixer;
 
 /** Softmax attention, whose sizes are those of the block. */
 export interface AttentionMixer {
@@ -15,6 +15,17 @@ export interface AttentionMixer {
 /** A gated convolution of each channel over a few tokens, whose sizes are those of its tensors (LFM2). */
 export interface ShortConvolutionMixer {
   readonly kind: 'shortConvolution';
+}
+
+/** A gated delta net: linear attention with a state that is corrected (Yang et al. 2024). */
+export interface GatedDeltaMixer {
+  readonly kind: 'gatedDelta';
+  readonly keyHeads: number;
+  readonly valueHeads: number;
+  /** Of queries, keys and values alike. */
+  readonly headSize: number;
+  /** Heads of values that share a head of keys are neighbours; otherwise one of each head of keys is followed by the next of each. */
+  readonly grouped: boolean;
 }
 
 /** One block. Tensors of a block are called by what comes after "blk.N.". */
@@ -31,6 +42,8 @@ export interface BlockShape {
   readonly headSize: number;
   /** Size of a value where it is not that of a key. */
   readonly valueSize?: number;
+  /** Each head of queries comes with a gate: its rows are followed by those of the gate. */
+  readonly gatedHeads?: true;
   /** Factor of the scores. */
   readonly scale: number;
   readonly scoreCap?: number;

@@ -1,5 +1,5 @@
 import { QuantscopeError } from '../../model/errors';
-import type { BlockTensors, HeadSizes } from './blockShape';
+import type { BlockShape, BlockTensors, HeadSizes } from './blockShape';
 
 /** Tensors that a block may have besides those that only its architecture has; any other would change what it computes. */
 const knownParts =
@@ -26,10 +26,11 @@ export function checkParts(
 export function checkHeads(
   index: number,
   parts: BlockTensors,
-  { heads, kvHeads, headSize }: HeadSizes,
+  { heads, kvHeads, headSize, gatedHeads }: HeadSizes & Pick<BlockShape, 'gatedHeads'>,
   file: string,
 ): void {
-  const expected = { attn_q: heads, attn_k: kvHeads, attn_v: kvHeads, attn_qkv: heads + 2 * kvHeads };
+  const queries = gatedHeads ? 2 * heads : heads;
+  const expected = { attn_q: queries, attn_k: kvHeads, attn_v: kvHeads, attn_qkv: heads + 2 * kvHeads };
   for (const [part, count] of Object.entries(expected)) {
     const rows = parts.get(`${part}.weight`)?.[0];
     if (rows === undefined || (rows === count * headSize && heads % kvHeads === 0)) continue;

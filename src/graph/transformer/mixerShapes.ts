@@ -1,10 +1,11 @@
 import type { MixerKind } from '../../architectures/forward';
-import type { BlockTensors, HeadSizes, Mixer } from './blockShape';
+import type { BlockShape, BlockTensors, HeadSizes, Mixer } from './blockShape';
 import { checkHeads, checkRows, missing } from './blockTensors';
+import { deltaParts, readGatedDelta } from './gatedDeltaShape';
 import type { NumberOf } from './shapeNumbers';
 
 /** What says how a block's mixers compute. */
-export interface BlockSource extends HeadSizes {
+export interface BlockSource extends HeadSizes, Pick<BlockShape, 'gatedHeads'> {
   readonly index: number;
   readonly hiddenSize: number;
   readonly parts: BlockTensors;
@@ -25,7 +26,7 @@ interface MixerReader {
 const readers: Readonly<Record<MixerKind, MixerReader>> = {
   attention: {
     parts: [],
-    marks: ['attn_output.weight', 'attn_q.weight', 'attn_qkv.weight'],
+    marks: ['attn_output.weight', 'attn_q.weight'],
     read: readAttention,
   },
   shortConvolution: {
@@ -33,6 +34,7 @@ const readers: Readonly<Record<MixerKind, MixerReader>> = {
     marks: ['shortconv.conv.weight'],
     read: readShortConvolution,
   },
+  gatedDelta: { parts: deltaParts, marks: ['attn_gate.weight', 'ssm_a'], read: readGatedDelta },
 };
 
 /** Tensors of a block that only architectures with these mixers have. */

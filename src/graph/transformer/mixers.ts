@@ -3,6 +3,7 @@ import type { Value } from '../onnxWriter';
 import { attention } from './attention';
 import type { BlockShape, Mixer } from './blockShape';
 import { convolvedStates } from './convolution';
+import { deltaStates, gatedDelta } from './gatedDelta';
 import type { GraphParts } from './graphParts';
 import type { Sequence } from './sequence';
 import { shortConvolution } from './shortConvolution';
@@ -33,6 +34,13 @@ const mixers: { readonly [K in Mixer['kind']]: MixerGraph<Extract<Mixer, { reado
   shortConvolution: {
     graph: (parts, _block, _, span, x) => shortConvolution(parts, span, x),
     kept: ({ tensors }) => ({ convolved: convolvedStates(tensors.get('shortconv.conv.weight')!) }),
+  },
+  gatedDelta: {
+    graph: (parts, _, mixer, span, x) => gatedDelta(parts, mixer, span, x),
+    kept: ({ tensors }, mixer) => ({
+      convolved: convolvedStates(tensors.get('ssm_conv1d.weight')!),
+      state: deltaStates(mixer),
+    }),
   },
 };
 

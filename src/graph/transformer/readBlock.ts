@@ -25,12 +25,13 @@ export function readBlock(
   if (!hasNetwork && !traits.mixers) throw missing(`blk.${index}.ffn_down.weight`, file);
   const headSize = number('attention.key_length', hiddenSize / heads);
   const kvHeads = keyHeads(decoder, parts, headSize);
-  const source = { index, hiddenSize, parts, number, file, heads, kvHeads, headSize };
+  const gates = traits.gatedHeads ? { gatedHeads: true as const } : {};
+  const source = { index, hiddenSize, parts, number, file, heads, kvHeads, headSize, ...gates };
   const window = windowAt(index, decoder);
   const scoreCap = number('attn_logit_softcapping', 0);
   const addedScale = scaleOf(decoder, 'residual_scale');
   return {
-    ...{ index, hiddenSize, epsilon, heads, kvHeads, headSize },
+    ...{ index, hiddenSize, epsilon, heads, kvHeads, headSize, ...gates },
     mixers: mixersOf(source, traits.mixers ?? ['attention'], traits.soleParts === true && hasNetwork),
     scale:
       scaleOf(decoder, 'attention.scale') ??

@@ -58,18 +58,15 @@ describe('what cannot be done with a model', () => {
     });
   });
 
-  it.each([
-    [
-      'qwen3next',
-      /^Models of the architecture "qwen3next" cannot be run\. Most of its layers are gated delta nets/,
-    ],
-    ['mamba2', /Its state space layers update a state token by token/],
-  ])('is to run it, with the reason: %s', async (name, reason) => {
-    await writeCheckpoint(path(`reason ${name}`), name);
-    const { gguf, run } = await limitsOf(path(`reason ${name}`));
-    expect(gguf).toBeUndefined();
-    expect(run).toMatch(reason);
-  });
+  it.each([['mamba2', /Its state space layers update a state token by token/]])(
+    'is to run it, with the reason: %s',
+    async (name, reason) => {
+      await writeCheckpoint(path(`reason ${name}`), name);
+      const { gguf, run } = await limitsOf(path(`reason ${name}`));
+      expect(gguf).toBeUndefined();
+      expect(run).toMatch(reason);
+    },
+  );
 
   it('is to export and run it, where no description fits, or config.json is missing or wrong', async () => {
     const of = async (name: string, config: unknown): Promise<string | undefined> => {

@@ -1,5 +1,5 @@
 import type { Value } from '../../onnxWriter';
-import { projections } from '../attention';
+import { projections } from '../projections';
 import { gated, startGraph, type BuiltGraph } from '../blockGraph';
 import type { GraphOptions, GraphParts } from '../graphParts';
 import { rotationTables } from '../rotation';

@@ -15,7 +15,19 @@ const views = new Map<string, GgufView>();
 const rotation = rotationOf({ order: 'halves', dimensions: 16, theta: 10_000 });
 
 const written = [
-  ...['llama', 'mixtral', 'gemma2', 'smollm3', 'olmo2', 'granite', 'nemotron', 'cohere2', 'lfm2'],
+  ...[
+    'llama',
+    'mixtral',
+    'gemma2',
+    'smollm3',
+    'olmo2',
+    'granite',
+    'nemotron',
+    'cohere2',
+    'lfm2',
+    'qwen3next',
+    'qwen35',
+  ],
 ];
 
 async function viewAt(path: string): Promise<GgufView> {
@@ -125,6 +137,20 @@ describe('the shape of a decoder', () => {
     expect(keptStates(blocks[1]!, 10)).toEqual({ key: [1, 2, 10, 16], value: [1, 2, 10, 16] });
   });
 
+  it.each([
+    ['qwen3next', true],
+    ['qwen35', false],
+  ])(
+    '%s: has the heads of gated delta nets by the shapes of their tensors, in the order of the file',
+    (name, grouped) => {
+      const { blocks } = shapeOf(name);
+      const net = { kind: 'gatedDelta', keyHeads: 2, valueHeads: 6, headSize: 32, grouped };
+      expect(blocks.map(({ mixers }) => mixers)).toEqual([[net], [{ kind: 'attention' }]]);
+      expect(blocks[1]).toMatchObject({ heads: 4, kvHeads: 2, headSize: 32, gatedHeads: true });
+      expect(keptStates(blocks[0]!, 10)).toEqual({ convolved: [1, 3, 320], state: [1, 6, 32, 32] });
+    },
+  );
+
   it('has experts, of which bytes are counted as they are used', () => {
     const shape = shapeOf('mixtral');
     expect(shape.blocks[0]!.experts).toEqual({ count: 4, used: 2, normalized: true, scale: 1 });
@@ -148,6 +174,21 @@ describe('blocks that only predict further tokens', () => {
     expect(() => shapeOf('llama', further(count))).toThrow(/a whole number below the 2 blocks is needed/);
   });
 });
+
+/** Tensors of mixers, by the checkpoint that has them. */
+const required: readonly (readonly [name: string, tensor: string])[] = [
+  ['lfm2', 'blk.0.shortconv.conv.weight'],
+  ['lfm2', 'blk.0.shortconv.in_proj.weight'],
+  ['lfm2', 'blk.1.attn_q.weight'],
+  ['qwen3next', 'blk.0.attn_qkv.weight'],
+  ['qwen3next', 'blk.0.attn_gate.weight'],
+  ['qwen3next', 'blk.0.ssm_conv1d.weight'],
+  ['qwen3next', 'blk.0.ssm_out.weight'],
+  ['qwen3next', 'blk.1.attn_q.weight'],
+  ['qwen35', 'blk.0.ssm_dt.bias'],
+  ['qwen35', 'blk.0.ssm_beta.weight'],
+  ['qwen35', 'blk.0.ssm_alpha.weight'],
+];
 
 describe('a model that cannot be run', () => {
   it.each([
@@ -184,21 +225,20 @@ describe('a model that cannot be run', () => {
     },
   );
 
-  it.each(['blk.0.shortconv.conv.weight', 'blk.0.shortconv.in_proj.weight', 'blk.1.attn_q.weight'])(
-    'because a mixer lacks %s is rejected',
-    (tensor) => {
-      expect(() => shapeOf('lfm2', { without: tensor })).toThrowError(
-        expect.objectContaining({ code: 'MODEL_FILE', message: expect.stringMatching(/lacks/) as string }),
+  it.each(required)('%s, because a mixer lacks %s, is rejected', (name, tensor) => {
+    expect(() => shapeOf(name, { without: tensor })).toThrowError(
+      expect.objectContaining({ code: 'MODEL_FILE', message: expect.stringMatching(/lacks/) as string }),
+    );
+  });
+
+  it.each(required)(
+    '%s, because a mixer has other sizes, is rejected with an error naming %s',
+    (name, tensor) => {
+      expect(() => shapeOf(name, { more: tensor })).toThrowError(
+        expect.objectContaining({ code: 'MODEL_FILE', place: { file: 'the/file', tensor } }),
       );
     },
   );
-
-  it('because a mixer has other sizes is rejected with an error naming the tensor', () => {
-    const tensor = 'blk.0.shortconv.conv.weight';
-    expect(() => shapeOf('lfm2', { more: tensor })).toThrowError(
-      expect.objectContaining({ code: 'MODEL_FILE', place: { file: 'the/file', tensor } }),
-    );
-  });
 
   it.each([
     ['llama.block_count', undefined, 'missing'],

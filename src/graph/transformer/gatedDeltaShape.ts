@@ -1,0 +1,51 @@
+import { QuantscopeError } from '../../model/errors';
+import type { BlockTensors, GatedDeltaMixer } from './blockShape';
+import { checkRows, missing } from './blockTensors';
+
+/** Tensors that only a block with a gated delta net has. */
+export const deltaParts: readonly string[] = [
+  ...['attn_gate.weight', 'ssm_conv1d.weight', 'ssm_dt.bias', 'ssm_a', 'ssm_norm.weight', 'ssm_out.weight'],
+  ...['ssm_ba.weight', 'ssm_beta.weight', 'ssm_alpha.weight'],
+];
+
+/**
+ * Sizes of a block's gated delta net, by the shapes of its tensors.
+ * @throws QuantscopeError MODEL_FILE for a tensor that is missing, and sizes that contradict each other.
+ */
+export function readGatedDelta({
+  index,
+  parts,
+  hiddenSize,
+  file,
+}: {
+  readonly index: number;
+  readonly parts: BlockTensors;
+  readonly hiddenSize: number;
+  readonly file: string;
+}): GatedDeltaMixer {
+  const sizeOf = (part: string): number => {
+    const size = parts.get(part)?.[0];
+    if (size === undefined) throw missing(`blk.${index}.${part}`, file);
+    return size;
+  };
+  const convolved = 'ssm_conv1d.weight';
+  const [channels, valueHeads, headSize] = [sizeOf(convolved), sizeOf('ssm_a'), sizeOf('ssm_norm.weight')];
+  const keyHeads = (channels / headSize - valueHeads) / 2;
+  if (!(Number.isInteger(keyHeads) && keyHeads > 0 && valueHeads % keyHeads === 0)) {
+    const message = `${channels} channels are not queries, keys and values of ${valueHeads} heads of size ${headSize}, whose keys are shared by the same number of them each.`;
+    throw new QuantscopeError('MODEL_FILE', message, { file, tensor: `blk.${index}.${convolved}` });
+  }
+  // Files of Qwen3-Next have rates and decays in one matrix, by heads of keys; so are all heads of values.
+  const grouped = parts.has('ssm_ba.weight');
+  const expected = {
+    'attn_qkv.weight': channels,
+    'attn_gate.weight': valueHeads * headSize,
+    'ssm_dt.bias': valueHeads,
+    'ssm_out.weight': hiddenSize,
+    ...(grouped
+      ? { 'ssm_ba.weight': 2 * valueHeads }
+      : { 'ssm_beta.weight': valueHeads, 'ssm_alpha.weight': valueHeads }),
+  };
+  for (const [part, rows] of Object.entries(expected)) checkRows(index, parts, part, rows, file);
+  return { kind: 'gatedDelta', keyHeads, valueHeads, headSize, grouped };
+}
