@@ -14,6 +14,19 @@ const poolingTypes: ReadonlyMap<unknown, number> = new Map([
   ['lasttoken', 3],
 ]);
 
+/** How states become one embedding, as modules of sentence-transformers; none where GGUF's number stands for none that they have. */
+export function poolingModules(type: number | undefined, hiddenSize: number | undefined): SentenceModule[] {
+  const keys = [...poolingTypes].filter(([key]) => String(key).startsWith('pooling_mode_'));
+  if (!keys.some(([, number]) => number === type)) return [];
+  const modes = keys.map(([key, number]) => [key, number === type] as const);
+  const config = { word_embedding_dimension: hiddenSize, ...Object.fromEntries(modes) };
+  const models = 'sentence_transformers.models';
+  return [
+    { type: `${models}.Transformer`, path: '', config: {} },
+    { type: `${models}.Pooling`, path: '1_Pooling', config },
+  ];
+}
+
 /** A vector for each token (llama.h, llama_pooling_type). */
 const noPooling = 0;
 

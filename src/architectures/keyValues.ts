@@ -11,3 +11,6 @@ export const u32s = (key: string, values: readonly number[]): KeyValue => ({
   ...{ key, type: 'array', elementType: 'u32' },
   values,
 });
+
+/** Values of `expert_gating_func`: what makes weights of the scores of experts (llama.cpp, llama_expert_gating_func_type). */
+export const gatingFunctions = { softmax: 1, sigmoid: 2, softmaxOfChosen: 3 } as const;

@@ -37,7 +37,15 @@ export async function readTokenizer(
   rows: number,
   signal?: AbortSignal,
 ): Promise<CheckpointTokenizer> {
-  const files = await readTokenizerFiles(folder, signal);
+  return tokenizerOf(await readTokenizerFiles(folder, signal), modelConfig, rows);
+}
+
+/** The same of files that were read. */
+export function tokenizerOf(
+  files: TokenizerFiles,
+  modelConfig: Readonly<Record<string, unknown>>,
+  rows: number,
+): CheckpointTokenizer {
   const vocabulary = vocabularyOf(files, rows, modelConfig);
   const { settings, notes } = settingsOf(files, vocabulary, modelConfig);
   return {
@@ -52,7 +60,11 @@ const jsonKinds: Readonly<Record<string, (files: TokenizerFiles, rows: number) =
   WordPiece: wordPieceVocabulary,
 };
 
-function vocabularyOf(files: TokenizerFiles, rows: number, modelConfig: Record<string, unknown>): Vocabulary {
+function vocabularyOf(
+  files: TokenizerFiles,
+  rows: number,
+  modelConfig: Readonly<Record<string, unknown>>,
+): Vocabulary {
   if (files.tokenizer) {
     if (isGemma4(modelConfig)) return gemma4Vocabulary(files, rows);
     const type = modelType(files.tokenizer['model']);
@@ -68,14 +80,14 @@ function vocabularyOf(files: TokenizerFiles, rows: number, modelConfig: Record<s
 }
 
 /** llama.cpp merges by rank under the name of this model alone; others of the kind have scores. */
-function isGemma4({ model_type: type, text_config: text }: Record<string, unknown>): boolean {
+function isGemma4({ model_type: type, text_config: text }: Readonly<Record<string, unknown>>): boolean {
   return [type, isRecord(text) && text['model_type']].some((name) => /^gemma4(_|$)/.test(String(name)));
 }
 
 function settingsOf(
   files: TokenizerFiles,
   vocabulary: Vocabulary,
-  modelConfig: Record<string, unknown>,
+  modelConfig: Readonly<Record<string, unknown>>,
 ): { readonly settings: TokenizerSettings; readonly notes: readonly string[] } {
   const byText = new Map(vocabulary.tokens.map(({ text }, id) => [text, id]));
   const ids: Partial<Record<SpecialRole, number>> = {};

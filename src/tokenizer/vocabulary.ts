@@ -114,7 +114,8 @@ function checkUnique(tokens: readonly Token[], fileOf: (id: number) => string): 
 /** Score of tokens that are never the result of a merge: below every real one. */
 export const unusedScore = -1000;
 
-const idKeys: Readonly<Record<SpecialRole, string>> = {
+/** Keys of `tokenizer.ggml`. */
+export const idKeys: Readonly<Record<SpecialRole, string>> = {
   bos: 'bos_token_id',
   eos: 'eos_token_id',
   eot: 'eot_token_id',

@@ -43,8 +43,19 @@ export function wordPieceVocabulary(files: TokenizerFiles, rows: number): Vocabu
   };
 }
 
-const phantom = (text: string, prefix: string): string =>
-  text.startsWith(prefix) ? text.slice(prefix.length) : `▁${text}`;
+/** As llama.cpp's converter has it, which leaves names in brackets ("[unused1]") as they are: no word of a text is one. */
+function phantom(text: string, prefix: string): string {
+  if (text.startsWith(prefix)) return text.slice(prefix.length);
+  return isName(text) ? text : `▁${text}`;
+}
+
+/** The inverse, with BERT's prefix. */
+export function pieceText(text: string): string {
+  if (text.startsWith('▁')) return text.slice(1);
+  return isName(text) ? text : `##${text}`;
+}
+
+const isName = (text: string): boolean => text.startsWith('[') && text.endsWith(']');
 
 /** llama.cpp puts its BOS, which is BERT's [CLS], before a text and [SEP] after it. */
 function idsOf(

@@ -72,6 +72,9 @@ export const formChoices: readonly Choice<ConvertForm>[] = [
 export const safetensorsFile = (path: string): string =>
   /\.safetensors$/i.test(path) ? path : `${path}.safetensors`;
 
+/** The folder that a name means: with the ending it would be a file. */
+export const checkpointFolder = (path: string): string => path.replace(/(\.safetensors)+[/\\]?$/i, '');
+
 /** What a conversion would write, as sentences. @param isReplaced whether there is a file of this name. */
 export function previewText({ tensors, files, others, notes }: ConvertPreview, isReplaced = false): string {
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);

@@ -24,14 +24,18 @@ export async function tokenizerGguf(
   config: Record<string, unknown> = {},
 ): Promise<{ gguf: string; pairs: readonly KeyValue[]; notes: readonly string[] }> {
   const { keyValues: pairs, notes } = await readTokenizer(folder, config, rows);
+  return { gguf: await writeTokenizer(`${folder}.gguf`, pairs), pairs, notes };
+}
+
+/** Writes a GGUF file of these key-values, without tensors. */
+export async function writeTokenizer(gguf: string, pairs: readonly KeyValue[]): Promise<string> {
   const layout = layOutGguf([{ key: 'general.architecture', type: 'string', value: 'llama' }, ...pairs], []);
-  const gguf = `${folder}.gguf`;
   await writeAtomically(gguf, (file) =>
     writeGguf(file, layout, () => {
       throw new Error('there are no tensors');
     }),
   );
-  return { gguf, pairs, notes };
+  return gguf;
 }
 
 /** Ids of texts by the tokenizer of a GGUF file, as it is run here. */

@@ -25,12 +25,15 @@ export const layerNorm = (facts: GgufFacts, key: string): Fields => ({
   [key]: facts.number('attention.layer_norm_epsilon'),
 });
 
+/** Entries of a head. */
+export const headSize = (facts: GgufFacts): number =>
+  facts.number('attention.key_length') ??
+  (facts.number('embedding_length') ?? 0) / (facts.number('attention.head_count') ?? 1);
+
 /** The share of a head that is rotated. */
 export function rotatedShare(facts: GgufFacts): number | undefined {
-  const heads = facts.number('attention.head_count') ?? 1;
-  const size = facts.number('attention.key_length') ?? (facts.number('embedding_length') ?? 0) / heads;
   const rotated = facts.number('rope.dimension_count');
-  return rotated === undefined ? undefined : rotated / size;
+  return rotated === undefined ? undefined : rotated / headSize(facts);
 }
 
 /** A decoder that rotates a part of each head. */
@@ -47,23 +50,16 @@ export const llamaBiases = (facts: GgufFacts): Fields => ({
   mlp_bias: (bias(facts, 'ffn_gate') && bias(facts, 'ffn_down')) || undefined,
 });
 
+export const llama = (facts: GgufFacts): Fields => ({
+  ...rmsDecoder(facts),
+  ...llamaBiases(facts),
+  hidden_act: 'silu',
+});
+
 export const qwenExperts = (facts: GgufFacts): Fields => ({
   num_experts: facts.number('expert_count'),
   num_experts_per_tok: facts.number('expert_used_count'),
   moe_intermediate_size: facts.number('expert_feed_forward_length'),
-});
-
-/** Gemma divides scores by the root of the head size, except in the model of so many blocks. */
-export const attentionScale = (facts: GgufFacts, largeBlocks?: number): Fields => ({
-  query_pre_attn_scalar:
-    facts.number('block_count') === largeBlocks
-      ? Math.trunc((facts.number('embedding_length') ?? 0) / (facts.number('attention.head_count') ?? 1))
-      : facts.number('attention.key_length'),
-});
-
-export const gemma = (facts: GgufFacts): Fields => ({
-  ...rmsDecoder(facts),
-  hidden_activation: 'gelu_pytorch_tanh',
 });
 
 /** Experts after some dense blocks, and one that all tokens go through. */
@@ -112,8 +108,6 @@ export const graniteDecoder = (facts: GgufFacts): Fields => ({
 });
 
 export const isGrouped = (facts: GgufFacts): boolean => facts.number('expert_group_count') !== undefined;
-/** `expert_gating_func` of experts that are scored by sigmoid. */
-export const sigmoid = 2;
 
 export function ernieExperts(facts: GgufFacts): Fields {
   const size = facts.number('expert_feed_forward_length') ?? 1;
@@ -159,6 +153,12 @@ export function ropeSections(facts: GgufFacts): Fields {
     },
   };
 }
+
+/** Experts under Mixtral's names. */
+export const localExperts = (facts: GgufFacts): Fields => ({
+  num_local_experts: facts.number('expert_count'),
+  num_experts_per_tok: facts.number('expert_used_count'),
+});
 
 export const sharedExpert = (facts: GgufFacts): Fields => ({
   shared_expert_intermediate_size: facts.number('expert_shared_feed_forward_length'),

@@ -5,6 +5,8 @@ import type { Fields } from './ropeFields';
 export interface ConfigRow {
   /** Class that is written as `architectures`; its description says the rest. */
   readonly className: string;
+  /** `general.architecture`, where several descriptions have the class. */
+  readonly architecture?: string;
   /** Whether the file can be of the class, where others have the same architecture in GGUF. */
   fits?(facts: GgufFacts): boolean;
   /** Fields besides those that every config.json has. */
@@ -13,4 +15,6 @@ export interface ConfigRow {
   readonly prefix?: string;
   /** Set where checkpoints of the class have experts fused, as rules have them "instead". */
   readonly isFused?: true;
+  /** A tensor whose first rows no result depends on and no file has. */
+  readonly unused?: string;
 }

@@ -1,11 +1,11 @@
 import {
-  attentionScale,
   bias,
   decoder,
   gatedDelta,
-  gemma,
   graniteDecoder,
+  headSize,
   layerNorm,
+  llama,
   llamaBiases,
   minicpmFactors,
   partlyRotated,
@@ -14,6 +14,9 @@ import {
   rotatedShare,
 } from './configParts';
 import type { ConfigRow } from './configRow';
+import { encoderRows } from './encoderRows';
+import { gemmaRows } from './gemmaRows';
+import { hybridRows } from './hybridRows';
 import { mixtureRows } from './mixtureRows';
 import { longRope, temperature } from './ropeFields';
 
@@ -22,34 +25,18 @@ export const configRows: readonly ConfigRow[] = [
   {
     className: 'LlamaForCausalLM',
     fits: (facts) => facts.number('expert_count') === undefined,
-    fields: (facts) => ({ ...rmsDecoder(facts), ...llamaBiases(facts), hidden_act: 'silu' }),
+    fields: llama,
+  },
+  { className: 'LlamaBidirectionalModel', fields: llama },
+  {
+    className: 'Olmo2ForCausalLM',
+    fits: (facts) => facts.number('attention.sliding_window') === undefined,
+    fields: rmsDecoder,
   },
   {
-    className: 'GemmaForCausalLM',
-    fields: (facts) => ({ ...gemma(facts), hidden_act: 'gelu_pytorch_tanh' }),
+    className: 'Olmo3ForCausalLM',
+    fields: (facts) => ({ ...rmsDecoder(facts), sliding_window: facts.number('attention.sliding_window') }),
   },
-  {
-    className: 'Gemma2ForCausalLM',
-    fields: (facts) => ({
-      ...gemma(facts),
-      ...attentionScale(facts, 46),
-      attn_logit_softcapping: facts.number('attn_logit_softcapping'),
-      final_logit_softcapping: facts.number('final_logit_softcapping'),
-      sliding_window: facts.number('attention.sliding_window'),
-    }),
-  },
-  {
-    className: 'Gemma3ForCausalLM',
-    fields: (facts) => ({
-      ...gemma(facts),
-      ...attentionScale(facts, 62),
-      rope_local_base_freq: facts.number('rope.freq_base_swa'),
-      sliding_window: facts.number('attention.sliding_window'),
-      sliding_window_pattern: facts.number('attention.sliding_window_pattern') ?? 6,
-      final_logit_softcapping: facts.number('final_logit_softcapping'),
-    }),
-  },
-  { className: 'Olmo2ForCausalLM', fields: rmsDecoder },
   { className: 'Qwen2ForCausalLM', fields: rmsDecoder },
   { className: 'Qwen3ForCausalLM', fields: rmsDecoder },
   {
@@ -63,6 +50,25 @@ export const configRows: readonly ConfigRow[] = [
       ...layerNorm(facts, 'layer_norm_eps'),
       logit_scale: facts.number('logit_scale'),
       use_qk_norm: facts.has('blk.0.attn_q_norm.weight'),
+    }),
+  },
+  {
+    className: 'Cohere2ForCausalLM',
+    fields: (facts) => ({
+      ...decoder(facts),
+      ...layerNorm(facts, 'layer_norm_eps'),
+      logit_scale: facts.number('logit_scale'),
+      sliding_window: facts.number('attention.sliding_window'),
+    }),
+  },
+  {
+    className: 'NemotronForCausalLM',
+    fields: (facts) => ({
+      ...decoder(facts),
+      ...layerNorm(facts, 'norm_eps'),
+      ...{ hidden_act: 'relu2', partial_rotary_factor: rotatedShare(facts) },
+      attention_bias: bias(facts, 'attn_q'),
+      mlp_bias: bias(facts, 'ffn_up'),
     }),
   },
   {
@@ -163,6 +169,7 @@ export const configRows: readonly ConfigRow[] = [
   { className: 'Glm4ForCausalLM', fields: partlyRotated },
   {
     className: 'GraniteForCausalLM',
+    fits: (facts) => facts.flag('rope.scaling.finetuned') === undefined,
     fields: (facts) => ({ ...graniteDecoder(facts), ...llamaBiases(facts) }),
   },
   {
@@ -171,7 +178,9 @@ export const configRows: readonly ConfigRow[] = [
       const { rope_theta, ...rest } = rmsDecoder(facts);
       // Without them, the class would stretch rotation and scale queries as Ministral 3 does.
       const rope_parameters = { rope_type: 'default', rope_theta, ...temperature(facts) };
-      return { ...rest, rope_scaling: undefined, sliding_window: null, rope_parameters };
+      // The head size of the class is 128, whatever the hidden size is.
+      const head_dim = headSize(facts);
+      return { ...rest, head_dim, rope_scaling: undefined, sliding_window: null, rope_parameters };
     },
   },
   {
@@ -179,5 +188,8 @@ export const configRows: readonly ConfigRow[] = [
     fields: (facts) => ({ ...rmsDecoder(facts), ...longRope(facts), ...minicpmFactors(facts) }),
   },
   { className: 'Qwen3_5ForCausalLM', fields: (facts) => ({ ...gatedDelta(facts), ...ropeSections(facts) }) },
+  ...gemmaRows,
   ...mixtureRows,
+  ...hybridRows,
+  ...encoderRows,
 ];

@@ -1,5 +1,6 @@
 import type { GgufFile } from '../../model/gguf';
 import type { GgufScalar } from '../../model/ggufValue';
+import { greatestOf } from '../../protocol/extremes';
 import type { TensorDescriptor } from '../../protocol/model';
 import { valuesOfGguf } from '../ggufView';
 
@@ -21,26 +22,37 @@ export class GgufFacts {
     this.tensors = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   }
 
-  /** A number under a key without the architecture's name, with as few digits as its float32 needs. Of an array the first element. */
+  /** A number under a key without the architecture's name, with as few digits as its float32 needs. Of a list the greatest. */
   number(key: string): number | undefined {
-    const value = this.value(`${this.architecture}.${key}`);
+    const list = this.list(key);
+    const value = list ? greatestOf(list) : this.scalar(key);
     return typeof value === 'number' || typeof value === 'bigint' ? shortest(Number(value)) : undefined;
   }
 
-  /** All elements of an array of numbers that the header holds. */
+  /** All elements of a list of numbers or truth values, true as 1. */
   list(key: string): number[] | undefined {
-    const { array } = this.gguf.metadata.get(`${this.architecture}.${key}`) ?? {};
-    return array?.first.map(Number);
+    return this.gguf.metadata.get(`${this.architecture}.${key}`)?.array?.all?.map(Number);
+  }
+
+  /** The numbers of all blocks, also where one stands for all. */
+  ofBlocks(key: string): number[] {
+    const value = this.number(key) ?? 0;
+    return this.list(key) ?? Array.from({ length: this.number('block_count') ?? 0 }, () => value);
   }
 
   text(key: string): string | undefined {
-    const value = this.value(`${this.architecture}.${key}`);
+    const value = this.scalar(key);
     return typeof value === 'string' ? value : undefined;
   }
 
   flag(key: string): boolean | undefined {
-    const value = this.value(`${this.architecture}.${key}`);
+    const value = this.scalar(key);
     return typeof value === 'boolean' ? value : undefined;
+  }
+
+  /** `tokenizer.ggml.model`. */
+  get tokenizer(): unknown {
+    return this.value('tokenizer.ggml.model');
   }
 
   /** An id of a special token. */
@@ -53,9 +65,14 @@ export class GgufFacts {
     return this.tensors.has(tensor);
   }
 
-  /** Rows of a matrix. */
+  /** Rows of a matrix; files say of one row only how long it is. */
   rows(tensor: string): number | undefined {
-    return this.tensors.get(tensor)?.shape[0];
+    const { shape, elements } = this.tensors.get(tensor) ?? {};
+    return shape && elements! / shape.at(-1)!;
+  }
+
+  private scalar(key: string): GgufScalar | undefined {
+    return this.value(`${this.architecture}.${key}`);
   }
 
   /** Numbers of a tensor that a configuration states, with as few digits as they need. */

@@ -2,6 +2,7 @@ import { dtypeNamed } from '../../model/dtypes';
 import { QuantscopeError } from '../../model/errors';
 import type { TensorDescriptor } from '../../protocol/model';
 import type { ConvertedTensor, Piece } from '../convertedTensor';
+import { partsOfUnits, stepped, woven, type Strand } from './strands';
 import { inverseOf, strangeOrder } from './undoOrder';
 
 /** A tensor of a checkpoint, made of tensors of a GGUF file. */
@@ -10,7 +11,13 @@ export interface RestoredTensor {
   /** Outermost dimension first. */
   readonly shape: readonly number[];
   /** Rows of the file that follow each other; orders of their units are undone, what is added is added to the weights of the file, then maps are undone. */
-  readonly rows: readonly ConvertedTensor[];
+  readonly rows: readonly RestoredRows[];
+}
+
+/** Rows of the file. */
+export interface RestoredRows extends ConvertedTensor {
+  /** The rows of a unit come from so many tensors, one after the other, and take turns before its order is undone. */
+  readonly strands?: number;
 }
 
 /** Part of a tensor of the checkpoint. */
@@ -18,7 +25,7 @@ interface Segment {
   /** First weight, and how many. */
   readonly start: number;
   readonly weights: number;
-  readonly rows: ConvertedTensor;
+  readonly rows: RestoredRows;
 }
 
 /** What the inverse knows; a rule that has anything else is an error. */
@@ -31,38 +38,52 @@ const knownMembers: ReadonlySet<string> = new Set([
   'add',
   'map',
 ]);
-const knownOfPieces: ReadonlySet<string> = new Set(['tensor', 'firstRow', 'rows']);
+const knownOfPieces: ReadonlySet<string> = new Set(['tensor', 'firstRow', 'rows', 'step']);
 
 /**
  * The tensors of a checkpoint from those that its conversion makes of them: each row of the file goes back to where it came from.
  * @param converted the conversion of a checkpoint of which only names and shapes are known.
  * @param tensors of the GGUF file by name.
  * @param copies names of tensors that are known to repeat another one.
+ * @param unused name of a tensor of the checkpoint whose first rows no result depends on: where the file lacks them, its first row stands for them.
  * @throws QuantscopeError UNSUPPORTED naming a tensor of the file, and what cannot be undone of it.
  */
 export function invertTensors(
   converted: readonly ConvertedTensor[],
   tensors: ReadonlyMap<string, TensorDescriptor>,
   copies: ReadonlySet<string>,
+  unused = '',
 ): RestoredTensor[] {
   const segments = new Map<TensorDescriptor, Segment[]>();
+  const strands = new Map<TensorDescriptor, Strand[]>();
   for (const tensor of converted) {
     if (copies.has(tensor.name)) continue;
-    for (const [source, segment] of segmentsOf(tensor, tensors.get(tensor.name)!)) {
-      const list = segments.get(source);
-      if (list) list.push(segment);
-      else segments.set(source, [segment]);
-    }
+    const file = tensors.get(tensor.name)!;
+    checkKnown(tensor, file);
+    const strand = partsOfUnits(tensor, file) ?? stepped(tensor, file);
+    if (strand) append(strands, tensor.pieces[0]!.tensor, strand);
+    else for (const [source, segment] of segmentsOf(tensor, file)) append(segments, source, segment);
   }
-  return [...segments].map(([source, parts]) => assembled(source, parts));
+  for (const [source, list] of strands) {
+    for (const { tensor, columns } of list) checkBlocks(tensor, columns);
+    append(segments, source, { start: 0, weights: source.elements, rows: woven(source, list) });
+  }
+  return [...segments].map(([source, parts]) => assembled(source, parts, unused));
+}
+
+function append<Key, Value>(lists: Map<Key, Value[]>, key: Key, value: Value): void {
+  const list = lists.get(key);
+  if (list) list.push(value);
+  else lists.set(key, [value]);
 }
 
 function* segmentsOf(
   converted: ConvertedTensor,
   tensor: TensorDescriptor,
 ): Generator<[TensorDescriptor, Segment]> {
-  checkKnown(converted, tensor);
   const { columns, unit, add, map, pieces } = converted;
+  const left = unit?.columns ? 'columns' : pieces.some(({ step }) => step !== undefined) ? 'step' : undefined;
+  if (left !== undefined) throw noInverse(tensor, left);
   let row = 0;
   for (const piece of pieces) {
     const { tensor: source, firstRow, rows } = piece;
@@ -94,16 +115,21 @@ const transposed = (row: number, rows: number, columns: number, unit: number) =>
 
 function checkKnown(converted: ConvertedTensor, tensor: TensorDescriptor): void {
   const { unit, map, pieces, shape } = converted;
-  if (String(shape) !== String(tensor.shape))
+  if (String(inFile(shape)) !== String(inFile(tensor.shape)))
     throw cannotUndo(tensor, `its shape is [${tensor.shape.join(', ')}] instead of [${shape.join(', ')}]`);
   const strange =
     stranger(converted, knownMembers) ??
     (unit && strangeOrder(unit)) ??
     (map !== undefined && !inverseOf(map) ? map : undefined) ??
     pieces.map((piece: Piece) => stranger(piece, knownOfPieces)).find((name) => name !== undefined);
-  if (strange !== undefined)
-    throw cannotUndo(tensor, `the rule "${strange}" of its architecture has no inverse here`);
+  if (strange !== undefined) throw noInverse(tensor, strange);
 }
+
+/** A shape without outermost sizes of 1, which files do not state. */
+const inFile = (shape: readonly number[]): readonly number[] => {
+  const first = shape.findIndex((size) => size !== 1);
+  return first < 0 ? [1] : shape.slice(first);
+};
 
 /** The first member of a rule that is not known. */
 const stranger = (rule: object, known: ReadonlySet<string>): string | undefined =>
@@ -120,8 +146,9 @@ function checkBlocks(tensor: TensorDescriptor, columns: number): void {
     );
 }
 
-function assembled(source: TensorDescriptor, parts: readonly Segment[]): RestoredTensor {
-  const ordered = [...parts].sort((a, b) => a.start - b.start);
+function assembled(source: TensorDescriptor, parts: readonly Segment[], unused: string): RestoredTensor {
+  const known = [...parts].sort((a, b) => a.start - b.start);
+  const ordered = source.name === unused ? [...repeatedBefore(known[0]!), ...known] : known;
   let end = 0;
   for (const { start, weights, rows } of ordered) {
     if (start !== end)
@@ -138,6 +165,19 @@ function assembled(source: TensorDescriptor, parts: readonly Segment[]): Restore
     ...{ file: source.file, tensor: source.name },
   });
 }
+
+/** Copies of the first row for the rows before it. */
+function repeatedBefore({ start, rows }: Segment): Segment[] {
+  const { columns, pieces } = rows;
+  const piece = { ...pieces[0]!, rows: 1 };
+  return Array.from({ length: start / columns }, (_, row) => ({
+    ...{ start: row * columns, weights: columns },
+    rows: { ...rows, shape: [1, columns], pieces: [piece] },
+  }));
+}
+
+const noInverse = (tensor: TensorDescriptor, rule: string): QuantscopeError =>
+  cannotUndo(tensor, `the rule "${rule}" of its architecture has no inverse here`);
 
 const cannotUndo = ({ file, name, offset }: TensorDescriptor, why: string): QuantscopeError =>
   new QuantscopeError('UNSUPPORTED', `The tensor cannot be given back to a checkpoint: ${why}.`, {

@@ -1,3 +1,4 @@
+import { gatingFunctions } from '../keyValues';
 import {
   bias,
   deepseek,
@@ -6,14 +7,15 @@ import {
   gatedDelta,
   graniteDecoder,
   isGrouped,
+  localExperts,
   partlyRotated,
   qwenExperts,
   rmsDecoder,
   ropeSections,
   sharedExpert,
-  sigmoid,
 } from './configParts';
 import type { ConfigRow } from './configRow';
+import type { Fields } from './ropeFields';
 
 /** Classes with experts. */
 export const mixtureRows: readonly ConfigRow[] = [
@@ -21,8 +23,7 @@ export const mixtureRows: readonly ConfigRow[] = [
     className: 'MixtralForCausalLM',
     fields: (facts) => ({
       ...rmsDecoder(facts),
-      num_local_experts: facts.number('expert_count'),
-      num_experts_per_tok: facts.number('expert_used_count'),
+      ...localExperts(facts),
       sliding_window: null,
     }),
   },
@@ -42,7 +43,7 @@ export const mixtureRows: readonly ConfigRow[] = [
   },
   {
     className: 'DeepseekV2ForCausalLM',
-    fits: (facts) => facts.number('expert_gating_func') !== sigmoid,
+    fits: (facts) => facts.number('expert_gating_func') !== gatingFunctions.sigmoid,
     fields: (facts) => ({
       ...deepseek(facts),
       scoring_func: 'softmax',
@@ -70,16 +71,15 @@ export const mixtureRows: readonly ConfigRow[] = [
     fits: (facts) => facts.number('expert_shared_feed_forward_length') === undefined,
     fields: (facts) => ({
       ...graniteDecoder(facts),
-      num_local_experts: facts.number('expert_count'),
-      num_experts_per_tok: facts.number('expert_used_count'),
+      ...localExperts(facts),
     }),
   },
   {
     className: 'GraniteMoeSharedForCausalLM',
+    fits: (facts) => facts.flag('rope.scaling.finetuned') === undefined,
     fields: (facts) => ({
       ...graniteDecoder(facts),
-      num_local_experts: facts.number('expert_count'),
-      num_experts_per_tok: facts.number('expert_used_count'),
+      ...localExperts(facts),
       shared_intermediate_size: facts.number('expert_shared_feed_forward_length'),
     }),
   },
@@ -113,5 +113,51 @@ export const mixtureRows: readonly ConfigRow[] = [
       ...qwenExperts(facts),
       ...sharedExpert(facts),
     }),
+  },
+  {
+    className: 'OlmoeForCausalLM',
+    fields: (facts) => ({
+      ...rmsDecoder(facts),
+      num_experts: facts.number('expert_count'),
+      num_experts_per_tok: facts.number('expert_used_count'),
+      norm_topk_prob: false,
+    }),
+  },
+  {
+    className: 'MiniMaxM2ForCausalLM',
+    fields: (facts) => ({
+      ...rmsDecoder(facts),
+      ...localExperts(facts),
+      ...{ scoring_func: 'sigmoid', use_qk_norm: true, qk_norm_type: 'per_layer', use_routing_bias: true },
+      rotary_dim: facts.number('rope.dimension_count'),
+    }),
+  },
+  {
+    className: 'Llama4ForCausalLM',
+    isFused: true,
+    fields: (facts) => ({
+      ...rmsDecoder(facts),
+      ...localExperts(facts),
+      intermediate_size_mlp: facts.number('feed_forward_length'),
+      intermediate_size: facts.number('expert_feed_forward_length'),
+      interleave_moe_layer_step: facts.number('interleave_moe_layer_step'),
+      // What llama.cpp has built in, and takes from the number of experts.
+      ...{ attention_chunk_size: 8192, attn_temperature_tuning: true, floor_scale: 8192, attn_scale: 0.1 },
+      use_qk_norm: facts.number('expert_count') !== 128,
+    }),
+  },
+  {
+    className: 'GptOssForCausalLM',
+    isFused: true,
+    fields: (facts) => {
+      const { rope_scaling: scaling, ...rest } = rmsDecoder(facts);
+      // Between pairs, as in all published models; llama.cpp rounds to whole ones, and files do not say.
+      const rope_scaling = scaling && { ...(scaling as Fields), truncate: false };
+      return {
+        ...{ ...rest, ...localExperts(facts), rope_scaling },
+        ...{ attention_bias: true, swiglu_limit: 7 },
+        sliding_window: facts.number('attention.sliding_window'),
+      };
+    },
   },
 ];

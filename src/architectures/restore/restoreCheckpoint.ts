@@ -1,11 +1,12 @@
-import { suggestion } from '../../model/closest';
 import { elementsOf } from '../../model/dtypes';
 import { QuantscopeError } from '../../model/errors';
 import type { GgufFile } from '../../model/gguf';
 import type { Model } from '../../model/model';
+import type { SentenceModule } from '../../model/sentenceModules';
 import { greatestOf } from '../../protocol/extremes';
 import type { TensorDescriptor } from '../../protocol/model';
 import { ConfigReader } from '../configReader';
+import { poolingModules } from '../embeddingModules';
 import { convertCheckpoint, type ConvertedCheckpoint } from '../convertCheckpoint';
 import type { ArchitectureDescription, Conversion, Size, TensorRule } from '../description';
 import { architectures } from '../registry';
@@ -21,6 +22,8 @@ import { requireSameKeys } from './sameKeys';
 export interface RestoredCheckpoint {
   /** For config.json, but for the dtype. */
   readonly config: Fields;
+  /** Steps of an embedding model; none for others. */
+  readonly modules: readonly SentenceModule[];
   readonly tensors: readonly RestoredTensor[];
 }
 
@@ -61,23 +64,28 @@ export async function restoreCheckpoint(model: Model, signal?: AbortSignal): Pro
   throw first;
 }
 
+/** Architectures of which transformers has no class for the language part alone. */
+const seeing = /^qwen[23]vl/;
+
 /** The rows of configurations for an architecture. @throws QuantscopeError UNSUPPORTED where there is none. */
 function rowsFor(facts: GgufFacts, file: string): ConfigRow[] {
-  const ofArchitecture = configRows.filter(
-    ({ className }) => descriptionOf(className).name === facts.architecture,
-  );
+  const ofArchitecture = configRows.filter((row) => descriptionOf(row).name === facts.architecture);
   const rows = ofArchitecture.filter((row) => row.fits?.(facts) ?? true);
   if (rows.length > 0) return rows;
-  const known = [...new Set(configRows.map(({ className }) => descriptionOf(className).name))].sort();
+  const reason = seeing.test(facts.architecture)
+    ? ', whose classes have a vision part that the file lacks'
+    : '';
   throw new QuantscopeError(
     'UNSUPPORTED',
-    `No config.json can be made for the architecture "${facts.architecture}".${suggestion(facts.architecture, known)} Names as in GGUF need none (--names gguf).`,
+    `No config.json can be made for the architecture "${facts.architecture}"${reason}. Names as in GGUF need none (--names gguf).`,
     { file },
   );
 }
 
-const descriptionOf = (className: string): ArchitectureDescription =>
-  architectures.find(({ classes }) => Object.hasOwn(classes, className))!;
+const descriptionOf = ({ className, architecture }: ConfigRow): ArchitectureDescription =>
+  architectures.find(
+    ({ classes, name }) => Object.hasOwn(classes, className) && (architecture ?? name) === name,
+  )!;
 
 interface Attempt {
   readonly model: Model;
@@ -94,18 +102,21 @@ function restored({ model, gguf, byName, facts, row, copies, small }: Attempt): 
   const { path: file } = model.description;
   const config = configOf(facts, row);
   const sources = sourcesFor(config, row, byName, file);
-  const converted = convertCheckpoint(sources, config, file);
+  const modules = poolingModules(facts.number('pooling_type'), facts.number('embedding_length'));
+  const converted = convertCheckpoint(sources, config, file, { modules });
   requireSameTensors(converted, byName, small);
   requireSameKeys(gguf, converted.keyValues, facts, row.className, file);
-  return { config, tensors: invertTensors(converted.tensors, byName, copies) };
+  return { config, modules, tensors: invertTensors(converted.tensors, byName, copies, row.unused) };
 }
 
 function configOf(facts: GgufFacts, row: ConfigRow): Record<string, unknown> {
   const { className } = row;
+  const { classes, embeds } = descriptionOf(row);
   const all: Fields = {
     architectures: [className],
-    model_type: descriptionOf(className).classes[className],
+    model_type: classes[className],
     ...row.fields(facts),
+    is_causal: embeds ? undefined : facts.flag('attention.causal'),
     vocab_size: facts.rows('token_embd.weight'),
     tie_word_embeddings: facts.isTied,
     bos_token_id: facts.token('bos'),
@@ -126,7 +137,7 @@ function sourcesFor(
   const sizes = [...byName.values()].flatMap(({ shape }) => shape);
   // Each block has a tensor in the file as well.
   const facts = { tensors: byName.size, largestDimension: greatestOf(sizes) };
-  const conversion = descriptionOf(row.className).convert(new ConfigReader(config, file, facts));
+  const conversion = descriptionOf(row).convert(new ConfigReader(config, file, facts));
   const prefix = row.prefix ?? shortestPrefix(conversion);
   const sources = new Map<string, TensorDescriptor>();
   for (const item of conversion.tensors)

@@ -66,7 +66,7 @@ function valuesOf(pair: KeyValue): Values | undefined {
   return pair.type === 'f32' ? Math.fround(Number(pair.value)) : pair.value;
 }
 
-/** Arrays of which the header does not hold all elements are not compared. */
+/** Undefined for arrays of which the header does not hold all elements: no configuration leads to one. */
 function valuesOfFile({ scalar, array }: GgufValue): Values | undefined {
   return array ? array.all : scalar;
 }

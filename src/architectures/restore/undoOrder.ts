@@ -24,7 +24,7 @@ interface Inverse {
 const inverses: Partial<Record<Unit['order'], Inverse>> = {
   interleave: { members: ['rows'], undo: separate },
   transpose: {
-    members: ['rows'],
+    members: ['rows', 'columns'],
     undo: ({ from, to, rows, weightBytes, name }) =>
       transpose(from, to, {
         rows,
@@ -55,17 +55,25 @@ const inverseMaps: Partial<Record<WeightMap, (weight: number) => number>> = {
 export const inverseOf = (map: string): ((weight: number) => number) | undefined =>
   Object.hasOwn(inverseMaps, map) ? inverseMaps[map as WeightMap] : undefined;
 
+interface OrderPlace {
+  readonly weights: number;
+  readonly columns: number;
+  readonly name: string;
+  readonly strands?: number | undefined;
+}
+
 /**
  * Rows of a GGUF file in the order of the checkpoint.
  * @param bytes whole units of rows of plain numbers.
  * @param unit how many rows are put back together, and from which order.
  * @param weights in `bytes`.
  * @param columns weights of a row.
+ * @param strands the rows of a unit are those of so many matrices, which take turns in the checkpoint.
  */
 export function undoOrder(
   bytes: Uint8Array,
   unit: Unit,
-  { weights, columns, name }: { readonly weights: number; readonly columns: number; readonly name: string },
+  { weights, columns, name, strands = 1 }: OrderPlace,
 ): Uint8Array {
   const { rows, order } = unit;
   const weightBytes = bytes.length / weights;
@@ -73,9 +81,21 @@ export function undoOrder(
   const arranged = new Uint8Array(bytes.length);
   for (let start = 0; start < bytes.length; start += unitBytes) {
     const [from, to] = [bytes, arranged].map((all) => all.subarray(start, start + unitBytes));
-    inverses[order]!.undo({ from: from!, to: to!, rows, weightBytes, unit, name });
+    const inTurn = strands === 1 ? from! : takeTurns(from!, rows, strands);
+    inverses[order]!.undo({ from: inTurn, to: to!, rows, weightBytes, unit, name });
   }
   return arranged;
+}
+
+/** Row j·n/k + i of n rows becomes row k·i + j, for k strands. */
+function takeTurns(from: Uint8Array, rows: number, strands: number): Uint8Array {
+  const rowBytes = from.length / rows;
+  const to = new Uint8Array(from.length);
+  for (let row = 0; row < rows; row++) {
+    const source = (row % strands) * (rows / strands) + Math.floor(row / strands);
+    to.set(from.subarray(source * rowBytes, (source + 1) * rowBytes), row * rowBytes);
+  }
+  return to;
 }
 
 /** Row 2·i + j becomes row j·d/2 + i of d rows, for j in {0, 1}. */

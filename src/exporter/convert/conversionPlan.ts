@@ -1,4 +1,4 @@
-import type { ConvertedTensor } from '../../architectures/convertedTensor';
+import type { RestoredRows } from '../../architectures/restore/invertTensors';
 import type { StoredPart, TensorDescriptor } from '../../protocol/model';
 import { tensorBytes, type SafetensorsTensor } from '../safetensorsHeader';
 import type { FloatDtype } from './castNumbers';
@@ -19,7 +19,7 @@ export interface CopiedTensor extends PlannedTensor {
 export interface RoundedTensor extends PlannedTensor {
   readonly dtype: FloatDtype;
   /** Rows of the model that follow each other in the output. Orders of their units and functions of weights are undone; what is added is added. */
-  readonly rounded: readonly ConvertedTensor[];
+  readonly rounded: readonly RestoredRows[];
 }
 
 export type PlannedConversion = CopiedTensor | RoundedTensor;
@@ -31,9 +31,11 @@ export interface ConversionPlan {
   readonly statedDtype?: FloatDtype;
   /** Weights were decoded: nothing of the output is quantized. */
   readonly isDecoded: boolean;
-  /** Texts of the files of a folder, by their names, where they are made and not those next to the model. */
-  readonly files?: ReadonlyMap<string, string>;
+  /** Contents of the files of a folder, by their names, where they are made and not those next to the model. */
+  readonly files?: ReadonlyMap<string, string | Uint8Array>;
   readonly notes: readonly string[];
+  /** What is to be said of `files`, where a folder is written. */
+  readonly notesOfFiles?: readonly string[];
 }
 
 /** A tensor as it is. */

@@ -10,7 +10,7 @@ import type { ConversionPlan } from './conversionPlan';
 /** What a folder holds besides weights. */
 export interface FolderFiles {
   /** By their names. */
-  readonly texts: ReadonlyMap<string, string>;
+  readonly texts: ReadonlyMap<string, string | Uint8Array>;
   /** Paths in the folder of the model. */
   readonly copied: readonly string[];
 }

@@ -6,34 +6,50 @@ import type { ConversionPlan } from './conversionPlan';
 /** Keys that describe how the tensors of a file are quantized. */
 const ofQuantization = /^quantscope\./;
 
+export interface OutputMetadata {
+  readonly metadata: Readonly<Record<string, string>>;
+  /** What was left out, as sentences. */
+  readonly notes: readonly string[];
+}
+
 /**
- * `__metadata__` of the output: that of the files that its tensors come from.
- * @throws QuantscopeError REQUEST where two files state different values of a key, which one file cannot.
+ * `__metadata__` of the output: that of the files that its tensors come from. A key of which two of them state different values is left out.
+ * @throws QuantscopeError UNSUPPORTED where such a key says how tensors are quantized.
  */
 export async function metadataOf(
   { description, source }: Pick<Model, 'description' | 'source'>,
   { tensors, isDecoded }: ConversionPlan,
-): Promise<Record<string, string>> {
-  const metadata: Record<string, string> = { format: 'pt' };
-  if (description.format !== 'safetensors') return metadata;
+): Promise<OutputMetadata> {
+  const usual: Record<string, string> = { format: 'pt' };
+  if (description.format !== 'safetensors') return { metadata: usual, notes: [] };
   const files = tensors.flatMap((tensor) =>
     'copied' in tensor
       ? [tensor.copied.file]
       : tensor.rounded.flatMap(({ pieces }) => pieces.map((piece) => piece.tensor.file)),
   );
   const found = new Map<string, string>();
+  const differing = new Set<string>();
   for (const file of new Set(files)) {
     for (const [key, value] of Object.entries(await readSafetensorsMetadata(source(file)))) {
       if (typeof value !== 'string' || (isDecoded && ofQuantization.test(key))) continue;
       const other = found.get(key);
-      if (other !== undefined && other !== value)
-        throw new QuantscopeError(
-          'REQUEST',
-          `The files state different values of the metadata key "${key}", so they cannot be merged.`,
-          { file },
-        );
+      if (other !== undefined && other !== value) {
+        if (ofQuantization.test(key))
+          throw new QuantscopeError(
+            'UNSUPPORTED',
+            `The files state different values of the metadata key "${key}", by which their tensors are read.`,
+            { file },
+          );
+        differing.add(key);
+      }
       found.set(key, value);
     }
   }
-  return { ...metadata, ...Object.fromEntries(found) };
+  const kept = [...found].filter(([key]) => !differing.has(key));
+  return {
+    metadata: { ...usual, ...Object.fromEntries(kept) },
+    notes: [...differing].map(
+      (key) => `The metadata key "${key}" is left out: the files state different values of it.`,
+    ),
+  };
 }

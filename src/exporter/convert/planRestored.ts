@@ -1,8 +1,10 @@
-import { unchanged, type ConvertedTensor } from '../../architectures/convertedTensor';
+import { unchanged } from '../../architectures/convertedTensor';
+import type { RestoredRows } from '../../architectures/restore/invertTensors';
 import { restoreCheckpoint } from '../../architectures/restore/restoreCheckpoint';
 import { isQuantizedDtype, safetensorsDtype } from '../../model/dtypes';
 import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
+import type { SentenceModule } from '../../model/sentenceModules';
 import type { ConvertSettings } from '../../protocol/convert';
 import type { TensorDescriptor } from '../../protocol/model';
 import { plural } from '../../protocol/words';
@@ -10,7 +12,7 @@ import { printPython } from '../checkpoint/jsonText';
 import { tensorBytes } from '../safetensorsHeader';
 import type { FloatDtype } from './castNumbers';
 import { torchNames } from './folderFiles';
-import { restoreTokenizer } from './restoreTokenizer';
+import { restoreTokenizer } from './tokenizer/restoreTokenizer';
 import { copied, type ConversionPlan, type PlannedConversion, type RoundedTensor } from './conversionPlan';
 
 /** Dtype of weights in blocks where the settings name none: it has more bits than any of their types. */
@@ -51,16 +53,32 @@ export async function planRestored(
     const tensors = description.tensors.map((tensor) => plain(tensor, dtype));
     return { tensors, isDecoded: true, files: new Map(), notes };
   }
-  const { config, tensors } = await restoreCheckpoint(model, signal);
+  const { config, modules, tensors } = await restoreCheckpoint(model, signal);
   const planned = tensors.map(({ name, shape, rows }) => rounded(name, shape, rows, dtype));
   const stated = { ...config, torch_dtype: torchNames[mostUsed(planned)] };
-  const tokenizer = await restoreTokenizer(model, signal);
+  const tokenizer = await restoreTokenizer(model, config, signal);
   return {
     tensors: planned,
     isDecoded: true,
-    files: new Map([['config.json', `${printPython(stated)}\n`], ...tokenizer.files]),
-    notes: [...notes, ...tokenizer.notes],
+    files: new Map<string, string | Uint8Array>([
+      ['config.json', `${printPython(stated)}\n`],
+      ...moduleFiles(modules),
+      ...tokenizer.files,
+    ]),
+    notes: [...notes, ...widthNotes(planned)],
+    notesOfFiles: tokenizer.notes,
   };
+}
+
+/** modules.json of sentence-transformers, and the config.json of each module but the model itself. */
+function moduleFiles(modules: readonly SentenceModule[]): [string, string][] {
+  if (modules.length === 0) return [];
+  const listed = modules.map(({ path, type }, idx) => ({ idx, name: String(idx), path, type }));
+  const own = modules.filter(({ path }) => path !== '');
+  return [
+    ['modules.json', `${printPython(listed)}\n`],
+    ...own.map(({ path, config }): [string, string] => [`${path}/config.json`, `${printPython(config)}\n`]),
+  ];
 }
 
 /** A tensor under its own name. */
@@ -75,14 +93,25 @@ function plain(tensor: TensorDescriptor, dtype: FloatDtype | undefined): Planned
 function rounded(
   name: string,
   shape: readonly number[],
-  rows: readonly ConvertedTensor[],
+  rows: readonly RestoredRows[],
   dtype: FloatDtype | undefined,
 ): RoundedTensor {
   const sources = new Set(rows.flatMap(({ pieces }) => pieces.map(({ tensor }) => tensor.dtype)));
   const own = sources.size === 1 ? [...sources][0]! : 'F32';
-  const to = dtype ?? (plainDtypes.has(own) ? (own as FloatDtype) : usualDtype);
+  const to =
+    dtype ?? (plainDtypes.has(own) ? (own as FloatDtype) : isQuantizedDtype(own) ? usualDtype : 'F32');
   const from = [...sources].join(', ');
   return { name, shape, dtype: to, from, bytes: tensorBytes({ name, shape, dtype: to }), rounded: rows };
+}
+
+/** Tensors of float64, which have more bits than any dtype that is written here. */
+function widthNotes(tensors: readonly RoundedTensor[]): string[] {
+  const wide = tensors.filter(({ from }) => from === 'F64');
+  const [first] = wide;
+  if (!first) return [];
+  return [
+    `${plural(wide.length, 'tensor')} of float64 ${wide.length === 1 ? 'is' : 'are'} rounded, "${first.name}" to ${first.dtype}.`,
+  ];
 }
 
 /** The dtype of most weights. */

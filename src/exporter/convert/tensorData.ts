@@ -54,13 +54,13 @@ async function* casts(
   const { name, dtype } = planned;
   let overflows = 0;
   let inexact = 0;
-  for (const { unit, ...rows } of planned.rounded) {
+  for (const { unit, strands, ...rows } of planned.rounded) {
     for (const slab of slabsOf(unit ? { ...rows, unit } : rows)) {
       const { bytes, overflow, value, lost = 0 } = await castSlab(model, rows, slab, { dtype, signal });
       if (overflow.count > 0 && !allowInfinity) throw doesNotFit(planned, slab, overflow.first, value);
       overflows += overflow.count;
       inexact += lost;
-      const place = { weights: slab.weights, columns: rows.columns, name };
+      const place = { weights: slab.weights, columns: rows.columns, name, strands };
       yield unit ? undoOrder(bytes, unit, place) : bytes;
     }
   }

@@ -1,5 +1,5 @@
-import { writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { makeFolderAtomically } from '../../files/atomicFolder';
 import { manifestPath, type Origin } from '../../files/digests/manifest';
 import { inputsOf, type Inputs } from '../../files/inputs';
@@ -46,6 +46,7 @@ interface Prepared {
   /** Absent for a single file. */
   readonly folder?: { readonly path: string; readonly files: FolderFiles };
   readonly metadata: Readonly<Record<string, string>>;
+  readonly notes: readonly string[];
   readonly origin: Origin;
   /** The files of the model, as they are since before they were compared with the target. */
   readonly inputs: Inputs;
@@ -58,12 +59,12 @@ export async function previewConversion(
   target: ConvertTarget,
   signal?: AbortSignal,
 ): Promise<ConvertPreview> {
-  const { plan, shards, folder } = await prepare(model, settings, target, signal);
+  const { plan, shards, folder, notes } = await prepare(model, settings, target, signal);
   return {
     tensors: plan.tensors.map(({ name, from, dtype, bytes }) => ({ name, from, to: dtype, bytes })),
     files: shards.map(({ name, units, dataBytes }) => ({ name, bytes: dataBytes, tensors: units.length })),
     others: folder ? [...folder.files.texts.keys(), ...folder.files.copied].sort() : [],
-    notes: plan.notes,
+    notes,
   };
 }
 
@@ -80,7 +81,7 @@ export async function convertModel(
   options: ConvertOptions = {},
 ): Promise<ConvertResult> {
   const prepared = await prepare(model, settings, target, options.signal);
-  const { plan, shards, folder } = prepared;
+  const { plan, shards, folder, notes } = prepared;
   const writer = new ConversionWriter(model, plan, settings, options);
   const written = folder
     ? await writeFolder(model, prepared, target, writer)
@@ -89,7 +90,7 @@ export async function convertModel(
     ...written,
     tensors: plan.tensors.length,
     files: shards.map(({ name }) => name),
-    notes: [...plan.notes, ...writer.notes],
+    notes: [...notes, ...writer.notes],
   };
 }
 
@@ -107,10 +108,11 @@ async function prepare(
   const plan = await planConversion(model, settings, signal);
   const units = plan.tensors.map((planned): ConvertedUnit => ({ planned, parts: [planned] }));
   const shards = shardsOf(model, units, isFile || target.single ? Infinity : target.maxShardBytes);
-  const metadata = await metadataOf(model, plan);
+  const { metadata, notes: left } = await metadataOf(model, plan);
+  const notes = [...plan.notes, ...(isFile ? [] : (plan.notesOfFiles ?? [])), ...left];
   const stated = Object.entries(settings).filter(([, value]) => value !== undefined);
   const origin = originOf(model, 'convert', stated.length > 0 ? Object.fromEntries(stated) : undefined);
-  const prepared = { plan, metadata, origin, inputs };
+  const prepared = { plan, metadata, notes, origin, inputs };
   if (isFile)
     return { ...prepared, shards: shards.map((shard) => ({ ...shard, name: basename(target.out) })) };
   const path = await outputFolder(target.out, model.description, target.overwrite);
@@ -162,7 +164,10 @@ async function writeFolder(
     let written = 0;
     for (const shard of shards) written += await writer.shard(temporary, shard, prepared);
     await copyFiles(model.folder, files.copied, temporary);
-    for (const [name, text] of textsOf(model, prepared)) await writeFile(join(temporary, name), text);
+    for (const [name, text] of textsOf(model, prepared)) {
+      await mkdir(dirname(join(temporary, name)), { recursive: true });
+      await writeFile(join(temporary, name), text);
+    }
     writer.throwIfCancelled();
     await inputs.ensureUnchanged();
     await outputFolder(target.out, model.description, target.overwrite); // it may have changed meanwhile
@@ -174,7 +179,7 @@ async function writeFolder(
 function textsOf(
   { description, config }: Model,
   { plan, shards, folder, origin }: Prepared,
-): ReadonlyMap<string, string> {
+): ReadonlyMap<string, string | Uint8Array> {
   const { texts, copied } = folder!.files;
   const all = new Map(texts);
   if (shards.length > 1)

@@ -6,6 +6,7 @@ import type { ConvertParams, ConvertResult, ConvertSettings } from '../../protoc
 import { plural, size } from '../../protocol/words';
 import { commands } from '../contributions';
 import {
+  checkpointFolder,
   formChoices,
   previewText,
   safetensorsFile,
@@ -75,15 +76,17 @@ async function askTarget(
       ? { defaultUri: file, filters: { Safetensors: ['safetensors'] }, title: 'Convert to Safetensors' }
       : { defaultUri: folder, title: 'Folder for the checkpoint' },
   );
-  return target && form === 'file' ? safetensorsFile(target.fsPath) : target?.fsPath;
+  return target && (form === 'file' ? safetensorsFile : checkpointFolder)(target.fsPath);
 }
 
 const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 
-/** The dry run: what would be written, which the user confirms. */
+/** The dry run: what would be written, which the user confirms. Headers of many files, or an output that may be the embedding, take a while. */
 async function isConfirmed(services: Services, params: ConvertParams): Promise<boolean> {
   try {
-    const preview = await services.engine.call('model/convertPreview', params);
+    const preview = await withProgress('Convert to Safetensors: reading headers', (call) =>
+      services.engine.call('model/convertPreview', params, call),
+    );
     const start = 'Convert';
     const options = { modal: true, detail: previewText(preview, isFile(params.out)) };
     const message = `Convert to ${basename(params.out)}?`;

@@ -203,6 +203,30 @@ describe('files of weights', () => {
     await one.close();
   });
 
+  it('lose metadata of which files state different values, but none by which tensors are read', async () => {
+    const path = join(folder, 'two-files');
+    mkdirSync(path);
+    writeFileSync(join(path, 'config.json'), '{}');
+    const write = (number: number, metadata: Record<string, string>) =>
+      writeSafetensors(
+        join(path, `model-0000${number}-of-00002.safetensors`),
+        [{ name: `w${number}`, dtype: 'F32', shape: [1], data: () => [Buffer.alloc(4)] }],
+        metadata,
+      );
+    await write(1, { made: 'here', by: 'hand' });
+    await write(2, { made: 'there', by: 'hand' });
+    const { notes } = await convert(path, join(folder, 'one-file'), {}, { single: true });
+    expect(notes).toEqual(['The metadata key "made" is left out: the files state different values of it.']);
+    const one = await openModel(join(folder, 'one-file'));
+    expect(
+      one.description.metadata.flatMap(({ source, key }) => (source === 'model.safetensors' ? [key] : [])),
+    ).toEqual(['format', 'by']);
+    await one.close();
+    await write(2, { made: 'there', 'quantscope.x': '1' });
+    await write(1, { made: 'there', 'quantscope.x': '2' });
+    await expect(convert(path, join(folder, 'never-one'))).rejects.toThrow(/"quantscope.x", by which/);
+  });
+
   it('of one shard alone are a file, not the folder of a checkpoint', async () => {
     const parts = join(folder, 'parts');
     const { files } = await convert(sampleFolder, parts, {}, { maxShardBytes: 8_000_000 });

@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { openModel } from '../../../src/layouts/openModel';
 import type { ModelDescription } from '../../../src/protocol/model';
-import { previewText, safetensorsFile, settingsChoices } from '../../../src/vscode/convertChoices';
+import {
+  checkpointFolder,
+  previewText,
+  safetensorsFile,
+  settingsChoices,
+} from '../../../src/vscode/convertChoices';
 import { sampleFolder } from '../../support/files';
 
 async function sample(): Promise<ModelDescription> {
@@ -40,6 +45,15 @@ it.each([
   ['/m/a.bin', '/m/a.bin.safetensors'],
 ])('the file %s is %s, as a name without the ending is that of a folder', (name, file) => {
   expect(safetensorsFile(name)).toBe(file);
+});
+
+it.each([
+  ['/m/a', '/m/a'],
+  ['/m/a.safetensors', '/m/a'],
+  ['/m/a.SAFETENSORS/', '/m/a'],
+  ['/m.safetensors/a.bin', '/m.safetensors/a.bin'],
+])('the folder %s is %s, as a name with the ending is that of a file', (name, path) => {
+  expect(checkpointFolder(name)).toBe(path);
 });
 
 it('the preview says how many tensors change to which dtype, and what is replaced', () => {
