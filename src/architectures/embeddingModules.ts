@@ -16,7 +16,9 @@ const poolingTypes: ReadonlyMap<unknown, number> = new Map([
 
 /** How states become one embedding, as modules of sentence-transformers; none where GGUF's number stands for none that they have. */
 export function poolingModules(type: number | undefined, hiddenSize: number | undefined): SentenceModule[] {
-  const keys = [...poolingTypes].filter(([key]) => String(key).startsWith('pooling_mode_'));
+  const keys = [...poolingTypes]
+    .map(([key, number]) => [String(key), number] as const)
+    .filter(([key]) => key.startsWith('pooling_mode_'));
   if (!keys.some(([, number]) => number === type)) return [];
   const modes = keys.map(([key, number]) => [key, number === type] as const);
   const config = { word_embedding_dimension: hiddenSize, ...Object.fromEntries(modes) };

@@ -256,7 +256,7 @@ describe('the tokenizer of a GGUF file as files of a checkpoint', () => {
       ],
       [other, /^The tokenizer is left out: tokenizer\.ggml\.model is "rwkv"/],
     ] as const) {
-      const model = await openModel(await writeTokenizer(`${fresh()}.gguf`, list as KeyValue[]));
+      const model = await openModel(await writeTokenizer(`${fresh()}.gguf`, list));
       const { files, notes } = await restoreTokenizer(model, {}).finally(() => model.close());
       expect(files.size).toBe(0);
       expect(notes).toEqual([expect.stringMatching(reason)]);
