@@ -2,6 +2,7 @@ import { dtypeNamed } from '../../model/dtypes';
 import { QuantscopeError } from '../../model/errors';
 import type { TensorDescriptor } from '../../protocol/model';
 import type { ConvertedTensor, Piece } from '../convertedTensor';
+import type { RestoredRows } from './restoredRows';
 import { partsOfUnits, stepped, woven, type Strand } from './strands';
 import { inverseOf, strangeOrder } from './undoOrder';
 
@@ -12,12 +13,6 @@ export interface RestoredTensor {
   readonly shape: readonly number[];
   /** Rows of the file that follow each other; orders of their units are undone, what is added is added to the weights of the file, then maps are undone. */
   readonly rows: readonly RestoredRows[];
-}
-
-/** Rows of the file. */
-export interface RestoredRows extends ConvertedTensor {
-  /** The rows of a unit come from so many tensors, one after the other, and take turns before its order is undone. */
-  readonly strands?: number;
 }
 
 /** Part of a tensor of the checkpoint. */

@@ -1,7 +1,7 @@
 import { QuantscopeError } from '../../model/errors';
 import type { TensorDescriptor } from '../../protocol/model';
 import type { ConvertedTensor } from '../convertedTensor';
-import type { RestoredRows } from './invertTensors';
+import type { RestoredRows } from './restoredRows';
 
 /** A tensor of a file that has a part of each unit of a tensor of the checkpoint: one of two matrices that lie side by side or in turn. */
 export interface Strand {

@@ -1,4 +1,4 @@
-import type { RestoredRows } from '../../architectures/restore/invertTensors';
+import type { RestoredRows } from '../../architectures/restore/restoredRows';
 import type { StoredPart, TensorDescriptor } from '../../protocol/model';
 import { tensorBytes, type SafetensorsTensor } from '../safetensorsHeader';
 import type { FloatDtype } from './castNumbers';

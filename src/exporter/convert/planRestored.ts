@@ -1,5 +1,5 @@
 import { unchanged } from '../../architectures/convertedTensor';
-import type { RestoredRows } from '../../architectures/restore/invertTensors';
+import type { RestoredRows } from '../../architectures/restore/restoredRows';
 import { restoreCheckpoint } from '../../architectures/restore/restoreCheckpoint';
 import { isQuantizedDtype, safetensorsDtype } from '../../model/dtypes';
 import { QuantscopeError } from '../../model/errors';
