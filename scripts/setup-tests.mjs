@@ -44,6 +44,15 @@ const llamaCpp = {
   platform: 'linux-x64',
   proof: ['node_modules/node-llama-cpp/dist/index.js', 'node_modules/@node-llama-cpp/linux-x64/bins'],
 };
+/** llama.cpp with its library for images, which the other package lacks; one file, whose functions tests call directly. */
+const llamaVision = {
+  folder: 'llama-vision-1.7.15',
+  packages: ['@fugood/node-llama-linux-x64@1.7.15'],
+  allowScripts: {},
+  flags: ['--ignore-scripts'],
+  platform: 'linux-x64',
+  proof: ['node_modules/@fugood/node-llama-linux-x64/index.node'],
+};
 
 /**
  * Makes sure that the tests' tools are there; does nothing when they are.
@@ -55,6 +64,7 @@ export async function ensureTestTools() {
   installedNode(24); // the VS Code server runs on it
   ensureTool(vsCodeServer);
   ensureTool(llamaCpp);
+  ensureTool(llamaVision);
 }
 
 /**

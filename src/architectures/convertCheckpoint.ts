@@ -1,16 +1,17 @@
-import { elementsOf } from '../model/dtypes';
 import { QuantscopeError } from '../model/errors';
 import type { KeyValue } from '../model/keyValue';
 import type { SentenceModule } from '../model/sentenceModules';
 import type { TensorDescriptor } from '../protocol/model';
 import { isBaseClass, listedClass } from './classNames';
 import { ConfigReader } from './configReader';
-import { partOf, type ConvertedTensor, type Piece } from './convertedTensor';
-import type { ComputedTensor, Conversion, LayerWindow, RowRange, TensorRule } from './description';
+import { applyRule } from './applyRule';
+import { sizesOf, unreadNotes } from './checkpointFacts';
+import type { ConvertedTensor } from './convertedTensor';
+import type { ComputedTensor, Conversion, LayerWindow } from './description';
 import { withDirection } from './direction';
 import { withModules } from './embeddingModules';
 import { u32 } from './keyValues';
-import { matchRules, type MatchedRule } from './matchRules';
+import { matchRules } from './matchRules';
 import { architectureFor, refuseQuantized } from './registry';
 import { Sources } from './sources';
 import { refuseProblems } from './tensorProblems';
@@ -91,25 +92,6 @@ function keyValuesOf({ keyValues, tokenTypes }: Conversion, architecture: string
   ];
 }
 
-function sizesOf(tensors: readonly TensorDescriptor[]) {
-  let largestDimension = 0;
-  for (const { shape, elements } of tensors) {
-    if (elements > 0) for (const size of shape) largestDimension = Math.max(largestDimension, size);
-  }
-  return { tensors: tensors.length, largestDimension };
-}
-
-/** Unknown keys may change what the model computes. */
-function unreadNotes(reader: ConfigReader): string[] {
-  const keys = reader.unread();
-  if (keys.length === 0) return [];
-  const listed = keys.slice(0, 8).map((key) => JSON.stringify(key));
-  const rest = keys.length > 8 ? ` and ${keys.length - 8} more` : '';
-  return [
-    `config.json has unknown keys for this architecture: ${listed.join(', ')}${rest}. If they change what the model computes, neither an export nor an evaluation follows them.`,
-  ];
-}
-
 /**
  * llama.cpp has one size of vocabulary: that of the embedding.
  * @throws QuantscopeError UNSUPPORTED for an output of another size, which it would not load.
@@ -122,61 +104,4 @@ function checkOutput(tensors: readonly ConvertedTensor[]): void {
   const source = output!.pieces[0]!.tensor;
   const message = `The output has ${rows} rows, but the embedding has ${tokens}: llama.cpp needs the same number of both.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file: source.file, tensor: source.name });
-}
-
-function applyRule({ rule, tensors }: MatchedRule, file: string): ConvertedTensor {
-  const sourceColumns = columnsOf(rule, tensors[0]!);
-  const pieces = piecesOf(tensors, sourceColumns, rule.rows);
-  const picked = rule.unit?.order === 'transpose' ? rule.unit.columns : undefined;
-  const columns = picked?.count ?? sourceColumns;
-  const shape = shapeOf(rule, pieces, columns);
-  const rows = pieces.reduce((sum, piece) => sum + piece.rows, 0);
-  if (rows * columns !== elementsOf(shape) || (rule.unit && rows % rule.unit.rows !== 0)) {
-    const message = `${rows} rows of ${columns} weights do not form [${shape.join(', ')}].`;
-    throw new QuantscopeError('INTERNAL', message, { file, tensor: rule.to });
-  }
-  const { unit, add, map } = rule;
-  return {
-    name: rule.to,
-    shape,
-    columns,
-    pieces,
-    ...(unit ? { unit } : {}),
-    ...(add === undefined ? {} : { add }),
-    ...(map === undefined ? {} : { map }),
-  };
-}
-
-/** Entries of a vector are rows of one weight where the rule moves them. */
-function columnsOf({ rows, unit, from, byEntry }: TensorRule, { shape }: TensorDescriptor): number {
-  const moved = rows !== undefined || unit !== undefined || from.length > 1;
-  return byEntry || (shape.length === 1 && moved) ? 1 : (shape[shape.length - 1] ?? 1);
-}
-
-function piecesOf(
-  tensors: readonly TensorDescriptor[],
-  columns: number,
-  ranges: readonly RowRange[] | undefined,
-): Piece[] {
-  const whole = tensors.map((tensor) => ({ tensor, firstRow: 0, rows: tensor.elements / columns }));
-  return ranges ? ranges.flatMap((range) => cut(whole, range)) : whole;
-}
-
-/** The parts of pieces that a range of their consecutively numbered rows covers. */
-function cut(pieces: readonly Piece[], { first, count, step = 1 }: RowRange): Piece[] {
-  let start = 0;
-  return pieces.flatMap((piece) => {
-    const [from, to] = [start, start + piece.rows].map((row) =>
-      Math.min(count, Math.max(0, Math.ceil((row - first) / step))),
-    ) as [number, number];
-    const before = first + from * step - start;
-    start += piece.rows;
-    return to > from ? [{ ...partOf(piece, before, to - from), ...(step === 1 ? {} : { step }) }] : [];
-  });
-}
-
-function shapeOf({ shape }: TensorRule, pieces: readonly Piece[], columns: number): number[] {
-  const known = shape.reduce<number>((product, size) => (size === 'any' ? product : product * size), 1);
-  const elements = columns * pieces.reduce((sum, { rows }) => sum + rows, 0);
-  return shape.map((size) => (size === 'any' ? elements / known : size));
 }

@@ -6,6 +6,7 @@ import { evalCommand } from './eval';
 import { exportCommand } from './export';
 import { exportOnnxCommand } from './exportOnnx';
 import { exportLoraCommand } from './exportLora';
+import { exportMmprojCommand } from './exportMmproj';
 import { exportOverridesCommand } from './exportOverrides';
 import { formatsCommand } from './formats';
 import { gainsCommand } from './gains';
@@ -37,6 +38,7 @@ export const commands: readonly Command[] = [
   exportOnnxCommand,
   exportOverridesCommand,
   exportLoraCommand,
+  exportMmprojCommand,
   quantizeModelCommand,
   recipesCommand,
   convertCommand,

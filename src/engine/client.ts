@@ -57,6 +57,8 @@ const kinds: Readonly<Record<EngineMethod, ProcessKind>> = {
   'model/repair': 'job',
   'model/convert': 'job',
   'adapter/export': 'job',
+  'mmproj/export': 'job',
+  'mmproj/preview': 'interactive',
   'model/convertPreview': 'interactive',
   'device/probe': 'interactive',
   'gpuRuntime/status': 'interactive',

@@ -1,6 +1,7 @@
 import { isAbsolute } from 'node:path';
 import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
+import { mmprojTypes, type MmprojType } from '../protocol/mmproj';
 import { convertDtypes, convertNames, type ConvertDtype, type ConvertNames } from '../protocol/convert';
 import { codeChoices, objectives, type CodeChoice, type Objective } from '../protocol/export';
 import { trainedParts, type TrainedParts } from '../protocol/refinement';
@@ -60,6 +61,7 @@ const kinds = {
   codes: (value: unknown) => codeChoices.includes(value as CodeChoice),
   convertDtype: (value: unknown) => convertDtypes.includes(value as ConvertDtype),
   convertNames: (value: unknown) => convertNames.includes(value as ConvertNames),
+  mmprojType: (value: unknown) => mmprojTypes.includes(value as MmprojType),
   objective: (value: unknown) => objectives.includes(value as Objective),
   calibration: (value: unknown) =>
     isRecord(value) &&

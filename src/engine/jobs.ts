@@ -29,6 +29,7 @@ import {
 import { findTensorsJob, locateJob, suggestionJob } from './jobs/lookup';
 import { metadataJob } from './jobs/metadata';
 import { methodChoicesJob, methodsJob, saveMethodJob } from './jobs/methods';
+import { exportMmprojJob, previewMmprojJob } from './jobs/mmproj';
 import { listPlansJob, planBesideJob, readPlanJob } from './jobs/plans';
 import {
   checkOutputJob,
@@ -73,6 +74,8 @@ export function createJobs(models: OpenModels): Jobs {
     'model/repair': repairJob(models),
     'model/convert': convertJob(models),
     'adapter/export': exportAdapterJob(models),
+    'mmproj/export': exportMmprojJob(models),
+    'mmproj/preview': previewMmprojJob(models),
     'model/convertPreview': previewConvertJob(models),
     'device/probe': probeJob(),
     'gpuRuntime/status': gpuRuntimeStatusJob(),

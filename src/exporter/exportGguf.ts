@@ -1,8 +1,7 @@
 import { basename, resolve } from 'node:path';
 import type { Origin } from '../files/digests/manifest';
-import { writeWithDigests } from '../files/digests/writeWithDigests';
 import { inputsOf, type Inputs } from '../files/inputs';
-import { QuantscopeError, throwIfCancelled } from '../model/errors';
+import { QuantscopeError } from '../model/errors';
 import type { Model } from '../model/model';
 import type { EngineProgress, ExportResult } from '../protocol/engine';
 import type { ExportPreview } from '../protocol/export';
@@ -10,13 +9,10 @@ import type { EvidenceSource } from '../quant/evidence';
 import { objectiveOver } from './codes/codeFinder';
 import { CodeOptimiser } from './codes/optimisedCodes';
 import { ensureFreeSpace } from './diskSpace';
-import { encodeTensors, type EncodedPiece } from './encodeTensor';
-import { writeGguf } from './gguf/writer';
 import { ggufOrigin } from './origin';
 import type { ExportTarget } from './plan';
-import type { PlannedTensor } from './plan/tensor';
 import { prepareGguf, type OutputFile } from './prepareGguf';
-import { ProgressMeter } from './progressMeter';
+import { writePlanned } from './writePlanned';
 
 /** What an export reads and must not replace. */
 interface ReadFiles {
@@ -70,16 +66,10 @@ export async function exportGguf(
   const { plan, files, preview } = await prepareGguf(model, target, out, { signal, optimiser });
   const inputs = await checkedInputs(model, files, read);
   await ensureFreeSpace(out, preview.fileBytes);
-  const meter = new ProgressMeter(plan, onProgress);
-  const pieces = new PieceReader(encodeTensors(model, plan.tensors, { signal, optimiser }), meter);
-  await writeWithDigests({
-    files: files.map(({ path, layout }) => ({ path, bytes: layout.fileBytes, hasWeights: true })),
-    ...{ origin: origin ?? ggufOrigin(model, target, evidence), inputs, signal },
-    async fill(file, digests, index) {
-      await writeGguf(file, files[index]!.layout, (tensor) => pieces.of(tensor), digests);
-      throwIfCancelled(signal);
-    },
-  }).finally(() => pieces.close());
+  await writePlanned(model, {
+    ...{ plan, files, inputs, optimiser, signal, onProgress },
+    origin: origin ?? ggufOrigin(model, target, evidence),
+  });
   return {
     ...(optimiser ? optimiser.result(preview, plan.tensors) : preview),
     out: resolve(files[0]!.path),
@@ -109,33 +99,4 @@ async function checkedInputs(
   const inputs = known ?? (await inputsOf(description, ...alsoRead));
   await inputs.check(files.map(({ path }) => path));
   return inputs;
-}
-
-/** The tensors' bytes out of one stream that continues from tensor to tensor. */
-class PieceReader {
-  constructor(
-    private readonly pieces: AsyncGenerator<EncodedPiece>,
-    private readonly meter: ProgressMeter,
-  ) {}
-
-  /** Those of the next tensor; to be read to their end. */
-  async *of(tensor: PlannedTensor): AsyncGenerator<Uint8Array> {
-    this.meter.begin(tensor);
-    for (let left = tensor.bytes; left > 0;) {
-      const step = await this.pieces.next();
-      if (step.done || step.value.tensor !== tensor) {
-        const message = `${left} of ${tensor.bytes} bytes were not encoded.`;
-        throw new QuantscopeError('INTERNAL', message, { tensor: tensor.name });
-      }
-      const { bytes } = step.value;
-      yield bytes;
-      left -= bytes.length;
-      this.meter.advance(tensor, bytes.length);
-    }
-  }
-
-  /** Stops the work that runs ahead. */
-  async close(): Promise<void> {
-    await this.pieces.return(undefined);
-  }
 }

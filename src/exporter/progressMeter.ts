@@ -5,6 +5,9 @@ import type { PlannedTensor } from './plan/tensor';
 /** Milliseconds between two reports. */
 const interval = 100;
 
+/** What is metered of a plan. */
+export type MeteredPlan = Pick<ExportPlan, 'tensors' | 'dataBytes' | 'parameters'>;
+
 /**
  * Reports an export's progress in bytes written, at most ten times a second. Time left follows from weights, not bytes:
  * encoding takes longer than writing, and takes the same time for a weight of any size.
@@ -17,7 +20,7 @@ export class ProgressMeter {
   private readonly start = performance.now();
 
   constructor(
-    private readonly plan: ExportPlan,
+    private readonly plan: MeteredPlan,
     private readonly report: ((progress: EngineProgress) => void) | undefined,
   ) {}
 

@@ -14,6 +14,7 @@ import type { EvidenceEstimate, EvidenceParams, EvidenceResult, StoredEvidence }
 import type { LoadedModel } from './loadedModel';
 import type { ModelComparison, TensorOverlay } from './compare';
 import type { MethodChoices, MethodParams, MethodRow, SaveMethodParams, SaveMethodResult } from './methods';
+import type { ExportedMmproj, MmprojPreview, MmprojSettings } from './mmproj';
 import type { OnnxForm, OnnxParams, OnnxPreview, OnnxResult, OnnxSettings } from './exportOnnx';
 import type { ExportPreview, ExportSettings, FileTypeDescription } from './export';
 import type {
@@ -109,6 +110,10 @@ export interface EngineRequests {
   'model/convert': { params: ConvertParams; result: ConvertResult };
   /** Writes an adapter as llama.cpp's adapter file. */
   'adapter/export': { params: ExportAdapterParams; result: ExportedAdapter };
+  /** Writes the vision part of a checkpoint as llama.cpp's mmproj file. */
+  'mmproj/export': { params: MmprojSettings & { out: string }; result: ExportedMmproj };
+  /** Dry run: reads no weights, writes nothing. */
+  'mmproj/preview': { params: MmprojSettings; result: MmprojPreview };
   /** Dry run: reads no weights, writes nothing. */
   'model/convertPreview': { params: ConvertParams; result: ConvertPreview };
   'device/probe': { params: { device: DeviceChoice; refresh?: boolean }; result: DeviceReport };

@@ -16,6 +16,12 @@ export const hasLlamaCpp = existsSync(libraries);
 /** Entry of the `node-llama-cpp` package in the cache. */
 export const nodeLlamaCpp = join(llama, 'node_modules', 'node-llama-cpp', 'dist', 'index.js');
 
+/** llama.cpp with its library for images: an addon whose functions are called directly. */
+export const llamaVision = join(
+  cacheDir('llama-vision-1.7.15'),
+  ...['node_modules', '@fugood', 'node-llama-linux-x64', 'index.node'],
+);
+
 /** A shared library of llama.cpp by the start of its name; names carry the release. */
 export function llamaCppLibrary(prefix: 'libggml-base' | 'libggml.' | 'libllama.'): string {
   const name = readdirSync(libraries).find((file) => file.startsWith(prefix) && file.includes('.so'));

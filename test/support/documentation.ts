@@ -9,6 +9,7 @@ import { presetById } from '../../src/recipes/resolveRecipe';
 import { writeAdapter } from './adapters';
 import { projectRoot, sampleFolder } from './files';
 import { tensor, torchZip } from './torchFiles';
+import { visionCheckpoints, writeVisionCheckpoint } from './visionCheckpoints';
 
 /** A text with commands for users: a page of the documentation, or the help of the program. */
 export interface Page {
@@ -87,6 +88,8 @@ export async function prepareFolder(folder: string, page: Page): Promise<void> {
   for (const name of unseen.filter(has)) copyText('generated-eval.txt', join(folder, name));
   for (const name of adapters.filter((name) => page.commands.some((command) => command.includes(name))))
     await writeAdapter(join(folder, name), { modules: { 'model.layers.0.self_attn.q_proj': [256, 256] } });
+  if (has('Qwen2.5-VL-7B'))
+    await writeVisionCheckpoint(join(folder, 'Qwen2.5-VL-7B'), visionCheckpoints['qwen25vl']!);
   if (has('GPTQ-MODEL')) await writeGptqModel(join(folder, 'GPTQ-MODEL'));
   if (has('pytorch_model.bin'))
     writeFileSync(

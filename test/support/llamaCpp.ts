@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { hasLlamaCpp, llamaCppLibrary, nodeLlamaCpp } from './cache';
+import { hasLlamaCpp, llamaCppLibrary, llamaVision, nodeLlamaCpp } from './cache';
 
 /** The real llama.cpp, in child processes: its assertions abort the process that they happen in. */
 
@@ -159,6 +159,36 @@ export function nodeLlamaCppCompletion(
 ): Promise<{ text: string }> {
   const child = { entry: nodeLlamaCpp, model, prompt, tokens };
   return runChild('nodeLlamaCppChild.mjs', child) as Promise<{ text: string }>;
+}
+
+/** Whether llama.cpp with its library for images is installed. */
+export const hasVisionOracle = existsSync(llamaVision);
+
+/** A text with an image in it, which is rows of pixels of three bytes. */
+export interface ImageRun {
+  readonly model: string;
+  readonly mmproj: string;
+  readonly image: { readonly width: number; readonly height: number; readonly pixels: Uint8Array };
+  readonly before: string;
+  readonly after: string;
+}
+
+/** What llama.cpp makes of it. */
+export interface ImageOutcome {
+  /** Texts as tokens, and images as vectors of the language part, with the number of positions that they take. */
+  readonly chunks: readonly (
+    | { readonly tokens: readonly number[] }
+    | { readonly embeddings: readonly (readonly number[])[]; readonly positions: number }
+  )[];
+  /** Of each token of the last text. */
+  readonly logits: readonly (readonly number[])[];
+}
+
+/** Pushes an image through both parts of a model, keys and values in float32. */
+export function llamaCppImage({ image, ...run }: ImageRun): Promise<ImageOutcome> {
+  const pixels = Buffer.from(image.pixels).toString('base64');
+  const input = { library: llamaVision, ...run, image: { ...image, pixels } };
+  return runChild('mtmdChild.mjs', input) as Promise<ImageOutcome>;
 }
 
 async function runChild(script: string, input: object): Promise<unknown> {

@@ -9,12 +9,14 @@ import { ownSettingKinds } from './export';
 const recorded = {
   gguf: { ...ownSettingKinds, plan: 'record?', imatrix: 'record?', optimised: 'record?' },
   convert: convertSettingKinds,
+  mmproj: { type: 'mmprojType' },
 } as const satisfies Readonly<Record<string, Kinds>>;
 
 /** As the end of a sentence. */
 const names: Readonly<Record<keyof typeof recorded, string>> = {
   gguf: 'an export',
   convert: 'a conversion',
+  mmproj: 'an export of a vision part',
 };
 
 const ofFiles: Readonly<Record<string, Kinds>> = {

@@ -3,7 +3,13 @@ import { readManifest, type DigestManifest, type Origin } from '../../files/dige
 import { inputsOf } from '../../files/inputs';
 import { remakeCheckpoint } from '../../exporter/repair/remakeCheckpoint';
 import { codesEvidence } from '../../exporter/codes/codeFinder';
-import { checkSource, objectiveOf, remakeConverted, remakeGguf } from '../../exporter/repair/remake';
+import {
+  checkSource,
+  objectiveOf,
+  remakeConverted,
+  remakeGguf,
+  remakeMmproj,
+} from '../../exporter/repair/remake';
 import {
   damagedTensors,
   repairedPath,
@@ -110,6 +116,9 @@ async function remakerOf(
     case 'convert':
       checkRecordedSettings('convert', origin.settings ?? {}, source.path);
       return remakeConverted(model, manifest, { signal });
+    case 'mmproj':
+      checkRecordedSettings('mmproj', origin.settings ?? {}, source.path);
+      return remakeMmproj(model, manifest, { signal });
     case 'checkpoint':
       return remakeCheckpoint(model, manifest, source.path, {
         prepare: (plan) =>

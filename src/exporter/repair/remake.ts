@@ -7,9 +7,11 @@ import { isRecord } from '../../model/json';
 import type { Model } from '../../model/model';
 import { objectives, type Objective } from '../../protocol/export';
 import type { ConvertSettings } from '../../protocol/convert';
+import type { MmprojType } from '../../protocol/mmproj';
 import type { EvidenceSource } from '../../quant/evidence';
 import { CodeOptimiser } from '../codes/optimisedCodes';
 import { encodeTensors } from '../encodeTensor';
+import { planMmproj } from '../mmproj/exportMmproj';
 import { planConversion } from '../convert/planConversion';
 import { tensorData } from '../convert/tensorData';
 import { planExport, type ExportTarget } from '../plan';
@@ -94,6 +96,17 @@ function checkImatrix(recorded: unknown, imatrix: Imatrix | undefined, file: str
     throw refuse(`The file was made with the importance matrix ${name}: give it (--imatrix FILE).`, file);
   if (imatrixHash(imatrix) !== recorded['hash'])
     throw refuse(`The file was made with the importance matrix ${name}; this is another one.`, file);
+}
+
+/** Encodes tensors of a vision part again, as the list of digests says, whose settings were checked. @throws QuantscopeError as `exportMmproj`. */
+export function remakeMmproj(model: Model, { origin }: DigestManifest, { signal }: RemakeInputs): Remake {
+  const { type } = (origin?.settings ?? {}) as { type: MmprojType };
+  return async (names, write) => {
+    const { tensors } = await planMmproj(model, type, signal);
+    const wanted = tensors.filter(({ name }) => names.has(name));
+    for await (const { tensor, bytes } of encodeTensors(model, wanted, { signal }))
+      await write(tensor.name, bytes);
+  };
 }
 
 /** Converts tensors again, as the list of digests says, whose settings were checked. @throws QuantscopeError as `convertModel`. */

@@ -24,7 +24,7 @@ export interface TensorDigests extends DigestedTensor {
   readonly chunks: Uint8Array;
 }
 
-const actions = ['gguf', 'onnx', 'checkpoint', 'layers', 'convert', 'adapter'] as const;
+const actions = ['gguf', 'onnx', 'checkpoint', 'layers', 'convert', 'adapter', 'mmproj'] as const;
 
 /** The model that a file was made of, and how. */
 export interface Origin {

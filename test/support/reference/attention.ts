@@ -10,6 +10,8 @@ export interface AttentionOptions {
   readonly window?: number;
   /** Positions before and after a query that it sees; only those before it, as many as the window has, when absent. */
   readonly reach?: number;
+  /** The last position that the query at a position sees, where it is not its own. */
+  readonly seenUntil?: (position: number) => number;
   /** c · tanh(score / c). */
   readonly softcap?: number;
   /** Factor of the scores of the query at a position. */
@@ -27,11 +29,11 @@ export function attend(
   queries: readonly Heads[],
   keys: readonly Heads[],
   values: readonly Heads[],
-  { scale, window = Infinity, reach, softcap, sinks, factorAt }: AttentionOptions = {},
+  { scale, window = Infinity, reach, seenUntil, softcap, sinks, factorAt }: AttentionOptions = {},
 ): Vector[] {
   return queries.map((heads, position) => {
     const first = Math.max(0, position - (reach ?? window - 1));
-    const last = Math.min(queries.length - 1, position + (reach ?? 0));
+    const last = Math.min(queries.length - 1, seenUntil?.(position) ?? position + (reach ?? 0));
     const outputs = heads.map((query, head) => {
       const shared = Math.floor((head * keys[0]!.length) / heads.length);
       const factor = (scale ?? 1 / Math.sqrt(query.length)) * (factorAt?.(position) ?? 1);

@@ -4,9 +4,19 @@ import type { Tensor, Vector } from './math';
 
 export type Config = Readonly<Record<string, unknown>>;
 
+/** What an image in a text changes in the attention of the language part. */
+export interface ImageInText {
+  /** What a pair of a head is turned by at a position. */
+  readonly place?: (position: number, pair: number) => number;
+  /** The last position that the query at a position sees. */
+  readonly seenUntil?: (position: number) => number;
+}
+
 /** Weights and configuration of a Hugging Face folder, read without the project's own reader. */
 export class Checkpoint {
   readonly config: Config;
+  /** An image in the text that is run. */
+  image?: ImageInText;
   private readonly tensors = new Map<string, Tensor>();
 
   constructor(folder: string) {

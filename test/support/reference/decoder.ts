@@ -99,11 +99,21 @@ export function usualAttention(
 ): AttentionParts {
   const headSize = headSizeOf(checkpoint);
   const part = (name: string): Layer => linear(checkpoint, `${prefix}.${name}`);
-  return {
+  return withImage(checkpoint, {
     ...{ q: part('q_proj'), k: part('k_proj'), v: part('v_proj'), o: part(output), headSize },
     rotation: rotationOf(checkpoint.config, headSize),
     ...(isCausal(checkpoint) ? {} : { options: { reach: Infinity } }),
     ...change,
+  });
+}
+
+function withImage({ image }: Checkpoint, parts: AttentionParts): AttentionParts {
+  const { rotation, options } = parts;
+  const { place, seenUntil } = image ?? {};
+  return {
+    ...parts,
+    ...(place && rotation ? { rotation: { ...rotation, place } } : {}),
+    ...(seenUntil ? { options: { ...options, seenUntil } } : {}),
   };
 }
 
@@ -179,10 +189,23 @@ export function embedding(checkpoint: Checkpoint, name: string): (token: number)
 export const run = (model: Model, tokens: readonly number[]): Vector[] =>
   statesOf(model, tokens).map((state) => model.output(state));
 
-/** States after the last norm. */
-export function statesOf({ embed, blocks, norm }: Model, tokens: readonly number[]): Vector[] {
-  const start = tokens.map((token, position) => embed(token, position));
-  return blocks.reduce<readonly Vector[]>((x, block) => block(x), start).map(norm);
+/**
+ * States after the last norm.
+ * @param tokens of which some may be vectors in place of their embeddings.
+ * @param added to the states of all positions after each of the first blocks.
+ */
+export function statesOf(
+  { embed, blocks, norm }: Model,
+  tokens: readonly (number | Vector)[],
+  added: readonly (readonly (Vector | undefined)[])[] = [],
+): Vector[] {
+  const start = tokens.map((token, position) => (typeof token === 'number' ? embed(token, position) : token));
+  const after = (states: readonly Vector[], index: number): readonly Vector[] =>
+    states.map((state, position) => {
+      const more = added[index]?.[position];
+      return more ? add(state, more) : state;
+    });
+  return blocks.reduce<readonly Vector[]>((x, block, index) => after(block(x), index), start).map(norm);
 }
 
 /** Embedding, blocks, last norm and output under llama's names. */

@@ -22,6 +22,10 @@ export const add = (a: Vector, b: Vector): Vector => a.map((value, i) => value +
 export const times = (a: Vector, b: Vector): Vector => a.map((value, i) => value * b[i]!);
 export const scale = (a: Vector, factor: number): Vector => a.map((value) => value * factor);
 
+/** Vectors one behind the other. */
+export const joined = (vectors: readonly Vector[]): Vector =>
+  Float64Array.from(vectors.flatMap((vector) => [...vector]));
+
 /** Rows `first` to `first + count` of a matrix or a vector. */
 export function rowsOf({ shape, data }: Tensor, first: number, count: number): Tensor {
   const rest = shape.slice(1);
@@ -74,10 +78,12 @@ function erf(x: number): number {
 }
 const gelu = (x: number): number => 0.5 * x * (1 + erf(x / Math.SQRT2));
 
+const quickGelu = (x: number): number => x / (1 + Math.exp(-1.702 * x));
+
 const relu2 = (x: number): number => Math.max(x, 0) ** 2;
 
 export const activations = {
-  ...{ silu, gelu, gelu_new: geluTanh, gelu_pytorch_tanh: geluTanh, relu2 },
+  ...{ silu, gelu, gelu_new: geluTanh, gelu_pytorch_tanh: geluTanh, relu2, quick_gelu: quickGelu },
 } as const;
 export type Activation = keyof typeof activations;
 

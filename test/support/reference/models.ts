@@ -44,6 +44,19 @@ export function referenceLogits(checkpoint: Checkpoint, tokens: readonly number[
   return run(modelOf(checkpoint, tokens.length), tokens);
 }
 
+/**
+ * The same of a text with vectors in place of some tokens.
+ * @param added as for `statesOf`.
+ */
+export function logitsAround(
+  checkpoint: Checkpoint,
+  sequence: readonly (number | Vector)[],
+  added: readonly (readonly (Vector | undefined)[])[],
+): Vector[] {
+  const model = modelOf(checkpoint, sequence.length);
+  return statesOf(model, sequence, added).map((state) => model.output(state));
+}
+
 function modelOf(checkpoint: Checkpoint, textLength: number): Model {
   const [name = ''] = checkpoint.config['architectures'] as string[];
   const model = models[name];
@@ -470,6 +483,7 @@ const models: Readonly<Record<string, (checkpoint: Checkpoint, textLength: numbe
     ),
   Gemma2ForCausalLM: gemma2,
   Gemma3ForCausalLM: gemma3,
+  Gemma3ForConditionalGeneration: gemma3,
   Gemma3nForCausalLM: gemma3n,
   Gemma4ForCausalLM: gemma4,
   Gemma3TextModel: gemma3,
@@ -480,6 +494,7 @@ const models: Readonly<Record<string, (checkpoint: Checkpoint, textLength: numbe
   'params.json': consolidatedModel,
   Llama4ForConditionalGeneration: (checkpoint) =>
     decoder(checkpoint, (index, prefix) => llama4Block(checkpoint, index, prefix)),
+  LlavaForConditionalGeneration: (checkpoint) => llama(checkpoint),
   Mistral3ForConditionalGeneration: (checkpoint) => llama(checkpoint, () => tempered(checkpoint)),
   Ministral3ForCausalLM: (checkpoint) => llama(checkpoint, () => tempered(checkpoint)),
   Qwen2VLForConditionalGeneration: (checkpoint) => llama(checkpoint),

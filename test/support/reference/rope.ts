@@ -7,6 +7,8 @@ export interface Rotation {
   readonly layout: 'half' | 'pairs';
   /** Factor of the rotated part. */
   readonly magnitude: number;
+  /** By what a pair is turned at a position of a text, where it is not the position. */
+  readonly place?: (position: number, pair: number) => number;
 }
 
 /**
@@ -106,12 +108,13 @@ function yarn(config: Settings, parameters: Settings, theta: number, dimensions:
 export function rotate(
   head: Vector,
   position: number,
-  { frequencies: f, layout, magnitude }: Rotation,
+  { frequencies: f, layout, magnitude, place }: Rotation,
 ): Vector {
   const result = head.slice();
   for (let i = 0; i < f.length; i++) {
     const [a, b] = layout === 'half' ? [i, i + f.length] : [2 * i, 2 * i + 1];
-    const [cos, sin] = [Math.cos(position * f[i]!) * magnitude, Math.sin(position * f[i]!) * magnitude];
+    const angle = (place?.(position, i) ?? position) * f[i]!;
+    const [cos, sin] = [Math.cos(angle) * magnitude, Math.sin(angle) * magnitude];
     result[a] = head[a]! * cos - head[b]! * sin;
     result[b] = head[b]! * cos + head[a]! * sin;
   }

@@ -1,0 +1,38 @@
+import type { ConfigReader } from '../configReader';
+import type { Conversion } from '../description';
+
+/** What the files of a checkpoint state of its vision part. */
+export interface VisionSource {
+  /** config.json. */
+  readonly whole: ConfigReader;
+  /** Its `vision_config`. */
+  readonly vision: ConfigReader;
+  /** Its `text_config`, or the whole where the language part has no object of its own. */
+  readonly text: ConfigReader;
+  /** How images are prepared: preprocessor_config.json. */
+  readonly images: ConfigReader;
+  /** The id of a token by its text; undefined where the tokenizer does not have it. */
+  readonly tokenId: (text: string) => number | undefined;
+}
+
+/**
+ * The vision part of a class of models in the terms of llama.cpp's `mmproj` files (`general.architecture` "clip"): an encoder of patches, and what
+ * makes vectors of the language part of its output. Keys and names are those that llama.cpp's loader reads (tools/mtmd/clip.cpp).
+ */
+export interface VisionDescription {
+  /** `clip.projector_type`. */
+  readonly projector: string;
+  /** What its models are called, for lists. */
+  readonly family: string;
+  /** Classes in `architectures` of config.json → `model_type`, which decides where no class is listed. */
+  readonly classes: Readonly<Record<string, string>>;
+  /** Whether a config.json of one of the classes is of this description, where several have the class. */
+  fits?(config: Readonly<Record<string, unknown>>): boolean;
+  /** Tensors outside the vision part that are taken too, by name without prefix. */
+  readonly alsoTakes?: RegExp;
+  /**
+   * Keys lack the prefix `clip.`; names of the checkpoint are without prefix.
+   * @throws QuantscopeError UNSUPPORTED for what llama.cpp cannot compute, MODEL_FILE for missing or impossible numbers.
+   */
+  convert(source: VisionSource): Pick<Conversion, 'keyValues' | 'tensors' | 'notes'>;
+}

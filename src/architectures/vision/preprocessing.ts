@@ -1,0 +1,73 @@
+import type { KeyValue } from '../../model/keyValue';
+import type { ConfigReader } from '../configReader';
+import { u32 } from '../keyValues';
+
+/** What llama.cpp divides the values of pixels by; config files state its inverse, in as many digits as they like. */
+const depth = 255;
+
+/** How libraries prepare images and what that is called, which no number of a file follows from. */
+const harmless = [
+  ...['image_processor_type', 'feature_extractor_type', 'processor_class', 'processor_type', 'resample'],
+  ...['do_resize', 'do_convert_rgb', 'default_to_square', 'data_format', 'input_data_format', 'device'],
+  ...[
+    'image_seq_length',
+    'size_divisor',
+    'do_pad',
+    'pad_size',
+    'crop_size',
+    'return_tensors',
+    '_processor_class',
+  ],
+  ...['disable_grouping', 'return_row_col_info', 'video_processor_type', 'auto_map', 'size'],
+];
+
+/**
+ * Mean and deviation of each colour: a pixel p of 0 to 255 becomes (p / 255 − mean) / deviation.
+ * @throws QuantscopeError UNSUPPORTED for other ways to prepare pixels, MODEL_FILE where a number is missing.
+ */
+export function normalization(images: ConfigReader): KeyValue[] {
+  images.known(...harmless);
+  images.expect('do_rescale', true, true);
+  images.expect('do_center_crop', false, false);
+  const factor = images.number('rescale_factor', 1 / depth);
+  if (Math.abs(factor * depth - 1) > 1e-6)
+    throw images.unsupported(`"rescale_factor" is ${factor}; llama.cpp divides pixels by ${depth}.`);
+  const isNormalized = images.flag('do_normalize', true);
+  return [
+    colours('vision.image_mean', isNormalized ? threeNumbers(images, 'image_mean') : [0, 0, 0]),
+    colours('vision.image_std', isNormalized ? threeNumbers(images, 'image_std') : [1, 1, 1]),
+  ];
+}
+
+const colours = (key: string, values: readonly number[]): KeyValue => ({
+  ...{ key, type: 'array', elementType: 'f32', values },
+});
+
+function threeNumbers(images: ConfigReader, key: string): readonly number[] {
+  const values = images.numbers(key);
+  if (values?.length === 3 && (key !== 'image_std' || values.every((value) => value > 0))) return values;
+  throw images.wrong(key, 'a number for each of three colours is needed');
+}
+
+/**
+ * Least and most pixels of an image, which is scaled to lie between them; none where the file states none.
+ * transformers keeps them as two keys, or as the edges of a `size`.
+ */
+export function pixelLimits(images: ConfigReader): KeyValue[] {
+  const size = images.has('min_pixels') ? undefined : images.ofOther('size');
+  const [least, most] = size
+    ? [limit(size, 'shortest_edge'), limit(size, 'longest_edge')]
+    : [limit(images, 'min_pixels'), limit(images, 'max_pixels')];
+  images.known('max_pixels');
+  if (least === undefined || most === undefined) return [];
+  if (least > most) throw images.wrong('max_pixels', `at least ${least} pixels are needed`);
+  return [u32('vision.image_min_pixels', least), u32('vision.image_max_pixels', most)];
+}
+
+const limit = (config: ConfigReader, key: string): number | undefined =>
+  config.has(key) ? config.integer(key) : undefined;
+
+/** @throws QuantscopeError MODEL_FILE where the images are not cut as the encoder expects. */
+export function expectCut(images: ConfigReader, key: string, needed: number): void {
+  if (images.integer(key, needed) !== needed) throw images.wrong(key, `${needed} is needed by config.json`);
+}

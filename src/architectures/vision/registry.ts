@@ -1,0 +1,41 @@
+import { QuantscopeError } from '../../model/errors';
+import { listedClass, sameModel } from '../classNames';
+import type { VisionDescription } from './description';
+import { mistral3Vision, pixtralVision } from './families/pixtral';
+import { qwen25vlVision, qwen2vlVision, qwen3vlVision } from './families/qwenVl';
+import { gemma3Vision, idefics3Vision } from './families/siglip';
+
+/** Every vision part that can be exported. A new one takes a description in families/, a line here and a test. */
+export const visionParts: readonly VisionDescription[] = [
+  qwen2vlVision,
+  qwen25vlVision,
+  qwen3vlVision,
+  gemma3Vision,
+  pixtralVision,
+  mistral3Vision,
+  idefics3Vision,
+];
+
+type Config = Readonly<Record<string, unknown>>;
+
+/** The description of the vision part of a config.json, as for language parts; undefined where there is none. */
+export function findVision(config: Config): VisionDescription | undefined {
+  const className = listedClass(config);
+  const modelType = config['model_type'];
+  const isListed = ({ classes }: VisionDescription): boolean =>
+    className !== undefined
+      ? Object.keys(classes).some((name) => sameModel(name, className))
+      : typeof modelType === 'string' && Object.values(classes).includes(modelType);
+  return visionParts.find((description) => isListed(description) && (description.fits?.(config) ?? true));
+}
+
+/** @throws QuantscopeError UNSUPPORTED naming the models whose vision part can be exported. */
+export function visionFor(config: Config, file: string): VisionDescription {
+  const found = findVision(config);
+  if (found) return found;
+  const type = config['model_type'];
+  const asked = listedClass(config) ?? (typeof type === 'string' ? type : 'this model');
+  const families = visionParts.map(({ family }) => family).join(', ');
+  const message = `There is no description of a vision part of ${asked}. Those of these models can be exported: ${families}.`;
+  throw new QuantscopeError('UNSUPPORTED', message, { file });
+}
