@@ -35,13 +35,12 @@ const siglipConfig = (patch: number, image: number) => ({
 });
 
 const gemma3Text = checkpoints['gemma3']!;
-const { architectures: _class, model_type: _type, ...gemma3Config } = gemma3Text.config;
 const gemma3 = withVision(
   {
     ...gemma3Text,
     config: {
       ...{ architectures: ['Gemma3ForConditionalGeneration'], model_type: 'gemma3' },
-      text_config: { ...gemma3Config, model_type: 'gemma3_text' },
+      text_config: { ...gemma3Text.config, architectures: undefined },
     },
     shapes: prefixed('language_model.', gemma3Text.shapes),
   },
