@@ -53,12 +53,13 @@ class Differences {
 
   /** `[rows, columns]`. */
   async of(product: ProductGradients): Promise<Float32Array> {
-    const { tensor, expert } = product;
-    const part = `${/^blk\.\d+\./.exec(tensor)?.[0] ?? tensor} ${expert ?? ''}`;
+    const { tensor, expert = '' } = product;
+    const part = `${/^blk\.\d+\./.exec(tensor)?.[0] ?? tensor} ${tensor.includes('_exps.') ? expert : ''}`;
     if (part !== this.part) this.held.clear();
     this.part = part;
-    const known = this.held.get(tensor) ?? (await this.load(product));
-    this.held.set(tensor, known);
+    const key = `${tensor} ${expert}`;
+    const known = this.held.get(key) ?? (await this.load(product));
+    this.held.set(key, known);
     return known;
   }
 

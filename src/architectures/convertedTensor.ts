@@ -53,6 +53,9 @@ export function unchanged(tensor: TensorDescriptor, name = tensor.name): Convert
 export const changesWeights = ({ add, map }: Pick<ConvertedTensor, 'add' | 'map'>): boolean =>
   add !== undefined || map !== undefined;
 
+/** Whether what the sources give as outputs goes into the tensor (attn_k_b): what is known of the inputs of the sources is not of its own. */
+export const takesOutputs = ({ unit }: Pick<ConvertedTensor, 'unit'>): boolean => unit?.takesOutputs === true;
+
 const maps: Readonly<Record<WeightMap, (weight: number) => number>> = {
   '-exp': (weight) => -Math.exp(weight),
 };

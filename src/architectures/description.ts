@@ -120,6 +120,8 @@ export interface RowOrder {
   readonly order: 'interleave' | 'transpose';
   /** Of a unit that is transposed: only these columns become rows. */
   readonly columns?: RowRange;
+  /** Of a unit that is transposed: what the source gives as outputs, the matrix of the file takes as inputs. */
+  readonly takesOutputs?: true;
 }
 
 /**
@@ -133,6 +135,7 @@ export interface ColumnOrder {
   readonly members: number;
   readonly size: number;
   readonly columns?: undefined;
+  readonly takesOutputs?: undefined;
 }
 
 export interface ComputedTensor {

@@ -11,7 +11,7 @@ export type Activation = 'silu' | 'gelu' | 'squaredRelu' | 'clamped';
 export type OwnPart = 'attn_sinks.weight' | 'exp_probs_b.bias';
 
 /** A part of a block in which a token's states depend on those of earlier ones. */
-export type MixerKind = 'attention' | 'shortConvolution' | 'gatedDelta';
+export type MixerKind = 'attention' | 'latentAttention' | 'shortConvolution' | 'gatedDelta';
 
 /**
  * How the forward pass of an architecture differs from llama's, in GGUF's view. Everything else follows from the

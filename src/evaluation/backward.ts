@@ -89,22 +89,18 @@ async function outputsBackward(
   options: BackwardOptions,
 ): Promise<void> {
   let sums = new GradientSums();
-  let expert: number | undefined;
   const handOver = async (): Promise<void> => {
     for (const found of sums.finish()) await options.onOutput?.(found);
     sums = new GradientSums();
   };
   const receive = async (found: ProductGradients): Promise<void> => {
-    if (found.expert !== expert) await handOver();
-    expert = found.expert;
     if (options.onOutput) await sums.add(found, options.signal);
     await options.onProduct?.(found);
   };
   await blockBackward(decoder, block, inputs, gradients, {
     ...options,
-    receiver: { kind: 'outputs', receive },
+    receiver: { kind: 'outputs', receive, complete: handOver },
   });
-  await handOver();
 }
 
 /** Runs windows through the model. `kept` receives all states: those before each block, then before the last norm. @returns those after it. */

@@ -4,7 +4,7 @@ import type { TapKind } from '../graph/transformer/graphParts';
 import { scoreWindows, type ScoreOptions, type TokenScores } from './evaluate';
 import type { ScoredInputs } from './windows';
 
-/** Inputs of a matrix over all tokens; for merged experts, one after the other. */
+/** Inputs of a matrix over all tokens; for those of experts or heads that are merged, one after the other. */
 export interface MatrixInputs {
   /** Per input channel (experts × columns): Σx², Σx, max|x|. */
   readonly squares: Float64Array;
@@ -39,7 +39,7 @@ export async function calibrate(
   const inputs = new Map<string, MatrixInputs>();
   const kind: TapKind = { grams: onGram !== undefined };
   const onStatistics = async (found: InputStatistics): Promise<void> => {
-    for (const tensor of found.tensors) addInputs(inputs, tensor, found, expertsOf(decoder, tensor));
+    for (const tensor of found.tensors) addInputs(inputs, tensor, found, matricesOf(decoder, tensor));
     if (found.gram && onGram)
       await onGram({
         ...{ tensors: found.tensors, columns: found.squares.length, rows: found.rows, values: found.gram },
@@ -56,11 +56,11 @@ export async function calibrate(
   return { inputs, scores };
 }
 
-/** Experts whose matrices are merged in a tensor. */
-function expertsOf({ shape }: Decoder, tensor: string): number {
-  const [, index, part] = /^blk\.(\d+)\.(.*)$/.exec(tensor) ?? [];
-  if (part?.includes('_exps.') !== true) return 1;
-  return shape.blocks[Number(index)]?.experts?.count ?? 1;
+/** Matrices that are merged in a tensor: of experts, or of heads. */
+function matricesOf({ shape }: Decoder, tensor: string): number {
+  const [, index, part = ''] = /^blk\.(\d+)\.(.*)$/.exec(tensor) ?? [];
+  const dims = shape.blocks[Number(index)]?.tensors.get(part) ?? [];
+  return dims.length > 2 ? dims[0]! : 1;
 }
 
 function addInputs(

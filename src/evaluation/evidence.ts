@@ -1,4 +1,4 @@
-import type { ConvertedTensor } from '../architectures/convertedTensor';
+import { takesOutputs, type ConvertedTensor } from '../architectures/convertedTensor';
 import { blockTaps } from '../graph/transformer/blockGraph';
 import type { Decoder } from '../graph/transformer/decoder';
 import type { DecoderShape } from '../graph/transformer/decoderShape';
@@ -121,7 +121,9 @@ export function measuredSizes(
   const taps = blocks.flatMap((block) => {
     const { dense, ofExpert } = blockTaps(block);
     const experts = Array.from({ length: block.experts?.count ?? 0 }, () => ofExpert);
-    return [...dense, ...experts.flat()].map((tap) => ({ ...tap, block }));
+    return [...dense, ...experts.flat()]
+      .flatMap((tap) => Array.from({ length: tap.members ?? 1 }, () => tap))
+      .map((tap) => ({ ...tap, block }));
   });
   const rows = taps.flatMap(({ parts, block }) => parts.map((part) => block.tensors.get(part)!.at(-2)!));
   return {
@@ -164,7 +166,7 @@ type Measured = Pick<InputStatistics, 'tensors' | 'expert'>;
 export interface InputsByTensor<Input> {
   /**
    * For each expert that a tensor holds, in their order (one where it holds none), the inputs that count for it: its own, or those of all
-   * experts where no token reached it.
+   * experts where no token reached it. One whose inputs are no inputs of its source (`takesOutputs`) is there by its name in GGUF.
    */
   readonly inputs: ReadonlyMap<string, readonly (readonly Input[])[]>;
   /** Experts that no token reached. */
@@ -188,7 +190,7 @@ export function inputsByTensor<Input extends Measured>(
     const experts = measured.get(converted.name);
     if (!experts) continue;
     if (isRouted(converted.name)) unreached += expertsOf(converted) - experts.size;
-    for (const [name, indices] of expertsOfSources(converted)) {
+    for (const [name, indices] of takesOutputs(converted) ? allOf(converted) : expertsOfSources(converted)) {
       const own = (index: number) => (experts.has(index) ? [experts.get(index)!] : [...experts.values()]);
       if (!found.has(name)) found.set(name, indices.map(own));
     }
@@ -200,6 +202,10 @@ export function inputsByTensor<Input extends Measured>(
 const isRouted = (name: string): boolean => name.endsWith('.ffn_down_exps.weight');
 
 const expertsOf = ({ shape }: ConvertedTensor): number => (shape.length > 2 ? shape[0]! : 1);
+
+/** All matrices of a tensor, by its own name. */
+const allOf = (converted: ConvertedTensor): Map<string, number[]> =>
+  new Map([[converted.name, Array.from({ length: expertsOf(converted) }, (_, index) => index)]]);
 
 /** The experts whose rows each source of a tensor holds, in order; one of number 0 where there are none. */
 function expertsOfSources(converted: ConvertedTensor): Map<string, number[]> {

@@ -493,6 +493,7 @@ export const runnableCheckpoints = Object.entries(checkpoints).flatMap(([name, {
 );
 
 /** Those whose blocks keep keys and values of a text only, and that have graphs for texts of any length. */
-export const attendingCheckpoints = runnableCheckpoints.filter(
-  (name) => !architectureFor(checkpoints[name]!.config, name).forward?.mixers,
-);
+export const attendingCheckpoints = runnableCheckpoints.filter((name) => {
+  const mixers = architectureFor(checkpoints[name]!.config, name).forward?.mixers ?? [];
+  return mixers.every((kind) => kind === 'latentAttention');
+});

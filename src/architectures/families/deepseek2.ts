@@ -44,6 +44,10 @@ export const deepseek2: ArchitectureDescription = {
     DeepseekV3ForCausalLM: 'deepseek_v3',
     Glm4MoeLiteForCausalLM: 'glm4_moe_lite',
   },
+  forward: {
+    ...{ rotation: 'pairs', activation: 'silu', mixers: ['latentAttention'] },
+    ownParts: ['exp_probs_b.bias'],
+  },
   convert(config) {
     config.expect('hidden_act', 'silu', 'silu');
     config.expect('attention_bias', false, false);
@@ -249,7 +253,11 @@ function latentParts({ hiddenSize, heads, latent }: Model): Part[] {
       from: 'self_attn.kv_b_proj',
       to: 'attn_k_b',
       shape: [heads, rank, plain],
-      rule: { sourceShape, rows: rows(0, plain), unit: { rows: plain, order: 'transpose' } },
+      rule: {
+        sourceShape,
+        rows: rows(0, plain),
+        unit: { rows: plain, order: 'transpose', takesOutputs: true },
+      },
     },
     {
       from: 'self_attn.kv_b_proj',

@@ -1,4 +1,9 @@
-import { changesWeights, sourceDtype, type ConvertedTensor } from '../../architectures/convertedTensor';
+import {
+  changesWeights,
+  sourceDtype,
+  takesOutputs,
+  type ConvertedTensor,
+} from '../../architectures/convertedTensor';
 import { matrixOf } from '../../model/rows';
 import { loadNative } from '../../native';
 import type { GgmlQuantType } from '../../protocol/ggmlTypes';
@@ -183,7 +188,8 @@ export class CodeFinder {
 function sourceAt(
   converted: ConvertedTensor,
   expert: number,
-): { readonly tensor: TensorDescriptor; readonly expert?: number } {
+): { readonly tensor: Pick<TensorDescriptor, 'name'>; readonly expert?: number } {
+  if (takesOutputs(converted)) return { tensor: { name: converted.name }, expert };
   const rowsOfExpert = matrixOf(converted.shape).rows / expertsOf(converted);
   const seen = new Map<TensorDescriptor, number>();
   let row = 0;

@@ -17,10 +17,7 @@ export function attention(parts: GraphParts, block: BlockShape, tokens: Span | S
   const projected = projections(parts, block, x);
   const turned = (value: Value, count: number, norm: string): Value => {
     const separate = split(parts, block, tokens, value, count, block.normsRotated ? undefined : norm);
-    const rotated =
-      tokens instanceof Sequence
-        ? tokens.rotate(separate, block, count)
-        : rotate(parts, block, tokens, separate, count);
+    const rotated = rotateHeads(parts, block, tokens, separate, [count, headSize]);
     if (block.unitNorms && block.rotation) return unitNorm(parts, block, rotated);
     return block.normsRotated ? parts.norm(rotated, norm) : rotated;
   };
@@ -93,12 +90,39 @@ function split(
     norm !== undefined && parts.has(`${norm}.weight`) ? parts.shape(`${norm}.weight`) : [];
   const isOfAll = norm !== undefined && ownSize === undefined && size !== headSize;
   const together = isOfAll ? parts.norm(x, norm) : x;
-  const separate =
-    tokens instanceof Sequence
-      ? tokens.separate(together, [heads, headSize])
-      : ops.reshape(together, [-1, tokens.length, heads, headSize]);
+  const separate = byToken(parts, tokens, together, [heads, headSize]);
   const each = norm === undefined || isOfAll ? separate : parts.normEach(separate, norm);
   return ops.transpose(each, [0, 2, 1, 3]);
+}
+
+/** `[n, heads · size]` → `[windows, heads, length, size]`. */
+export const separateHeads = (
+  parts: GraphParts,
+  tokens: Span | Sequence,
+  x: Value,
+  heads: readonly [count: number, size: number],
+): Value => parts.ops.transpose(byToken(parts, tokens, x, heads), [0, 2, 1, 3]);
+
+const byToken = (
+  { ops }: GraphParts,
+  tokens: Span | Sequence,
+  x: Value,
+  heads: readonly [count: number, size: number],
+): Value =>
+  tokens instanceof Sequence ? tokens.separate(x, heads) : ops.reshape(x, [-1, tokens.length, ...heads]);
+
+/** Rotary embedding of `[windows, heads, length, size]`. */
+export function rotateHeads(
+  parts: GraphParts,
+  { rotation }: Pick<BlockShape, 'rotation'>,
+  tokens: Span | Sequence,
+  x: Value,
+  [heads, headSize]: readonly [count: number, size: number],
+): Value {
+  const turning = { ...(rotation ? { rotation } : {}), headSize };
+  return tokens instanceof Sequence
+    ? tokens.rotate(x, turning, heads)
+    : rotate(parts, turning, tokens, x, heads);
 }
 
 /** Rotary embedding of `[windows, heads, length, headSize]`, from the span's first position on. */

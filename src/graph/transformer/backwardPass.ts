@@ -6,12 +6,13 @@ import { floatTensor, output, type LoadedGraph } from './graphLoader';
 import type { NamedSource } from './graphSources';
 import { routeGradients, routeTokens, scaledRows, sharesOf, type Assignment } from './routing';
 import type { States } from './states';
+import { ofMember } from './tapSums';
 
 /** What a run of a gradient graph gave of a matrix. Arrays are valid until the next run. */
 export interface ProductGradients {
   /** Its name in GGUF. */
   readonly tensor: string;
-  /** Which of the experts that are merged in the tensor. */
+  /** Which of the matrices that are merged in the tensor: an expert, or a head. */
   readonly expert?: number;
   /** Channels of the output and of the input. */
   readonly rows: number;
@@ -34,7 +35,12 @@ export interface WeightGradients {
 
 /** What receives the gradients of each run: those at the outputs of matrices, or those of weights. */
 export type GradientReceiver =
-  | { readonly kind: 'outputs'; readonly receive: (found: ProductGradients) => Promise<void> }
+  | {
+      readonly kind: 'outputs';
+      readonly receive: (found: ProductGradients) => Promise<void>;
+      /** After the last run of a graph: there is no more of the matrices of an expert, or of the rest of a block. */
+      readonly complete?: () => Promise<void>;
+    }
   | { readonly kind: 'weights'; readonly receive: (found: WeightGradients) => Promise<void> };
 
 export interface BackwardOptions extends Pick<PassOptions, 'signal' | 'onStep'> {
@@ -78,6 +84,7 @@ export async function blockBackward(
         }
       },
     );
+    await complete(options);
   } finally {
     mixture?.close();
   }
@@ -204,7 +211,12 @@ async function expertBackward(
       await turn();
     }
   });
+  await complete(options);
 }
+
+const complete = async ({ receiver }: BackwardOptions): Promise<void> => {
+  if (receiver.kind === 'outputs') await receiver.complete?.();
+};
 
 async function report(
   graph: LoadedGraph,
@@ -215,12 +227,16 @@ async function report(
 ): Promise<void> {
   const prefix = `blk.${index}.`;
   if (receiver.kind === 'weights') return reportWeights(graph, outputs, prefix, receiver, expert);
-  for (const { part, rows, columns, gradient, input } of graph.products ?? [])
-    await receiver.receive({
-      ...{ tensor: prefix + part, rows, columns },
-      ...{ gradients: output(outputs, gradient), inputs: output(outputs, input) },
-      ...(expert === undefined ? {} : { expert }),
-    });
+  for (const { part, rows, columns, gradient, input, members = 1 } of graph.products ?? [])
+    for (let member = 0; member < members; member++) {
+      const own = members === 1 ? expert : member;
+      await receiver.receive({
+        ...{ tensor: prefix + part, rows, columns },
+        gradients: ofMember(output(outputs, gradient), member, members),
+        inputs: ofMember(output(outputs, input), member, members),
+        ...(own === undefined ? {} : { expert: own }),
+      });
+    }
 }
 
 async function reportWeights(

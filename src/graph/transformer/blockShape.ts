@@ -5,11 +5,25 @@ import type { Rotation } from './rotation';
 export type BlockTensors = ReadonlyMap<string, readonly number[]>;
 
 /** A part of a block in which a token's states depend on those of earlier ones, with its own sizes. */
-export type Mixer = AttentionMixer | ShortConvolutionMixer | GatedDeltaMixer;
+export type Mixer = AttentionMixer | LatentAttentionMixer | ShortConvolutionMixer | GatedDeltaMixer;
 
 /** Softmax attention, whose sizes are those of the block. */
 export interface AttentionMixer {
   readonly kind: 'attention';
+}
+
+/** Softmax attention whose keys and values come from a compressed vector of each token (DeepSeek-V2). */
+export interface LatentAttentionMixer {
+  readonly kind: 'latentAttention';
+  /** Size of the compressed vector. */
+  readonly rank: number;
+  /** A key has so many dimensions without position, and so many that are rotated, which all heads share. */
+  readonly plain: number;
+  readonly rotated: number;
+  /** Size of a head's value. */
+  readonly valueSize: number;
+  /** Factor of the scores. */
+  readonly scale: number;
 }
 
 /** A gated convolution of each channel over a few tokens, whose sizes are those of its tensors (LFM2). */
@@ -83,4 +97,9 @@ export interface ExpertsShape {
   readonly scaledInputs?: true;
   /** Factor of the shares. */
   readonly scale: number;
+  /**
+   * Equally many experts side by side are a group. Only experts of so many groups are chosen: those whose two best experts have the largest
+   * sum of scores.
+   */
+  readonly groups?: { readonly count: number; readonly used: number };
 }

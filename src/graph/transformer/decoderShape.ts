@@ -54,6 +54,10 @@ export function decoderShape(
   const decoder: Numbers = {
     ...{ traits, number, window, hiddenSize, file },
     isFlag: (key) => typeof view.value(`${architecture}.${key}`) === 'boolean',
+    text: (key) => {
+      const found = view.value(`${architecture}.${key}`);
+      return typeof found === 'string' ? found : undefined;
+    },
     count: blockCount(view, parts.size, number, file),
     heads: countOf(view, 'attention.head_count', maxParts, file),
     epsilon: number(

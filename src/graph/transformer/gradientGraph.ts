@@ -168,14 +168,16 @@ function productOutputs(
 ): GradientProduct[] {
   const { graph } = parts.ops;
   const inputs = new Map<Value, string>();
-  return matrices.map(([part, { input, output }], index) => {
-    const [rows, columns] = parts.shape(part) as [number, number];
+  return matrices.map(([part, { input, output, members }], index) => {
+    const [rows, columns] = parts.shape(part).slice(-2) as [number, number];
+    const dims = (size: number) => (members === undefined ? ['n', size] : [members, 'n', size]);
     const gradient = `gradient${index}`;
-    graph.output(gradient, gradients.get(output)!, ['n', rows]);
+    graph.output(gradient, gradients.get(output)!, dims(rows));
     if (!inputs.has(input)) {
       inputs.set(input, `input${index}`);
-      graph.output(`input${index}`, input, ['n', columns]);
+      graph.output(`input${index}`, input, dims(columns));
     }
-    return { part, rows, columns, gradient, input: inputs.get(input)! };
+    const own = members === undefined ? {} : { members };
+    return { part, ...own, rows, columns, gradient, input: inputs.get(input)! };
   });
 }

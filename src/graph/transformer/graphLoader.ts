@@ -230,7 +230,8 @@ function readByRuntime(
     });
     return dtype === 'F32' ? value : graph.node('Cast', [value], { to: 1 });
   });
-  return pieces.length === 1 ? pieces[0]! : graph.node('Concat', pieces, { axis: 0 });
+  const rows = pieces.length === 1 ? pieces[0]! : graph.node('Concat', pieces, { axis: 0 });
+  return shape.length === 2 ? rows : graph.node('Reshape', [rows, graph.ints(shape)]);
 }
 
 /** A float32 tensor of ONNX Runtime on the values, which are not copied. */

@@ -16,8 +16,11 @@ export interface TapKind {
 
 export interface GraphOptions {
   readonly bind: Bind;
-  /** How x `[n, in]` is multiplied with a matrix `[out, in]`; as `bind` gives it when absent. */
-  readonly product?: (ops: Ops, x: Value, part: string, shape: readonly number[]) => Value;
+  /**
+   * How x `[n, in]` is multiplied with a matrix `[out, in]`; as `bind` gives it when absent.
+   * @param member which of the matrices that heads have in one tensor.
+   */
+  readonly product?: (ops: Ops, x: Value, part: string, shape: readonly number[], member?: number) => Value;
   /** How the inputs of a matrix are rounded before they are multiplied with it. */
   readonly rounding?: (part: string) => Rounding | undefined;
   readonly taps?: TapKind | undefined;
@@ -27,6 +30,8 @@ export interface GraphOptions {
 export interface Tap {
   readonly parts: readonly string[];
   readonly columns: number;
+  /** Matrices in each tensor, where each has rows of its own: everything that is measured is there for the first, then the second, … */
+  readonly members?: number;
   /** `[columns]` each: Σx², Σx, max|x| over the rows. */
   readonly squares: string;
   readonly sums: string;
@@ -52,11 +57,17 @@ export interface Giver {
 export interface Product {
   readonly input: Value;
   readonly output: Value;
+  /** Matrices in the tensor, where each has its own: values are `[members, n, …]`. */
+  readonly members?: number;
 }
 
-/** The gradient at the output of a matrix, `[n, rows]`, and its input, `[n, columns]`: names of a graph's outputs. */
+/**
+ * The gradient at the output of a matrix, `[n, rows]`, and its input, `[n, columns]`: names of a graph's outputs. Those of a tensor with a
+ * matrix for each head have all rows of the first head before those of the second.
+ */
 export interface GradientProduct {
   readonly part: string;
+  readonly members?: number;
   readonly rows: number;
   readonly columns: number;
   readonly gradient: string;
@@ -75,7 +86,7 @@ export class GraphParts {
   private readonly shared = new Map<string, readonly Value[]>();
   private readonly bound = new Map<string, Value>();
   private readonly rounded = new Map<string, Value>();
-  private readonly tapped = new Map<Value, { parts: string[]; columns: number }>();
+  private readonly tapped = new Map<Value, { parts: string[]; columns: number; members?: number }>();
   private readonly givers = new Map<Value, Giver>();
   private readonly others = new Map<Value, readonly string[]>();
   private readonly multiplied = new Map<string, Product>();
@@ -121,6 +132,25 @@ export class GraphParts {
     const bias = this.has(`${name}.bias`) ? this.weight(`${name}.bias`) : undefined;
     const output = this.multiply(x, part, columns, bias);
     this.multiplied.set(part, { input: x, output });
+    return output;
+  }
+
+  /** Heads that have a matrix each, in a tensor `[heads, out, in]`: `[heads, n, in]` → `[heads, n, out]`. */
+  linearEach(x: Value, name: string): Value {
+    const part = `${name}.weight`;
+    const [members, rows, columns] = this.shape(part) as [number, number, number];
+    if (this.options.taps) this.tapped.set(x, { parts: [part], columns, members });
+    const { product } = this.options;
+    const { ops } = this;
+    const own = (member: number): Value => ops.reshape(ops.slice(x, 0, member, member + 1), [-1, columns]);
+    const products = (): Value[] =>
+      Array.from({ length: members }, (_, member) =>
+        ops.reshape(product!(ops, own(member), part, [rows, columns], member), [1, -1, rows]),
+      );
+    const output = product
+      ? ops.concat(products(), 0)
+      : ops.matmul(this.roundEach(x, part), ops.transpose(this.weight(part), [0, 2, 1]));
+    this.multiplied.set(part, { input: x, output, members });
     return output;
   }
 
@@ -170,21 +200,23 @@ export class GraphParts {
   /** Adds the measures of all tapped inputs as outputs of the graph. */
   finishTaps(): Tap[] {
     const { ops } = this;
-    return [...this.tapped].map(([x, { parts, columns }], index): Tap => {
+    return [...this.tapped].map(([x, { parts, columns, members }], index): Tap => {
       const name = (what: string): string => `tap${index}_${what}`;
+      const [rowAxis, dims] = members === undefined ? [0, [columns]] : [1, [members, columns]];
       const overRows = (op: string, value: Value, output: string): string => {
-        const reduced = ops.graph.node(op, [value, ops.graph.ints([0])], { keepdims: 0 });
-        ops.graph.output(output, reduced, [columns]);
+        const reduced = ops.graph.node(op, [value, ops.graph.ints([rowAxis])], { keepdims: 0 });
+        ops.graph.output(output, reduced, dims);
         return output;
       };
       const giver = this.givers.get(x);
       return {
         ...{ parts, columns, others: this.others.get(x) ?? [] },
+        ...(members === undefined ? {} : { members }),
         ...(giver ? { giver } : {}),
         squares: overRows('ReduceSum', ops.square(x), name('squares')),
         sums: overRows('ReduceSum', x, name('sums')),
         largest: overRows('ReduceMax', ops.abs(x), name('largest')),
-        ...(this.measuresRows() ? { rows: this.rowOutput(x, columns, name('rows')) } : {}),
+        ...(this.measuresRows() ? { rows: this.rowOutput(x, columns, name('rows'), members) } : {}),
       };
     });
   }
@@ -194,8 +226,8 @@ export class GraphParts {
     return grams === true || samples !== undefined;
   }
 
-  private rowOutput(x: Value, columns: number, name: string): string {
-    this.ops.graph.output(name, x, ['n', columns]);
+  private rowOutput(x: Value, columns: number, name: string, members?: number): string {
+    this.ops.graph.output(name, x, members === undefined ? ['n', columns] : [members, 'n', columns]);
     return name;
   }
 
@@ -210,6 +242,12 @@ export class GraphParts {
     if (!product) return this.ops.linear(this.round(x, part, columns), this.weight(part), bias);
     const found = product(this.ops, x, part, this.shape(part));
     return bias === undefined ? found : this.ops.add(found, bias);
+  }
+
+  private roundEach(x: Value, part: string): Value {
+    const [members, , columns] = this.shape(part) as [number, number, number];
+    const rounded = this.round(x, part, columns);
+    return rounded === x ? x : this.ops.reshape(rounded, [members, -1, columns]);
   }
 
   private round(x: Value, part: string, columns: number): Value {

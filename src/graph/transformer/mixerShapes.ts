@@ -1,17 +1,9 @@
 import type { MixerKind } from '../../architectures/forward';
-import type { BlockShape, BlockTensors, HeadSizes, Mixer } from './blockShape';
+import type { Mixer } from './blockShape';
+import type { BlockSource } from './blockSource';
 import { checkHeads, checkRows, missing } from './blockTensors';
 import { deltaParts, readGatedDelta } from './gatedDeltaShape';
-import type { NumberOf } from './shapeNumbers';
-
-/** What says how a block's mixers compute. */
-export interface BlockSource extends HeadSizes, Pick<BlockShape, 'gatedHeads'> {
-  readonly index: number;
-  readonly hiddenSize: number;
-  readonly parts: BlockTensors;
-  readonly number: NumberOf;
-  readonly file: string;
-}
+import { latentParts, readLatent } from './readLatent';
 
 /** How the tensors of a block say that it has a mixer. */
 interface MixerReader {
@@ -29,6 +21,7 @@ const readers: Readonly<Record<MixerKind, MixerReader>> = {
     marks: ['attn_output.weight', 'attn_q.weight'],
     read: readAttention,
   },
+  latentAttention: { parts: latentParts, marks: ['attn_kv_a_mqa.weight'], read: readLatent },
   shortConvolution: {
     parts: ['shortconv.in_proj.weight', 'shortconv.conv.weight', 'shortconv.out_proj.weight'],
     marks: ['shortconv.conv.weight'],

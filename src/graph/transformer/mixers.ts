@@ -5,6 +5,7 @@ import type { BlockShape, Mixer } from './blockShape';
 import { convolvedStates } from './convolution';
 import { deltaStates, gatedDelta } from './gatedDelta';
 import type { GraphParts } from './graphParts';
+import { latentAttention, latentSizes } from './latentAttention';
 import type { Sequence } from './sequence';
 import { shortConvolution } from './shortConvolution';
 import type { Span } from './span';
@@ -20,16 +21,20 @@ interface MixerGraph<M extends Mixer> {
   readonly kept: (block: BlockShape, mixer: M, positions: number) => KeptStates;
 }
 
-/** Only attention takes texts of any length, as graphs of whole models have them. */
-type TokensOf<M extends Mixer> = M['kind'] extends 'attention' ? Span | Sequence : Span;
+const sequenceKinds = ['attention', 'latentAttention'] as const;
+
+/** Only those that keep keys and values take texts of any length, as graphs of whole models have them. */
+type SequenceKind = (typeof sequenceKinds)[number];
+type TokensOf<M extends Mixer> = M['kind'] extends SequenceKind ? Span | Sequence : Span;
 
 const mixers: { readonly [K in Mixer['kind']]: MixerGraph<Extract<Mixer, { readonly kind: K }>> } = {
   attention: {
     graph: (parts, block, _, tokens, x) => parts.linear(attention(parts, block, tokens, x), 'attn_output'),
-    kept: ({ kvHeads, headSize, valueSize = headSize }, _, positions) => {
-      const dims = (size: number): number[] => [1, kvHeads, positions, size];
-      return { key: dims(headSize), value: dims(valueSize) };
-    },
+    kept: (block, _, positions) => keysAndValues(block, positions),
+  },
+  latentAttention: {
+    graph: latentAttention,
+    kept: (block, mixer, positions) => keysAndValues(latentSizes(block, mixer), positions),
   },
   shortConvolution: {
     graph: (parts, _block, _, span, x) => shortConvolution(parts, span, x),
@@ -43,6 +48,14 @@ const mixers: { readonly [K in Mixer['kind']]: MixerGraph<Extract<Mixer, { reado
     }),
   },
 };
+
+function keysAndValues(
+  { kvHeads, headSize, valueSize = headSize }: Pick<BlockShape, 'kvHeads' | 'headSize' | 'valueSize'>,
+  positions: number,
+): KeptStates {
+  const dims = (size: number): number[] => [1, kvHeads, positions, size];
+  return { key: dims(headSize), value: dims(valueSize) };
+}
 
 /** What all mixers of a block add to its states; nothing where it has none. */
 export function mixed(
@@ -80,7 +93,9 @@ export const keptStates = (block: BlockShape, positions: number): KeptStates =>
  * @throws QuantscopeError UNSUPPORTED for blocks that keep other states than keys and values.
  */
 export function refuseOtherStates(blocks: readonly BlockShape[], file: string): void {
-  const block = blocks.find(({ mixers: own }) => own.some(({ kind }) => kind !== 'attention'));
+  const block = blocks.find(({ mixers: own }) =>
+    own.some(({ kind }) => !sequenceKinds.some((known) => known === kind)),
+  );
   if (!block) return;
   const message = `Block ${block.index} keeps other states of a text than keys and values; a graph of the whole model has no inputs and outputs for them.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });

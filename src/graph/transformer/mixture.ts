@@ -1,6 +1,8 @@
 import type { Value } from '../onnxWriter';
 import type { Ops } from '../ops';
 import type { BlockShape } from './blockShape';
+import { scoredOfGroup } from './routing';
+import { hiddenScore } from './sequence';
 
 /** What one expert has of a tensor that merges those of all: "ffn_up_exps.weight" → "ffn_up_exps.3.weight". */
 export const ofExpert = (tensor: string, expert: number): string =>
@@ -18,18 +20,38 @@ export const expertBias = 'exp_probs_b.bias';
 export function expertShares(
   ops: Ops,
   router: Value,
-  { used, normalized, scale, gating }: NonNullable<BlockShape['experts']>,
+  { used, normalized, scale, gating, groups }: NonNullable<BlockShape['experts']>,
   bias?: Value,
 ): Value {
   const { graph } = ops;
   const all = gating === 'sigmoid' ? ops.sigmoid(router) : ops.softmax(router);
-  const compared = bias === undefined ? all : ops.add(all, bias);
+  const biased = bias === undefined ? all : ops.add(all, bias);
+  const compared = groups === undefined ? biased : insideBestGroups(ops, biased, groups);
   const [best, indices] = graph.several(2, 'TopK', [compared, graph.ints([used])], { axis: -1 });
   const chosen = bias === undefined ? best! : graph.node('GatherElements', [all, indices!], { axis: 1 });
   const shares = normalized ? ops.div(chosen, ops.sumLast(chosen)) : chosen;
   const scaled = scale === 1 ? shares : ops.mul(shares, scale);
   const none = graph.node('ConstantOfShape', [graph.node('Shape', [all])]);
   return ops.transpose(graph.node('ScatterElements', [none, indices!, scaled], { axis: 1 }), [1, 0]);
+}
+
+/** Scores `[n, experts]` of those in the chosen groups; very small elsewhere. */
+function insideBestGroups(
+  ops: Ops,
+  scores: Value,
+  { count, used }: NonNullable<NonNullable<BlockShape['experts']>['groups']>,
+): Value {
+  const { graph } = ops;
+  const largest = (values: Value, most: number) =>
+    graph.several(2, 'TopK', [values, graph.ints([most])], { axis: -1 }) as [Value, Value];
+  const grouped = ops.reshape(scores, [0, count, -1]);
+  const ofGroups = ops.reshape(ops.sumLast(largest(grouped, scoredOfGroup)[0]), [0, count]);
+  const [best, indices] = largest(ofGroups, used);
+  const none = graph.node('ConstantOfShape', [graph.node('Shape', [ofGroups])]);
+  const ones = ops.add(ops.mul(best, 0), 1);
+  const kept = ops.reshape(graph.node('ScatterElements', [none, indices, ones], { axis: 1 }), [0, count, 1]);
+  const inside = ops.where(ops.greater(kept, 0), grouped, hiddenScore);
+  return ops.reshape(inside, [0, -1]);
 }
 
 /**

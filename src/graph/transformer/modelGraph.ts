@@ -17,7 +17,7 @@ export interface ModelTensors {
   rows(ops: Ops, name: string, shape: readonly number[], ids: Value): Value;
   /**
    * x `[n, in]` times a matrix `[out, in]`: `[n, out]`.
-   * @param expert which of the matrices that are merged in the tensor.
+   * @param expert which of the matrices that are merged in the tensor: of experts, or of heads.
    */
   product(ops: Ops, x: Value, name: string, shape: readonly number[], expert?: number): Value;
   /** The same for the output matrix, which may be the embedding. */
@@ -55,7 +55,7 @@ export function modelGraph(
       shape.epsilon,
       {
         bind: (_, part, dims) => tensors.vector(graph, prefix + part, dims, expert),
-        product: (_, x, part, dims) => tensors.product(ops, x, prefix + part, dims, expert),
+        product: (_, x, part, dims, member) => tensors.product(ops, x, prefix + part, dims, member ?? expert),
       },
       shape.centredNorms,
     );

@@ -1,6 +1,6 @@
 import { refuseBidirectional } from '../../architectures/direction';
 import { ggufView, type GgufView } from '../../architectures/ggufView';
-import { forwardOf } from '../../architectures/registry';
+import { architectures, forwardOf } from '../../architectures/registry';
 import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
 import type { OrtDevice } from '../session';
@@ -174,10 +174,16 @@ function yarnDivisor(
   number: (key: string, fallback: number) => number,
 ): number {
   const factor = number('rope.scaling.factor', 1);
-  const multiplier = number('rope.scaling.yarn_log_multiplier', 0);
+  const stated = number('rope.scaling.yarn_log_multiplier', 0);
+  // With latent attention it is a factor of scores only: the two factors that DeepSeek has are taken to be equal.
+  const multiplier = stated !== 0 && latentArchitectures.has(architecture) ? 1 : stated;
   if (value(`${architecture}.rope.scaling.type`) !== 'yarn' || multiplier === 0 || factor <= 1) return 1;
   return 1 + 0.1 * multiplier * Math.log(factor);
 }
+
+const latentArchitectures: ReadonlySet<string> = new Set(
+  architectures.filter(({ forward }) => forward?.mixers?.includes('latentAttention')).map(({ name }) => name),
+);
 
 /** Theta of layers with a window, where files of an architecture need not say it: they are not scaled. */
 const localThetas: Readonly<Record<string, number | 'same'>> = {

@@ -4,6 +4,7 @@ import type { BlockShape, BlockTensors, ExpertsShape } from './blockShape';
 import { checkParts, missing } from './blockTensors';
 import { mixersOf, partsOfMixers } from './mixerShapes';
 import type { Rotation } from './rotation';
+import { scoredOfGroup } from './routing';
 import { scaleOf, type Numbers } from './shapeNumbers';
 
 /** How a layer rotates; `local` for layers that see a window. */
@@ -19,14 +20,14 @@ export function readBlock(
   parts: BlockTensors,
   rotation: RotationOf,
 ): BlockShape {
-  const { traits, number, hiddenSize, heads, count, epsilon, file } = decoder;
+  const { traits, number, text, hiddenSize, heads, count, epsilon, file } = decoder;
   checkParts(index, parts, [...(traits.ownParts ?? []), ...partsOfMixers(traits.mixers)], file);
   const hasNetwork = parts.has('ffn_down.weight') || parts.has('ffn_down_exps.weight');
   if (!hasNetwork && !traits.mixers) throw missing(`blk.${index}.ffn_down.weight`, file);
   const headSize = number('attention.key_length', hiddenSize / heads);
   const kvHeads = keyHeads(decoder, parts, headSize);
   const gates = traits.gatedHeads ? { gatedHeads: true as const } : {};
-  const source = { index, hiddenSize, parts, number, file, heads, kvHeads, headSize, ...gates };
+  const source = { index, hiddenSize, parts, number, text, file, heads, kvHeads, headSize, ...gates };
   const window = windowAt(index, decoder);
   const scoreCap = number('attn_logit_softcapping', 0);
   const addedScale = scaleOf(decoder, 'residual_scale');
@@ -99,18 +100,17 @@ function windowAt(index: number, { traits, number, isFlag, window }: Numbers): n
 /** Values of `expert_gating_func` in GGUF; 0 is what is usual. */
 const gatings = { softmax: 1, sigmoid: 2 };
 
-/** @throws QuantscopeError UNSUPPORTED for other scores, and a choice by groups; MODEL_FILE for counts that the tensors contradict. */
+/** @throws QuantscopeError UNSUPPORTED for other scores; MODEL_FILE for counts that the tensors contradict, and groups that cannot be. */
 function expertsOf({ traits, number, file }: Numbers, parts: BlockTensors): ExpertsShape {
   const unsupported = (what: string) =>
     new QuantscopeError('UNSUPPORTED', `${what} cannot be run.`, { file });
   const scale = number('expert_weights_scale', 0);
-  if (number('expert_group_count', 1) > 1) throw unsupported('Experts that are chosen by groups');
   const gating = number('expert_gating_func', 0) || gatings[traits.gating ?? 'softmax'];
   if (!Object.values(gatings).includes(gating))
     throw unsupported(`Experts that are scored by the function ${gating} ("expert_gating_func")`);
   const [count, used] = [number('expert_count'), number('expert_used_count')];
   const [held = 0] = parts.get('ffn_gate_exps.weight') ?? [];
-  if (count !== held || !Number.isInteger(used) || used < 1 || used > count) {
+  if (count !== held || !isCount(used, count)) {
     const message = `The file states ${count} experts and uses ${used} of them; its tensors hold ${held}.`;
     throw new QuantscopeError('MODEL_FILE', message, { file });
   }
@@ -121,5 +121,25 @@ function expertsOf({ traits, number, file }: Numbers, parts: BlockTensors): Expe
     scale: added * (scale === 0 ? 1 : scale),
     ...(gating === gatings.sigmoid ? { gating: 'sigmoid' } : {}),
     ...(traits.scaledInputs ? { scaledInputs: true } : {}),
+    ...groupsOf(number, { count, used }, file),
   };
 }
+
+/** @throws QuantscopeError MODEL_FILE for groups that experts cannot be in. */
+function groupsOf(
+  number: Numbers['number'],
+  experts: Pick<ExpertsShape, 'count' | 'used'>,
+  file: string,
+): Pick<ExpertsShape, 'groups'> {
+  const count = number('expert_group_count', 0);
+  if (count <= 1) return {};
+  const used = number('expert_group_used_count', 0);
+  const size = experts.count / count;
+  if (Number.isInteger(size) && size >= scoredOfGroup && isCount(used, count) && used * size >= experts.used)
+    return { groups: { count, used } };
+  const message = `${experts.count} experts in ${count} groups, of which ${used} are used for ${experts.used} experts, cannot be.`;
+  throw new QuantscopeError('MODEL_FILE', message, { file });
+}
+
+const isCount = (value: number, most: number): boolean =>
+  Number.isInteger(value) && value >= 1 && value <= most;

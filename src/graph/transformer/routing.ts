@@ -8,6 +8,9 @@ export interface Assignment {
   readonly shares: number[];
 }
 
+/** Experts of a group whose scores add up to that of the group: as many as in DeepSeek V3, and in llama.cpp for all architectures. */
+export const scoredOfGroup = 2;
+
 /** How experts are chosen. */
 export type Routing = NonNullable<BlockShape['experts']> & {
   /** Added to the scores of experts, one each, where they are compared; shares are without it. */
@@ -33,9 +36,10 @@ export function routeTokens(logits: Float32Array, routing: Routing): Assignment[
 }
 
 /** The scores of a token's experts, the chosen ones, and what their scores are divided by. */
-function choose(logits: Float32Array, { used, normalized, gating, bias }: Routing) {
+function choose(logits: Float32Array, { used, normalized, gating, bias, groups }: Routing) {
   const scores = gating === 'sigmoid' ? sigmoids(logits) : softmax(logits);
-  const best = largest(bias ? scores.map((score, expert) => score + bias[expert]!) : scores, used);
+  const compared = bias ? scores.map((score, expert) => score + bias[expert]!) : scores;
+  const best = largest(groups ? insideBestGroups(compared, groups) : compared, used);
   const sum = normalized ? best.reduce((total, expert) => total + scores[expert]!, 0) : 1;
   return { scores, best, sum };
 }
@@ -77,6 +81,20 @@ function softmax(logits: Float32Array): Float64Array {
   const powers = Float64Array.from(logits, (value) => Math.exp(value - most));
   const sum = powers.reduce((total, value) => total + value, 0);
   return powers.map((value) => value / sum);
+}
+
+/** The scores of experts in the chosen groups; −∞ elsewhere. */
+function insideBestGroups(
+  scores: Float64Array,
+  { count, used }: NonNullable<Routing['groups']>,
+): Float64Array {
+  const size = scores.length / count;
+  const ofGroups = Float64Array.from({ length: count }, (_, group) => {
+    const inside = scores.subarray(group * size, (group + 1) * size);
+    return largest(inside, scoredOfGroup).reduce((sum, expert) => sum + inside[expert]!, 0);
+  });
+  const kept = new Set(largest(ofGroups, used));
+  return scores.map((score, expert) => (kept.has(Math.floor(expert / size)) ? score : -Infinity));
 }
 
 function largest(values: Float64Array, count: number): number[] {

@@ -29,6 +29,7 @@ export function countOf(view: GgufView, key: string, most: number, file: string)
 export interface Numbers {
   readonly file: string;
   readonly isFlag: (key: string) => boolean;
+  readonly text: (key: string) => string | undefined;
   readonly traits: ForwardTraits;
   readonly number: NumberOf;
   /** Where the checkpoint says which layers see a window, and the file will not. */

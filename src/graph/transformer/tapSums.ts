@@ -8,7 +8,7 @@ import { RowSample } from './rowSample';
 export interface InputStatistics {
   /** The matrices, by their names in GGUF. */
   readonly tensors: readonly string[];
-  /** Which expert of them. */
+  /** Which of the matrices that are merged in them: an expert, or a head. */
   readonly expert?: number;
   /** Rows (tokens) that were added up. */
   readonly rows: number;
@@ -24,21 +24,25 @@ export interface InputStatistics {
 
 /** Adds up what the taps of a graph measure in its runs. */
 export class TapSums {
+  private readonly slots: readonly { readonly tap: Tap; readonly member: number }[];
   private readonly found: InputStatistics[];
   private readonly samples: RowSample[];
   private rows = 0;
 
   /** @param prefix goes before the names of parts. */
   constructor(
-    private readonly taps: readonly Tap[],
+    taps: readonly Tap[],
     prefix: string,
     { grams = false, samples = 0 }: TapKind = {},
     expert?: number,
   ) {
-    this.samples = taps.map(({ columns }) => new RowSample(samples, columns));
-    this.found = taps.map(({ parts, columns }) => ({
+    this.slots = taps.flatMap((tap) =>
+      Array.from({ length: tap.members ?? 1 }, (_, member) => ({ tap, member })),
+    );
+    this.samples = this.slots.map(({ tap }) => new RowSample(samples, tap.columns));
+    this.found = this.slots.map(({ tap: { parts, columns, members }, member }) => ({
       tensors: parts.map((part) => prefix + part),
-      ...(expert === undefined ? {} : { expert }),
+      ...(members === undefined ? (expert === undefined ? {} : { expert }) : { expert: member }),
       ...{ rows: 0, squares: new Float64Array(columns), sums: new Float64Array(columns) },
       largest: new Float64Array(columns),
       ...(grams ? { gram: new Float64Array(columns * columns) } : {}),
@@ -48,14 +52,16 @@ export class TapSums {
   /** Adds a run over so many rows. @throws QuantscopeError CANCELLED. */
   async add(outputs: Readonly<Record<string, Tensor>>, rows: number, signal?: AbortSignal): Promise<void> {
     this.rows += rows;
-    for (const [i, tap] of this.taps.entries()) {
+    for (const [i, { tap, member }] of this.slots.entries()) {
       const { squares, sums, largest, gram } = this.found[i]!;
-      addTo(squares, output(outputs, tap.squares));
-      addTo(sums, output(outputs, tap.sums));
-      for (const [column, value] of output(outputs, tap.largest).entries())
+      const measured = (name: string): Float32Array =>
+        ofMember(output(outputs, name), member, tap.members ?? 1);
+      addTo(squares, measured(tap.squares));
+      addTo(sums, measured(tap.sums));
+      for (const [column, value] of measured(tap.largest).entries())
         largest[column] = Math.max(largest[column]!, value);
       if (tap.rows === undefined) continue;
-      const values = output(outputs, tap.rows);
+      const values = measured(tap.rows);
       this.samples[i]!.add(values);
       if (gram) await loadNative().accumulateGram(values, tap.columns, gram, signal);
     }
@@ -68,6 +74,10 @@ export class TapSums {
     }));
   }
 }
+
+/** What values have of one matrix of several, for each of which they have equally many, one after the other. */
+export const ofMember = (values: Float32Array, member: number, members: number): Float32Array =>
+  values.subarray((member * values.length) / members, ((member + 1) * values.length) / members);
 
 function addTo(to: Float64Array, values: Float32Array): void {
   for (let i = 0; i < values.length; i++) to[i]! += values[i]!;

@@ -8,6 +8,7 @@ import { openModel } from '../../../src/layouts/openModel';
 import type { Model } from '../../../src/model/model';
 import { temporaryFolder } from '../../support/files';
 import { Checkpoint } from '../../support/reference/checkpoint';
+import { embedding, linear, rms } from '../../support/reference/decoder';
 import { matrixInputs, type MatrixInputs } from '../../support/reference/inputs';
 import type { Vector } from '../../support/reference/math';
 import { writeCheckpoint } from '../../support/writeCheckpoint';
@@ -24,10 +25,10 @@ const models = new Map<string, Model>();
 const expected = new Map<string, MatrixInputs>();
 
 beforeAll(async () => {
-  for (const name of ['llama', 'mixtral']) {
+  for (const name of ['llama', 'mixtral', 'deepseek2']) {
     await writeCheckpoint(path(name), name);
     models.set(name, await openModel(path(name)));
-    expected.set(name, matrixInputs(new Checkpoint(path(name)), texts));
+    if (name !== 'deepseek2') expected.set(name, matrixInputs(new Checkpoint(path(name)), texts));
   }
 });
 afterAll(async () => {
@@ -120,6 +121,26 @@ describe('statistics of the inputs of matrices', () => {
       });
     }
     expect([...inputs.get('blk.1.ffn_gate_inp.weight')!.counts]).toEqual([3 * length]);
+  });
+
+  it('of matrices that each head has are those of the head', async () => {
+    const checkpoint = new Checkpoint(path('deepseek2'));
+    const norm = rms(checkpoint, 'model.layers.0.input_layernorm');
+    const query = linear(checkpoint, 'model.layers.0.self_attn.q_proj');
+    const embed = embedding(checkpoint, 'model.embed_tokens.weight');
+    const queries = texts.flat().map((token) => query(norm(embed(token))));
+    const { inputs } = await calibrated('deepseek2', { windowsAtOnce: 2 });
+    const { counts, squares, sums, largest } = inputs.get('blk.0.attn_k_b.weight')!;
+    expect([...counts]).toEqual(Array.from({ length: 4 }, () => 3 * length));
+    for (const head of counts.keys()) {
+      const part = (values: Float64Array) => values.subarray(16 * head, 16 * (head + 1));
+      // A head has 16 sizes without and 16 with rotation.
+      const vectors = queries.map((x) => x.slice(32 * head, 32 * head + 16));
+      expectStatistics({ squares: part(squares), sums: part(sums), largest: part(largest) }, vectors);
+    }
+    const values = inputs.get('blk.1.attn_v_b.weight')!;
+    expect([...values.counts]).toEqual([...counts]);
+    expect(values.squares).toHaveLength(4 * 32);
   });
 
   it('come with the losses of the text', async () => {

@@ -176,7 +176,7 @@ describe('deepseek2 conversion', () => {
     expect(rowsOf(converted, 'blk.3.attn_v_b.weight')).toEqual(heads.map((first) => [first + 128, 128]));
     const moved = converted.tensors.filter(({ name, unit }) => unit && name.startsWith('blk.3.'));
     expect(moved.map(({ name, unit }) => [name, unit])).toEqual([
-      ['blk.3.attn_k_b.weight', { rows: 128, order: 'transpose' }],
+      ['blk.3.attn_k_b.weight', { rows: 128, order: 'transpose', takesOutputs: true }],
     ]);
   });
 

@@ -195,7 +195,12 @@ describe('a model that cannot be run', () => {
     [{ 'llama.expert_count': '4294967295' }, /states 4294967295 experts .* its tensors hold 4/],
     [{ 'llama.expert_used_count': '5' }, /uses 5 of them/],
     [{ 'llama.expert_used_count': '0' }, /uses 0 of them/],
-    [{ 'llama.expert_group_count': '2' }, /^Experts that are chosen by groups cannot be run/],
+    [
+      { 'llama.expert_group_count': '2' },
+      /^4 experts in 2 groups, of which 0 are used for 2 experts, cannot be/,
+    ],
+    [{ 'llama.expert_group_count': '4', 'llama.expert_group_used_count': '2' }, /^4 experts in 4 groups/],
+    [{ 'llama.expert_group_count': '3', 'llama.expert_group_used_count': '2' }, /^4 experts in 3 groups/],
   ])('because of its experts is rejected: %j', (values, message) => {
     expect(() => shapeOf('mixtral', { values })).toThrow(message);
   });

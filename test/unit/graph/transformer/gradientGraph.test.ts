@@ -111,14 +111,18 @@ async function compare(
   return backward.products!.length + backward.weights!.length;
 }
 
-/** Σ g xᵀ over the rows: the gradient with respect to the weights. */
-function weightGradient({ rows, columns, gradient, input }: GradientProduct, found: Feeds): Float32Array {
-  const sum = new Float32Array(rows * columns);
+/** Σ g xᵀ over the rows of each matrix: the gradient with respect to the weights. */
+function weightGradient(product: GradientProduct, found: Feeds): Float32Array {
+  const { rows, columns, gradient, input, members = 1 } = product;
+  const sum = new Float32Array(members * rows * columns);
   const [g, x] = [found[gradient]!.data, found[input]!.data];
-  for (let token = 0; token < g.length / rows; token++)
+  const tokens = g.length / rows;
+  for (let token = 0; token < tokens; token++) {
+    const first = rows * columns * Math.floor((token * members) / tokens);
     for (let i = 0; i < rows; i++)
       for (let j = 0; j < columns; j++)
-        sum[i * columns + j]! += g[token * rows + i]! * x[token * columns + j]!;
+        sum[first + i * columns + j]! += g[token * rows + i]! * x[token * columns + j]!;
+  }
   return sum;
 }
 

@@ -48,6 +48,22 @@ describe('routing of tokens to experts', () => {
     expectShares(biased[3]!.shares, [(2 * 0.9) / 1.15]);
   });
 
+  it('chooses only among the experts of the groups whose two best have the largest sum', () => {
+    const grouped = { count: 6, used: 2, normalized: true, scale: 1, groups: { count: 3, used: 1 } };
+    // The best expert of all, 0.4, is in the first group: 0.4 + 0.01, 0.25 + 0.1, 0.2 + 0.24.
+    const logits = Float32Array.from([0.4, 0.01, 0.25, 0.1, 0.2, 0.24].map(Math.log));
+    const rowsOf = (used: number) =>
+      routeTokens(logits, { ...grouped, groups: { count: 3, used } }).map(({ rows }) => rows.length);
+    expect(rowsOf(1)).toEqual([0, 0, 0, 0, 1, 1]);
+    expect(rowsOf(2)).toEqual([1, 0, 0, 0, 0, 1]);
+    expectShares(routeTokens(logits, grouped)[5]!.shares, [0.24 / 0.44]);
+    // A bias takes part in the choice of groups.
+    const bias = Float32Array.of(0, 0, 0.2, 0, 0, 0);
+    expect(routeTokens(logits, { ...grouped, bias }).map(({ rows }) => rows.length)).toEqual([
+      0, 0, 1, 1, 0, 0,
+    ]);
+  });
+
   it('takes the first of experts that are equally probable', () => {
     const rowsOf = (...logits: number[]) =>
       routeTokens(Float32Array.from(logits), experts).map(({ rows }) => rows.length);
