@@ -11,7 +11,7 @@ export type Activation = 'silu' | 'gelu' | 'squaredRelu' | 'clamped';
 export type OwnPart = 'attn_sinks.weight' | 'exp_probs_b.bias';
 
 /** A part of a block in which a token's states depend on those of earlier ones. */
-export type MixerKind = 'attention' | 'latentAttention' | 'shortConvolution' | 'gatedDelta';
+export type MixerKind = 'attention' | 'latentAttention' | 'shortConvolution' | 'gatedDelta' | 'mamba2';
 
 /**
  * How the forward pass of an architecture differs from llama's, in GGUF's view. Everything else follows from the
@@ -51,7 +51,7 @@ export interface ForwardTraits {
   /** Heads of queries and keys are normed after they are rotated. */
   readonly normsRotated?: true;
   /** The norm before the feed-forward network under another name than "ffn_norm". */
-  readonly feedForwardNorm?: 'post_attention_norm';
+  readonly feedForwardNorm?: 'post_attention_norm' | 'attn_norm';
   /** The norm after the last block under another name than "output_norm". */
   readonly lastNorm?: 'token_embd_norm';
   /** Tensors of a block that other architectures do not have, by what comes after "blk.N.". */
@@ -67,6 +67,12 @@ export interface ForwardTraits {
   /** The weights of the chosen experts are normalized to add up to 1, whatever a file says. */
   readonly normalizedExperts?: true;
 }
+
+/** Whether it is softmax attention, whose heads have positions. */
+export const isAttention = (kind: MixerKind): boolean => kind === 'attention' || kind === 'latentAttention';
+
+/** Whether any block has softmax attention. */
+export const attends = ({ mixers = ['attention'] }: ForwardTraits): boolean => mixers.some(isAttention);
 
 /** How an encoder, a model that embeds whole texts, computes. Everything else follows from the key-values and the tensors. */
 export interface EncoderTraits {

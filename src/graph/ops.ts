@@ -46,12 +46,13 @@ export class Ops {
   slice = (x: Value, axis: number, first: number, end: number): Value =>
     this.graph.node('Slice', [x, ...[[first], [end], [axis]].map((values) => this.graph.ints(values))]);
   /** Zeros before and after the entries of an axis of a value of `rank` dimensions. */
-  pad = (x: Value, axis: number, rank: number, before: number, after = 0): Value => {
-    const added = [before, after].flatMap((count) =>
-      Array.from({ length: rank }, (_, index) => (index === axis ? count : 0)),
-    );
-    return this.graph.node('Pad', [x, this.graph.ints(added)]);
-  };
+  pad(x: Value, axis: number, rank: number, before: number, after = 0): Value {
+    if (before + after === 0) return x;
+    const pads = Array.from({ length: 2 * rank }, () => 0);
+    return this.graph.node('Pad', [x, this.graph.ints(pads.with(axis, before).with(rank + axis, after))]);
+  }
+  /** Sums along an axis up to each entry, itself included. */
+  cumulative = (x: Value, axis: number): Value => this.graph.node('CumSum', [x, this.graph.ints([axis])]);
   matmul = (a: Value, b: Value): Value => this.graph.node('MatMul', [a, b]);
   /** x Wᵀ + b: `[n, in]` and `[out, in]` → `[n, out]`. */
   linear = (x: Value, weight: Value, bias?: Value): Value =>
@@ -59,6 +60,8 @@ export class Ops {
   softmax = (x: Value): Value => this.graph.node('Softmax', [x], { axis: -1 });
   tanh = (x: Value): Value => this.graph.node('Tanh', [x]);
   sigmoid = (x: Value): Value => this.graph.node('Sigmoid', [x]);
+  silu = (x: Value): Value => this.mul(x, this.sigmoid(x));
+  exp = (x: Value): Value => this.graph.node('Exp', [x]);
   /** GELU by its tanh form (Hendrycks and Gimpel 2016). */
   gelu(x: Value): Value {
     const inner = this.mul(
@@ -73,7 +76,7 @@ export class Ops {
    */
   softplus(x: Value): Value {
     const isPositive = this.greater(x, 0);
-    const p = this.graph.node('Exp', [this.where(isPositive, this.neg(x), x)]);
+    const p = this.exp(this.where(isPositive, this.neg(x), x));
     const z = this.div(p, this.add(p, 2));
     const square = this.square(z);
     const series = [11, 9, 7, 5, 3, 1].reduce<Value | number>(
@@ -121,7 +124,7 @@ export class Ops {
    */
   sumInOrder(x: Value, length: number): Value {
     const last = this.graph.ints([-1]);
-    const sums = this.graph.node('CumSum', [x, last]);
+    const sums = this.cumulative(x, -1);
     return this.graph.node('Slice', [sums, this.graph.ints([length - 1]), this.graph.ints([length]), last]);
   }
 

@@ -73,6 +73,8 @@ describe('forward passes as graphs against an independent one', () => {
   it.each([
     ['llama', 600],
     ['gemma3', 600],
+    ['mamba2', 600],
+    ['lfm2', 600],
     ['qwen3next', 200],
     ['qwen35', 200],
   ])('%s: windows of %i tokens, more than are processed at a time', async (name, length) => {

@@ -12,15 +12,7 @@ import type { ArchitectureDescription, Conversion } from '../description';
 import { readGranite, readGraniteExperts, sharedParts } from './graniteParts';
 import { bool, u32, u32s } from '../keyValues';
 import { layerTypes } from '../layerTypes';
-import {
-  checkGroups,
-  expectFreeSteps,
-  groupNote,
-  mamba2KeyValues,
-  mamba2NotRun,
-  mamba2Parts,
-  type Mamba2,
-} from './mamba2';
+import { checkGroups, expectFreeSteps, groupNote, mamba2KeyValues, mamba2Parts, type Mamba2 } from './mamba2';
 
 const classes = { GraniteMoeHybridForCausalLM: 'granitemoehybrid' };
 const forward = { rotation: 'pairs', activation: 'silu', scales: true } as const;
@@ -38,7 +30,7 @@ export const graniteHybrid: ArchitectureDescription = {
   name: 'granitehybrid',
   family: 'Granite 4 with state space layers',
   classes,
-  notRun: mamba2NotRun,
+  forward: { ...forward, normalizedExperts: true, mixers: ['attention', 'mamba2'] },
   fits: hasMixers,
   convert: (config) => convertHybrid(config),
 };

@@ -60,10 +60,6 @@ export function mamba2Parts(mixer: Mamba2, hiddenSize: number, prefix: string): 
   ];
 }
 
-/** Why there is no forward pass. */
-export const mamba2NotRun =
-  'Its state space layers update a state token by token; there is no graph of them.';
-
 /** How llama.cpp differs from transformers where there are several groups. */
 export const groupNote = (groups: number): string[] =>
   groups === 1
@@ -77,7 +73,8 @@ export const mamba2: ArchitectureDescription = {
   name: 'mamba2',
   family: 'Mamba 2, Codestral Mamba',
   classes: { Mamba2ForCausalLM: 'mamba2' },
-  notRun: mamba2NotRun,
+  // Nothing rotates.
+  forward: { rotation: 'halves', activation: 'silu', mixers: ['mamba2'] },
   convert(config) {
     config.expect('hidden_act', 'silu', 'silu');
     config.expect('use_bias', false, false);

@@ -8,7 +8,6 @@ import {
   checkGroups,
   expectFreeSteps,
   mamba2KeyValues,
-  mamba2NotRun,
   mamba2Parts,
   type Mamba2,
 } from './mamba2';
@@ -16,12 +15,22 @@ import { predictingPart } from '../textPart';
 
 const classes = { NemotronHForCausalLM: 'nemotron_h' };
 
+const forward = {
+  rotation: 'halves',
+  // Attention has no positions.
+  rotationPeriod: 1,
+  activation: 'squaredRelu',
+  mixers: ['attention', 'mamba2'],
+  soleParts: true,
+  feedForwardNorm: 'attn_norm',
+} as const;
+
 /** Nemotron-H and Nemotron Nano 2: each layer is a state space mixer, attention without positions, or a network with a squared ReLU. */
 export const nemotronH: ArchitectureDescription = {
   name: 'nemotron_h',
   family: 'Nemotron-H, Nemotron Nano 2',
   classes,
-  notRun: mamba2NotRun,
+  forward,
   fits: (config) => !kindsOf(config).includes('experts'),
   convert: (config) => convertLayers(config),
 };
@@ -31,7 +40,7 @@ export const nemotronHMoe: ArchitectureDescription = {
   name: 'nemotron_h_moe',
   family: 'Nemotron 3 Nano',
   classes,
-  notRun: mamba2NotRun,
+  forward: { ...forward, gating: 'sigmoid', ownParts: ['exp_probs_b.bias'] },
   convert: (config) => convertLayers(config),
 };
 

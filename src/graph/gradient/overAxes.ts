@@ -28,6 +28,14 @@ export const overAxes: Readonly<Record<string, Operator>> = {
     shape: reducedShape,
     gradient: (at) => at.ops.div(repeated(at), reducedCount(at)),
   },
+  /** The gradient is summed from the other end. */
+  CumSum: {
+    shape: unchanged,
+    gradient({ ops, node, incoming }, input) {
+      if (input !== 0) throw new RangeError('the axis has no gradient');
+      return ops.graph.node('CumSum', [incoming, node.inputs[1]!], { reverse: 1 });
+    },
+  },
   /** x · w / √(mean of x² over the last axis + ε). */
   SimplifiedLayerNormalization: { shape: unchanged, gradient: normGradient },
   /** Turning by the opposite angles. */

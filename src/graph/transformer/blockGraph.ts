@@ -57,7 +57,7 @@ export function blockValues(parts: GraphParts, block: BlockShape, span: Span, x:
 /** A block without experts, perhaps without any feed-forward network: x → y of the same shape. */
 export function denseBlock(parts: GraphParts, block: BlockShape, tokens: Span | Sequence, x: Value): Value {
   const names = { gate: 'ffn_gate', up: 'ffn_up', down: 'ffn_down' };
-  const input = parts.norm(x, 'attn_norm');
+  const input = mixerInput(parts, block, x);
   const middle = afterMixing(parts, block, tokens, x, input);
   if (block.parallel) return parts.ops.add(middle, gated(parts, block, input, names));
   if (!parts.has(`${names.down}.weight`)) return middle;
@@ -92,7 +92,7 @@ export function mixtureBlock(
 
 /** The input of the experts, the router's logits, and the output of the block without what the chosen experts add. */
 function beforeExperts(parts: GraphParts, block: BlockShape, tokens: Span | Sequence, x: Value) {
-  const middle = afterMixing(parts, block, tokens, x, parts.norm(x, 'attn_norm'));
+  const middle = afterMixing(parts, block, tokens, x, mixerInput(parts, block, x));
   const routed = parts.norm(middle, block.beforeFeedForward);
   const shared = parts.has('ffn_down_shexp.weight') ? sharedExpert(parts, block, routed) : undefined;
   const router = parts.linear(routed, 'ffn_gate_inp');
@@ -108,6 +108,10 @@ const expertNames = { gate: 'ffn_gate_exps', up: 'ffn_up_exps', down: 'ffn_down_
 /** Shapes of the tensors of one expert: matrices, and vectors of biases. */
 const ofOneExpert = ({ tensors }: Pick<BlockShape, 'tensors'>): BlockShape['tensors'] =>
   new Map([...tensors].map(([part, shape]) => [part, shape.slice(part.endsWith('.bias') ? -1 : -2)]));
+
+/** A block that is only a network has its norm before that. */
+const mixerInput = (parts: GraphParts, { mixers }: BlockShape, x: Value): Value =>
+  mixers.length === 0 ? x : parts.norm(x, 'attn_norm');
 
 function afterMixing(
   parts: GraphParts,
@@ -229,7 +233,7 @@ export function gated(
 function activated(ops: Ops, activation: BlockShape['activation'], x: Value): Value {
   switch (activation) {
     case 'silu':
-      return ops.mul(x, ops.sigmoid(x));
+      return ops.silu(x);
     case 'gelu':
       return ops.gelu(x);
     case 'squaredRelu':

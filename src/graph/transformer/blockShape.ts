@@ -5,7 +5,8 @@ import type { Rotation } from './rotation';
 export type BlockTensors = ReadonlyMap<string, readonly number[]>;
 
 /** A part of a block in which a token's states depend on those of earlier ones, with its own sizes. */
-export type Mixer = AttentionMixer | LatentAttentionMixer | ShortConvolutionMixer | GatedDeltaMixer;
+export type Mixer =
+  AttentionMixer | LatentAttentionMixer | ShortConvolutionMixer | GatedDeltaMixer | Mamba2Mixer;
 
 /** Softmax attention, whose sizes are those of the block. */
 export interface AttentionMixer {
@@ -40,6 +41,19 @@ export interface GatedDeltaMixer {
   readonly headSize: number;
   /** Heads of values that share a head of keys are neighbours; otherwise one of each head of keys is followed by the next of each. */
   readonly grouped: boolean;
+}
+
+/** A state space mixer (Mamba 2). */
+export interface Mamba2Mixer {
+  readonly kind: 'mamba2';
+  /** Of all heads together. */
+  readonly innerSize: number;
+  readonly heads: number;
+  /** Heads side by side that share what is written to the state and read from it. */
+  readonly groups: number;
+  readonly stateSize: number;
+  /** Tokens that the convolution before it sees. */
+  readonly kernel: number;
 }
 
 /** One block. Tensors of a block are called by what comes after "blk.N.". */

@@ -1,5 +1,6 @@
 import type { ConvertedTensor } from '../../architectures/convertedTensor';
 import type { GgufView } from '../../architectures/ggufView';
+import { attends } from '../../architectures/forward';
 import { forwardOf } from '../../architectures/registry';
 import { QuantscopeError } from '../../model/errors';
 import { maxParts } from '../../model/limits';
@@ -59,7 +60,7 @@ export function decoderShape(
       return typeof found === 'string' ? found : undefined;
     },
     count: blockCount(view, parts.size, number, file),
-    heads: countOf(view, 'attention.head_count', maxParts, file),
+    heads: attends(traits) ? countOf(view, 'attention.head_count', maxParts, file) : 0,
     epsilon: number(
       traits.centredNorms ? 'attention.layer_norm_epsilon' : 'attention.layer_norm_rms_epsilon',
     ),

@@ -76,7 +76,7 @@ export function logitsGradientGraph(
   const x = graph.input('x', ['n', hiddenSize]);
   const product = parts.linear(x, output.replace(/\.weight$/, ''));
   const logits = ops.logits(product, change);
-  const p = graph.node('Exp', [ops.sub(logits, graph.input('normalizer', ['n', 1]))]);
+  const p = ops.exp(ops.sub(logits, graph.input('normalizer', ['n', 1])));
   const gradient = ops.sub(p, oneHot(ops, graph.input('label', ['n', 1]), rows));
   const variance = ops.mul(ops.mul(p, ops.sub(1, p)), squaredSlope(ops, logits, change));
   graph.output('variance', variance, ['n', rows]);
@@ -100,7 +100,7 @@ export function divergenceGradientGraph(
   const product = parts.linear(x, output.replace(/\.weight$/, ''));
   const logits = ops.logits(product, change);
   const probability = (values: Value, normalizer: string): Value =>
-    graph.node('Exp', [ops.sub(values, graph.input(normalizer, ['n', 1]))]);
+    ops.exp(ops.sub(values, graph.input(normalizer, ['n', 1])));
   const base = probability(graph.input('base', ['n', rows]), 'base_normalizer');
   const gradient = ops.sub(probability(logits, 'normalizer'), base);
   return finishGradients(parts, new Map([[logits, gradient]]), x, 'weights');

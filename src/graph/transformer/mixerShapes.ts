@@ -1,3 +1,4 @@
+import { QuantscopeError } from '../../model/errors';
 import type { MixerKind } from '../../architectures/forward';
 import type { Mixer } from './blockShape';
 import type { BlockSource } from './blockSource';
@@ -28,6 +29,14 @@ const readers: Readonly<Record<MixerKind, MixerReader>> = {
     read: readShortConvolution,
   },
   gatedDelta: { parts: deltaParts, marks: ['attn_gate.weight', 'ssm_a'], read: readGatedDelta },
+  mamba2: {
+    parts: [
+      ...['ssm_in', 'ssm_conv1d', 'ssm_norm', 'ssm_out'].map((part) => `${part}.weight`),
+      ...['ssm_conv1d.bias', 'ssm_dt.bias', 'ssm_a', 'ssm_d'],
+    ],
+    marks: ['ssm_in.weight'],
+    read: readMamba2,
+  },
 };
 
 /** Tensors of a block that only architectures with these mixers have. */
@@ -59,4 +68,22 @@ function readShortConvolution({ index, parts, hiddenSize, file }: BlockSource): 
   for (const [part, rows] of Object.entries(expected))
     checkRows(index, parts, `shortconv.${part}.weight`, rows, file);
   return { kind: 'shortConvolution' };
+}
+
+function readMamba2({ index, parts, number, file }: BlockSource): Mixer {
+  const [innerSize, heads] = [number('ssm.inner_size'), number('ssm.time_step_rank')];
+  const [groups, stateSize] = [number('ssm.group_count'), number('ssm.state_size')];
+  const channels = innerSize + 2 * groups * stateSize;
+  const expected = {
+    ...{ 'ssm_in.weight': innerSize + channels + heads, 'ssm_conv1d.weight': channels },
+    ...{ 'ssm_conv1d.bias': channels, 'ssm_dt.bias': heads, ssm_a: heads, ssm_d: heads },
+  };
+  for (const [part, rows] of Object.entries(expected)) checkRows(index, parts, part, rows, file);
+  const columns = parts.get('ssm_out.weight')?.[1];
+  if (columns === undefined) throw missing(`blk.${index}.ssm_out.weight`, file);
+  const kernel = parts.get('ssm_conv1d.weight')![1]!;
+  if (columns === innerSize && innerSize % heads === 0 && heads % groups === 0)
+    return { kind: 'mamba2', innerSize, heads, groups, stateSize, kernel };
+  const message = `The file states ${innerSize} channels of a state space mixer in ${heads} heads and ${groups} groups; the tensor has ${columns} columns.`;
+  throw new QuantscopeError('MODEL_FILE', message, { file, tensor: `blk.${index}.ssm_out.weight` });
 }

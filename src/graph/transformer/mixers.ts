@@ -6,6 +6,7 @@ import { convolvedStates } from './convolution';
 import { deltaStates, gatedDelta } from './gatedDelta';
 import type { GraphParts } from './graphParts';
 import { latentAttention, latentSizes } from './latentAttention';
+import { mamba2, mamba2States } from './mamba2';
 import type { Sequence } from './sequence';
 import { shortConvolution } from './shortConvolution';
 import type { Span } from './span';
@@ -35,6 +36,10 @@ const mixers: { readonly [K in Mixer['kind']]: MixerGraph<Extract<Mixer, { reado
   latentAttention: {
     graph: latentAttention,
     kept: (block, mixer, positions) => keysAndValues(latentSizes(block, mixer), positions),
+  },
+  mamba2: {
+    graph: (parts, _block, mixer, span, x) => mamba2(parts, mixer, span, x),
+    kept: (_, mixer) => mamba2States(mixer),
   },
   shortConvolution: {
     graph: (parts, _block, _, span, x) => shortConvolution(parts, span, x),

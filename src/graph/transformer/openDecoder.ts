@@ -1,5 +1,6 @@
 import { refuseBidirectional } from '../../architectures/direction';
 import { ggufView, type GgufView } from '../../architectures/ggufView';
+import { attends } from '../../architectures/forward';
 import { architectures, forwardOf } from '../../architectures/registry';
 import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
@@ -65,7 +66,9 @@ export async function describeBlocks(
   const weights = new Weights(model, view, changes);
   const number = numbersOf(view, path);
   const factors = await readFactors(view, weights, length ?? number('context_length'), path);
-  const rotation = rotations(view, weights, factors, path);
+  const rotation = attends(forwardOf(view.architecture, path))
+    ? rotations(view, weights, factors, path)
+    : noRotation;
   const short = 'rope_factors_short.weight';
   const hasTwoSets = weights.tensors.has(short) || view.computed.some(({ to }) => to === short);
   return {
@@ -125,6 +128,10 @@ function largestSize(tensors: Tensors): number {
   let most = 0;
   for (const { shape } of tensors.values()) for (const size of shape) most = Math.max(most, size);
   return most;
+}
+
+function noRotation(): never {
+  throw new RangeError('no block has attention');
 }
 
 function rotations(

@@ -1,5 +1,5 @@
 import { QuantscopeError } from '../../model/errors';
-import type { ForwardTraits } from '../../architectures/forward';
+import { isAttention, type ForwardTraits } from '../../architectures/forward';
 import type { BlockShape, BlockTensors, ExpertsShape } from './blockShape';
 import { checkParts, missing } from './blockTensors';
 import { mixersOf, partsOfMixers } from './mixerShapes';
@@ -24,16 +24,18 @@ export function readBlock(
   checkParts(index, parts, [...(traits.ownParts ?? []), ...partsOfMixers(traits.mixers)], file);
   const hasNetwork = parts.has('ffn_down.weight') || parts.has('ffn_down_exps.weight');
   if (!hasNetwork && !traits.mixers) throw missing(`blk.${index}.ffn_down.weight`, file);
-  const headSize = number('attention.key_length', hiddenSize / heads);
+  const headSize = number('attention.key_length', heads === 0 ? 0 : hiddenSize / heads);
   const kvHeads = keyHeads(decoder, parts, headSize);
   const gates = traits.gatedHeads ? { gatedHeads: true as const } : {};
   const source = { index, hiddenSize, parts, number, text, file, heads, kvHeads, headSize, ...gates };
+  const mixers = mixersOf(source, traits.mixers ?? ['attention'], traits.soleParts === true && hasNetwork);
   const window = windowAt(index, decoder);
+  const rotates = mixers.some(({ kind }) => isAttention(kind)) && rotatesAt(index, decoder, window);
   const scoreCap = number('attn_logit_softcapping', 0);
   const addedScale = scaleOf(decoder, 'residual_scale');
   return {
     ...{ index, hiddenSize, epsilon, heads, kvHeads, headSize, ...gates },
-    mixers: mixersOf(source, traits.mixers ?? ['attention'], traits.soleParts === true && hasNetwork),
+    mixers,
     scale:
       scaleOf(decoder, 'attention.scale') ??
       1 / Math.sqrt(count === traits.largeBlocks ? Math.trunc(hiddenSize / heads) : headSize),
@@ -41,7 +43,7 @@ export function readBlock(
     ...(scoreCap > 0 ? { scoreCap } : {}),
     ...temperatureOf(decoder),
     ...(window === undefined ? {} : { window }),
-    ...(rotatesAt(index, decoder, window) ? { rotation: rotation(window !== undefined) } : {}),
+    ...(rotates ? { rotation: rotation(window !== undefined) } : {}),
     ...(traits.normsRotated ? { normsRotated: true } : {}),
     ...(traits.rotatedNorms && number('expert_count', 0) !== traits.rotatedNorms.unlessExperts
       ? { unitNorms: true }
@@ -50,7 +52,7 @@ export function readBlock(
     ...(traits.centredNorms ? { centredNorms: true } : {}),
     ...(traits.parallel ? { parallel: true } : {}),
     ...normNames(traits),
-    ...(parts.has('ffn_gate_exps.weight') ? { experts: expertsOf(decoder, parts) } : {}),
+    ...(parts.has('ffn_down_exps.weight') ? { experts: expertsOf(decoder, parts) } : {}),
     tensors: parts,
   };
 }
@@ -109,7 +111,7 @@ function expertsOf({ traits, number, file }: Numbers, parts: BlockTensors): Expe
   if (!Object.values(gatings).includes(gating))
     throw unsupported(`Experts that are scored by the function ${gating} ("expert_gating_func")`);
   const [count, used] = [number('expert_count'), number('expert_used_count')];
-  const [held = 0] = parts.get('ffn_gate_exps.weight') ?? [];
+  const [held = 0] = parts.get('ffn_down_exps.weight') ?? [];
   if (count !== held || !isCount(used, count)) {
     const message = `The file states ${count} experts and uses ${used} of them; its tensors hold ${held}.`;
     throw new QuantscopeError('MODEL_FILE', message, { file });

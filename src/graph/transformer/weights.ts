@@ -157,7 +157,10 @@ export class Weights {
     const tensor = this.tensors.get(name);
     if (!tensor || this.changes.has(name) || tensor.unit || changesWeights(tensor)) return undefined;
     if (factorsOf(this.tensors, name)) return undefined;
-    const { pieces, columns } = rows ? rowsOf(tensor, rows) : tensor;
+    const { pieces, columns, shape } = rows ? rowsOf(tensor, rows) : tensor;
+    // Rows of the sources may be longer or shorter than those of the tensor: a vector that becomes a matrix.
+    const perRow = matrixOf(shape).columns / columns;
+    if (pieces.some((piece) => piece.rows % perRow !== 0)) return undefined;
     if (pieces.some(({ tensor: { strides }, step }) => strides ?? step)) return undefined;
     const dtypes = new Set(pieces.map((piece) => piece.tensor.dtype));
     const [dtype] = dtypes;
@@ -170,7 +173,7 @@ export class Weights {
       parts: pieces.map((piece) => ({
         file: piece.tensor.file,
         offset: piece.tensor.offset + piece.firstRow * rowBytes,
-        ...{ bytes: piece.rows * rowBytes, rows: piece.rows },
+        ...{ bytes: piece.rows * rowBytes, rows: piece.rows / perRow },
       })),
     };
   }

@@ -58,7 +58,7 @@ describe('what cannot be done with a model', () => {
     });
   });
 
-  it.each([['mamba2', /Its state space layers update a state token by token/]])(
+  it.each([['gemma3n', /Its blocks hand on four streams of states/]])(
     'is to run it, with the reason: %s',
     async (name, reason) => {
       await writeCheckpoint(path(`reason ${name}`), name);
