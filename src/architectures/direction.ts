@@ -46,7 +46,9 @@ export function refuseBidirectional(header: Header, file: string): void {
   const runs = architectures.some(
     ({ name, encodes, forward }) => name === header.architecture && (encodes ?? forward) !== undefined,
   );
-  const instead = runs ? ' Its embeddings are evaluated with pairs of texts: quantscope eval --pairs.' : '';
+  const instead = runs
+    ? ' Its embeddings are evaluated with pairs of texts, on the Evaluate tab or by quantscope eval --pairs.'
+    : '';
   const message = `Attention in this model is bidirectional: each token also sees later ones. It embeds texts and does not predict tokens, so perplexity and KL divergence are not defined for it, and it cannot be run over a text here.${instead}`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }

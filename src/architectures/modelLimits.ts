@@ -2,9 +2,10 @@ import { QuantscopeError } from '../model/errors';
 import type { ModelLimits } from '../protocol/model';
 import { refuseBidirectional } from './direction';
 import { ggufHeader, type ModelHeaders } from './ggufView';
+import { embedsTexts } from './pooling';
 import { forwardOf } from './registry';
 
-/** What cannot be done with a model, as far as its headers and its configuration tell; reads no weights. */
+/** What cannot be done with a model, and whether it embeds texts, as far as its headers and its configuration tell; reads no weights. */
 export function modelLimits(model: ModelHeaders): ModelLimits {
   const { part, path } = model.description;
   if (part?.alone) {
@@ -18,12 +19,13 @@ export function modelLimits(model: ModelHeaders): ModelLimits {
     const gguf = reasonOf(error);
     return { gguf, run: gguf };
   }
+  const embeds = embedsTexts(header) ? { embeds: true as const } : {};
   try {
     refuseBidirectional(header, path);
     forwardOf(header.architecture, path);
-    return {};
+    return embeds;
   } catch (error) {
-    return { run: reasonOf(error) };
+    return { run: reasonOf(error), ...embeds };
   }
 }
 

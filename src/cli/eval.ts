@@ -12,7 +12,7 @@ import {
   type Command,
   type CommandContext,
 } from './command';
-import { evalPairs } from './evalPairs';
+import { checkPairsOptions, pairsRows, pairsText } from './evalPairs';
 import { recipeChanges, recipeOf } from './recipeOptions';
 import { memoryOf, runOptions, windowOptions, windowsOf } from './runOptions';
 import { deviceOption } from './sensitivity';
@@ -63,8 +63,6 @@ export const evalCommand: Command = {
   },
   keepsResults: true,
   async run(context) {
-    const pairs = textOption(context, 'pairs');
-    if (pairs !== undefined) return evalPairs(context, pairs);
     const { model, jobs, signal, progress, evaluationDir } = context;
     const threads = countOption(context, 'threads');
     const settings = settingsOf(context);
@@ -99,15 +97,15 @@ function settingsOf(context: CommandContext): EvaluationSettings {
     throw new UsageError(
       '--round-activations does not go with --recipe, which says how activations are rounded.',
     );
-  const read = { text: file('text'), tasks: file('tasks') };
-  if (read.text === undefined && read.tasks === undefined)
+  const read = { text: file('text'), tasks: file('tasks'), pairs: file('pairs') };
+  if (read.pairs !== undefined) checkPairsOptions(context);
+  else if (read.text === undefined && read.tasks === undefined)
     throw new UsageError('Give --text, --tasks or both; --pairs for a model that embeds texts.');
   const settings = {
     ...{ ...weights, ...read, imatrix },
     against: file('against'),
-    ...cutOf(context),
+    ...(read.pairs === undefined ? { ...cutOf(context), memory: memoryOf(context) } : {}),
     roundActivations,
-    memory: memoryOf(context),
     device: deviceOption(context),
   };
   return Object.fromEntries(
@@ -130,7 +128,7 @@ function cutOf(
 }
 
 function describe(result: EvaluationResult): string[] {
-  const { model, variant, roundActivations, objective, text, tasks } = result;
+  const { model, variant, roundActivations, objective, text, tasks, pairs } = result;
   const rows: [string, string][] = [
     ['size', size(result.bytes)],
     ['bits per weight', result.bitsPerWeight.toFixed(3)],
@@ -142,6 +140,7 @@ function describe(result: EvaluationResult): string[] {
       : []),
     ...(text?.divergence ? divergenceRows(text.divergence) : []),
     ...(tasks ? taskRows(tasks) : []),
+    ...(pairs ? pairsRows(pairs) : []),
     ...measureRows(result),
   ].map(([name, value]) => [name, value]);
   const codes = objective === undefined ? '' : `, ${objective} codes`;
@@ -149,6 +148,7 @@ function describe(result: EvaluationResult): string[] {
   return [
     `${model.name}: ${variant}${codes}${rounded}`,
     ...(text ? [cutText(text)] : []),
+    ...(pairs ? [pairsText(pairs)] : []),
     ...(text?.divergence ? [`base: ${text.divergence.base}`] : []),
     ...table(['figure', 'value'], rows),
   ];

@@ -1,18 +1,7 @@
-import { resolve } from 'node:path';
-import type { EmbeddingParams, EmbeddingResult, Retrieval } from '../protocol/embedding';
+import type { PairsResult, Retrieval } from '../protocol/embedding';
 import { estimateText, percentText } from '../protocol/figures';
-import { plural, size } from '../protocol/words';
-import {
-  checkDigests,
-  countOption,
-  textOption,
-  thisFile,
-  UsageError,
-  type CommandContext,
-  type CommandResult,
-} from './command';
-import { deviceOption } from './sensitivity';
-import { table } from './text';
+import { plural } from '../protocol/words';
+import { checkDigests, thisFile, UsageError, type CommandContext } from './command';
 
 /** Options of `eval` that mean something for pairs of texts. */
 const used = new Set([
@@ -20,69 +9,37 @@ const used = new Set([
   ...[thisFile, checkDigests],
 ]);
 
-/**
- * `quantscope eval MODEL --pairs F`: retrieval with a model that embeds texts.
- * @throws UsageError for options that only go with texts and questions.
- */
-export async function evalPairs(context: CommandContext, pairs: string): Promise<CommandResult> {
-  const other = Object.entries(context.options).find(
+/** @throws UsageError for options that only go with texts and questions. */
+export function checkPairsOptions({ options }: Pick<CommandContext, 'options'>): void {
+  const other = Object.entries(options).find(
     ([name, value]) => value !== undefined && value !== false && !used.has(name),
   );
   if (other) throw new UsageError(`--${other[0]} does not go with --pairs.`);
-  const file = (name: string): string | undefined => {
-    const value = textOption(context, name);
-    return value === undefined ? undefined : resolve(value);
-  };
-  const variant = {
-    planFile: file('plan'),
-    type: textOption(context, 'type'),
-    format: textOption(context, 'format'),
-  };
-  const variants = Object.values(variant).filter((value) => value !== undefined).length;
-  if (variants > 1) throw new UsageError('--plan, --type and --format are mutually exclusive.');
-  const imatrix = file('imatrix');
-  if (imatrix !== undefined && variants === 0)
-    throw new UsageError('--imatrix needs --plan, --type or --format.');
-  const settings = { ...variant, imatrix, threads: countOption(context, 'threads') };
-  const given = Object.entries(settings).filter(([, value]) => value !== undefined);
-  const params: EmbeddingParams = {
-    ...context.model,
-    ...{ pairs: resolve(pairs), cacheDir: context.evaluationDir, device: deviceOption(context) },
-    ...Object.fromEntries(given),
-  };
-  const { jobs, signal, progress } = context;
-  const result = await jobs['embeddings/run'](params, { signal, progress });
-  return { json: result, lines: describe(result) };
 }
 
-function describe(result: EmbeddingResult): string[] {
-  const { model, variant, pairs, documents, texts, cut, longest, original } = result;
-  const columns = [result.retrieval, ...(original ? [original.retrieval] : [])];
-  const row = (name: string, text: (retrieval: Retrieval) => string): string[] => [
+/** What was embedded. */
+export function pairsText({ file, pairs, documents, texts, pooling, cut, longest }: PairsResult): string {
+  const amount = `${plural(pairs, 'pair')}, ${plural(documents, 'document')}, ${plural(texts, 'text')}, pooling: ${pooling}`;
+  const shortened = cut === 0 ? '' : `; ${plural(cut, 'text')} cut to ${plural(longest, 'token')}`;
+  return `${file}: ${amount}${shortened}`;
+}
+
+/** Figures of the variant, and of the original beside them where there are two. */
+export function pairsRows({ retrieval, original }: PairsResult): [string, string][] {
+  const row = (name: string, text: (of: Retrieval) => string): [string, string] => [
     name,
-    ...columns.map(text),
+    original ? `${text(retrieval)} (original ${text(original.retrieval)})` : text(retrieval),
   ];
-  const more = original
-    ? [
-        ['cosine with the original, mean', estimateText(original.cosine), ''],
-        ['cosine with the original, least', original.leastCosine.toPrecision(6), ''],
-        ['same first document', percentText(original.sameFirst), ''],
-      ]
-    : [];
-  const shortened = cut === 0 ? [] : [`${plural(cut, 'text')} cut to ${plural(longest, 'token')}`];
   return [
-    `${model.name}: ${variant}`,
-    `${plural(pairs, 'pair')}, ${plural(documents, 'document')}, ${plural(texts, 'text')}, pooling: ${result.pooling}`,
-    ...shortened,
-    ...table(
-      ['figure', variant, ...(original ? ['original'] : [])],
-      [
-        row('own document first', ({ first }) => percentText(first)),
-        row('own document among ten', ({ amongTen }) => percentText(amongTen)),
-        row('mean reciprocal rank', ({ reciprocalRank }) => estimateText(reciprocalRank)),
-        ...more,
-      ],
-    ),
-    `${size(result.bytes)}, ${result.bitsPerWeight.toFixed(3)} bits per weight, ${result.seconds.toFixed(1)} s on ${result.deviceLabel}`,
+    row('own document first', ({ first }) => percentText(first)),
+    row('own document among ten', ({ amongTen }) => percentText(amongTen)),
+    row('mean reciprocal rank', ({ reciprocalRank }) => estimateText(reciprocalRank)),
+    ...(original
+      ? ([
+          ['cosine with the original, mean', estimateText(original.cosine)],
+          ['cosine with the original, least', original.leastCosine.toPrecision(6)],
+          ['same first document', percentText(original.sameFirst)],
+        ] as [string, string][])
+      : []),
   ];
 }

@@ -88,7 +88,6 @@ const kinds: Readonly<Record<EngineMethod, ProcessKind>> = {
   'model/checkOutput': 'interactive',
   'model/quantize': 'job',
   'evaluation/run': 'job',
-  'embeddings/run': 'job',
   'evaluation/stored': 'interactive',
   'evaluation/remove': 'interactive',
   'evaluation/pair': 'interactive',

@@ -9,7 +9,6 @@ import { certifyEstimateJob, certifyJob } from './jobs/certify';
 import { compareModelsJob, overlayJob } from './jobs/compare';
 import { exportAdapterJob } from './jobs/adapters';
 import { convertJob, previewConvertJob } from './jobs/convert';
-import { embeddingJob } from './jobs/embedding';
 import {
   evaluationJob,
   pairEvaluationsJob,
@@ -106,7 +105,6 @@ export function createJobs(models: OpenModels): Jobs {
     'model/checkOutput': checkOutputJob(models),
     'model/quantize': quantizeModelJob(models),
     'evaluation/run': evaluationJob(models),
-    'embeddings/run': embeddingJob(models),
     'evaluation/stored': storedEvaluationsJob(models),
     'evaluation/remove': removeEvaluationJob(),
     'evaluation/pair': pairEvaluationsJob(models),

@@ -1,20 +1,4 @@
 import type { Estimate } from './estimate';
-import type { EvaluationSettings, WeightVariant } from './evaluation';
-import type { ModelRef } from './model';
-import type { Device } from './plan';
-
-/** How well a model that embeds texts finds the document of each query. */
-export interface EmbeddingParams
-  extends
-    ModelRef,
-    Pick<WeightVariant, 'planFile' | 'type' | 'format'>,
-    Pick<EvaluationSettings, 'imatrix' | 'device'> {
-  /** Pairs of texts, JSONL: {"query", "document"}. */
-  readonly pairs: string;
-  /** Folder where evidence for plans with optimised codes is kept. */
-  readonly cacheDir: string;
-  readonly threads?: number;
-}
 
 /** Each query is compared with all documents of the file; equal cosines count against the model. */
 export interface Retrieval {
@@ -25,12 +9,12 @@ export interface Retrieval {
   readonly reciprocalRank: Estimate;
 }
 
-export interface EmbeddingResult {
-  readonly model: { readonly name: string; readonly path: string };
-  /** "original", "Q4_K_M", "tiny.ampq.json". */
-  readonly variant: string;
-  readonly bytes: number;
-  readonly bitsPerWeight: number;
+/** How well a model that embeds texts finds the document of each query. */
+export interface PairsResult {
+  /** Pairs of texts, JSONL: {"query", "document"}. */
+  readonly file: string;
+  /** SHA-256 of the tokens of all texts and of which belong together: results of the same value can be compared. */
+  readonly hash: string;
   readonly pairs: number;
   /** Different documents, and different texts in all. */
   readonly documents: number;
@@ -49,7 +33,4 @@ export interface EmbeddingResult {
     /** Share of queries that have the same first document. */
     readonly sameFirst: Estimate;
   };
-  readonly seconds: number;
-  readonly device: Device;
-  readonly deviceLabel: string;
 }

@@ -9,7 +9,6 @@ import type {
 } from './analysis';
 import type { CertifyEstimate } from './certificate';
 import type { ConvertParams, ConvertPreview, ConvertResult } from './convert';
-import type { EmbeddingParams, EmbeddingResult } from './embedding';
 import type { EvidenceEstimate, EvidenceParams, EvidenceResult, StoredEvidence } from './evidence';
 import type { LoadedModel } from './loadedModel';
 import type { ModelComparison, TensorOverlay } from './compare';
@@ -190,10 +189,8 @@ export interface EngineRequests {
   };
   /** Quantizes a whole model as a recipe says; its progress reports each matrix that is finished. */
   'model/quantize': { params: ModelRef & QuantizeModelParams; result: QuantizeModelResult };
-  /** Runs the model over a text or tasks. */
+  /** Runs the model over a text or tasks, or embeds pairs of texts with it. */
   'evaluation/run': { params: EvaluationParams; result: EvaluationResult };
-  /** Embeds pairs of texts with a model, and counts how many queries find their document. */
-  'embeddings/run': { params: EmbeddingParams; result: EmbeddingResult };
   /** Errors of each block and of the output, were a model quantized as a recipe says. */
   'evaluation/preview': { params: PreviewParams; result: PreviewResult };
   /** Results of earlier runs of a model, latest first. */

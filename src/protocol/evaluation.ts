@@ -1,3 +1,4 @@
+import type { PairsResult } from './embedding';
 import type { Estimate } from './estimate';
 import type { Objective } from './export';
 import type { ModelRef } from './model';
@@ -39,6 +40,8 @@ export interface EvaluationSettings extends WindowSettings, WeightVariant {
   readonly text?: string;
   /** Multiple-choice questions, JSONL: {"question", "choices", "answer"}. */
   readonly tasks?: string;
+  /** Instead of both, for a model that embeds texts: pairs of texts, JSONL: {"query", "document"}. */
+  readonly pairs?: string;
   /** Importance matrix for the formats of `type`, `planFile` or `format`. */
   readonly imatrix?: string;
   /**
@@ -139,6 +142,7 @@ export interface EvaluationResult {
     readonly divergence?: Divergence;
   };
   readonly tasks?: TaskResult;
+  readonly pairs?: PairsResult;
   readonly measures: RunMeasures;
   readonly device: Device;
   readonly deviceLabel: string;

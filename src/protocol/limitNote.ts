@@ -10,5 +10,7 @@ export const cannotRunNote = (reason: string): string =>
 export function limitNote({ limits }: Pick<ModelDescription, 'limits'>): string | undefined {
   if (limits?.gguf !== undefined)
     return `This model cannot be exported as GGUF or ${run}. Its tensors can be inspected and compared; those that are plain weights can be measured alone and quantized into safetensors files. The reason: ${limits.gguf}`;
-  return limits?.run === undefined ? undefined : cannotRunNote(limits.run);
+  if (limits?.run === undefined) return undefined;
+  if (!limits.embeds) return cannotRunNote(limits.run);
+  return `This model embeds texts: it is evaluated with pairs of them. It cannot be run over a text (no perplexity, no gains, no importance matrix); sensitivity and plans use the errors of its weights alone. The reason: ${limits.run}`;
 }

@@ -185,6 +185,8 @@ export interface ModelLimits {
   readonly gguf?: string;
   /** Why it cannot be run over a text: no evaluation, no importance matrix, sensitivity by the weights alone. */
   readonly run?: string;
+  /** It embeds texts, so that it can be evaluated with pairs of them. */
+  readonly embeds?: true;
 }
 
 /** A whole model: one file, all shards of a safetensors model, or all parts of a split GGUF. */

@@ -40,7 +40,8 @@ import type { SensitivityFigures } from './sensitivityFigures';
 export type PanelSettings = ExportSettings & { usePlan?: boolean };
 
 /** Files that the panels ask for. */
-export type FileKind = 'imatrix' | 'plan' | 'text' | 'tasks' | 'model' | 'original' | 'gguf' | 'recipe';
+export type FileKind =
+  'imatrix' | 'plan' | 'text' | 'tasks' | 'pairs' | 'model' | 'original' | 'gguf' | 'recipe';
 
 export interface ExportChoices {
   readonly fileTypes: readonly FileTypeDescription[];

@@ -39,6 +39,8 @@ const measureVersions = {
   divergences: 1,
   /** Answers to questions (src/evaluation/tasks.ts). */
   tasks: 1,
+  /** Embeddings of texts and how queries find documents by them (src/graph/transformer/embedding, src/evaluation/pairs.ts). */
+  pairs: 1,
 } as const;
 
 /** The name of a method among algorithms. */

@@ -6,12 +6,16 @@ import { execPath } from 'node:process';
 import type { FrameLocator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EvaluationResult } from '../../src/protocol/evaluation';
+import { exportGguf } from '../../src/exporter/exportGguf';
+import { openModel } from '../../src/layouts/openModel';
 import { estimateText, preciseText } from '../../src/protocol/figures';
+import { embeddingCheckpoints } from '../support/embeddingCheckpoints';
 import { enginePids } from '../support/engineProcesses';
 import { projectRoot, temporaryFolder } from '../support/files';
-import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
+import { hasServer, keepFailures, openModelFile, openSample } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
+import { writeCheckpoint } from '../support/writeCheckpoint';
 import { acceptFile, frontFrame, openFile, runCommand, setTheme } from '../support/workbench';
 
 /** What plotly keeps on the element it draws into. */
@@ -25,6 +29,18 @@ const wait = 90_000;
 /** As many as the text has. */
 const windows = '24';
 
+/** A model that embeds texts, `bert.gguf`, and pairs of texts for it. */
+async function writeEmbedder(folder: string): Promise<void> {
+  const source = join(temporaryFolder(), 'bert');
+  await writeCheckpoint(source, embeddingCheckpoints['BERT']!);
+  const model = await openModel(source);
+  await exportGguf(model, { type: 'F16' }, join(folder, 'bert.gguf'));
+  await model.close();
+  const words = ['love', 'war', 'night', 'house', 'king', 'speak'];
+  const lines = words.map((query) => JSON.stringify({ query, document: `the ${query} comes` }));
+  writeFileSync(join(folder, 'pairs.jsonl'), lines.join('\n'));
+}
+
 describe.skipIf(!hasServer)('the Evaluate tab', () => {
   let code: VsCode;
   let page: Page;
@@ -33,9 +49,10 @@ describe.skipIf(!hasServer)('the Evaluate tab', () => {
   const cache = temporaryFolder();
 
   beforeAll(async () => {
-    ({ code, page, frame } = await openSample(workspace, wait, () =>
-      writeFileSync(join(workspace, 'short.txt'), 'To be'),
-    ));
+    ({ code, page, frame } = await openSample(workspace, wait, async () => {
+      writeFileSync(join(workspace, 'short.txt'), 'To be');
+      await writeEmbedder(workspace);
+    }));
   });
 
   keepFailures('evaluate', () => page);
@@ -318,5 +335,27 @@ describe.skipIf(!hasServer)('the Evaluate tab', () => {
     await expect.poll(overflow).toBeLessThanOrEqual(0);
     await frame.locator('.results').scrollIntoViewIfNeeded();
     await screenshot(page, 'evaluate-narrow');
+  });
+
+  it('embeds pairs of texts with a model that predicts none', async () => {
+    frame = await openModelFile(page, 'bert.gguf', wait);
+    await frame.getByRole('tab', { name: 'Evaluate' }).click({ timeout: wait });
+    await frame.getByRole('radio', { name: 'Pairs of texts' }).waitFor({ timeout: wait });
+    expect(await textField('Maximum windows').count()).toBe(0);
+    await expect.poll(() => frame.locator('.start').innerText()).toMatch(/Choose a file of pairs/);
+    await frame.getByRole('button', { name: 'Browse… (Pairs)' }).click();
+    await acceptFile(page, 'pairs.jsonl');
+    await frame.locator('.evaluate .field', { hasText: 'pairs.jsonl' }).waitFor({ timeout: wait });
+    for (const variant of ['original', 'type Q4_0']) {
+      await weights().selectOption(variant);
+      const before = await rows().count();
+      await frame.getByRole('button', { name: 'Run', exact: true }).click();
+      await expect.poll(() => rows().count(), { timeout: wait }).toBe(before + 1);
+    }
+    expect(await frame.locator('.result-group h3').innerText()).toMatch(/pairs\.jsonl 6 pairs, 6 documents/);
+    expect(await cell('Q4_0', 'first').innerText()).toMatch(/ %$/);
+    expect(await cell('original', 'cosine').innerText()).toBe('–');
+    expect(parseFloat(await cell('Q4_0', 'cosine').innerText())).toBeGreaterThan(0.8);
+    await screenshot(page, 'evaluate-pairs');
   });
 });

@@ -1,5 +1,6 @@
 import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
 import type { TextTokenizer } from '../../evaluation/tokenizer/textTokenizer';
+import { openEmbedder } from '../../graph/transformer/embedding/embedder';
 import { describeDecoder } from '../../graph/transformer/openDecoder';
 import { QuantscopeError, type ErrorCode } from '../../model/errors';
 import type { Model } from '../../model/model';
@@ -15,6 +16,15 @@ export async function openForText(model: Model, signal?: AbortSignal): Promise<T
   return openTokenizer(model, signal).catch((error: unknown) => {
     throw explained(model, error);
   });
+}
+
+/**
+ * The same of a model that embeds texts.
+ * @throws QuantscopeError UNSUPPORTED for one that does not, REQUEST or MODEL_FILE for one that lacks something; IO.
+ */
+export async function openForPairs(model: Model, signal?: AbortSignal): Promise<TextTokenizer> {
+  await (await openEmbedder(model, { device: 'ort-cpu' })).close();
+  return openTokenizer(model, signal);
 }
 
 /** @throws QuantscopeError as `openForText`, for a model without a forward pass. */

@@ -29,6 +29,13 @@ interface StoredResult {
   readonly result: EvaluationResult;
 }
 
+/** What computed the figures of each part of a result, besides the forward pass. */
+const measuresOf = {
+  text: 'divergences',
+  tasks: 'tasks',
+  pairs: 'pairs',
+} as const;
+
 /** Disk space for states of base models; least recently used ones are removed first (bytes). */
 const maxStateBytes = 8 * 1024 ** 3;
 
@@ -69,7 +76,8 @@ export class ResultStore {
   ): Promise<void> {
     await makeFolder(this.results);
     if (tokens) await writeFloats(join(this.results, `${result.id}.tokens`), tokens);
-    const measures = ['states', ...(result.text ? ['divergences'] : []), ...(result.tasks ? ['tasks'] : [])];
+    const parts = (['text', 'tasks', 'pairs'] as const).filter((part) => result[part]);
+    const measures = ['states', ...parts.map((part) => measuresOf[part])];
     const stored: StoredResult = { versions: versionsOf([...measures, ...formats]), models, result };
     const text = Buffer.from(`${seal(stored)}\n`);
     await writeAtomically(join(this.results, `${result.id}.json`), (file) => file.write(text));

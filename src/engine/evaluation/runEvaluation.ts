@@ -8,7 +8,8 @@ import type { Model } from '../../model/model';
 import { nameFromPath } from '../../model/modelName';
 import type { EvaluationParams, EvaluationResult } from '../../protocol/evaluation';
 import type { JobContext } from '../job';
-import { openForText } from './openForText';
+import { openForPairs, openForText } from './openForText';
+import { evaluatePairs, refuseOthers, type PairsRun } from './pairsRun';
 import type { ResultStore } from './resultStore';
 import type { Run } from './run';
 import { runDevice } from './runPlan';
@@ -17,7 +18,7 @@ import { evaluateText, textResult, type TextRun } from './textRun';
 import { planVariant } from './weightVariant';
 
 /**
- * Runs a model, changed or not, over a text and over questions, and keeps the result.
+ * Runs a model, changed or not, over a text and over questions, or embeds pairs of texts with it, and keeps the result.
  * @param base the model that the KL divergence is measured from.
  */
 export async function runEvaluation(
@@ -27,19 +28,24 @@ export async function runEvaluation(
   store: ResultStore,
   context: JobContext,
 ): Promise<EvaluationResult> {
-  if (params.text === undefined && params.tasks === undefined)
-    throw new QuantscopeError('REQUEST', 'Name a text or a file of questions to evaluate with.');
   const { signal } = context;
+  if (params.pairs !== undefined) refuseOthers(params);
+  else if (params.text === undefined && params.tasks === undefined)
+    throw new QuantscopeError(
+      'REQUEST',
+      'Name a text or a file of questions to evaluate with, or of pairs for a model that embeds texts.',
+    );
   resetPeakMemory();
   const started = performance.now();
   const where = await runDevice(params.device, signal);
-  const tokenizer = await openForText(model, signal);
+  const tokenizer = await (params.pairs === undefined ? openForText : openForPairs)(model, signal);
   const variant = await planVariant(model, params, context);
   const run: Run = { model, params, where, variant, store, context };
   const text = params.text === undefined ? undefined : await evaluateText(run, base, params.text, tokenizer);
   const tasks = params.tasks === undefined ? undefined : await evaluateTasks(run, params.tasks, tokenizer);
+  const pairs = params.pairs === undefined ? undefined : await evaluatePairs(run, params.pairs, tokenizer);
   const seconds = (performance.now() - started) / 1000;
-  const result = resultOf(run, seconds, text, tasks);
+  const result = resultOf(run, seconds, { text, tasks, pairs });
   const notKept = await keep(run, base, result, text);
   return notKept === undefined ? result : { ...result, notKept };
 }
@@ -64,13 +70,19 @@ async function keep(
   }
 }
 
+/** What was run; at least one. */
+interface Runs {
+  readonly text: TextRun | undefined;
+  readonly tasks: TaskRun | undefined;
+  readonly pairs: PairsRun | undefined;
+}
+
 function resultOf(
   { model, params, where, variant }: Run,
   seconds: number,
-  text: TextRun | undefined,
-  tasks: TaskRun | undefined,
+  { text, tasks, pairs }: Runs,
 ): EvaluationResult {
-  const measures = (text ?? tasks)!.measures;
+  const measures = (text ?? tasks ?? pairs)!.measures;
   const at = new Date().toISOString();
   const { path } = model.description;
   return {
@@ -84,6 +96,7 @@ function resultOf(
     ...(variant.objective === undefined ? {} : { objective: variant.objective }),
     ...(text ? { text: textResult(text) } : {}),
     ...(tasks ? { tasks: tasks.result } : {}),
+    ...(pairs ? { pairs: pairs.result } : {}),
     measures: { seconds, ...measures },
     device: where.device,
     deviceLabel: where.label,

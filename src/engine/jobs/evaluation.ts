@@ -18,6 +18,7 @@ export function evaluationJob(models: OpenModels): Job<'evaluation/run'> {
         cacheDir: 'path',
         text: 'path?',
         tasks: 'path?',
+        pairs: 'path?',
         imatrix: 'path?',
         against: 'path?',
       },

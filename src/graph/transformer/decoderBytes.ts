@@ -1,8 +1,10 @@
 import type { BlockShape } from './blockShape';
 import type { DecoderShape } from './decoderShape';
 
+type WeightsOfBlock = Pick<BlockShape, 'tensors' | 'experts'>;
+
 /** Bytes of the weights that a block computes with at a time, in float32, with one of its experts. */
-export const blockBytes = (block: BlockShape): number => weightBytes(block, 1);
+export const blockBytes = (block: WeightsOfBlock): number => weightBytes(block, 1);
 
 /** Bytes of all weights in float32, without the embedding matrix, whose rows are looked up. */
 export function modelBytes({ blocks, vocabulary, hiddenSize }: DecoderShape): number {
@@ -17,7 +19,7 @@ export function bytesPerToken({ blocks, vocabulary, hiddenSize }: DecoderShape):
 }
 
 /** @param ofExperts so many of the experts count. */
-function weightBytes({ tensors, experts }: BlockShape, ofExperts: number): number {
+function weightBytes({ tensors, experts }: WeightsOfBlock, ofExperts: number): number {
   return [...tensors].reduce((sum, [part, shape]) => {
     const bytes = shape.reduce((product, size) => product * size, 4);
     return sum + (experts && part.includes('_exps.') ? (bytes * ofExperts) / experts.count : bytes);

@@ -54,8 +54,8 @@ export function evaluate(
   settings: EvaluationSettings,
 ): Promise<EvaluationResult | undefined> {
   const session = services.evaluations.get(model);
-  const { text, tasks } = settings;
-  const title = `${variantName(settings)} on ${basename(text ?? tasks ?? 'nothing')}`;
+  const { text, tasks, pairs } = settings;
+  const title = `${variantName(settings)} on ${basename(pairs ?? text ?? tasks ?? 'nothing')}`;
   return withNotices(services, session, () => session.evaluate(settings, title));
 }
 

@@ -11,6 +11,7 @@ export const dialogs: Readonly<Record<FileKind, vscode.OpenDialogOptions>> = {
   plan: { title: 'AMPQ plan', filters: { 'AMPQ plan': ['ampq.json', 'json'] } },
   text: { title: 'Text', filters: { Text: ['txt', 'raw', 'md'], ...anyFile } },
   tasks: { title: 'Multiple-choice questions', filters: { 'JSON lines': ['jsonl', 'json'], ...anyFile } },
+  pairs: { title: 'Pairs of texts', filters: { 'JSON lines': ['jsonl', 'json'], ...anyFile } },
   recipe: { title: 'Recipe', filters: { Recipes: ['json'] } },
   original: {
     ...{ title: 'Original model', canSelectFiles: true, canSelectFolders: true },

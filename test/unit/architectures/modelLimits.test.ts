@@ -54,6 +54,7 @@ describe('what cannot be done with a model', () => {
     expect((await limitsOf(gguf)).run).toMatch(/^Models of the architecture "rwkv7" cannot be run\. /);
     await writeCheckpoint(path('embedding'), embeddingCheckpoints['EmbeddingGemma']!);
     expect(await limitsOf(path('embedding'))).toEqual({
+      embeds: true,
       run: expect.stringMatching(/^Attention in this model is bidirectional/) as string,
     });
   });

@@ -20,8 +20,14 @@ const pairs = writeFile(folder, 'pairs.jsonl', lines.join('\n'));
 
 const poolings: Readonly<Record<string, string>> = { BERT: 'first', 'Qwen3 Embedding': 'last' };
 
-const run = (path: string, change: object = {}) =>
-  request('embeddings/run', { path, pairs, cacheDir, device: 'cpu', ...change });
+const evaluate = (path: string, change: object = {}) =>
+  request('evaluation/run', { path, pairs, cacheDir, device: 'cpu', ...change });
+
+/** What became of the pairs. */
+async function run(path: string, change: object = {}) {
+  const { pairs: found, variant } = await evaluate(path, change);
+  return { ...found!, variant };
+}
 
 describe.each(['BERT', 'ModernBERT', 'Qwen3 Embedding', 'EmbeddingGemma'])(
   'pairs of texts with %s',
@@ -92,12 +98,40 @@ describe('pairs of texts', () => {
       /^Texts cannot be embedded with this model: nothing says how .* \("llama\.pooling_type" of GGUF, .* evaluate it over a text\./,
     ));
 
+  it('are kept as results of the model, and of its variants', async () => {
+    const path = join(folder, 'BERT');
+    const { id } = await evaluate(path, { type: 'Q5_0' });
+    const stored = await request('evaluation/stored', { path, cacheDir });
+    expect(stored[0]).toMatchObject({
+      ...{ id, variant: 'Q5_0', roundActivations: false },
+      pairs: { file: pairs, pairs: 12, original: { leastCosine: expect.any(Number) as number } },
+      measures: { memory: 'streamed', tokensPerSecond: expect.any(Number) as number },
+    });
+    const hashes = new Set(
+      stored.flatMap((result) => (result.pairs?.file === pairs ? result.pairs.hash : [])),
+    );
+    expect(hashes.size).toBe(1);
+    expect(stored.every(({ text, tasks }) => text === undefined && tasks === undefined)).toBe(true);
+  });
+
+  it.each([
+    [{ text: pairs }, /neither a text nor a file of questions/],
+    [{ tasks: pairs }, /neither a text nor a file of questions/],
+    [{ recipe: { recipe: 'bnb-nf4' } }, /no recipe goes with them/],
+    [{ against: sampleFolder }, /no other base goes with them/],
+    [{ roundActivations: true }, /no rounding of activations/],
+    [{ windows: 2 }, /no window goes with them/],
+    [{ memory: 'whole' }, /kept in memory as a whole/],
+  ])('refuse what they cannot follow: %j', (change, message) =>
+    expect(evaluate(join(folder, 'BERT'), change)).rejects.toThrow(message),
+  );
+
   it('stop when they are cancelled', async () => {
     const control = new AbortController();
     const params = { path: join(folder, 'BERT'), pairs, cacheDir, device: 'cpu' } as const;
     const progress = (): void => control.abort();
     await expect(
-      request('embeddings/run', params, { signal: control.signal, progress }),
+      request('evaluation/run', params, { signal: control.signal, progress }),
     ).rejects.toMatchObject({ code: 'CANCELLED' });
   });
 });

@@ -70,6 +70,18 @@ describe('the form of an evaluation', () => {
     ).toEqual(['bnb-nf4', undefined, undefined]);
   });
 
+  it('embeds pairs of texts where a model does, without what does not go with them', () => {
+    const change = { pairs: '/p.jsonl', windows: '3', roundActivations: true, variant: 'type Q4_0' };
+    const expected = { pairs: '/p.jsonl', type: 'Q4_0', device: 'cpu' };
+    expect(settingsOf(form(change), { pairs: true })).toEqual(expected);
+    expect(settingsOf(form(change), { pairs: true, text: true })).toEqual(expected);
+    expect(settingsOf(form({}), { pairs: true, text: true })).toMatchObject({ text: '/models/eval.txt' });
+    expect(settingsOf(form(change))).not.toHaveProperty('pairs');
+    expect(() => settingsOf(form({}), { pairs: true })).toThrow('Choose a file of pairs.');
+    const recipe = form({ ...change, variant: 'recipe bnb-nf4' });
+    expect(() => settingsOf(recipe, { pairs: true })).toThrow(/^Recipes cannot be evaluated with pairs/);
+  });
+
   it('uses no importance matrix for the original, and no stride for adjacent windows', () => {
     const settings = settingsOf(form({ imatrix: '/i.gguf', stride: '64' }));
     expect(settings).not.toHaveProperty('imatrix');

@@ -9,8 +9,9 @@ import { Run } from './Run';
 import { Setup } from './Setup';
 import { useEvaluation } from './useEvaluation';
 
-const modes: readonly { name: EvaluationMode; label: string }[] = [
-  { name: 'evaluation', label: 'Perplexity and divergence' },
+/** @param ofPairs it can only be evaluated with pairs of texts. */
+const modesOf = (ofPairs: boolean): readonly { name: EvaluationMode; label: string }[] => [
+  { name: 'evaluation', label: ofPairs ? 'Pairs of texts' : 'Perplexity and divergence' },
   { name: 'importance', label: 'Importance matrix' },
   { name: 'preview', label: 'Errors by block' },
 ];
@@ -19,11 +20,13 @@ const modes: readonly { name: EvaluationMode; label: string }[] = [
 export function EvaluateView() {
   const { props, problem } = useEvaluation();
   const { evaluationMode: mode, evaluation, evaluationResults: results, model } = useAppState();
-  const impossible = model?.limits?.run;
+  const { run, embeds } = model?.limits ?? {};
+  // Pairs of texts take the place of a text where a model embeds them.
+  const impossible = embeds && mode === 'evaluation' ? undefined : run;
   const what = mode === 'importance' ? 'calibration' : 'evaluation';
   return (
     <div class="evaluate">
-      <Modes mode={mode} />
+      <Modes mode={mode} ofPairs={run !== undefined && embeds === true} />
       {problem !== undefined && (
         <p class="notice error" role="alert">
           {problem}
@@ -50,11 +53,11 @@ export function EvaluateView() {
   );
 }
 
-function Modes({ mode }: { mode: EvaluationMode }) {
+function Modes({ mode, ofPairs }: { mode: EvaluationMode; ofPairs: boolean }) {
   const { store } = useApp();
   return (
     <div class="toggle modes" role="radiogroup" aria-label="What to do">
-      {modes.map(({ name, label }) => (
+      {modesOf(ofPairs).map(({ name, label }) => (
         <button
           key={name}
           role="radio"

@@ -25,7 +25,8 @@ export function Results({ results }: { results: readonly EvaluationResult[] }) {
     <section class="results" aria-label="Results">
       {groups.length > 1 && (
         <p class="muted">
-          Figures are comparable only on the same text cut into the same windows, so each has its own table.
+          Figures are comparable only on the same text cut into the same windows, or the same pairs, so each
+          has its own table.
         </p>
       )}
       <Pair results={results} ticked={ticked} />
@@ -47,7 +48,7 @@ function Pair({ results, ticked }: { results: readonly EvaluationResult[]; ticke
   const path = useAppState().model?.path ?? '';
   const [a, b] = ticked.map((id) => results.find((result) => result.id === id));
   const { comparison, failure } = usePair(a, b);
-  if (results.length < 2) return null;
+  if (results.filter(({ text }) => text).length < 2) return null;
   if (!a || !b) return <p class="muted">Tick two rows to compare them token by token.</p>;
   if (failure !== undefined)
     return (
@@ -58,7 +59,8 @@ function Pair({ results, ticked }: { results: readonly EvaluationResult[]; ticke
   if (a.text?.hash !== b.text?.hash || !a.text)
     return (
       <p class="notice" role="status">
-        {nameOf(a, path)} and {nameOf(b, path)} cannot be compared: they were not scored on the same tokens.
+        {nameOf(a, path)} and {nameOf(b, path)} cannot be compared token by token: they were not scored on the
+        same tokens.
       </p>
     );
   return (

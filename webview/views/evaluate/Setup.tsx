@@ -1,10 +1,12 @@
 import { evidenceWords } from '../../../src/protocol/evidence';
-import { useAsk } from '../../context';
+import type { ModelLimits } from '../../../src/protocol/model';
+import { useAppState, useAsk } from '../../context';
 import { checked } from '../../formValues';
 import { useRecipeChoices } from '../../useRecipeChoices';
 import { CalibrationTextField } from '../CalibrationTextField';
 import { Choice, PathField, TextSetting } from '../fields';
 import {
+  isOfPairs,
   isQuantizing,
   isRecipe,
   presetIn,
@@ -12,6 +14,7 @@ import {
   takesImportance,
   takesRounding,
   variants,
+  type Scored,
 } from './form';
 import { Start } from './Start';
 import type { FormProps } from './useEvaluation';
@@ -20,15 +23,19 @@ import { Variant } from './Variant';
 /** What to evaluate, on what, and how; with the button that starts it. */
 export function Setup({ form, change }: FormProps) {
   const ask = useAsk();
-  const { value: settings, problem } = checked(() => settingsOf(form));
+  const what = scoredOf(useAppState().model?.limits);
+  const { value: settings, problem } = checked(() => settingsOf(form, what));
   const props = { form, change };
+  const pairs = isOfPairs(form, what);
   return (
     <div class="options" role="group" aria-label="Settings of the evaluation">
       <Variant {...props} />
-      <Files {...props} />
-      <Windows {...props} />
-      <Machine {...props} />
-      {takesRounding(form) && (
+      <WeightFiles {...props} />
+      {what.pairs && <PairsFile {...props} />}
+      {!pairs && <Texts {...props} />}
+      {!pairs && <Windows {...props} />}
+      {pairs ? <Device {...props} /> : <Machine {...props} />}
+      {!pairs && takesRounding(form) && (
         <div class="flags">
           <label title="Inputs of quantized matrices are rounded to 8 bits in blocks, as llama.cpp’s CPU kernels do">
             <input
@@ -45,8 +52,14 @@ export function Setup({ form, change }: FormProps) {
   );
 }
 
-/** Everything that the run reads besides the model. */
-function Files({ form, change }: FormProps) {
+/** What a model can be evaluated with. */
+const scoredOf = (limits: ModelLimits | undefined): Scored => ({
+  text: limits?.run === undefined,
+  pairs: limits?.embeds === true,
+});
+
+/** What the weights are changed by. */
+function WeightFiles({ form, change }: FormProps) {
   return (
     <>
       {form.variant === variants.planFile && (
@@ -75,6 +88,28 @@ function Files({ form, change }: FormProps) {
         />
       )}
       {isRecipe(form) && <CalibrationText form={form} change={change} recipe={presetIn(form)} />}
+    </>
+  );
+}
+
+/** Pairs of texts, for a model that embeds them. */
+function PairsFile({ form, change }: FormProps) {
+  return (
+    <PathField
+      label="Pairs"
+      flag='One JSON object per line: {"query": "…", "document": "…"}. Both are embedded, and each query is compared with every document of the file'
+      kind="pairs"
+      path={form.pairs}
+      none="none (queries and their documents, as JSON lines)"
+      onChange={(pairs) => change({ pairs })}
+    />
+  );
+}
+
+/** What the model is run over. */
+function Texts({ form, change }: FormProps) {
+  return (
+    <>
       <PathField
         label="Text"
         flag="UTF-8 text whose tokens are scored"
@@ -205,14 +240,20 @@ export function Machine({ form, change }: FormProps) {
         value={form.memory}
         onChange={(memory) => change({ memory })}
       />
-      <Choice
-        label="Device"
-        flag="The device that runs the model"
-        name="Device"
-        options={devices}
-        value={form.device === 'ort-cpu' ? 'cpu' : form.device}
-        onChange={(device) => change({ device })}
-      />
+      <Device form={form} change={change} />
     </>
+  );
+}
+
+function Device({ form, change }: FormProps) {
+  return (
+    <Choice
+      label="Device"
+      flag="The device that runs the model"
+      name="Device"
+      options={devices}
+      value={form.device === 'ort-cpu' ? 'cpu' : form.device}
+      onChange={(device) => change({ device })}
+    />
   );
 }

@@ -1,3 +1,4 @@
+import type { Retrieval } from '../../../src/protocol/embedding';
 import type { Divergence, EvaluationResult } from '../../../src/protocol/evaluation';
 import { estimateText, percentText, preciseText } from '../../../src/protocol/figures';
 import { bits, number } from '../../format';
@@ -44,6 +45,20 @@ const divergence = (
     detail: ({ text }) => text?.divergence && `from ${text.divergence.base}`,
   });
 
+/** A column of how well documents are found. */
+const retrieval = (
+  column: Pick<Column, 'id' | 'label' | 'meaning'> & {
+    value: (retrieval: Retrieval) => number;
+    show: (retrieval: Retrieval) => string;
+  },
+): Column =>
+  figure({
+    ...column,
+    value: ({ pairs }) => pairs && column.value(pairs.retrieval),
+    show: (_, { pairs }) => (pairs ? column.show(pairs.retrieval) : '–'),
+    detail: ({ pairs }) => pairs?.original && `original: ${column.show(pairs.original.retrieval)}`,
+  });
+
 const percent = (share: number, digits = 2): string => `${(100 * share).toFixed(digits)} %`;
 
 /** The decisive figures come first, to be visible in a narrow panel. */
@@ -63,6 +78,45 @@ export const columns: readonly Column[] = [
     value: ({ text }) => text?.perplexity.value,
     show: (_, { text }) => (text ? preciseText(text.perplexity) : '–'),
     detail: ({ text }) => text && `${preciseText(text.loss)} nats per token`,
+  }),
+  figure({
+    id: 'cosine',
+    label: 'Cosine',
+    meaning:
+      'Cosine of the embedding of a text and the one that the original gives, mean over all texts, with its standard error',
+    value: ({ pairs }) => pairs?.original?.cosine.value,
+    show: (_, { pairs }) => (pairs?.original ? estimateText(pairs.original.cosine) : '–'),
+    detail: ({ pairs }) => pairs?.original && `at least ${pairs.original.leastCosine.toPrecision(6)}`,
+  }),
+  retrieval({
+    id: 'first',
+    label: 'Found first',
+    meaning:
+      'Share of queries whose own document has the largest cosine of all documents of the file, with its standard error',
+    value: ({ first }) => first.value,
+    show: ({ first }) => percentText(first),
+  }),
+  retrieval({
+    id: 'ten',
+    label: 'Among ten',
+    meaning: 'Share of queries whose own document is one of the ten with the largest cosines',
+    value: ({ amongTen }) => amongTen.value,
+    show: ({ amongTen }) => percentText(amongTen),
+  }),
+  retrieval({
+    id: 'rank',
+    label: '1 / rank',
+    meaning:
+      'Mean reciprocal rank of the own document among all documents of the file, with its standard error',
+    value: ({ reciprocalRank }) => reciprocalRank.value,
+    show: ({ reciprocalRank }) => estimateText(reciprocalRank),
+  }),
+  figure({
+    id: 'sameFirst',
+    label: 'Same first',
+    meaning: 'Share of queries for which the original has the same document first, with its standard error',
+    value: ({ pairs }) => pairs?.original?.sameFirst.value,
+    show: (_, { pairs }) => (pairs?.original ? percentText(pairs.original.sameFirst) : '–'),
   }),
   figure({
     id: 'size',

@@ -23,6 +23,8 @@ export const variants = {
 export interface EvaluationForm {
   readonly text: string;
   readonly tasks: string;
+  /** Of a model that embeds texts; text and questions are not used with it. */
+  readonly pairs: string;
   /** One of `variants`, or "type Q4_K_M", "format nf4", "recipe gptq-int4-g128". */
   readonly variant: string;
   /** For the variant `planFile`. */
@@ -51,6 +53,7 @@ export function formOf({ form, suggestions }: Pick<EvaluationView, 'form' | 'sug
   const fresh: EvaluationForm = {
     text: suggestions.text ?? '',
     tasks: '',
+    pairs: '',
     variant: variants.original,
     planFile: '',
     recipeFile: '',
@@ -92,11 +95,34 @@ export const takesImportance = (form: EvaluationForm): boolean => isQuantizing(f
 /** Whether activations can be rounded as llama.cpp does: recipes say themselves how they are rounded. */
 export const takesRounding = (form: EvaluationForm): boolean => !isRecipe(form);
 
+/** What a model can be evaluated with: a text and questions, pairs of texts, or all of them. */
+export interface Scored {
+  readonly text?: boolean;
+  readonly pairs?: boolean;
+}
+
+/** Whether pairs of texts are embedded, which nothing else goes with. */
+export const isOfPairs = ({ pairs }: EvaluationForm, { text, pairs: embeds }: Scored): boolean =>
+  embeds === true && (text !== true || pairs !== '');
+
+/** @throws Error like `settingsOf`. */
+function pairsSettings(form: EvaluationForm): PanelEvaluation {
+  if (form.pairs === '') throw new Error('Choose a file of pairs.');
+  if (isRecipe(form)) throw new Error('Recipes cannot be evaluated with pairs of texts.');
+  return defined({
+    ...variantOf(form),
+    pairs: form.pairs,
+    imatrix: takesImportance(form) ? form.imatrix || undefined : undefined,
+    device: form.device,
+  });
+}
+
 /**
  * The form as settings; empty fields are omitted.
  * @throws Error with a sentence for what is missing or invalid.
  */
-export function settingsOf(form: EvaluationForm): PanelEvaluation {
+export function settingsOf(form: EvaluationForm, what: Scored = { text: true }): PanelEvaluation {
+  if (isOfPairs(form, what)) return pairsSettings(form);
   if (form.text === '' && form.tasks === '') throw new Error('Choose a text, a file of questions, or both.');
   const isSliding = form.convention === 'sliding';
   const windows: WindowSettings = defined({

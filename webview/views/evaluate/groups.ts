@@ -1,4 +1,5 @@
 import type { EvaluationResult } from '../../../src/protocol/evaluation';
+import { plural } from '../../../src/protocol/words';
 import type { Column } from './columns';
 
 /** Results that can be compared: the same tokens, cut in the same way, or the same questions. */
@@ -14,13 +15,19 @@ export interface ResultGroup {
 export function groupsOf(results: readonly EvaluationResult[]): readonly ResultGroup[] {
   const groups = new Map<string, EvaluationResult[]>();
   for (const result of results) {
-    const key = result.text?.hash ?? `questions ${result.tasks?.file ?? ''}`;
+    const key = result.pairs?.hash ?? result.text?.hash ?? `questions ${result.tasks?.file ?? ''}`;
     groups.set(key, [...(groups.get(key) ?? []), result]);
   }
   return [...groups].map(([key, members]) => ({ key, ...describe(members[0]!), results: members }));
 }
 
-function describe({ text, tasks }: EvaluationResult): Pick<ResultGroup, 'title' | 'settings'> {
+function describe({ text, tasks, pairs }: EvaluationResult): Pick<ResultGroup, 'title' | 'settings'> {
+  if (pairs) {
+    const cut =
+      pairs.cut === 0 ? '' : ` · ${plural(pairs.cut, 'text')} cut to ${plural(pairs.longest, 'token')}`;
+    const settings = `${plural(pairs.pairs, 'pair')}, ${plural(pairs.documents, 'document')}${cut}`;
+    return { title: baseName(pairs.file), settings };
+  }
   if (!text) return { title: baseName(tasks?.file ?? ''), settings: 'questions only' };
   const { convention, context, stride, windows, scoredTokens } = text;
   const cut =

@@ -1,16 +1,17 @@
 import { isBidirectional } from '../../../architectures/direction';
 import type { GgufView } from '../../../architectures/ggufView';
+import { poolingOf } from '../../../architectures/pooling';
 import { QuantscopeError } from '../../../model/errors';
 import type { Model } from '../../../model/model';
 import { denseBlock, startGraph } from '../blockGraph';
 import type { BlockShape } from '../blockShape';
+import { blockBytes } from '../decoderBytes';
 import type { NamedSource } from '../graphSources';
 import { describeBlocks } from '../openDecoder';
 import { numbersOf } from '../shapeNumbers';
 import type { Weights, WeightChanges } from '../weights';
 import { WholeText } from '../wholeText';
 import type { EmbeddingPass } from './embeddingPass';
-import { poolingOf } from './pooling';
 
 /**
  * A decoder whose last states are pooled, or whose tokens see later ones, too.
@@ -45,6 +46,7 @@ export async function decoderPass(
       centredNorms: centredNorms === true,
       dense: denseOf(view, weights, hiddenSize, path),
       blocks: blocks.map((block) => ({
+        bytes: blockBytes(block),
         needsPositions: causal || block.window !== undefined || block.temperature !== undefined,
         source: (longest) => sourceOf(block, { longest, causal }),
       })),

@@ -1,7 +1,5 @@
+import type { Pooling } from '../../../architectures/pooling';
 import type { NamedSource } from '../graphSources';
-
-/** How the states of a text become one vector. */
-export type Pooling = 'mean' | 'first' | 'last';
 
 /** What a model that embeds texts computes of one text at a time. */
 export interface EmbeddingPass {
@@ -20,6 +18,8 @@ export interface EmbeddingPass {
 
 /** A graph of the states `x` `[n, hidden]` of one text → `y` alike. */
 export interface PassBlock {
+  /** Of its weights in float32. */
+  readonly bytes: number;
   /** Positions from 0 to n − 1 are an input, `positions` `[n]`. */
   readonly needsPositions: boolean;
   /** @param longest tokens that a text has at most. */

@@ -1,6 +1,7 @@
 import type { EncoderTraits } from '../../../architectures/forward';
 import type { GgufView } from '../../../architectures/ggufView';
 import type { NamedSource } from '../graphSources';
+import { blockBytes } from '../decoderBytes';
 import type { Tensors } from '../decoderShape';
 import type { EmbeddingPass } from './embeddingPass';
 import { encoderGraph } from './encoderGraph';
@@ -17,6 +18,7 @@ export function encoderPass(
   return {
     ...{ ...shape, centredNorms: true, embeddingScale: 1, dense: [] },
     blocks: blocks.map((block) => ({
+      bytes: blockBytes(block),
       needsPositions: block.reach !== undefined,
       source: (longest) => sourceOf(block, longest),
     })),

@@ -1,11 +1,10 @@
 import type { EncoderTraits } from '../../../architectures/forward';
 import type { GgufView } from '../../../architectures/ggufView';
+import { poolingOf, type Pooling } from '../../../architectures/pooling';
 import { QuantscopeError } from '../../../model/errors';
 import { checkHeads, missing } from '../blockTensors';
 import { partsByBlock, type Tensors } from '../decoderShape';
 import { numbersOf } from '../shapeNumbers';
-import type { Pooling } from './embeddingPass';
-import { poolingOf } from './pooling';
 import { rotationOf, type Rotation } from '../rotation';
 
 /** An encoder as its forward pass needs it. */
