@@ -7,6 +7,7 @@ import { registerEngineCommands } from './vscode/commands/engine';
 import { registerEvaluate } from './vscode/commands/evaluate';
 import { registerConvert } from './vscode/commands/convert';
 import { registerExports } from './vscode/commands/exportGguf';
+import { registerExportMmproj } from './vscode/commands/exportMmproj';
 import { registerExportOnnx } from './vscode/commands/exportOnnx';
 import { registerGpuRuntime } from './vscode/commands/gpuRuntime';
 import { registerPlanFormats } from './vscode/commands/planFormats';
@@ -40,6 +41,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     registerExportOnnx(services),
     registerConvert(services),
     registerAdapters(services),
+    registerExportMmproj(services),
     registerVerify(services),
     registerSavePlan(services),
     registerPlanFormats(services),

@@ -15,6 +15,7 @@ import { matchRules } from './matchRules';
 import { architectureFor, refuseQuantized } from './registry';
 import { Sources } from './sources';
 import { refuseProblems } from './tensorProblems';
+import { findVision } from './vision/registry';
 
 /** A Hugging Face checkpoint in GGUF's view; only headers were read. */
 export interface ConvertedCheckpoint {
@@ -78,12 +79,26 @@ export function convertCheckpoint(
     keyValues: keyValuesOf(conversion, description.name),
     tensors: converted,
     computed: conversion.computed ?? [],
-    notes: [...(conversion.notes ?? []), ...reader.notes, ...sources.notes(), ...unreadNotes(reader)],
+    notes: [
+      ...(conversion.notes ?? []),
+      ...reader.notes,
+      ...sources.notes(remediesOf(config)),
+      ...unreadNotes(reader),
+    ],
     ...(conversion.window ? { window: conversion.window } : {}),
     ...(conversion.divisors ? { divisors: conversion.divisors } : {}),
     ...(tied ? { tied } : {}),
   };
 }
+
+/** What can be done with the vision part of a config.json. */
+const remediesOf = (config: Readonly<Record<string, unknown>>) =>
+  findVision(config)
+    ? {
+        'vision part':
+          '“Export Vision Part (mmproj)…”, or quantscope export-mmproj, writes it to a file of its own.',
+      }
+    : {};
 
 function keyValuesOf({ keyValues, tokenTypes }: Conversion, architecture: string): KeyValue[] {
   return [

@@ -51,15 +51,18 @@ export class Sources {
     }
   }
 
-  /** What was done to names, as sentences. */
-  notes(): string[] {
+  /**
+   * What was done to names, as sentences.
+   * @param remedies what can be done with a part that is left out, as a sentence.
+   */
+  notes(remedies: Readonly<Record<string, string>> = {}): string[] {
     const prefixes = [...this.stripped].map(
       (prefix) =>
         `Tensor names contain "${prefix}", which was removed: without it, they are the names of this architecture.`,
     );
     const parts = [...this.apart].map(
       ([part, [first, ...others]]) =>
-        `The ${part} is left out: "${first}"${others.length > 0 ? ` and ${plural(others.length, 'more tensor')}` : ''}.`,
+        `The ${part} is left out: "${first}"${others.length > 0 ? ` and ${plural(others.length, 'more tensor')}` : ''}.${remedies[part] === undefined ? '' : ` ${remedies[part]}`}`,
     );
     if (this.cacheScales === 0) return [...parts, ...prefixes];
     return [

@@ -18,6 +18,7 @@ export const commands = {
   exportOnnx: 'quantscope.exportOnnx',
   exportAdapter: 'quantscope.exportAdapter',
   exportWithAdapters: 'quantscope.exportWithAdapters',
+  exportMmproj: 'quantscope.exportMmproj',
   refine: 'quantscope.refine',
   beatFile: 'quantscope.beatFile',
   convertToSafetensors: 'quantscope.convertToSafetensors',

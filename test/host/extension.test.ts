@@ -1,14 +1,17 @@
 import { ok, strictEqual } from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
+import { writeSafetensors } from '../../src/exporter/writeSafetensors';
 import type { ExtensionApi } from '../../src/extension';
 import type { ExportedAdapter } from '../../src/protocol/adapters';
 import type { OnnxResult } from '../../src/protocol/exportOnnx';
 import type { ExportResult } from '../../src/protocol/engine';
 import type { CalibrationResult, EvaluationResult } from '../../src/protocol/evaluation';
+import type { ExportedMmproj } from '../../src/protocol/mmproj';
 import { commands, viewTypes } from '../../src/vscode/contributions';
 import { writeAdapter } from '../support/adapters';
+import { visionCheckpoints } from '../support/visionCheckpoints';
 
 const extension = vscode.extensions.getExtension<ExtensionApi>('quantscope.quantscope')!;
 const folder = vscode.workspace.workspaceFolders![0]!.uri;
@@ -113,6 +116,27 @@ describe('the extension', () => {
     strictEqual(result.tensors.find(({ name }) => name === 'blk.0.attn_q.weight')?.from, 'F32');
     strictEqual(statSync(merged).size, result.fileBytes);
     for (const made of [out, merged]) rmSync(made);
+  });
+
+  it('writes the vision part of a multimodal model for llama.cpp', async () => {
+    const source = `${folder.fsPath}-vision`;
+    const { config, shapes, preprocessor } = visionCheckpoints['gemma3']!;
+    mkdirSync(source);
+    writeFileSync(join(source, 'config.json'), JSON.stringify(config));
+    writeFileSync(join(source, 'preprocessor_config.json'), JSON.stringify(preprocessor));
+    const parts = Object.entries(shapes).map(([name, shape]) => {
+      const bytes = new Uint8Array(4 * shape.reduce((product, size) => product * size, 1));
+      return { name, dtype: 'F32', shape, data: () => [bytes] };
+    });
+    await writeSafetensors(join(source, 'model.safetensors'), parts, {});
+    const out = file('mmproj.gguf').fsPath;
+    const written = await vscode.commands.executeCommand<ExportedMmproj>(commands.exportMmproj, {
+      ...{ model: join(source, 'model.safetensors'), type: 'Q8_0', out },
+    });
+    strictEqual(written.projector, 'gemma3');
+    strictEqual(statSync(out).size, written.bytes);
+    rmSync(out);
+    rmSync(source, { recursive: true });
   });
 
   it('exports ONNX into a folder, with the files that generation tools read', async () => {

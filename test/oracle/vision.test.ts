@@ -11,7 +11,8 @@ import { Random } from '../support/random';
 import { Checkpoint } from '../support/reference/checkpoint';
 import { imageRows, logitsAfter, type TextWithImage } from '../support/reference/imageText';
 import { seenImage } from '../support/reference/vision/seenImage';
-import { visionCheckpoints, writeVisionCheckpoint } from '../support/visionCheckpoints';
+import { visionCheckpoints } from '../support/visionCheckpoints';
+import { writeVisionCheckpoint } from '../support/writeVisionCheckpoint';
 
 const folder = temporaryFolder();
 

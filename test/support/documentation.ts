@@ -9,7 +9,8 @@ import { presetById } from '../../src/recipes/resolveRecipe';
 import { writeAdapter } from './adapters';
 import { projectRoot, sampleFolder } from './files';
 import { tensor, torchZip } from './torchFiles';
-import { visionCheckpoints, writeVisionCheckpoint } from './visionCheckpoints';
+import { visionCheckpoints } from './visionCheckpoints';
+import { writeVisionCheckpoint } from './writeVisionCheckpoint';
 
 /** A text with commands for users: a page of the documentation, or the help of the program. */
 export interface Page {

@@ -1,11 +1,8 @@
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { blocks, hidden, vocabulary, type Shapes } from './checkpointParts';
+import { blocks, hidden, type Shapes } from './checkpointParts';
 import { checkpoints } from './checkpoints';
 import { qwen25vl, qwen2vl, qwen3vl, qwen3vlScaled } from './qwenVisionCheckpoints';
 import { inner, pair, prefixed, width, withVision, type VisionSpec } from './visionParts';
 import * as texts from './wrappedCheckpoints';
-import { writeCheckpoint } from './writeCheckpoint';
 
 const siglip = (prefix: string, patch: number, image: number, count: number): Shapes =>
   prefixed(`${prefix}.`, {
@@ -146,15 +143,3 @@ export const visionCheckpoints: Readonly<Record<string, VisionSpec>> = {
   mistral3,
   smolVlm,
 };
-
-/** The files of a checkpoint and of its preprocessor; tokens are added to its tokenizer. */
-export async function writeVisionCheckpoint(folder: string, spec: VisionSpec): Promise<void> {
-  await writeCheckpoint(folder, spec);
-  writeFileSync(join(folder, 'preprocessor_config.json'), JSON.stringify(spec.preprocessor));
-  if (spec.tokens.length === 0) return;
-  const file = join(folder, 'tokenizer.json');
-  const tokenizer = JSON.parse(readFileSync(file, 'utf8')) as { added_tokens: object[] };
-  const [first] = tokenizer.added_tokens;
-  spec.tokens.forEach((content, i) => tokenizer.added_tokens.push({ ...first, id: vocabulary + i, content }));
-  writeFileSync(file, JSON.stringify(tokenizer));
-}

@@ -23,7 +23,9 @@ describe('the language part of a multimodal model', () => {
     ['smolvlm', smolVlm, 'model.vision_model.embeddings.patch_embedding.weight" and 1 more tensor'],
   ])('%s: is converted alone, and what is left out is named', (_, spec, first) => {
     const { notes, tensors } = converted(spec);
-    expect(notes).toEqual([`The vision part is left out: "${first}.`]);
+    expect(notes).toEqual([
+      `The vision part is left out: "${first}. “Export Vision Part (mmproj)…”, or quantscope export-mmproj, writes it to a file of its own.`,
+    ]);
     expect(tensors.map(({ name }) => name)).toContain('blk.1.attn_q.weight');
   });
 

@@ -5,7 +5,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { ExportedMmproj } from '../../../src/protocol/mmproj';
 import { temporaryFolder } from '../../support/files';
 import { buildPrograms, runProgram, type Ended } from '../../support/programs';
-import { visionCheckpoints, writeVisionCheckpoint } from '../../support/visionCheckpoints';
+import { visionCheckpoints } from '../../support/visionCheckpoints';
+import { writeVisionCheckpoint } from '../../support/writeVisionCheckpoint';
 
 const folder = temporaryFolder();
 const source = join(folder, 'gemma');

@@ -7,7 +7,8 @@ import { openModel } from '../../../src/layouts/openModel';
 import type { MmprojPreview, MmprojType } from '../../../src/protocol/mmproj';
 import { sampleFolder, temporaryFolder } from '../../support/files';
 import { Checkpoint } from '../../support/reference/checkpoint';
-import { visionCheckpoints, writeVisionCheckpoint } from '../../support/visionCheckpoints';
+import { visionCheckpoints } from '../../support/visionCheckpoints';
+import { writeVisionCheckpoint } from '../../support/writeVisionCheckpoint';
 import type { VisionSpec } from '../../support/visionParts';
 
 const folder = temporaryFolder();

@@ -1,0 +1,105 @@
+import { basename, dirname, join } from 'node:path';
+import * as vscode from 'vscode';
+import { QuantscopeError } from '../../model/errors';
+import {
+  mmprojTypes,
+  type ExportedMmproj,
+  type MmprojSettings,
+  type MmprojType,
+} from '../../protocol/mmproj';
+import { plural, size } from '../../protocol/words';
+import { commands } from '../contributions';
+import { messageOf } from '../host';
+import type { ModelSession } from '../modelSession';
+import type { Services } from '../services';
+import { wholeSession, type ModelArgument } from './targets';
+import { withProgress } from './withProgress';
+
+/** Arguments that other code may pass; with `out` nothing is asked. */
+type MmprojArgument = ModelArgument & { readonly type?: MmprojType; readonly out?: string };
+
+type Settings = MmprojSettings & { readonly out: string };
+
+/** Export Vision Part (mmproj)…: whether the model has one, then the type of its matrices, each with its size, and the file. */
+export function registerExportMmproj(services: Services): vscode.Disposable {
+  return vscode.commands.registerCommand(
+    commands.exportMmproj,
+    async (argument?: MmprojArgument): Promise<ExportedMmproj | undefined> => {
+      const session = await wholeSession(services, argument);
+      if (!session) return undefined;
+      const { type, out } = argument instanceof vscode.Uri ? {} : (argument ?? {});
+      const settings =
+        out === undefined
+          ? await ask(services, session)
+          : { ...session.ref, out, ...(type === undefined ? {} : { type }) };
+      return settings && exportMmproj(services, settings);
+    },
+  );
+}
+
+const purposes: Readonly<Record<MmprojType, string>> = {
+  F16: 'what most people use',
+  BF16: 'for weights that are too large for F16',
+  F32: 'without rounding',
+  Q8_0: 'half of F16, hardly distinguishable from it',
+};
+
+/** @returns undefined when the user cancelled, or a notice has said why it is not possible. */
+async function ask(services: Services, session: ModelSession): Promise<Settings | undefined> {
+  const { engine } = services;
+  try {
+    const previews = await Promise.all(
+      mmprojTypes.map((type) => engine.call('mmproj/preview', { ...session.ref, type })),
+    );
+    const items = previews.map(({ type, bytes, projector }) => ({
+      ...{ label: type, description: `${size(bytes)}, ${projector}`, detail: purposes[type], type },
+    }));
+    const picked = await vscode.window.showQuickPick(items, {
+      ...{ title: 'Export Vision Part: type of its matrices', ignoreFocusOut: true },
+    });
+    const out = picked && (await askTarget(session, picked.type));
+    return out === undefined ? undefined : { ...session.ref, type: picked!.type, out };
+  } catch (error) {
+    tell(services, error);
+    return undefined;
+  }
+}
+
+async function askTarget(session: ModelSession, type: MmprojType): Promise<string | undefined> {
+  const name = `mmproj-${basename(session.folder)}-${type}.gguf`;
+  const target = await vscode.window.showSaveDialog({
+    defaultUri: vscode.Uri.file(join(dirname(session.folder), name)),
+    filters: { GGUF: ['gguf'] },
+    title: 'Export Vision Part',
+  });
+  return target?.fsPath;
+}
+
+/** @returns undefined when it was cancelled or failed; a notice has said why. */
+async function exportMmproj(services: Services, settings: Settings): Promise<ExportedMmproj | undefined> {
+  const { engine, start } = services;
+  try {
+    const result = await withProgress('Export Vision Part', (call) =>
+      engine.call('mmproj/export', settings, { ...call, title: `Export ${basename(settings.out)}` }),
+    );
+    start(announce(result));
+    return result;
+  } catch (error) {
+    tell(services, error);
+    return undefined;
+  }
+}
+
+function tell({ notices, log, start }: Services, error: unknown): void {
+  if (error instanceof QuantscopeError && error.code === 'CANCELLED') return;
+  log.error(`Export of a vision part: ${messageOf(error)}`);
+  start(notices.error(`The vision part was not exported. ${messageOf(error)}`));
+}
+
+async function announce({ out, type, tensors, bytes, notes }: ExportedMmproj): Promise<void> {
+  const open = 'Open';
+  const written = `Written ${basename(out)}: ${plural(tensors.length, 'tensor')}, ${type}, ${size(bytes)}.`;
+  const message = [written, ...notes].join(' ');
+  if ((await vscode.window.showInformationMessage(message, open)) !== open) return;
+  await vscode.commands.executeCommand('vscode.open', vscode.Uri.file(out));
+}
