@@ -5,7 +5,7 @@ import { modelType, otherModel } from './otherModels';
 import { pieceVocabulary } from './pieceVocabulary';
 import { preTokenizerName } from './preTokenizers';
 import { stepsIn, type Step } from './steps';
-import { addedTokens, fileOfToken, type TokenizerFiles } from './tokenizerFiles';
+import { addedTokens, fileOfToken, tokenIds, type TokenizerFiles } from './tokenizerFiles';
 import { fillVocabulary, tokenTypes, type Token, type Vocabulary } from './vocabulary';
 
 /** The BPE model of a tokenizer.json. */
@@ -32,11 +32,8 @@ export function parseBpeModel(tokenizer: Record<string, unknown>, file: string):
   if (type !== 'BPE') throw otherModel(type, file);
   if (!isRecord(vocab) || !Array.isArray(merges))
     throw new QuantscopeError('MODEL_FILE', 'The BPE model lacks its "vocab" or its "merges".', { file });
-  const entries = Object.entries(vocab).filter(
-    (entry): entry is [string, number] => typeof entry[1] === 'number',
-  );
   return {
-    vocab: new Map(entries),
+    vocab: new Map(tokenIds(vocab, file)),
     merges: merges.map((merge, index) => parseMerge(merge, index, file)),
     byteFallback: model['byte_fallback'] === true,
     ignoreMerges: model['ignore_merges'] === true,
@@ -79,7 +76,7 @@ export function byteLevelVocabulary(files: TokenizerFiles, rows: number): Vocabu
 function checkNormalizer(normalizer: unknown, file: string): void {
   const strange = stepsIn(normalizer, 'normalizers').find(({ type }) => type !== 'NFC');
   if (!strange) return;
-  const message = `The tokenizer normalizes text (${String(strange['type'])}), which GGUF cannot express.`;
+  const message = `The tokenizer normalizes text (${String(strange['type'] ?? 'a step without a type')}), which GGUF cannot express.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }
 

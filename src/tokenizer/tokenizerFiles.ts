@@ -146,22 +146,35 @@ async function readChatTemplates(
   return templates;
 }
 
-/** Tokens added in any of the files, each id once; tokenizer.json takes precedence, then tokenizer_config.json. */
-export function addedTokens({ tokenizer, tokenizerName, config, added }: TokenizerFiles): AddedToken[] {
+/**
+ * Tokens added in any of the files, each id once; tokenizer.json takes precedence, then tokenizer_config.json.
+ * @throws QuantscopeError MODEL_FILE naming the file of an entry that is none.
+ */
+export function addedTokens({
+  folder,
+  tokenizer,
+  tokenizerName,
+  config,
+  added,
+}: TokenizerFiles): AddedToken[] {
   const tokens = new Map<number, AddedToken>();
-  const add = (file: string, id: number, entry: unknown): void => {
-    if (!isRecord(entry) || typeof entry['content'] !== 'string' || tokens.has(id)) return;
-    tokens.set(id, { id, text: entry['content'], special: entry['special'] === true, file });
+  const add = (file: string, id: unknown, entry: unknown): void => {
+    const { content, special } = isRecord(entry) ? entry : {};
+    if (!isTokenId(id) || typeof content !== 'string')
+      throw damagedToken(
+        join(folder, file),
+        `The added token ${shortJson(entry)} with the id ${shortJson(id)}`,
+      );
+    if (!tokens.has(id)) tokens.set(id, { id, text: content, special: special === true, file });
   };
-  const listed = tokenizer?.['added_tokens'];
-  if (Array.isArray(listed)) {
-    for (const entry of listed as unknown[])
-      if (isRecord(entry)) add(tokenizerName, Number(entry['id']), entry);
-  }
-  const decoder = config?.['added_tokens_decoder'];
-  if (isRecord(decoder))
-    for (const [id, entry] of Object.entries(decoder)) add('tokenizer_config.json', Number(id), entry);
-  for (const [content, id] of Object.entries(added ?? {})) add('added_tokens.json', Number(id), { content });
+  const listed = tokenizer?.['added_tokens'] ?? [];
+  if (!Array.isArray(listed)) throw damagedToken(join(folder, tokenizerName), '"added_tokens"');
+  for (const entry of listed as unknown[])
+    add(tokenizerName, isRecord(entry) ? entry['id'] : undefined, entry);
+  const decoder = config?.['added_tokens_decoder'] ?? {};
+  if (!isRecord(decoder)) throw damagedToken(join(folder, 'tokenizer_config.json'), '"added_tokens_decoder"');
+  for (const [id, entry] of Object.entries(decoder)) add('tokenizer_config.json', Number(id), entry);
+  for (const [content, id] of Object.entries(added ?? {})) add('added_tokens.json', id, { content });
   return [...tokens.values()].sort((a, b) => a.id - b.id);
 }
 
@@ -173,6 +186,27 @@ export function fileOfToken(
 ): (id: number) => string {
   const files = new Map(added.map(({ id, file }) => [id, join(folder, file)]));
   return (id) => files.get(id) ?? vocabulary;
+}
+
+/**
+ * The ids of a vocabulary.
+ * @throws QuantscopeError MODEL_FILE for what is no id, which libraries do not load either.
+ */
+export function tokenIds(vocab: Record<string, unknown>, file: string): [string, number][] {
+  return Object.entries(vocab).map(([text, id]) => {
+    if (isTokenId(id)) return [text, id];
+    throw damagedToken(file, `The token ${shortJson(text)} with the id ${shortJson(id)}`);
+  });
+}
+
+const isTokenId = (id: unknown): id is number => Number.isSafeInteger(id) && (id as number) >= 0;
+
+/** What is shown of a value that may be of any size. */
+const shortJson = (value: unknown): string => (JSON.stringify(value) ?? 'nothing').slice(0, 100);
+
+function damagedToken(file: string, what: string): QuantscopeError {
+  const message = `${what} is not as tokenizers have it: a text, with a whole number from 0 on as its id.`;
+  return new QuantscopeError('MODEL_FILE', message, { file });
 }
 
 async function readObject(folder: string, name: string): Promise<Record<string, unknown> | undefined> {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
-import { addedTokens, fileOfToken, type TokenizerFiles } from './tokenizerFiles';
+import { addedTokens, fileOfToken, tokenIds, type TokenizerFiles } from './tokenizerFiles';
 import {
   fillVocabulary,
   tokenTypes,
@@ -28,8 +28,8 @@ export function wordPieceVocabulary(files: TokenizerFiles, rows: number): Vocabu
   const added = addedTokens(files);
   const special = new Set(added.filter((token) => token.special).map(({ id }) => id));
   const tokens = new Map<number, Token>();
-  for (const [text, id] of Object.entries(vocab)) {
-    if (typeof id !== 'number' || special.has(id)) continue;
+  for (const [text, id] of tokenIds(vocab, file)) {
+    if (special.has(id)) continue;
     tokens.set(id, { text: phantom(text, String(prefix)), type: tokenTypes.normal, score: 0 });
   }
   for (const { id, text, special } of added)
