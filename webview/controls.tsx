@@ -66,3 +66,12 @@ export function TextField(props: {
 export function Spinner() {
   return <span class="spinner" role="progressbar" aria-label="Busy" />;
 }
+
+/** What a page waits for, in words. */
+export function Loading({ children }: { children: ComponentChildren }) {
+  return (
+    <div class="loading">
+      <Spinner /> {children}
+    </div>
+  );
+}

@@ -2,6 +2,7 @@ import { suggestion } from '../model/closest';
 import { QuantscopeError } from '../model/errors';
 import { quantizedLayoutOf } from '../model/quantizedLayout';
 import type { TensorDescriptor } from '../protocol/model';
+import { plural } from '../protocol/words';
 import { listedClass, sameModel } from './classNames';
 import type { ArchitectureDescription } from './description';
 import type { EncoderTraits, ForwardTraits } from './forward';
@@ -193,7 +194,7 @@ export function refuseQuantized(tensors: readonly TensorDescriptor[], file: stri
   if (!layout) return;
   const { name, tensors: count, advice } = layout;
   const otherwise = advice === undefined ? '' : `; ${advice}`;
-  const matrices = count === 1 ? 'one matrix is' : `${count} matrices are`;
+  const matrices = count === 1 ? 'one matrix is' : `${plural(count, 'matrix', 'matrices')} are`;
   const message = `The checkpoint is already quantized: ${matrices} stored in the layout ${name}, which cannot be decoded yet. Export the original weights${otherwise}.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }

@@ -8,6 +8,7 @@ import { layoutNotes, quantizedLayoutOf } from '../model/quantizedLayout';
 import { matrixOf, maxRowWeights } from '../model/rows';
 import { readElements } from '../model/strides';
 import type { ModelRef, TensorDescriptor } from '../protocol/model';
+import { plural } from '../protocol/words';
 import type { Found, Layout, StoredDescriptor } from './layout';
 import { layouts } from './layouts';
 import { quantscope } from './quantscope';
@@ -116,7 +117,8 @@ function decodedNotes(decoded: readonly StoredDescriptor[]): string[] {
   const others = decoded.filter(({ stored }) => stored.layout !== quantscope.id);
   if (others.length === 0) return [];
   const dtypes = [...new Set(others.map(({ dtype }) => dtype))].join(', ');
-  const matrices = others.length === 1 ? 'One matrix is' : `${others.length} matrices are`;
+  const matrices =
+    others.length === 1 ? 'One matrix is' : `${plural(others.length, 'matrix', 'matrices')} are`;
   return [`${matrices} stored quantized (${dtypes}): decoded weights are shown.`];
 }
 

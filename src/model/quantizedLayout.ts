@@ -1,4 +1,5 @@
 import type { QuantizedLayout, TensorDescriptor } from '../protocol/model';
+import { plural } from '../protocol/words';
 import { isRecord } from './json';
 
 /** The tensors that stand for one weight matrix, by the ends of their names ("qweight", "scales"). */
@@ -260,7 +261,8 @@ export function layoutNotes(
   isComplete: boolean,
 ): string[] {
   if (layout) {
-    const matrices = layout.tensors === 1 ? 'One matrix is' : `${layout.tensors} matrices are`;
+    const matrices =
+      layout.tensors === 1 ? 'One matrix is' : `${plural(layout.tensors, 'matrix', 'matrices')} are`;
     const missing =
       layout.expected === undefined
         ? 'The layout is not decoded.'

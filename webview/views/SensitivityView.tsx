@@ -4,7 +4,7 @@ import type { FigureRow } from '../../src/protocol/sensitivityFigures';
 import { plural } from '../../src/protocol/words';
 import { errorRung } from '../../src/protocol/rungs';
 import { useApp, useAppState, useAsk } from '../context';
-import { Button, Spinner } from '../controls';
+import { Button, Loading } from '../controls';
 import { fixed, number, scientific } from '../format';
 import {
   influenceText,
@@ -34,12 +34,7 @@ export function SensitivityView() {
   const [chosen, setChosen] = useState<Measure>('influence');
   const [grouping, setGrouping] = useState<Grouping>('layer');
   if (!sensitivity) return <NothingMeasured />;
-  if (!figures)
-    return (
-      <div class="loading">
-        <Spinner /> Reading the measurements…
-      </div>
-    );
+  if (!figures) return <Loading>Reading the measurements…</Loading>;
   const measure = figures.gainsFrom ? chosen : 'error';
   return (
     <div class="page sensitivity">

@@ -108,14 +108,12 @@ function RunningJob() {
   if (job.kind !== 'running') return null;
   const { title, progress } = job;
   const share = progress && progress.total > 0 ? progress.done / progress.total : undefined;
-  const done = share === undefined ? '' : `: ${Math.floor(100 * share)} %${timeLeft(progress?.secondsLeft)}`;
+  const done = share === undefined ? '' : `${Math.floor(100 * share)} %${timeLeft(progress?.secondsLeft)}`;
   const detail = progress ? `${progress.done} of ${progress.total}: ${progress.message}` : title;
   return (
     <div class="job" role="status" title={detail}>
-      <span class="ellipsis">
-        {title}
-        {done}
-      </span>
+      <span class="ellipsis">{title}</span>
+      <span class="done">{done}</span>
       <span class="muted ellipsis message">{progress?.message}</span>
       <progress value={share ?? 0} max={1} />
       <button

@@ -1,5 +1,6 @@
 import { joinedWeights } from '../../layouts/writing';
 import type { TensorDescriptor } from '../../protocol/model';
+import { plural } from '../../protocol/words';
 import { requantizedNote } from '../requantized';
 
 /** What is said of a planned tensor. */
@@ -14,9 +15,15 @@ interface NotedTensor {
 export function keptNotes(tensors: readonly NotedTensor[]): string[] {
   const kept = tensors.filter(({ tensor, matrix }) => !matrix && tensor.shape.length > 1);
   const byReason = new Map<string, string[]>();
-  for (const { reason, tensor } of kept) byReason.set(reason, [...(byReason.get(reason) ?? []), tensor.name]);
-  return [...byReason].map(([reason, [name, ...more]]) =>
-    more.length === 0 ? `${name} is ${reason}.` : `${more.length + 1} matrices are ${reason}.`,
+  for (const { reason, tensor } of kept) {
+    const names = byReason.get(reason);
+    if (names) names.push(tensor.name);
+    else byReason.set(reason, [tensor.name]);
+  }
+  return [...byReason].map(([reason, names]) =>
+    names.length === 1
+      ? `${names[0]} is ${reason}.`
+      : `${plural(names.length, 'matrix', 'matrices')} are ${reason}.`,
   );
 }
 

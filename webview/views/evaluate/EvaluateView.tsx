@@ -1,5 +1,5 @@
 import { useApp, useAppState } from '../../context';
-import { Spinner } from '../../controls';
+import { Loading } from '../../controls';
 import { LongText } from '../LongText';
 import type { EvaluationMode } from './form';
 import { ImportanceMatrix } from './ImportanceMatrix';
@@ -32,11 +32,7 @@ export function EvaluateView() {
           {problem}
         </p>
       )}
-      {!props && problem === undefined && (
-        <p class="loading">
-          <Spinner /> Reading earlier results…
-        </p>
-      )}
+      {!props && problem === undefined && <Loading>Reading earlier results…</Loading>}
       {impossible !== undefined && (
         <p class="notice error" role="alert">
           This model cannot be run over a text. <LongText text={impossible} />

@@ -1,9 +1,10 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { ExportChoices } from '../../../src/protocol/webview';
 import { useApp, useAppState, useAsk } from '../../context';
-import { Button, Spinner } from '../../controls';
+import { Button, Loading } from '../../controls';
 import { useDryRun } from '../../useDryRun';
 import { savedState, saveState } from '../../vscodeApi';
+import { DryRunning } from '../DryRunning';
 import { ExportTable } from './ExportTable';
 import { emptyForm, settingsOf, targets, withRule, type ExportForm } from './form';
 import { Options } from './Options';
@@ -27,7 +28,8 @@ function Exporting() {
     async (now) => host.call('previewExport', { settings: settingsOf(now) }),
     form.type === targets.currentPlan ? plan : undefined,
   );
-  if (!choices) return problem === undefined ? <Spinner /> : <Failure message={problem} />;
+  if (!choices)
+    return problem === undefined ? <Loading>Reading the options…</Loading> : <Failure message={problem} />;
   // What is exported is what was previewed, not what was typed since.
   const isCurrent = preview !== undefined && failure === undefined && of === form;
   return (
@@ -35,6 +37,7 @@ function Exporting() {
       <Options form={form} change={change} choices={choices} hasPlan={plan !== undefined} />
       {failure !== undefined && <Failure message={failure} />}
       <div class="outcome">
+        {of !== form && !preview && <DryRunning />}
         {preview && <Totals preview={preview} isStale={failure !== undefined} />}
         <div class="actions">
           <RefineButton />

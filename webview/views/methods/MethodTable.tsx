@@ -151,7 +151,7 @@ function Cell(props: CellProps) {
   if (cell.result) return <ResultCell {...props} row={row} result={cell.result} />;
   if (cell.missing)
     return (
-      <span class="muted" title="Calibrate on a text to measure it">
+      <span class="needs" title="Calibrate on a text to measure it">
         needs {evidenceWords[cell.missing]}
       </span>
     );

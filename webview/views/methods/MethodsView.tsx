@@ -3,7 +3,7 @@ import type { MethodChoices } from '../../../src/protocol/methods';
 import type { TensorDescriptor } from '../../../src/protocol/model';
 import { size } from '../../../src/protocol/words';
 import { useApp, useAppState } from '../../context';
-import { Button, Spinner } from '../../controls';
+import { Button, Loading } from '../../controls';
 import { nameText, shapeText } from '../../format';
 import { useAnswer } from '../../useAnswer';
 import { useMethodOptions } from '../../useMethodOptions';
@@ -33,7 +33,7 @@ export function MethodsView() {
         {failure} <Button onClick={retry}>Retry</Button>
       </p>
     );
-  if (!value) return <Spinner />;
+  if (!value) return <Loading>Reading what is known of the inputs…</Loading>;
   return (
     <>
       <h2>{nameText(tensor.name)}</h2>

@@ -54,7 +54,9 @@ export function BitsMap({ plan, binder }: { plan: Plan; binder: FormatBinder }) 
         tabIndex={0}
         style={{
           '--map-layers': Math.max(1, map.layers.length),
-          '--map-cell': map.layers.length <= numbered ? '26px' : '14px',
+          ...(map.layers.length <= numbered
+            ? { '--map-cell': '26px', '--map-gap': '2px' }
+            : { '--map-cell': '4px', '--map-gap': '1px' }),
         }}
         onKeyDown={onKey}
       >
@@ -69,6 +71,8 @@ export function BitsMap({ plan, binder }: { plan: Plan; binder: FormatBinder }) 
 function Head({ layers }: { layers: readonly number[] }) {
   if (layers.length === 0) return null;
   const every = Math.ceil(layers.length / numbered);
+  // A number takes the room of `every` columns, which there is not at the end.
+  const isShown = (column: number): boolean => column % every === 0 && column + every <= layers.length;
   return (
     <div role="row" class="map-row map-head">
       <span role="columnheader" class="map-role muted">
@@ -76,7 +80,7 @@ function Head({ layers }: { layers: readonly number[] }) {
       </span>
       {layers.map((layer, column) => (
         <span key={layer} role="columnheader" class="muted">
-          {column % every === 0 ? layer : ''}
+          {isShown(column) ? layer : ''}
         </span>
       ))}
     </div>

@@ -6,7 +6,7 @@ import type { OtherChoice } from '../../../src/protocol/savedPlans';
 import type { RevisedPlan } from '../../../src/protocol/planStep';
 import type { BudgetRange } from '../../budgetText';
 import { useApp, useAppState, useAsk } from '../../context';
-import { Button, Spinner } from '../../controls';
+import { Button, Loading } from '../../controls';
 import { useAnswer } from '../../useAnswer';
 import { Actions } from './Actions';
 import { Assignments } from './Assignments';
@@ -35,12 +35,7 @@ export function PlanView() {
     [sensitivity],
   );
   if (!range) return <NothingMeasured />;
-  if (outline && !whole)
-    return (
-      <div class="loading">
-        <Spinner /> Reading the plan…
-      </div>
-    );
+  if (outline && !whole) return <Loading>Reading the plan…</Loading>;
   const budget = movedBudget ?? whole?.plan.total.bitsPerWeight ?? (range.min * 3 + range.max) / 4;
   const { edited } = outline ?? {};
   const move = (value: number): void => void plans.move(value);
@@ -60,7 +55,20 @@ export function PlanView() {
       {edited && <EditedNotice edited={edited} />}
       {whole && sensitivity && <OtherMeasurements plan={whole.plan} present={sensitivity.measuredWith} />}
       {whole ? <Planned {...{ whole, range, budget, move, disabled, control }} /> : control()}
+      {!whole && <NoPlanYet />}
     </div>
+  );
+}
+
+/** Why there is no plan although something was measured: the run goes on, or did not come to its end. */
+function NoPlanYet() {
+  const { job } = useAppState();
+  return (
+    <p class="notice note" role="status">
+      {job.kind === 'running'
+        ? 'The first plan is made when the run has ended. Move the budget for one of what is measured so far.'
+        : 'The measurements are not complete: Run Sensitivity continues them. Move the budget for a plan of what is measured.'}
+    </p>
   );
 }
 

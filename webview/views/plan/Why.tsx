@@ -64,6 +64,7 @@ function Reasons(props: { reasons: FormatReasons; place: number; binder: FormatB
               </th>
               <th
                 scope="col"
+                class="per-megabyte"
                 title={`What a further MB saves on the way from the format before. Elsewhere in the plan it saves ${scientific(reasons.price * 1e6)}`}
               >
                 Saved per MB
@@ -113,7 +114,7 @@ function Option(props: { row: OptionRow; reasons: FormatReasons; place: number; 
       <td>{size(bytes)}</td>
       <td class="noise-ratio">{decibels(relativeSquaredError, 1)}</td>
       <td>{scientific(loss)}</td>
-      <td>{perMegabyte === undefined ? '–' : scientific(perMegabyte)}</td>
+      <td class="per-megabyte">{perMegabyte === undefined ? '–' : scientific(perMegabyte)}</td>
       <td>{cost === undefined ? '–' : isPlanned ? '0' : scientific(cost)}</td>
       <td>
         <button class="link" aria-label={`Pin to ${format}`} disabled={binder.disabled} onClick={pick('pin')}>

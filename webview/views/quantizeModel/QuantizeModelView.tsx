@@ -2,12 +2,13 @@ import { useEffect, useState } from 'preact/hooks';
 import type { EvidenceEstimate } from '../../../src/protocol/evidence';
 import type { QuantizePreview, RecipeChoices } from '../../../src/protocol/quantizeModel';
 import { useApp, useAppState, useAsk } from '../../context';
-import { Button, Spinner } from '../../controls';
+import { Button, Loading } from '../../controls';
 import { finishedOf } from '../../quantization';
 import { useAnswer } from '../../useAnswer';
 import { useDryRun } from '../../useDryRun';
 import { useRecipeChoices } from '../../useRecipeChoices';
 import { savedState, saveState } from '../../vscodeApi';
+import { DryRunning } from '../DryRunning';
 import { Estimate } from './Estimate';
 import { formOf, settingsOf, type QuantizeModelForm } from './form';
 import { OutputField, useOutput } from './Output';
@@ -19,7 +20,7 @@ import { WeightTable } from './WeightTable';
 export function QuantizeModelView() {
   const { choices, problem } = useRecipeChoices();
   if (choices) return <Quantizing choices={choices} />;
-  return problem === undefined ? <Spinner /> : <Failure message={problem} />;
+  return problem === undefined ? <Loading>Reading the recipes…</Loading> : <Failure message={problem} />;
 }
 
 function Quantizing({ choices }: { choices: RecipeChoices }) {
@@ -45,6 +46,7 @@ function Quantizing({ choices }: { choices: RecipeChoices }) {
       {missing !== undefined && <p class="notice warning">{missing}</p>}
       {preview && <OutputField {...{ form, change, preview, output }} />}
       <div class="outcome">
+        {of !== form && !preview && <DryRunning />}
         {preview && <Estimate preview={preview} isStale={!isCurrent} calibration={calibration} />}
         <StartButton
           {...{ form, choices }}

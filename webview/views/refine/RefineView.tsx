@@ -3,7 +3,7 @@ import type { RefinementEstimate } from '../../../src/protocol/refinement';
 import type { PanelRefinement } from '../../../src/protocol/refinementView';
 import { duration, size } from '../../../src/protocol/words';
 import { useApp, useAppState, useAsk } from '../../context';
-import { Button, Spinner } from '../../controls';
+import { Button, Loading } from '../../controls';
 import { checked } from '../../formValues';
 import { useJob } from '../../useJob';
 import { Choice, PathField, TextSetting } from '../fields';
@@ -56,7 +56,7 @@ function Refining() {
         {problem}
       </p>
     );
-  if (!form) return <Spinner />;
+  if (!form) return <Loading>Reading the models…</Loading>;
   return (
     <div class="refine">
       <p class="muted">
