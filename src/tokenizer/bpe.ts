@@ -76,7 +76,9 @@ export function byteLevelVocabulary(files: TokenizerFiles, rows: number): Vocabu
 function checkNormalizer(normalizer: unknown, file: string): void {
   const strange = stepsIn(normalizer, 'normalizers').find(({ type }) => type !== 'NFC');
   if (!strange) return;
-  const message = `The tokenizer normalizes text (${String(strange['type'] ?? 'a step without a type')}), which GGUF cannot express.`;
+  const { type } = strange;
+  const step = typeof type === 'string' ? type : 'a step without a type';
+  const message = `The tokenizer normalizes text (${step}), which GGUF cannot express.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }
 
