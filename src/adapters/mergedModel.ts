@@ -110,6 +110,7 @@ function withChanges(
   const dangers = [...(description.dangers ?? []), ...adapters.flatMap((adapter) => adapter.dangers)];
   return {
     ...base,
+    merged: new Map([...changes.keys()].map((name) => [name, base.tensor(name)])),
     description: {
       ...description,
       tensors,

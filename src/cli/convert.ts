@@ -8,6 +8,7 @@ import {
   type ConvertResult,
 } from '../protocol/convert';
 import { plural, size } from '../protocol/words';
+import { loraOption } from './adapters';
 import {
   choiceOption,
   flagOption,
@@ -27,6 +28,7 @@ export const convertCommand: Command = {
     out: { ...valueOption('X', 'the .safetensors file to write, or the folder to make'), required: true },
     dtype: valueOption('T', `dtype of all floats: ${convertDtypes.join(', ')} (default: as they are)`),
     decode: flagOption('write quantized weights (GPTQ, AWQ, FP8…) as plain ones'),
+    lora: loraOption,
     names: valueOption('N', 'of a GGUF file: checkpoint or gguf (default: those of its checkpoint)'),
     'allow-infinity': flagOption('let weights beyond the range of the dtype become infinite'),
     'max-shard-size': valueOption('N', 'largest file of weights in a folder: 300M, 2G (default: 5G)'),

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { weightForms } from '../exporter/onnx/weightForms';
 import { inputRanges, type OnnxPreview, type OnnxSettings } from '../protocol/exportOnnx';
 import { size } from '../protocol/words';
+import { loraOption } from './adapters';
 import {
   listOption,
   choiceOption,
@@ -42,6 +43,7 @@ export const exportOnnxCommand: Command = {
       'arithmetic of MatMulNBits: 1 float32 to 4 int8 (default: the runtime chooses)',
     ),
     layer: listOption('NAME', 'write only this matrix, as a model of its own'),
+    lora: loraOption,
     calibration: valueOption('F', 'UTF-8 text to run the model over, for gptq, static-int8 and tensorrt-…'),
     'input-range': valueOption('R', `${inputRanges.join(', ')}: how ranges follow from it (default: minmax)`),
     device: runOptions['device']!,

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { PreviewResult } from '../protocol/preview';
 import { estimateText, percentText, preciseText } from '../protocol/figures';
 import { plural } from '../protocol/words';
+import { loraOption } from './adapters';
 import { countOption, requiredOption, type Command } from './command';
 import { recipeChanges, recipeOf } from './recipeOptions';
 import { runOptions, windowOptions, windowsOf } from './runOptions';
@@ -22,6 +23,7 @@ export const previewCommand: Command = {
     },
     text: { type: 'string', value: 'F', help: 'UTF-8 text to run both models over', required: true },
     ...recipeChanges,
+    lora: loraOption,
     context: windowOptions['context']!,
     windows: { type: 'string', value: 'N', help: 'windows of the text (default: 8)' },
     device: runOptions['device']!,

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { FormatError } from '../protocol/analysis';
 import { QuantscopeError } from '../model/errors';
 import { size } from '../protocol/words';
+import { loraOption } from './adapters';
 import { listOption, requiredOption, textOption, UsageError, type Command } from './command';
 import { quantizeByMethod } from './quantizeByMethod';
 import { runOptions } from './runOptions';
@@ -36,6 +37,7 @@ export const quantize: Command = {
       help: 'tokens per window (default: 512, or the model’s if shorter)',
     },
     device: runOptions['device']!,
+    lora: loraOption,
   },
   async run(context) {
     const { model, jobs, signal, progress } = context;

@@ -8,6 +8,7 @@ import type {
 } from '../protocol/quantizeModel';
 import { evidenceWords } from '../protocol/evidence';
 import { duration, plural, size } from '../protocol/words';
+import { loraOption } from './adapters';
 import {
   countOption,
   requiredOption,
@@ -37,6 +38,7 @@ export const quantizeModelCommand: Command = {
     overwrite: flagOption('replace a folder that an earlier run wrote'),
     'dry-run': flagOption('write nothing; show how each tensor is stored, and why'),
     ...recipeOptions,
+    lora: loraOption,
     'max-shard-size': valueOption('N', 'largest file of weights: 300M, 2G (default: 5G)'),
     device: runOptions['device']!,
     threads: runOptions['threads']!,

@@ -4,6 +4,7 @@ import { blockRange, byteRange } from '../protocol/verifyText';
 import { plural, size } from '../protocol/words';
 import {
   flagOption,
+  listOption,
   requiredOption,
   textOption,
   UsageError,
@@ -24,12 +25,16 @@ export const verifyCommand: Command = {
     repair: valueOption('DIR', 'write the damaged files into this folder, their damaged tensors made again'),
     source: valueOption('MODEL', 'model that the files were made of, for --repair'),
     imatrix: valueOption('F', 'importance matrix that they were made with, for --repair'),
+    lora: listOption(
+      'ADAPTER[=WEIGHT]',
+      'LoRA adapter that was merged into the source, for --repair (weight: 1 by default)',
+    ),
   },
   keepsResults: ({ repair }) => repair !== undefined,
   async run(context) {
     if (context.options['repair'] !== undefined) return repair(context);
     const { model, jobs, signal, progress, options } = context;
-    for (const name of ['source', 'imatrix'])
+    for (const name of ['source', 'imatrix', 'lora'])
       if (options[name] !== undefined) throw new UsageError(`--${name} is for --repair.`);
     const plan = textOption(context, 'plan');
     const isQuick = options['quick'] === true;

@@ -30,6 +30,8 @@ export interface Model {
   readonly modules?: readonly SentenceModule[];
   /** Why the modules.json next to the weights, or what it names, cannot be used. */
   readonly modulesProblem?: QuantscopeError;
+  /** Tensors that adapters change, as the files have them, by name: their weights are computed when they are read. */
+  readonly merged?: ReadonlyMap<string, TensorDescriptor>;
   /** Present for GGUF. */
   readonly gguf?: GgufFile;
   /** @throws QuantscopeError REQUEST when there is no tensor of that name. */

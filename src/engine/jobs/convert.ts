@@ -1,5 +1,4 @@
 import { convertModel, previewConversion } from '../../exporter/convert/writeConversion';
-import { QuantscopeError } from '../../model/errors';
 import type { ConvertParams, ConvertSettings } from '../../protocol/convert';
 import { checkParams, modelKinds, type Job } from '../job';
 import type { OpenModels } from '../models';
@@ -35,12 +34,7 @@ function settingsOf(method: string, params: ConvertParams): ConvertSettings {
     ...{ ...modelKinds, ...convertSettingKinds, out: 'path' },
     ...{ maxShardBytes: 'count?', single: 'boolean?', overwrite: 'boolean?' },
   });
-  const { dtype, decode, allowInfinity, names, adapters = [] } = params;
-  if (adapters.length > 0)
-    throw new QuantscopeError(
-      'REQUEST',
-      `${method}: tensors are copied as they are stored; adapters cannot be merged.`,
-    );
+  const { dtype, decode, allowInfinity, names } = params;
   return {
     ...(names === 'gguf' ? { names } : {}),
     ...(dtype === undefined ? {} : { dtype }),

@@ -40,14 +40,14 @@ const repairKinds = {
   cacheDir: 'path?',
 } as const;
 
-/** Makes the damaged tensors of files again from the model that they were made of. */
+/** Makes the damaged tensors of files again from the model that they were made of, with adapters where it had some. */
 export function repairJob(models: OpenModels): Job<'model/repair'> {
   return async (params, context) => {
     checkParams('model/repair', params, repairKinds);
     const start = performance.now();
     const open: DamagedFile[] = [];
     try {
-      for (const path of await weightFiles(models, params, context.signal)) {
+      for (const path of await weightFiles(models, { ...params, adapters: [] }, context.signal)) {
         const manifest = await readManifest(path, context.signal);
         if (!manifest) throw unknownContent(path);
         open.push({ source: await openFileSource(path), manifest });
@@ -78,7 +78,8 @@ async function repair(
     if (damaged.size > 0 || file.source.size < file.manifest.bytes) found.push({ file, damaged });
   }
   if (found.length === 0) return [];
-  return models.use({ path: params.source }, signal, async (model) => {
+  const { source, adapters = [] } = params;
+  return models.use({ path: source, adapters }, signal, async (model) => {
     const inputs = await inputsOf(
       model.description,
       params.imatrix,

@@ -52,10 +52,14 @@ interface Check {
  */
 async function verified(
   models: OpenModels,
-  { path, alone = false }: ModelRef,
+  { path, alone = false, adapters = [] }: ModelRef,
   { quick, agreement, unopened }: Check,
   { signal, progress }: JobContext,
 ): Promise<VerifyResult> {
+  if (adapters.length > 0)
+    throw new QuantscopeError('REQUEST', 'Files are checked as they are: no adapters are merged into them.', {
+      file: path,
+    });
   const options = { quick, signal, onProgress: progress };
   const ref = { path, alone };
   const check = async (model: Model): Promise<VerifyResult> =>

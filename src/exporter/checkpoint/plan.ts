@@ -257,8 +257,12 @@ class Planner {
     return { tensor, parts, bytes: bytesOfParts(parts), reason };
   }
 
-  /** Of the weights themselves: what a layout decodes is in the dtype that the model computes in. */
-  private dtypeOf({ dtype, stored }: TensorDescriptor): string {
+  /**
+   * Of the weights themselves: what a layout decodes is in the dtype that the model computes in, and what adapters change in the one that the
+   * files have.
+   */
+  private dtypeOf(tensor: TensorDescriptor): string {
+    const { dtype, stored } = this.model.merged?.get(tensor.name) ?? tensor;
     return stored ? (this.rounding ?? 'F32') : dtype;
   }
 }

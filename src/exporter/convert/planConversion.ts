@@ -38,17 +38,20 @@ function planCheckpoint(model: Model, settings: ConvertSettings): ConversionPlan
   const own = ownTensors(model);
   const isStored = own.some(({ stored }) => stored);
   refuseSettings(model, settings, isStored);
+  refuseMerged(model, settings, isStored);
   const decodes = settings.decode === true && isStored;
   const left = decodes ? own.filter(({ name }) => runtimeScale.test(name)) : [];
   const dtype = settings.dtype?.toUpperCase() as FloatDtype | undefined;
   const decoded = dtype ?? modelDtype(model.config) ?? usualDtype;
+  const merged = model.merged ?? new Map<string, TensorDescriptor>();
   const tensors = own
     .filter((tensor) => !left.includes(tensor))
     .flatMap((tensor) => {
-      if (!tensor.stored) return planned(tensor, dtype);
+      if (!tensor.stored) return planned(tensor, decodes && merged.has(tensor.name) ? decoded : dtype);
       return decodes ? rounded(tensor, decoded) : tensor.stored.parts.map((part) => copied(part));
     });
-  const stated = decodes ? decoded : dtype;
+  // Merged weights are F32: a configuration that states less would have them rounded when they are loaded.
+  const stated = decodes ? decoded : (dtype ?? (merged.size > 0 ? 'F32' : undefined));
   return {
     tensors,
     ...(stated === undefined ? {} : { statedDtype: stated }),
@@ -87,6 +90,14 @@ function refuseSettings({ description, config }: Model, settings: ConvertSetting
     'REQUEST',
     'The weights are stored quantized: codes and scales have no other dtype. Decode them (--decode), or leave out the dtype.',
   );
+}
+
+/** @throws QuantscopeError REQUEST for adapters merged into some weights of which the others stay codes and scales. */
+function refuseMerged({ description, merged }: Model, { decode }: ConvertSettings, isStored: boolean): void {
+  if (!merged || decode || !(isStored || description.quantizedLayout)) return;
+  const message =
+    'The weights are stored quantized, those that adapters change would not be: decode all of them (--decode).';
+  throw new QuantscopeError('REQUEST', message, { file: description.path });
 }
 
 /** A tensor of the files, in its own dtype unless it holds floats of another one than is asked for. */

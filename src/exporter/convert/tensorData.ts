@@ -38,10 +38,11 @@ async function* copies(
   { copied }: CopiedTensor,
   { signal }: TensorDataOptions,
 ): AsyncGenerator<Uint8Array> {
-  const source = model.source(copied.file);
   for (let at = 0; at < copied.byteLength; at += chunkBytes) {
     const chunk = new Uint8Array(Math.min(chunkBytes, copied.byteLength - at));
-    await readElements(source, copied, at, chunk, signal);
+    // Parts that a layout puts together are read as they are; anything else as whoever opened the model gives it.
+    if ('readable' in copied) await model.readInto(copied, at, chunk, signal);
+    else await readElements(model.source(copied.file), copied, at, chunk, signal);
     yield chunk;
   }
 }

@@ -1,10 +1,12 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { openModel } from '../../../src/layouts/openModel';
 import type { ExportedAdapter } from '../../../src/protocol/adapters';
+import type { PreviewResult } from '../../../src/protocol/preview';
 import type { ModelComparison } from '../../../src/protocol/compare';
 import { writeAdapter } from '../../support/adapters';
+import { flipByte } from '../../support/damage';
 import { sampleFolder, temporaryFolder } from '../../support/files';
 import { buildPrograms, runProgram, type Ended } from '../../support/programs';
 
@@ -98,7 +100,125 @@ describe('--lora', () => {
     const over = await run('export', sampleFolder, '--lora', adapter, '--type', 'F16', '--out', file);
     expect(over.stderr).toMatch(/would replace an input file/);
     expect(readFileSync(file)).toEqual(before);
-    expect((await run('convert', sampleFolder, '--lora', adapter, '--out', join(folder, 'x'))).code).toBe(2);
+    const into = await run('convert', sampleFolder, '--lora', adapter, '--out', file);
+    expect(into.stderr).toMatch(/would replace an input file/);
+    expect(readFileSync(file)).toEqual(before);
+  });
+});
+
+describe('--lora with commands that write or run a model', () => {
+  const here = (name: string): string => join(folder, name);
+  const lora = ['--lora', adapter, '--lora', `${adapter}=-0.25`];
+  const bytesOf = async (path: string): Promise<Map<string, string>> => {
+    const model = await openModel(path);
+    const found = new Map<string, string>();
+    for (const tensor of model.description.tensors) {
+      const bytes = await model.read(tensor, 0, tensor.byteLength);
+      found.set(`${tensor.name} ${tensor.dtype}`, Buffer.from(bytes).toString('base64'));
+    }
+    await model.close();
+    return found;
+  };
+  const ok = async (...args: string[]): Promise<string> => {
+    const { code, stdout, stderr } = await run(...args);
+    expect(code, stderr).toBe(0);
+    return stdout;
+  };
+
+  beforeAll(async () => {
+    await ok('convert', sampleFolder, '--dtype', 'f32', '--out', here('base'));
+    await ok('convert', here('base'), ...lora, '--out', here('base-merged'));
+    await ok('convert', sampleFolder, ...lora, '--out', here('merged'));
+  });
+
+  it('convert writes merged weights in float32, states that, and rounds them when told to', async () => {
+    const model = await openModel({
+      path: sampleFolder,
+      adapters: [
+        { path: adapter, weight: 1 },
+        { path: adapter, weight: -0.25 },
+      ],
+    });
+    const merged = await openModel(here('merged'));
+    const name = `${query}.weight`;
+    const [wanted, found] = [model.tensor(name), merged.tensor(name)];
+    expect(found.dtype).toBe('F32');
+    expect(await merged.read(found, 0, found.byteLength)).toEqual(
+      await model.read(wanted, 0, wanted.byteLength),
+    );
+    await model.close();
+    await merged.close();
+    expect(JSON.parse(readFileSync(join(here('merged'), 'config.json'), 'utf8'))).toMatchObject({
+      torch_dtype: 'float32',
+    });
+    await ok('convert', sampleFolder, ...lora, '--dtype', 'bf16', '--out', here('merged-bf16'));
+    await ok('convert', here('merged'), '--dtype', 'bf16', '--out', here('rounded'));
+    expect(await bytesOf(here('merged-bf16'))).toEqual(await bytesOf(here('rounded')));
+  });
+
+  it.each([
+    ['quantize-model', ['--recipe', 'bnb-nf4'], ''],
+    ['export-onnx', ['--weights', 'qdq-int8', '--layer', `${query}.weight`], ''],
+    ['quantize', ['--tensor', `${query}.weight`, '--format', 'Q4_K'], '.safetensors'],
+  ])('%s writes what it writes of a merged folder', async (command, options, end) => {
+    const [own, other] = [here(`${command}-own${end}`), here(`${command}-other${end}`)];
+    await ok(command, here('base'), ...lora, ...options, '--out', own);
+    await ok(command, here('base-merged'), ...options, '--out', other);
+    const filesOf = (path: string): string[] =>
+      end === '' ? readdirSync(path).filter((name) => /\.(safetensors|onnx|data)$/.test(name)) : [''];
+    expect(filesOf(own).length).toBeGreaterThan(0);
+    for (const name of filesOf(own))
+      expect(readFileSync(join(own, name)).equals(readFileSync(join(other, name))), name).toBe(true);
+    await ok(command, here('base'), ...options, '--out', here(`${command}-base${end}`));
+    const [first] = filesOf(own);
+    expect(
+      readFileSync(join(here(`${command}-base${end}`), first!)).equals(readFileSync(join(own, first!))),
+    ).toBe(false);
+  });
+
+  it('quantize-model takes merged weights for those of the dtype of their files, where a layout has one for all', async () => {
+    await ok('quantize-model', sampleFolder, ...lora, '--recipe', 'bnb-nf4', '--out', here('nf4'));
+    const model = await openModel(here('nf4'));
+    expect(model.tensor(`${query}.weight`).stored).toMatchObject({ layout: 'bitsandbytes' });
+    await model.close();
+  });
+
+  it('preview shows the errors of a merged folder', async () => {
+    const text = here('text.txt');
+    writeFileSync(text, readFileSync(join(sampleFolder, 'generated-eval.txt'), 'utf8').slice(0, 4000));
+    const options = [
+      '--recipe',
+      'bnb-nf4',
+      '--text',
+      text,
+      '--windows',
+      '1',
+      '--context',
+      '64',
+      '--device',
+      'cpu',
+      '--json',
+    ];
+    const figures = (printed: string): unknown => {
+      const { blocks, output, perplexity } = JSON.parse(printed) as PreviewResult;
+      return { blocks, output, perplexity };
+    };
+    const own = figures(await ok('preview', sampleFolder, ...lora, ...options));
+    expect(own).toEqual(figures(await ok('preview', here('merged'), ...options)));
+    expect(own).not.toEqual(figures(await ok('preview', sampleFolder, ...options)));
+  });
+
+  it('verify merges them into the source that damaged tensors are made again from, and into nothing else', async () => {
+    const file = join(here('repaired-of'), 'model.safetensors');
+    await ok('convert', sampleFolder, ...lora, '--dtype', 'f16', '--out', here('repaired-of'));
+    const before = readFileSync(file);
+    flipByte(file, before.length - 1000);
+    const repair = ['verify', file, '--repair', here('repaired'), '--source', sampleFolder];
+    expect((await run(...repair)).stderr).toMatch(/another model|other weights|was made/i);
+    await ok(...repair, ...lora);
+    expect(readFileSync(join(here('repaired'), 'model.safetensors')).equals(before)).toBe(true);
+    const check = await run('verify', file, ...lora);
+    expect([check.code, check.stderr]).toEqual([2, expect.stringContaining('--lora is for --repair')]);
   });
 });
 
