@@ -37,6 +37,8 @@ export interface EvidenceRequest {
   readonly expert?: number;
   /** What the rows of the matrix are; without it, those of the tensor in the order of the checkpoint, where they are one matrix of a GGUF file. */
   readonly output?: OutputRows;
+  /** The order of the inputs: that of a GGUF file, where it differs from that of the checkpoint (Qwen 3.5). */
+  readonly columns?: 'gguf';
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -10,6 +10,7 @@ import type { EvidenceRequest, EvidenceSource, OutputRows } from '../../quant/ev
 import type { Evidence, OutputCovariance } from '../../quant/methods/method';
 import { keptNumbers, type KeptInput } from './evidenceNumbers';
 import type { KeptEvidence } from './evidenceStore';
+import { inCheckpointOrder } from './inputOrder';
 
 /** An input and its place in the index. */
 type Placed = KeptInput & { readonly at: number };
@@ -29,7 +30,8 @@ export function evidenceSource(kept: KeptEvidence, view: GgufView): EvidenceSour
       if (!slots) return {};
       checkNeeds(kept, needs);
       const own = options.expert === undefined ? [...new Set(slots.flat())] : (slots[options.expert] ?? []);
-      const ofInputs = await joined(kept, own, needs, options);
+      const inFile = await joined(kept, own, needs, options);
+      const ofInputs = options.columns === 'gguf' ? inFile : inCheckpointOrder(inFile, view, tensor);
       const gradients = partsFor([needs]).gradients
         ? await gradientsAt(kept, view, options.output ?? rowsOf(view, tensor))
         : undefined;

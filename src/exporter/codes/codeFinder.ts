@@ -117,7 +117,7 @@ export class CodeFinder {
     const value = this.source.for(at.tensor.name, codesEvidence(this.objective), {
       ...(at.expert === undefined ? {} : { expert: at.expert }),
       output: { tensor: converted.name, expert, order: 'gguf' },
-      signal: this.signal,
+      ...{ columns: 'gguf', signal: this.signal },
     });
     this.evidence = { converted, expert, value };
     return value;
@@ -126,8 +126,11 @@ export class CodeFinder {
   /** Sampled inputs of an expert of a tensor `[samples, columns]`; undefined where none were measured. */
   async inputsOf(converted: ConvertedTensor, expert: number): Promise<Float32Array | undefined> {
     const at = sourceAt(converted, expert);
-    const request = at.expert === undefined ? {} : { expert: at.expert };
-    return (await this.source.for(at.tensor.name, 'activations', { ...request, signal: this.signal })).inputs;
+    const { inputs } = await this.source.for(at.tensor.name, 'activations', {
+      ...(at.expert === undefined ? {} : { expert: at.expert }),
+      ...{ columns: 'gguf', signal: this.signal },
+    });
+    return inputs;
   }
 
   /** A quantizer for the rows of an expert; undefined where its inputs were not measured. @throws QuantscopeError as the method. */
