@@ -2,6 +2,7 @@ import { QuantscopeError } from '../model/errors';
 import type { ModelLimits } from '../protocol/model';
 import { refuseBidirectional } from './direction';
 import { ggufHeader, type ModelHeaders } from './ggufView';
+import { otherStates } from './otherStates';
 import { embedsTexts } from './pooling';
 import { forwardOf } from './registry';
 
@@ -22,8 +23,8 @@ export function modelLimits(model: ModelHeaders): ModelLimits {
   const embeds = embedsTexts(header) ? { embeds: true as const } : {};
   try {
     refuseBidirectional(header, path);
-    forwardOf(header.architecture, path);
-    return embeds;
+    const onnx = otherStates(forwardOf(header.architecture, path).mixers ?? []);
+    return { ...embeds, ...(onnx === undefined ? {} : { onnx }) };
   } catch (error) {
     return { run: reasonOf(error), ...embeds };
   }

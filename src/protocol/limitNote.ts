@@ -10,7 +10,10 @@ export const cannotRunNote = (reason: string): string =>
 export function limitNote({ limits }: Pick<ModelDescription, 'limits'>): string | undefined {
   if (limits?.gguf !== undefined)
     return `This model cannot be exported as GGUF or ${run}. Its tensors can be inspected and compared; those that are plain weights can be measured alone and quantized into safetensors files. The reason: ${limits.gguf}`;
-  if (limits?.run === undefined) return undefined;
+  if (limits?.run === undefined)
+    return limits?.onnx === undefined
+      ? undefined
+      : `This model cannot be exported as one ONNX graph. The reason: ${limits.onnx}`;
   if (!limits.embeds) return cannotRunNote(limits.run);
   return `This model embeds texts: it is evaluated with pairs of them. It cannot be run over a text (no perplexity, no gains, no importance matrix); sensitivity and plans use the errors of its weights alone. The reason: ${limits.run}`;
 }

@@ -187,6 +187,8 @@ export interface ModelLimits {
   readonly run?: string;
   /** It embeds texts, so that it can be evaluated with pairs of them. */
   readonly embeds?: true;
+  /** Why it cannot be written as one ONNX graph, where it can be run. */
+  readonly onnx?: string;
 }
 
 /** A whole model: one file, all shards of a safetensors model, or all parts of a split GGUF. */

@@ -1,3 +1,4 @@
+import { otherStates } from '../../architectures/otherStates';
 import { QuantscopeError } from '../../model/errors';
 import type { Value } from '../onnxWriter';
 import { attention } from './attention';
@@ -22,10 +23,8 @@ interface MixerGraph<M extends Mixer> {
   readonly kept: (block: BlockShape, mixer: M, positions: number) => KeptStates;
 }
 
-const sequenceKinds = ['attention', 'latentAttention'] as const;
-
 /** Only those that keep keys and values take texts of any length, as graphs of whole models have them. */
-type SequenceKind = (typeof sequenceKinds)[number];
+type SequenceKind = 'attention' | 'latentAttention';
 type TokensOf<M extends Mixer> = M['kind'] extends SequenceKind ? Span | Sequence : Span;
 
 const mixers: { readonly [K in Mixer['kind']]: MixerGraph<Extract<Mixer, { readonly kind: K }>> } = {
@@ -98,10 +97,6 @@ export const keptStates = (block: BlockShape, positions: number): KeptStates =>
  * @throws QuantscopeError UNSUPPORTED for blocks that keep other states than keys and values.
  */
 export function refuseOtherStates(blocks: readonly BlockShape[], file: string): void {
-  const block = blocks.find(({ mixers: own }) =>
-    own.some(({ kind }) => !sequenceKinds.some((known) => known === kind)),
-  );
-  if (!block) return;
-  const message = `Block ${block.index} keeps other states of a text than keys and values; a graph of the whole model has no inputs and outputs for them.`;
-  throw new QuantscopeError('UNSUPPORTED', message, { file });
+  const reason = otherStates(blocks.flatMap(({ mixers: own }) => own.map(({ kind }) => kind)));
+  if (reason !== undefined) throw new QuantscopeError('UNSUPPORTED', reason, { file });
 }

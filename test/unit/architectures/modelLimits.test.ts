@@ -69,6 +69,17 @@ describe('what cannot be done with a model', () => {
     },
   );
 
+  it.each([
+    ['qwen3next', 'gated delta nets'],
+    ['lfm2', 'short convolutions'],
+    ['mamba2', 'state spaces'],
+  ])('is one ONNX graph, where mixers keep other states than keys and values: %s', async (name, kind) => {
+    await writeCheckpoint(path(`states ${name}`), name);
+    expect(await limitsOf(path(`states ${name}`))).toEqual({
+      onnx: `Its ${kind} keep other states of a text than keys and values; a graph of the whole model has no inputs and outputs for them.`,
+    });
+  });
+
   it('is to export and run it, where no description fits, or config.json is missing or wrong', async () => {
     const of = async (name: string, config: unknown): Promise<string | undefined> => {
       const { gguf, run } = await limitsOf(sampleAs(name, config));
@@ -124,6 +135,9 @@ it('a note says what can be done, what cannot, and why', () => {
   expect(limitNote({})).toBeUndefined();
   expect(limitNote({ limits: { run: 'It is so.' } })).toBe(
     'This model cannot be run over a text (no evaluation, no gains, no importance matrix); sensitivity and plans use the errors of its weights alone. The reason: It is so.',
+  );
+  expect(limitNote({ limits: { onnx: 'It is so.' } })).toBe(
+    'This model cannot be exported as one ONNX graph. The reason: It is so.',
   );
   expect(limitNote({ limits: { gguf: 'It is so.', run: 'It is so.' } })).toBe(
     'This model cannot be exported as GGUF or run over a text (no evaluation, no gains, no importance matrix). Its tensors can be inspected and compared; those that are plain weights can be measured alone and quantized into safetensors files. The reason: It is so.',

@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { checkpoints } from '../../support/checkpoints';
 import { embeddingCheckpoints } from '../../support/embeddingCheckpoints';
 import { engineJobs } from '../../support/engineJobs';
 import { sampleFolder, temporaryFolder, writeFile } from '../../support/files';
@@ -125,6 +126,13 @@ describe('pairs of texts', () => {
   ])('refuse what they cannot follow: %j', (change, message) =>
     expect(evaluate(join(folder, 'BERT'), change)).rejects.toThrow(message),
   );
+
+  it('need a model whose blocks keep keys and values of a text', async () => {
+    const path = join(folder, 'nets');
+    const { modules } = embeddingCheckpoints['Qwen3 Embedding']!;
+    await writeCheckpoint(path, { ...checkpoints['qwen35']!, modules: modules! });
+    await expect(evaluate(path)).rejects.toThrow(/^Its gated delta nets keep other states of a text/);
+  });
 
   it('stop when they are cancelled', async () => {
     const control = new AbortController();

@@ -7,6 +7,7 @@ import { denseBlock, startGraph } from '../blockGraph';
 import type { BlockShape } from '../blockShape';
 import { blockBytes } from '../decoderBytes';
 import type { NamedSource } from '../graphSources';
+import { refuseOtherStates } from '../mixers';
 import { describeBlocks } from '../openDecoder';
 import { numbersOf } from '../shapeNumbers';
 import type { Weights, WeightChanges } from '../weights';
@@ -32,6 +33,7 @@ export async function decoderPass(
       { file: path },
     );
   const { shape, weights } = await describeBlocks(model, changes ? { changes } : {});
+  refuseOtherStates(shape.blocks, path);
   const mixture = shape.blocks.find(({ experts }) => experts);
   if (mixture)
     throw new QuantscopeError('UNSUPPORTED', 'Texts cannot be embedded with a mixture of experts here.', {
