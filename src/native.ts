@@ -11,6 +11,7 @@ import {
   type MeasurementFunctions,
 } from './native/measurements';
 import { scanFunctions, type ScanBinding, type ScanFunctions } from './native/scan';
+import { trainingFunctions, type TrainingBinding, type TrainingFunctions } from './native/training';
 import { solverFunctions, type SolverBinding, type SolverFunctions } from './native/solvers';
 
 export type { BadWeight, EncodeOptions, NativeCodec, RecodeOptions, TensorRange } from './native/codecs';
@@ -26,6 +27,7 @@ export type {
   HessianTiles,
 } from './native/columns';
 export type { Scan, ScanOptions, ScanResult } from './native/scan';
+export type { AdamState, LevelGroups, SortedLevels, Units } from './native/training';
 
 /** What the addon runs on. */
 interface MachineFunctions {
@@ -53,11 +55,19 @@ export interface Native
     GridFunctions,
     MeasurementFunctions,
     ScanFunctions,
-    SolverFunctions {}
+    SolverFunctions,
+    TrainingFunctions {}
 
 /** What the addon exports (native/binding/module.cc). */
 interface Binding
-  extends CodecBinding, ColumnBinding, GridBinding, MeasurementBinding, ScanBinding, SolverBinding {
+  extends
+    CodecBinding,
+    ColumnBinding,
+    GridBinding,
+    MeasurementBinding,
+    ScanBinding,
+    SolverBinding,
+    TrainingBinding {
   simd(): string;
   readonly simdPaths: readonly string[];
   setSimd(name: string): void;
@@ -95,7 +105,7 @@ function loadBinding(): Binding {
   } catch (cause) {
     throw fail('cannot be loaded', cause);
   }
-  if (typeof binding.setBlockCodes !== 'function') throw fail('was built from older sources');
+  if (typeof binding.adamStep !== 'function') throw fail('was built from older sources');
   return binding;
 }
 
@@ -107,6 +117,7 @@ function wrap(binding: Binding): Native {
     ...measurementFunctions(binding),
     ...scanFunctions(binding),
     ...solverFunctions(binding),
+    ...trainingFunctions(binding),
     get simd() {
       return binding.simd();
     },

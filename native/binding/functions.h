@@ -46,6 +46,11 @@ Napi::Value DescendBothSides(const Napi::CallbackInfo& info);
 Napi::Value QuantizeLattices(const Napi::CallbackInfo& info);
 Napi::Value DescendOwnHessians(const Napi::CallbackInfo& info);
 
+// training.cc
+Napi::Value AdamStep(const Napi::CallbackInfo& info);
+Napi::Value NearestLevels(const Napi::CallbackInfo& info);
+Napi::Value BlockProducts(const Napi::CallbackInfo& info);
+
 // machine.cc
 Napi::Value SetThreads(const Napi::CallbackInfo& info);
 Napi::Value Simd(const Napi::CallbackInfo& info);

@@ -66,6 +66,9 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("followColumns", Napi::Function::New<Guarded<FollowColumns>>(env));
   exports.Set("blockParameters", Napi::Function::New<Guarded<BlockParameters>>(env));
   exports.Set("setBlockCodes", Napi::Function::New<Guarded<SetBlockCodes>>(env));
+  exports.Set("adamStep", Napi::Function::New<Guarded<AdamStep>>(env));
+  exports.Set("nearestLevels", Napi::Function::New<Guarded<NearestLevels>>(env));
+  exports.Set("blockProducts", Napi::Function::New<Guarded<BlockProducts>>(env));
   exports.Set("tileHessian", Napi::Function::New<Guarded<TileHessian>>(env));
   exports.Set("descendBlocks", Napi::Function::New<Guarded<DescendBlocks>>(env));
   exports.Set("descendBothSides", Napi::Function::New<Guarded<DescendBothSides>>(env));

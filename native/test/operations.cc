@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "../operations.h"
+#include "../solvers/training.h"
 #include "expect.h"
 #include "inputs.h"
 
@@ -116,6 +117,46 @@ void ranges() {
   }
 }
 
+/// Numbers of a refinement whose groups and pieces do not end together.
+void trainingSteps() {
+  const size_t count = 100003;
+  const size_t group = 48;
+  const auto gradient = draw(kInputs[0], count, 5);
+  const auto start = draw(kInputs[0], count, 6);
+  const std::vector<float> units((count + group - 1) / group, 0.5f);
+  std::vector<float> values = start;
+  std::vector<float> first(count);
+  std::vector<float> second(count);
+  adamStep({values, first, second}, gradient, {0.1 / (1 - 0.9), 1 / (1 - 0.99), units, group});
+  bool isMoved = true;
+  for (size_t i = 0; i < count; ++i) {
+    const float expected = gradient[i] == 0 ? start[i] : start[i] - std::copysign(0.05f, gradient[i]);
+    isMoved = isMoved && std::fabs(values[i] - expected) <= 1e-5f * (1 + std::fabs(start[i]));
+  }
+  expect(isMoved, "the first step moves each number by the rate and its unit");
+
+  const double levels[] = {-2, -1, 0, 1};
+  const uint8_t codes[] = {7, 6, 5, 4};
+  const std::vector<float> scales(units.size() - 1, 2.0f);
+  const size_t whole = scales.size() * group;
+  std::vector<uint8_t> found(whole);
+  for (const bool areEven : {true, false}) {
+    nearestLevels({levels, codes, areEven}, {group, scales, {}}, std::span(start).first(whole), found);
+    bool isNearest = true;
+    for (size_t i = 0; i < whole; ++i) {
+      const double own = std::fabs(2 * levels[7 - found[i]] - start[i]);
+      for (const double level : levels) isNearest = isNearest && own <= std::fabs(2 * level - start[i]);
+    }
+    expect(isNearest, "no level is nearer to a weight than its own");
+  }
+
+  std::vector<float> products(scales.size());
+  blockProducts(std::span(gradient).first(whole), std::span(start).first(whole), group, products);
+  double sum = 0;
+  for (size_t i = whole - group; i < whole; ++i) sum += static_cast<double>(gradient[i]) * start[i];
+  expect(products.back() == static_cast<float>(sum), "the product of the last block");
+}
+
 template <typename Work>
 void expectError(const char* what, const Work& work) {
   try {
@@ -134,6 +175,7 @@ void errors() {
     const float four[4] = {};
     scanFirst(scan, four, nullptr);
   });
+  expectError("units of no numbers", [] { adamStep({}, {}, {1, 1, {}, 0}); });
   expectError("an exception of a piece", [] {
     Pool::shared().run(100, [](size_t piece) { if (piece == 57) throw std::runtime_error("57"); }, nullptr);
   });
@@ -146,6 +188,7 @@ int main() {
   scans();
   histograms();
   ranges();
+  trainingSteps();
   errors();
   return failures == 0 ? 0 : 1;
 }

@@ -1,10 +1,4 @@
-/** Numbers that are trained, and Adam's averages of their gradients. */
-export interface AdamState {
-  readonly values: Float32Array;
-  /** Of the gradient, and of its square. */
-  readonly first: Float32Array;
-  readonly second: Float32Array;
-}
+import { loadNative, type AdamState, type Units } from '../native';
 
 export interface AdamStep {
   /** Counted from 1. */
@@ -13,37 +7,20 @@ export interface AdamStep {
   readonly rate: number;
 }
 
-/** Units of numbers: that of number i is `values[⌊i / per⌋]`. */
-export interface Units {
-  readonly values: Float32Array;
-  readonly per: number;
-}
-
+/** Weights of what was before in the averages of gradients and of their squares (native/solvers/training.cc). */
 const decay = { first: 0.9, second: 0.99 };
-
-/** Below this a gradient is that of a number that changes nothing: it stays. */
-const negligible = 1e-12;
 
 /**
  * Moves numbers against their gradient (Kingma and Ba 2015, arXiv:1412.6980, algorithm 1), in place. Adam does not depend on the scale of
  * the gradient, so that a sum over tokens does as well as a mean.
  */
-export function adam(
-  { values, first, second }: AdamState,
+export async function adam(
+  state: AdamState,
   gradient: Float32Array,
   { step, rate }: AdamStep,
   units: Units,
-): void {
-  const [a, b] = [decay.first, decay.second];
-  const size = rate / (1 - a ** step);
-  const correction = 1 / (1 - b ** step);
-  for (let i = 0; i < values.length; i++) {
-    const g = gradient[i]!;
-    const mean = a * first[i]! + (1 - a) * g;
-    const square = b * second[i]! + (1 - b) * g * g;
-    first[i] = mean;
-    second[i] = square;
-    const unit = units.values[Math.floor(i / units.per)]!;
-    values[i]! -= (size * unit * mean) / (Math.sqrt(square * correction) + negligible);
-  }
+): Promise<void> {
+  const size = rate / (1 - decay.first ** step);
+  const correction = 1 / (1 - decay.second ** step);
+  await loadNative().adamStep(state, gradient, { size, correction }, units);
 }

@@ -16,10 +16,11 @@ export async function factorGradients(
   const native = loadNative();
   const weights = new Float32Array(gradient.length);
   await native.decode(type, blocks, weights);
-  if (at.length === 1) return blockProducts(gradient, weights, block);
+  const all = await native.blockProducts(gradient, weights, block);
+  if (at.length === 1) return all;
   const scaled = new Float32Array(gradient.length);
   await native.decode(type, withoutMinimum(form, blocks), scaled);
-  const [all, ofScale] = [blockProducts(gradient, weights, block), blockProducts(gradient, scaled, block)];
+  const ofScale = await native.blockProducts(gradient, scaled, block);
   return Float32Array.from({ length: 2 * all.length }, (_, i) => {
     const own = ofScale[i >> 1]!;
     return i % 2 === 0 ? own : all[i >> 1]! - own;
@@ -30,15 +31,4 @@ function withoutMinimum({ bytes, places: at }: FactorType, blocks: Uint8Array): 
   const changed = blocks.slice();
   for (let start = at[1]!; start < changed.length; start += bytes) changed.fill(0, start, start + 2);
   return changed;
-}
-
-/** Inner products of the blocks of two matrices. */
-function blockProducts(a: Float32Array, b: Float32Array, block: number): Float32Array {
-  const products = new Float32Array(a.length / block);
-  for (let i = 0; i < products.length; i++) {
-    let sum = 0;
-    for (let j = i * block; j < (i + 1) * block; j++) sum += a[j]! * b[j]!;
-    products[i] = sum;
-  }
-  return products;
 }

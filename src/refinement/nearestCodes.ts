@@ -1,22 +1,7 @@
-import { loadNative } from '../native';
+import { loadNative, type LevelGroups, type SortedLevels } from '../native';
 import type { GgmlQuantType } from '../protocol/ggmlTypes';
 import { typeGrids } from '../quant/columns/blocks';
 import { codeValues, levelCodes } from '../quant/grids/levels';
-
-/** The levels of a type in rising order, and the code of each. */
-interface Levels {
-  readonly values: readonly number[];
-  readonly codes: readonly number[];
-  /** Whether they are consecutive integers. */
-  readonly isEven: boolean;
-}
-
-/** Scales and zeros of the groups of blocks, whose weights are level · scale + zero. */
-interface GroupParameters {
-  readonly group: number;
-  readonly scales: Float32Array;
-  readonly zeros?: Float32Array;
-}
 
 /** Whether codes of single weights can be chosen in a type. */
 export const hasCodes = (type: GgmlQuantType): boolean => typeGrids[type] !== undefined;
@@ -25,7 +10,7 @@ async function groupParameters(
   type: GgmlQuantType,
   blocks: Uint8Array,
   weights: number,
-): Promise<GroupParameters> {
+): Promise<LevelGroups> {
   const { group, hasMinimum } = typeGrids[type]!;
   const scales = new Float32Array(weights / group);
   const zeros = hasMinimum ? new Float32Array(weights / group) : undefined;
@@ -52,42 +37,28 @@ export async function setNearestCodes(
   weights: Float32Array,
 ): Promise<void> {
   const levels = await levelsOf(type);
-  const { group, scales, zeros } = await groupParameters(type, blocks, weights.length);
-  const codes = new Uint8Array(weights.length);
-  for (let g = 0; g < scales.length; g++) {
-    const [scale, zero] = [scales[g]!, zeros?.[g] ?? 0];
-    const inverse = scale === 0 ? 0 : 1 / scale;
-    for (let i = g * group; i < (g + 1) * group; i++)
-      codes[i] = levels.codes[nearest(levels, (weights[i]! - zero) * inverse)]!;
-  }
-  await loadNative().setBlockCodes(type, blocks, codes);
+  const groups = await groupParameters(type, blocks, weights.length);
+  await loadNative().setBlockCodes(type, blocks, await loadNative().nearestLevels(levels, groups, weights));
 }
 
-function nearest({ values, isEven }: Levels, level: number): number {
-  const last = values.length - 1;
-  if (isEven) return Math.max(0, Math.min(last, Math.round(level - values[0]!)));
-  let i = 0;
-  while (i < last && level > (values[i]! + values[i + 1]!) / 2) i += 1;
-  return i;
-}
+const known = new Map<GgmlQuantType, SortedLevels>();
 
-const known = new Map<GgmlQuantType, Levels>();
-
-async function levelsOf(type: GgmlQuantType): Promise<Levels> {
+async function levelsOf(type: GgmlQuantType): Promise<SortedLevels> {
   const found = known.get(type) ?? (await makeLevels(type));
   known.set(type, found);
   return found;
 }
 
-async function makeLevels(type: GgmlQuantType): Promise<Levels> {
+async function makeLevels(type: GgmlQuantType): Promise<SortedLevels> {
   const { levels } = typeGrids[type]!;
   if (levels.kind === 'table') {
-    const values = [...(await iq4Values())];
-    return { values, codes: [...values.keys()], isEven: false };
+    const values = Float64Array.from(await iq4Values());
+    return { values, codes: Uint8Array.from(values.keys()), isEven: false };
   }
   const table = codeValues(levels);
-  const codes = [...levelCodes(levels)].sort((a, b) => table[a]! - table[b]!);
-  return { codes, values: codes.map((code) => table[code]!), isEven: levels.kind === 'integer' };
+  const codes = Uint8Array.from(levelCodes(levels)).sort((a, b) => table[a]! - table[b]!);
+  const values = Float64Array.from(codes, (code) => table[code]!);
+  return { codes, values, isEven: levels.kind === 'integer' };
 }
 
 /** The uneven levels of IQ4 types, which rise with the codes, as the addon decodes a block with the scale 1 and each code twice. */

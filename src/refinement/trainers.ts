@@ -1,7 +1,7 @@
-import { loadNative } from '../native';
+import { loadNative, type AdamState } from '../native';
 import type { TrainedParts } from '../protocol/refinement';
 import { factorType, readFactors, writeFactors, type FactorType } from '../quant/blockFactors';
-import { adam, type AdamState, type AdamStep } from './adam';
+import { adam, type AdamStep } from './adam';
 import { factorGradients } from './factorGradients';
 import { codeDistances, hasCodes, setNearestCodes } from './nearestCodes';
 
@@ -43,9 +43,9 @@ function vectorTrainer(size: number): Trainer {
   return {
     size,
     start: (bytes) => Promise.resolve(floats(bytes)),
-    move(state, _, gradient, step) {
-      adam(state, gradient, scaled(step, rates.vectors), { values: rootMeanSquare(state.values), per: size });
-      return Promise.resolve();
+    async move(state, _, gradient, step) {
+      const unit = { values: rootMeanSquare(state.values), per: size };
+      await adam(state, gradient, scaled(step, rates.vectors), unit);
     },
     encode: (numbers) => Promise.resolve(new Uint8Array(numbers.slice().buffer)),
   };
@@ -68,10 +68,10 @@ function blockTrainer(form: FactorType, weights: number, trainsCodes: boolean): 
     },
     async move(state, bytes, gradient, step) {
       const ofFactors = await factorGradients(form, bytes, gradient);
-      adam(sliceOf(state, 0, factors), ofFactors, scaled(step, rates.factors), ones);
+      await adam(sliceOf(state, 0, factors), ofFactors, scaled(step, rates.factors), ones);
       if (!trainsCodes) return;
       const units = await codeDistances(type, bytes, weights);
-      adam(sliceOf(state, factors, factors + weights), gradient, scaled(step, rates.codes), units);
+      await adam(sliceOf(state, factors, factors + weights), gradient, scaled(step, rates.codes), units);
     },
     async encode(numbers, start) {
       const blocks = start.slice();

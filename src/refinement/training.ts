@@ -6,7 +6,8 @@ import { QuantscopeError } from '../model/errors';
 import type { Model } from '../model/model';
 import type { TensorDescriptor } from '../protocol/model';
 import type { TrainedParts } from '../protocol/refinement';
-import type { AdamState, AdamStep } from './adam';
+import type { AdamState } from '../native';
+import type { AdamStep } from './adam';
 import { requireFinite, stopped } from './finite';
 import { trainerOf, type Trainer } from './trainers';
 
