@@ -149,7 +149,8 @@ class ModelRun {
         context,
       );
     const { gains: text } = this.texts;
-    const optimised = { evidenceDir: this.evaluation, isRequired: true };
+    // All plans are measured by their weights alone, so none is made for kernels that round activations, whose errors those of weights would be traded for.
+    const optimised = { evidenceDir: this.evaluation, isRequired: true, backend: 'gpu' } as const;
     return {
       weights: await table({ weightsOnly: true }),
       importance: await table({ weightsOnly: true, imatrix: this.imatrix }),
