@@ -6,9 +6,13 @@ export type Activation = 'silu' | 'gelu' | 'squaredRelu' | 'clamped';
 
 /**
  * `attn_sinks.weight`: one more score of each head, whose share is lost. `exp_probs_b.bias`: added to the scores of experts where they are
- * compared.
+ * compared. `indexer.*`: what selects the tokens that queries see.
  */
-export type OwnPart = 'attn_sinks.weight' | 'exp_probs_b.bias';
+export type OwnPart =
+  | 'attn_sinks.weight'
+  | 'exp_probs_b.bias'
+  | `indexer.${'attn_q_b' | 'attn_k' | 'k_norm' | 'proj'}.weight`
+  | 'indexer.k_norm.bias';
 
 /** A part of a block in which a token's states depend on those of earlier ones. */
 export type MixerKind = 'attention' | 'latentAttention' | 'shortConvolution' | 'gatedDelta' | 'mamba2';
@@ -60,6 +64,8 @@ export interface ForwardTraits {
   readonly rotatedNorms?: { readonly unlessExperts: number };
   /** Longer texts are computed in a way that is not described here. */
   readonly longestText?: number;
+  /** Queries see only so many tokens as a key states, which an indexer selects: shorter texts are computed as if it were not there. */
+  readonly selectsTokens?: true;
   /** An expert's input is multiplied by its share, instead of its output. */
   readonly scaledInputs?: true;
   /** How experts are scored in files that do not say it. */

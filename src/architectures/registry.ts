@@ -11,6 +11,7 @@ import { bert, roberta } from './families/bert';
 import { cohere2 } from './families/cohere2';
 import { commandR } from './families/commandR';
 import { deepseek2 } from './families/deepseek2';
+import { deepseek32 } from './families/deepseek32';
 import { ernie45, ernie45moe } from './families/ernie45';
 import { exaone4 } from './families/exaone4';
 import { falcon } from './families/falcon';
@@ -99,6 +100,7 @@ export const architectures: readonly ArchitectureDescription[] = [
   commandR,
   cohere2,
   deepseek2,
+  deepseek32,
   ernie45,
   ernie45moe,
   falcon,

@@ -25,7 +25,7 @@ import {
   type CheckpointSpec,
   type Shapes,
 } from './checkpointParts';
-import { deepseek, deepseek3, glmLite } from './deepseekCheckpoints';
+import { deepseek, deepseek3, deepseek32, glmLite, kimi } from './deepseekCheckpoints';
 import { gemmaCheckpoints } from './gemmaCheckpoints';
 import { glm, glm4, glm4moe } from './glmCheckpoints';
 import { gptOss, gptOssPlain } from './gptOssCheckpoints';
@@ -467,6 +467,8 @@ export const checkpoints: Readonly<Record<string, CheckpointSpec>> = {
   deepseek2: deepseek(null),
   'deepseek2 with compressed queries': deepseek(24),
   'deepseek2, version 3': deepseek3(),
+  'deepseek 3.2': deepseek32(),
+  'kimi k2': kimi(),
   glm,
   glm4,
   'glm 4.5': glm4moe(true),

@@ -58,6 +58,43 @@ export const deepseek = (queryRank: number | null): CheckpointSpec => ({
   },
 });
 
+/** Queries see only the tokens that an indexer of two heads selects, which are all in texts of up to 64. */
+export const deepseek32 = (): CheckpointSpec => {
+  const { config, shapes } = deepseek3();
+  return {
+    config: {
+      ...config,
+      ...architecture('DeepseekV32ForCausalLM', 'deepseek_v32'),
+      ...{ index_n_heads: 2, index_head_dim: 64, index_topk: 64 },
+    },
+    shapes: {
+      ...shapes,
+      ...blocks(3, {
+        'self_attn.indexer.wq_b.weight': [2 * 64, 24],
+        'self_attn.indexer.wk.weight': [64, hidden],
+        'self_attn.indexer.k_norm.weight': [64],
+        'self_attn.indexer.k_norm.bias': [64],
+        'self_attn.indexer.weights_proj.weight': [2, hidden],
+      }),
+    },
+  };
+};
+
+/** One group of experts, and none that predict further tokens. YaRN is the usual one: that of Kimi K2 has no place in GGUF. */
+export const kimi = (): CheckpointSpec => {
+  const { config, shapes } = deepseek3();
+  return {
+    config: {
+      ...config,
+      ...architecture('KimiK2ForCausalLM', 'kimi_k2'),
+      ...{ n_group: 1, topk_group: 1, num_nextn_predict_layers: 0, routed_scaling_factor: 2.827 },
+      rope_theta: 50_000,
+      rope_scaling: { ...yarn, factor: 32, mscale: 1, mscale_all_dim: 1 },
+    },
+    shapes: Object.fromEntries(Object.entries(shapes).filter(([name]) => !name.includes('layers.3.'))),
+  };
+};
+
 /** GLM-4.7-Flash: one group of experts, scored by sigmoid with a bias; kinds of blocks as transformers 5 lists them. */
 export const glmLite = (): CheckpointSpec => {
   const { config, shapes } = deepseek(24);

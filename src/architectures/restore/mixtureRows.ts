@@ -58,6 +58,16 @@ export const mixtureRows: readonly ConfigRow[] = [
     }),
   },
   {
+    className: 'DeepseekV32ForCausalLM',
+    fields: (facts) => ({
+      ...deepseek(facts),
+      ...{ scoring_func: 'sigmoid', topk_method: 'noaux_tc', num_nextn_predict_layers: 0 },
+      index_n_heads: facts.number('attention.indexer.head_count'),
+      index_head_dim: facts.number('attention.indexer.key_length'),
+      index_topk: facts.number('attention.indexer.top_k'),
+    }),
+  },
+  {
     className: 'Glm4MoeForCausalLM',
     fields: (facts) => ({
       ...partlyRotated(facts),

@@ -24,7 +24,7 @@ interface Inverse {
 const inverses: Partial<Record<Unit['order'], Inverse>> = {
   interleave: { members: ['rows'], undo: separate },
   transpose: {
-    members: ['rows', 'columns'],
+    members: ['rows', 'columns', 'takesOutputs'],
     undo: ({ from, to, rows, weightBytes, name }) =>
       transpose(from, to, {
         rows,

@@ -17,6 +17,8 @@ export interface DecoderShape {
   readonly stateSize: number;
   readonly vocabulary: number;
   readonly contextLength: number;
+  /** Longer texts cannot be run, and why, as part of a sentence. */
+  readonly longest?: { readonly tokens: number; readonly reason: string };
   readonly epsilon: number;
   readonly centredNorms?: true;
   /** Name of the last norm, and shapes of its weights. */
@@ -67,12 +69,14 @@ export function decoderShape(
   };
   const logitCap = number('final_logit_softcapping', 0);
   const divisor = traits.scalesLogits ? 1 / number('logit_scale') : scaleOf(decoder, 'logit_scale');
+  const longest = longestOf(decoder);
   return {
     architecture,
     hiddenSize,
     stateSize: hiddenSize,
     vocabulary,
-    contextLength: Math.min(number('context_length'), traits.longestText ?? Infinity),
+    contextLength: Math.min(number('context_length'), longest?.tokens ?? Infinity),
+    ...(longest ? { longest } : {}),
     epsilon: decoder.epsilon,
     ...(traits.centredNorms ? { centredNorms: true } : {}),
     ...lastNormOf(tensors, traits.lastNorm ?? 'output_norm', hiddenSize),
@@ -97,6 +101,16 @@ function lastNormOf(
     (name) => name.endsWith('weight') || tensors.has(name),
   );
   return { lastNormName, lastNorm: new Map(names.map((name) => [name, [hiddenSize]])) };
+}
+
+/** Texts that are computed as described: those in which nothing is cut into chunks or left out. */
+function longestOf({ traits, number }: Numbers): DecoderShape['longest'] {
+  if (traits.selectsTokens) {
+    const reason = 'its queries see only some of the tokens, which an indexer selects';
+    return { tokens: number('attention.indexer.top_k'), reason };
+  }
+  const { longestText: tokens } = traits;
+  return tokens === undefined ? undefined : { tokens, reason: 'its attention goes by chunks' };
 }
 
 /** Blocks that a text goes through: the last of a file may only predict further tokens, as GLM-4.5's in files of llama.cpp. */

@@ -84,11 +84,11 @@ export async function describeBlocks(
  */
 export async function openDecoder(model: Model, options: DecoderOptions): Promise<Decoder> {
   const { shape, weights } = await describeDecoder(model, options);
-  const { longestText = Infinity } = forwardOf(shape.architecture, model.description.path);
-  if (options.length > longestText)
+  const { longest } = shape;
+  if (longest && options.length > longest.tokens)
     throw new QuantscopeError(
       'UNSUPPORTED',
-      `Texts of more than ${longestText} tokens cannot be run in this architecture: its attention goes by chunks.`,
+      `Texts of more than ${longest.tokens} tokens cannot be run in this architecture: ${longest.reason}.`,
       { file: model.description.path },
     );
   // On the CPU ONNX Runtime uses this process's memory directly; a GPU should not be sent the weights with every run.

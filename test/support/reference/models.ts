@@ -523,5 +523,7 @@ const models: Readonly<Record<string, (checkpoint: Checkpoint, textLength: numbe
   CohereForCausalLM: cohere,
   DeepseekV2ForCausalLM: deepseek2,
   DeepseekV3ForCausalLM: deepseek2,
+  DeepseekV32ForCausalLM: deepseek2,
+  KimiK2ForCausalLM: deepseek2,
   ...simpleModels,
 };

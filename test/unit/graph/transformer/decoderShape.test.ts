@@ -25,6 +25,7 @@ const written = [
     'nemotron',
     'cohere2',
     'lfm2',
+    'deepseek2, version 3',
     'qwen3next',
     'qwen35',
   ],
@@ -189,6 +190,51 @@ const required: readonly (readonly [name: string, tensor: string])[] = [
   ['qwen35', 'blk.0.ssm_beta.weight'],
   ['qwen35', 'blk.0.ssm_alpha.weight'],
 ];
+
+describe('latent attention', () => {
+  const name = 'deepseek2, version 3';
+
+  it('has the sizes of its tensors, and scores that are larger where positions are stretched', () => {
+    const { blocks } = shapeOf(name);
+    const sizes = { rank: 32, plain: 16, rotated: 16, valueSize: 16 };
+    const stretch = 1 + 0.1 * Math.log(40);
+    const scale = expect.closeTo(stretch ** 2 / Math.sqrt(32), 6) as number;
+    expect(blocks[1]!.mixers).toEqual([{ kind: 'latentAttention', ...sizes, scale }]);
+    expect(blocks[1]!.experts).toMatchObject({
+      groups: { count: 4, used: 2 },
+      gating: 'sigmoid',
+      scale: 2.5,
+    });
+    const scaleOf = (values: NonNullable<Change['values']>) =>
+      (shapeOf(name, { values }).blocks[0]!.mixers[0] as { scale: number }).scale * Math.sqrt(32);
+    // Without its own factor llama.cpp takes the usual one, and under linear scaling both.
+    expect(scaleOf({ 'deepseek2.rope.scaling.yarn_log_multiplier': undefined })).toBeCloseTo(stretch ** 2, 6);
+    expect(scaleOf({ 'deepseek2.rope.scaling.type': 'linear' })).toBeCloseTo(stretch ** 4, 6);
+    expect(scaleOf({ 'deepseek2.rope.scaling.type': 'none' })).toBeCloseTo(1, 6);
+    expect(scaleOf({ 'deepseek2.rope.scaling.attn_factor': '2' })).toBeCloseTo(4 * stretch ** 2, 6);
+  });
+
+  it.each([
+    ['deepseek2.attention.key_length_mla', '48', 'attn_q_b'],
+    ['deepseek2.attention.head_count', '8', 'attn_q_b'],
+    ['deepseek2.rope.dimension_count', '8', 'attn_kv_a_mqa'],
+  ])('rejects sizes that contradict it: %s = %s', (key, value, part) => {
+    const shape = () => shapeOf(name, { values: { [key]: value } });
+    expect(shape).toThrow(
+      expect.objectContaining({
+        code: 'MODEL_FILE',
+        place: { file: 'the/file', tensor: `blk.0.${part}.weight` },
+      }),
+    );
+  });
+
+  it('names a tensor that is missing', () => {
+    const without = 'blk.1.attn_v_b.weight';
+    expect(() => shapeOf(name, { without })).toThrow(
+      expect.objectContaining({ place: { file: 'the/file', tensor: without } }),
+    );
+  });
+});
 
 describe('a model that cannot be run', () => {
   it.each([
