@@ -1,4 +1,5 @@
 import { blocks, hidden, type Shapes } from './checkpointParts';
+import { checkpoints } from './checkpoints';
 import { inner, pair, prefixed, width, withVision, type VisionPart, type VisionSpec } from './visionParts';
 import * as texts from './wrappedCheckpoints';
 
@@ -73,13 +74,17 @@ export const qwen25vl = withVision(texts.qwen25vl, {
   image: qwenImage,
 });
 
-const thirdVision = (side: number, image: VisionSpec['image']): VisionPart => ({
+const thirdVision = (
+  side: number,
+  image: VisionSpec['image'],
+  deep: readonly number[] = [0, 1],
+): VisionPart => ({
   config: {
     vision_config: {
       ...{ depth: 3, hidden_size: width, intermediate_size: inner, num_heads: 4, in_channels: 3 },
       ...{ out_hidden_size: hidden, patch_size: 16, spatial_merge_size: 2, temporal_patch_size: 2 },
       ...{ hidden_act: 'gelu_pytorch_tanh', num_position_embeddings: side * side },
-      deepstack_visual_indexes: [0, 1],
+      deepstack_visual_indexes: deep,
     },
   },
   shapes: prefixed('model.visual.', {
@@ -89,7 +94,7 @@ const thirdVision = (side: number, image: VisionSpec['image']): VisionPart => ({
     ...pair('merger.linear_fc1', 4 * width, 4 * width),
     ...pair('merger.linear_fc2', hidden, 4 * width),
     ...blocks(
-      2,
+      deep.length,
       {
         ...pair('norm', 4 * width),
         ...pair('linear_fc1', 4 * width, 4 * width),
@@ -116,3 +121,9 @@ const thirdVision = (side: number, image: VisionSpec['image']): VisionPart => ({
 export const qwen3vl = withVision(texts.qwen3vl, thirdVision(8, { width: 128, height: 128 }));
 /** Positions lie between those of the table. */
 export const qwen3vlScaled = withVision(texts.qwen3vl, thirdVision(6, { width: 160, height: 128 }));
+
+/** No output of a block is merged. */
+export const qwen35 = withVision(
+  checkpoints['qwen35, multimodal']!,
+  thirdVision(8, { width: 128, height: 128 }, []),
+);

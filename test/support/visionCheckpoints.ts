@@ -1,6 +1,6 @@
 import { blocks, hidden, type Shapes } from './checkpointParts';
 import { checkpoints } from './checkpoints';
-import { qwen25vl, qwen2vl, qwen3vl, qwen3vlScaled } from './qwenVisionCheckpoints';
+import { qwen25vl, qwen2vl, qwen35, qwen3vl, qwen3vlScaled } from './qwenVisionCheckpoints';
 import { inner, pair, prefixed, width, withVision, type VisionSpec } from './visionParts';
 import * as texts from './wrappedCheckpoints';
 
@@ -138,6 +138,7 @@ export const visionCheckpoints: Readonly<Record<string, VisionSpec>> = {
   qwen25vl,
   qwen3vl,
   'qwen3vl, positions between those of the table': qwen3vlScaled,
+  qwen35,
   gemma3,
   pixtral,
   mistral3,

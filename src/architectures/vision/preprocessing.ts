@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import type { KeyValue } from '../../model/keyValue';
 import type { ConfigReader } from '../configReader';
 import { u32 } from '../keyValues';
@@ -49,11 +50,20 @@ function threeNumbers(images: ConfigReader, key: string): readonly number[] {
   throw images.wrong(key, 'a number for each of three colours is needed');
 }
 
+/** How llama.cpp limits the size of an image, whatever the file says. */
+export interface TokenLimits {
+  /** Of an image for each vector that becomes of it. */
+  readonly pixels: number;
+  /** Vectors of an image. */
+  readonly least: number;
+  readonly most: number;
+}
+
 /**
  * Least and most pixels of an image, which is scaled to lie between them; none where the file states none.
- * transformers keeps them as two keys, or as the edges of a `size`.
+ * transformers keeps them as two keys, or as the edges of a `size`. Others than llama.cpp's are noted.
  */
-export function pixelLimits(images: ConfigReader): KeyValue[] {
+export function pixelLimits(images: ConfigReader, limits: TokenLimits): KeyValue[] {
   const size = images.has('min_pixels') ? undefined : images.ofOther('size');
   const [least, most] = size
     ? [limit(size, 'shortest_edge'), limit(size, 'longest_edge')]
@@ -61,7 +71,23 @@ export function pixelLimits(images: ConfigReader): KeyValue[] {
   images.known('max_pixels');
   if (least === undefined || most === undefined) return [];
   if (least > most) throw images.wrong('max_pixels', `at least ${least} pixels are needed`);
+  noteLimits(images, limits, Math.ceil(least / limits.pixels), Math.floor(most / limits.pixels));
   return [u32('vision.image_min_pixels', least), u32('vision.image_max_pixels', most)];
+}
+
+/** The same of the longer edge of an image. */
+export function noteLongestEdge(images: ConfigReader, limits: TokenLimits): void {
+  const longest = images.inner('size')?.integer('longest_edge', 1024);
+  if (longest !== undefined)
+    noteLimits(images, limits, limits.least, Math.floor(longest ** 2 / limits.pixels));
+}
+
+function noteLimits(images: ConfigReader, limits: TokenLimits, least: number, most: number): void {
+  if (least === limits.least && most === limits.most) return;
+  const stated = least === limits.least ? `at most ${most}` : `between ${least} and ${most}`;
+  images.notes.push(
+    `${basename(images.file)} scales images to ${stated} tokens; llama.cpp scales them to between ${limits.least} and ${limits.most}, unless its options image-min-tokens and image-max-tokens say otherwise.`,
+  );
 }
 
 const limit = (config: ConfigReader, key: string): number | undefined =>

@@ -2,7 +2,7 @@ import { QuantscopeError } from '../../model/errors';
 import { listedClass, sameModel } from '../classNames';
 import type { VisionDescription } from './description';
 import { mistral3Vision, pixtralVision } from './families/pixtral';
-import { qwen25vlVision, qwen2vlVision, qwen3vlVision } from './families/qwenVl';
+import { qwen25vlVision, qwen2vlVision, qwen35Vision, qwen3vlVision } from './families/qwenVl';
 import { gemma3Vision, idefics3Vision } from './families/siglip';
 
 /** Every vision part that can be exported. A new one takes a description in families/, a line here and a test. */
@@ -10,6 +10,7 @@ export const visionParts: readonly VisionDescription[] = [
   qwen2vlVision,
   qwen25vlVision,
   qwen3vlVision,
+  qwen35Vision,
   gemma3Vision,
   pixtralVision,
   mistral3Vision,

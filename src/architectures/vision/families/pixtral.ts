@@ -1,4 +1,5 @@
 import { isRecord } from '../../../model/json';
+import type { KeyValue } from '../../../model/keyValue';
 import type { ConfigReader } from '../../configReader';
 import type { Part } from '../../decoder';
 import type { TensorRule } from '../../description';
@@ -12,13 +13,16 @@ import {
   outerRules,
   type Encoder,
 } from '../parts';
-import { expectCut, normalization } from '../preprocessing';
+import { expectCut, normalization, noteLongestEdge } from '../preprocessing';
 
 /** Of the norms of the encoder; config.json does not state it. */
 const epsilon = 1e-5;
 
 /** Frequencies of the rotation; llama.cpp has no key for it. */
 const theta = 10_000;
+
+/** Least and most vectors of an image; llama.cpp reads no key for them. */
+const tokenLimits = { least: 8, most: 1024 };
 
 /** The token between the rows of patches, whose embedding llama.cpp puts there. */
 const rowEnd = '[IMG_BREAK]';
@@ -36,7 +40,7 @@ export const pixtralVision: VisionDescription = {
     whole.expect('vision_feature_layer', -1, -1);
     whole.expect('vision_feature_select_strategy', 'full', 'full');
     return {
-      keyValues: keyValuesOf(source, encoder),
+      keyValues: keyValuesOf(source, encoder, 1),
       tensors: rulesOf(source, encoder),
     };
   },
@@ -60,7 +64,7 @@ export const mistral3Vision: VisionDescription = {
       );
     const { width } = encoder;
     return {
-      keyValues: [...keyValuesOf(source, encoder), u32('vision.spatial_merge_size', merge)],
+      keyValues: [...keyValuesOf(source, encoder, merge), u32('vision.spatial_merge_size', merge)],
       tensors: [
         ...rulesOf(source, encoder),
         ...outerRules([
@@ -108,11 +112,14 @@ function expectPatch(images: ConfigReader, patch: number): void {
   else for (const side of ['height', 'width']) expectCut(sides, side, patch);
 }
 
-const keyValuesOf = ({ vision, images }: VisionSource, encoder: Encoder) => [
-  ...encoderKeyValues(encoder),
-  ...activationKeyValues(vision, 'gelu', 'gelu', 'silu'),
-  ...normalization(images),
-];
+function keyValuesOf({ vision, images }: VisionSource, encoder: Encoder, merge: number): KeyValue[] {
+  noteLongestEdge(images, { pixels: (merge * encoder.patch) ** 2, ...tokenLimits });
+  return [
+    ...encoderKeyValues(encoder),
+    ...activationKeyValues(vision, 'gelu', 'gelu', 'silu'),
+    ...normalization(images),
+  ];
+}
 
 function rulesOf(source: VisionSource, encoder: Encoder): (TensorRule | Iterable<TensorRule>)[] {
   const { whole } = source;

@@ -29,6 +29,9 @@ const merge = 2;
 /** What llama.cpp takes for the size of an image where nothing depends on it. */
 const usualImage = 560;
 
+/** Least and most vectors of an image; llama.cpp reads no key for them. */
+const tokenLimits = { least: 8, most: 4096 };
+
 /** Pixels of a side of a window; llama.cpp has no key for it. */
 const window = 112;
 
@@ -113,60 +116,73 @@ export const qwen3vlVision: VisionDescription = {
     Qwen3VLForConditionalGeneration: 'qwen3_vl',
     Qwen3VLMoeForConditionalGeneration: 'qwen3_vl_moe',
   },
-  convert(source) {
-    const { vision } = source;
-    const width = vision.integer('hidden_size', 1152);
-    const positions = vision.integer('num_position_embeddings', 2304);
-    const side = Math.round(Math.sqrt(positions));
-    if (side * side !== positions)
-      throw vision.wrong('num_position_embeddings', 'the number of a square of patches is needed');
-    const encoder = readEncoder(source, {
-      width,
-      inner: vision.integer('intermediate_size', 4304),
-      out: vision.integer('out_hidden_size', 3584),
-      image: side * vision.integer('patch_size', 16),
-      patch: 16,
-    });
-    const deep = deepBlocks(vision, encoder);
-    const merged = merge * merge * width;
-    return {
-      keyValues: [
-        ...keyValuesOf(source, encoder),
-        ...activationKeyValues(vision, 'gelu_pytorch_tanh', 'gelu_pytorch_tanh'),
-        {
-          ...{ key: 'vision.is_deepstack_layers', type: 'array', elementType: 'bool' },
-          values: Array.from({ length: encoder.blocks }, (_, block) => deep.includes(block)),
-        },
-      ],
-      tensors: [
-        ...patchKernels(vision, encoder),
-        { to: 'v.patch_embd.bias', from: ['visual.patch_embed.proj.bias'], shape: [width] },
-        ...outerRules([
-          { from: 'visual.pos_embed', to: 'v.position_embd', shape: [positions, width] },
-          layerNorm('visual.merger.norm', 'v.post_ln', width),
-          linear('visual.merger.linear_fc1', 'mm.0', merged, merged),
-          linear('visual.merger.linear_fc2', 'mm.2', encoder.out, merged),
-          ...deep.flatMap((block, index) => {
-            const [from, to] = [`visual.deepstack_merger_list.${index}`, `v.deepstack.${block}`];
-            return [
-              layerNorm(`${from}.norm`, `${to}.norm`, merged),
-              linear(`${from}.linear_fc1`, `${to}.fc1`, merged, merged),
-              linear(`${from}.linear_fc2`, `${to}.fc2`, encoder.out, merged),
-            ];
-          }),
-        ]),
-        encoderBlocks('visual.blocks', encoder.blocks, [
-          layerNorm('norm1', 'ln1', width),
-          layerNorm('norm2', 'ln2', width),
-          linear('attn.qkv', 'attn_qkv', 3 * width, width),
-          linear('attn.proj', 'attn_out', width, width),
-          linear('mlp.linear_fc1', 'ffn_up', encoder.inner, width),
-          linear('mlp.linear_fc2', 'ffn_down', width, encoder.inner),
-        ]),
-      ],
-    };
-  },
+  convert: (source) => thirdConversion(source, [8, 16, 24]),
 };
+
+/** Qwen 3.5: the same, and no output of a block is merged. */
+export const qwen35Vision: VisionDescription = {
+  projector: 'qwen3vl_merger',
+  family: 'Qwen 3.5',
+  classes: {
+    Qwen3_5ForConditionalGeneration: 'qwen3_5',
+    Qwen3_5MoeForConditionalGeneration: 'qwen3_5_moe',
+  },
+  convert: (source) => thirdConversion(source, []),
+};
+
+/** @param usuallyDeep blocks whose outputs are merged too, where config.json names none. */
+function thirdConversion(
+  source: VisionSource,
+  usuallyDeep: readonly number[],
+): ReturnType<VisionDescription['convert']> {
+  const { vision } = source;
+  const width = vision.integer('hidden_size', 1152);
+  const positions = vision.integer('num_position_embeddings', 2304);
+  const side = Math.round(Math.sqrt(positions));
+  if (side * side !== positions)
+    throw vision.wrong('num_position_embeddings', 'the number of a square of patches is needed');
+  const encoder = readEncoder(source, {
+    width,
+    inner: vision.integer('intermediate_size', 4304),
+    out: vision.integer('out_hidden_size', 3584),
+    image: side * vision.integer('patch_size', 16),
+    patch: 16,
+  });
+  const deep = deepBlocks(vision, encoder, usuallyDeep);
+  const merged = merge * merge * width;
+  return {
+    keyValues: [
+      ...keyValuesOf(source, encoder),
+      ...activationKeyValues(vision, 'gelu_pytorch_tanh', 'gelu_pytorch_tanh'),
+    ],
+    tensors: [
+      ...patchKernels(vision, encoder),
+      { to: 'v.patch_embd.bias', from: ['visual.patch_embed.proj.bias'], shape: [width] },
+      ...outerRules([
+        { from: 'visual.pos_embed', to: 'v.position_embd', shape: [positions, width] },
+        layerNorm('visual.merger.norm', 'v.post_ln', width),
+        linear('visual.merger.linear_fc1', 'mm.0', merged, merged),
+        linear('visual.merger.linear_fc2', 'mm.2', encoder.out, merged),
+        ...deep.flatMap((block, index) => {
+          const [from, to] = [`visual.deepstack_merger_list.${index}`, `v.deepstack.${block}`];
+          return [
+            layerNorm(`${from}.norm`, `${to}.norm`, merged),
+            linear(`${from}.linear_fc1`, `${to}.fc1`, merged, merged),
+            linear(`${from}.linear_fc2`, `${to}.fc2`, encoder.out, merged),
+          ];
+        }),
+      ]),
+      encoderBlocks('visual.blocks', encoder.blocks, [
+        layerNorm('norm1', 'ln1', width),
+        layerNorm('norm2', 'ln2', width),
+        linear('attn.qkv', 'attn_qkv', 3 * width, width),
+        linear('attn.proj', 'attn_out', width, width),
+        linear('mlp.linear_fc1', 'ffn_up', encoder.inner, width),
+        linear('mlp.linear_fc2', 'ffn_down', width, encoder.inner),
+      ]),
+    ],
+  };
+}
 
 type Sizes = Pick<Encoder, 'width' | 'inner' | 'out' | 'image' | 'patch'>;
 
@@ -196,7 +212,7 @@ function keyValuesOf({ images }: VisionSource, encoder: Encoder): KeyValue[] {
     ...encoderKeyValues(encoder),
     u32('vision.spatial_merge_size', merge),
     ...normalization(images),
-    ...pixelLimits(images),
+    ...pixelLimits(images, { pixels: (merge * encoder.patch) ** 2, ...tokenLimits }),
   ];
 }
 
@@ -253,8 +269,12 @@ function windowPeriod(vision: ConfigReader, { blocks, patch }: Encoder): number 
 }
 
 /** Blocks whose outputs are merged as well, in rising order. */
-function deepBlocks(vision: ConfigReader, { blocks }: Encoder): readonly number[] {
-  const listed = vision.numbers('deepstack_visual_indexes') ?? [8, 16, 24];
+function deepBlocks(
+  vision: ConfigReader,
+  { blocks }: Encoder,
+  usually: readonly number[],
+): readonly number[] {
+  const listed = vision.numbers('deepstack_visual_indexes') ?? usually;
   const isRising = listed.every((block, i) => Number.isInteger(block) && block > (listed[i - 1] ?? -1));
   if (isRising && listed.every((block) => block < blocks)) return listed;
   throw vision.wrong('deepstack_visual_indexes', `rising numbers of the ${blocks} blocks are needed`);

@@ -8,6 +8,7 @@ const seeing: Readonly<Record<string, Seeing>> = {
   Qwen2VLForConditionalGeneration: qwen2vl,
   Qwen2_5_VLForConditionalGeneration: qwen25vl,
   Qwen3VLForConditionalGeneration: qwen3vl,
+  Qwen3_5ForConditionalGeneration: qwen3vl,
   Gemma3ForConditionalGeneration: gemma3,
   LlavaForConditionalGeneration: pixtral,
   Mistral3ForConditionalGeneration: pixtral,

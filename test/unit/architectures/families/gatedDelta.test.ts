@@ -99,7 +99,7 @@ describe('qwen35 conversion', () => {
   it('leaves out the vision part and further predicted tokens of a multimodal model, and says so', () => {
     const converted = convert('qwen35, multimodal');
     expect(converted.notes).toEqual([
-      'The vision part is left out: "model.visual.patch_embed.proj.weight".',
+      'The vision part is left out: "model.visual.patch_embed.proj.weight". “Export Vision Part (mmproj)…”, or quantscope export-mmproj, writes it to a file of its own.',
       'The part that predicts further tokens is left out: "mtp.fc.weight".',
     ]);
     expect(convert('qwen35, multimodal', { language_model_only: false }).notes).toEqual(converted.notes);
