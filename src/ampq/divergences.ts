@@ -1,5 +1,6 @@
 import type { Decoder, PassOptions } from '../graph/transformer/decoder';
 import type { WeightChange, WeightChanges } from '../graph/transformer/weights';
+import { entryTensors } from '../graph/transformer/entryGraph';
 import { tokenDivergences, type TokenDivergences } from '../evaluation/divergence';
 import { joinArrays } from '../evaluation/joinArrays';
 import { tensorsPerPass } from '../evaluation/passWork';
@@ -133,7 +134,7 @@ async function onePass(run: PassRun, changes: SingleChanges): Promise<PassResult
   return score(run, around ? await base.normalize(original, pass.signal) : states.first, changes, states);
 }
 
-/** States before the first block, of the model that changes start from and of a changed embedding. */
+/** States before the first block, of the model that changes start from and of each change before it. */
 async function enter(
   run: PassRun,
   inputs: Int32Array,
@@ -143,11 +144,12 @@ async function enter(
   const { decoder, pass } = run;
   states.first.set(await decoder.embed(inputs, pass.signal));
   roundOnceMore(states.fork(rounded));
-  const name = 'token_embd.weight';
-  if (!changes.has(name)) return;
-  await changed(run, name, changes, async () => {
-    states.fork(name).set(await decoder.embed(inputs, pass.signal));
-  });
+  for (const name of entryTensors(decoder.shape)) {
+    if (!changes.has(name)) continue;
+    await changed(run, name, changes, async () => {
+      states.fork(name).set(await decoder.embed(inputs, pass.signal));
+    });
+  }
 }
 
 async function score(

@@ -25,8 +25,6 @@ export interface ArchitectureDescription {
   readonly forward?: ForwardTraits;
   /** Present where Quantscope can embed texts with it. */
   readonly encodes?: EncoderTraits;
-  /** Why it cannot be run, as a sentence, where there is more to say than that nobody has described its forward pass. */
-  readonly notRun?: string;
   /** @throws QuantscopeError UNSUPPORTED for what GGUF cannot express, MODEL_FILE for missing or impossible numbers. */
   convert(config: ConfigReader): Conversion;
 }

@@ -12,7 +12,17 @@ export type OwnPart =
   | 'attn_sinks.weight'
   | 'exp_probs_b.bias'
   | `indexer.${'attn_q_b' | 'attn_k' | 'k_norm' | 'proj'}.weight`
-  | 'indexer.k_norm.bias';
+  | 'indexer.k_norm.bias'
+  | LayerPart
+  | StreamPart;
+
+/** What a block makes of its own embedding, and a factor of its output (Gemma 3n and 4). */
+type LayerPart = 'inp_gate.weight' | 'proj.weight' | 'post_norm.weight' | 'layer_output_scale.weight';
+
+/** Streams of states that predict each other, and a path of low rank beside the attention (Gemma 3n). */
+type StreamPart =
+  | `altup_${'correct_coef' | 'correct_scale' | 'predict_coef' | 'router' | 'router_norm'}.weight`
+  | `laurel_${'l' | 'r' | 'post_norm'}.weight`;
 
 /** A part of a block in which a token's states depend on those of earlier ones. */
 export type MixerKind = 'attention' | 'latentAttention' | 'shortConvolution' | 'gatedDelta' | 'mamba2';
@@ -36,6 +46,23 @@ export interface ForwardTraits {
   readonly gatedHeads?: true;
   /** Embeddings are multiplied by √(hidden size). */
   readonly scaledEmbedding?: true;
+  /** Scores are multiplied by it instead of 1/√(head size). */
+  readonly scoreScale?: number;
+  /** Heads of values are normed without weights. */
+  readonly unitValues?: true;
+  /** A layer without a matrix of values takes its keys, before their norm. */
+  readonly keysAsValues?: true;
+  /** Files say layer by layer how many heads keys have, and whether it sees a window; its heads may have another size then. */
+  readonly statesLayers?: true;
+  /**
+   * Layers from this one on take keys and values of the last earlier layer that sees a window as they do, or none as they do: in all models,
+   * or as many layers as a key states.
+   */
+  readonly firstSharing?: number | 'stated';
+  /** States are so many streams, each as wide as the hidden states; blocks compute with the first. */
+  readonly streams?: number;
+  /** In so many first layers, gates count by how far they are above the mean by so many standard deviations of all gates of a token. */
+  readonly sparseGates?: { readonly layers: number; readonly deviations: number };
   /** A model of so many blocks divides scores by √(hidden size / heads) instead of √(head size). */
   readonly largeBlocks?: number;
   /** Layers attend to a window where the file has one: all of each group of so many but the last, unless a key says otherwise. */

@@ -2,7 +2,7 @@ import { QuantscopeError } from '../model/errors';
 import type { ModelLimits } from '../protocol/model';
 import { refuseBidirectional } from './direction';
 import { ggufHeader, type ModelHeaders } from './ggufView';
-import { otherStates } from './otherStates';
+import { handsOn, handsOnMore, otherStates } from './otherStates';
 import { embedsTexts } from './pooling';
 import { forwardOf } from './registry';
 
@@ -23,7 +23,8 @@ export function modelLimits(model: ModelHeaders): ModelLimits {
   const embeds = embedsTexts(header) ? { embeds: true as const } : {};
   try {
     refuseBidirectional(header, path);
-    const onnx = otherStates(forwardOf(header.architecture, path).mixers ?? []);
+    const traits = forwardOf(header.architecture, path);
+    const onnx = handsOn(header, traits) ? handsOnMore : otherStates(traits.mixers ?? []);
     return { ...embeds, ...(onnx === undefined ? {} : { onnx }) };
   } catch (error) {
     return { run: reasonOf(error), ...embeds };

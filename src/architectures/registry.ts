@@ -172,17 +172,17 @@ export function architectureFor(
  * @throws QuantscopeError UNSUPPORTED naming what can be run.
  */
 export function forwardOf(architecture: string, file: string): ForwardTraits {
-  const named = architectures.filter(({ name }) => name === architecture);
-  const forward = named.find((description) => description.forward)?.forward;
+  const forward = architectures.find(
+    (description) => description.name === architecture && description.forward,
+  )?.forward;
   if (forward) return forward;
-  const reason = named.find(({ notRun }) => notRun !== undefined)?.notRun ?? '';
   const names = [
     ...new Set(architectures.flatMap(({ name, forward, embeds }) => (forward && !embeds ? [name] : []))),
   ].sort();
   const message =
     architecture === ''
       ? 'The file does not state its architecture ("general.architecture").'
-      : `Models of the architecture "${architecture}" cannot be run.${reason === '' ? suggestion(architecture, names) : ` ${reason}`} Those of ${names.length} architectures can: ${names.join(', ')}.`;
+      : `Models of the architecture "${architecture}" cannot be run.${suggestion(architecture, names)} Those of ${names.length} architectures can: ${names.join(', ')}.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }
 

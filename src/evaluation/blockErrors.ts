@@ -1,4 +1,5 @@
 import type { Decoder } from '../graph/transformer/decoder';
+import type { DecoderShape } from '../graph/transformer/decoderShape';
 import { tokenDivergences, tokenLosses, type TokenDivergences } from './divergence';
 import { joinArrays } from './joinArrays';
 import { scoredOf, sumLogits, type WaveOptions } from './scoring';
@@ -44,14 +45,14 @@ export async function blockErrors(
     await original.advanceBlock(block, states, options);
     blocks.push({
       block: index,
-      own: relativeError(own, states),
-      accumulated: relativeError(accumulated, states),
+      own: relativeError(own, states, original.shape),
+      accumulated: relativeError(accumulated, states, original.shape),
     });
   }
   const normed = await original.normalize(states, options.signal);
   const changedNormed = await changed.normalize(accumulated, options.signal);
-  const output = relativeError(changedNormed, normed);
   const { hiddenSize } = original.shape;
+  const output = relativeError(changedNormed, normed, { hiddenSize, stateSize: hiddenSize });
   const scored = scoredOf(windows, changedNormed, hiddenSize, 0);
   const base = scoredOf(windows, normed, hiddenSize, 0).states;
   const read = (first: number, target: Float32Array): Promise<void> => {
@@ -62,11 +63,18 @@ export async function blockErrors(
   return { blocks, output, losses: tokenLosses(sums), divergences: tokenDivergences(sums) };
 }
 
-function relativeError(values: Float32Array, original: Float32Array): number {
+/** Of the hidden states, in all streams of them; what else blocks hand on does not count. */
+function relativeError(
+  values: Float32Array,
+  original: Float32Array,
+  { hiddenSize, stateSize, carried }: Pick<DecoderShape, 'hiddenSize' | 'stateSize' | 'carried'>,
+): number {
+  const counted = (carried?.streams ?? 1) * hiddenSize;
   let [error, energy] = [0, 0];
-  for (let i = 0; i < values.length; i++) {
-    error += (values[i]! - original[i]!) ** 2;
-    energy += original[i]! ** 2;
-  }
+  for (let token = 0; token < values.length; token += stateSize)
+    for (let i = token; i < token + counted; i++) {
+      error += (values[i]! - original[i]!) ** 2;
+      energy += original[i]! ** 2;
+    }
   return error === 0 ? 0 : error / energy;
 }

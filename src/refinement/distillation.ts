@@ -1,3 +1,4 @@
+import { joinArrays } from '../evaluation/joinArrays';
 import { forwardKeeping, type ForwardOptions } from '../evaluation/backward';
 import { tokenDivergences, tokenNormalizers } from '../evaluation/divergence';
 import { sumLogits, type ScoreBase } from '../evaluation/scoring';
@@ -6,11 +7,13 @@ import type { ScoredInputs } from '../evaluation/windows';
 import {
   blockBackward,
   clear,
+  entryBackward,
   normBackward,
   roomAtInput,
   type WeightGradients,
 } from '../graph/transformer/backwardPass';
 import { turn, type Decoder, type LogitSlice } from '../graph/transformer/decoder';
+import { isCarrying } from '../graph/transformer/entryGraph';
 import { floatTensor, output } from '../graph/transformer/graphLoader';
 import type { States } from '../graph/transformer/states';
 import { throwIfCancelled } from '../model/errors';
@@ -60,7 +63,15 @@ export async function distil(
       await blockBackward(decoder, block, kept[block.index]!, to, { signal, onStep, receiver });
       await sums.give(shape.output);
     }
-    if (options.wants(embedding)) sums.addRows(embedding, windows, to, shape);
+    const tokens = joinArrays(
+      Int32Array,
+      windows.map(({ inputs }) => inputs),
+    );
+    const addRows = (first: number, found: Float32Array): void =>
+      sums.addRows(embedding, tokens.subarray(first), found, shape);
+    if (isCarrying(shape))
+      await entryBackward(decoder, shape, { tokens, gradients: to }, { signal, receiver }, addRows);
+    else for (const { first, piece } of decoder.pieces(to)) addRows(first, piece);
     await sums.give();
     return divergence;
   } finally {
@@ -92,18 +103,18 @@ class WeightSums {
     for (let i = 0; i < gradient.length; i++) sum[first + i]! += gradient[i]!;
   }
 
-  /** Adds the gradients at the states before the first block to the rows of their tokens. */
+  /** Adds gradients at embeddings by their factor, `[n, hidden]`, to the rows of their tokens. */
   addRows(
     tensor: string,
-    windows: readonly ScoredInputs[],
-    gradients: States,
+    tokens: Int32Array,
+    gradients: Float32Array,
     { hiddenSize, embeddingScale }: Decoder['shape'],
   ): void {
+    if (!this.options.wants(tensor)) return;
     const sum = this.of(tensor);
-    const tokens = windows.flatMap(({ inputs }) => [...inputs]);
-    tokens.forEach((token, index) => {
-      const row = gradients.read(index, 1);
-      for (let i = 0; i < hiddenSize; i++) sum[token * hiddenSize + i]! += embeddingScale * row[i]!;
+    gradients.forEach((value, i) => {
+      const row = tokens[Math.floor(i / hiddenSize)]!;
+      sum[row * hiddenSize + (i % hiddenSize)]! += embeddingScale * value;
     });
   }
 

@@ -491,11 +491,13 @@ export const checkpoints: Readonly<Record<string, CheckpointSpec>> = {
 
 /** Checkpoints whose architecture has a forward pass. */
 export const runnableCheckpoints = Object.entries(checkpoints).flatMap(([name, { config }]) =>
-  architectureFor(config, name).forward ? [name] : [],
+  architectureFor(config, name).forward && config['enable_moe_block'] !== true ? [name] : [],
 );
 
 /** Those whose blocks keep keys and values of a text only, and that have graphs for texts of any length. */
 export const attendingCheckpoints = runnableCheckpoints.filter((name) => {
-  const mixers = architectureFor(checkpoints[name]!.config, name).forward?.mixers ?? [];
-  return mixers.every((kind) => kind === 'latentAttention');
+  const { config } = checkpoints[name]!;
+  const { mixers = [], streams } = architectureFor(config, name).forward!;
+  const handsOn = streams !== undefined || Number(config['num_kv_shared_layers']) > 0;
+  return !handsOn && mixers.every((kind) => kind === 'latentAttention');
 });

@@ -14,7 +14,7 @@ export function modelTable(descriptions: readonly ArchitectureDescription[]): st
 }
 
 function rowOf(description: ArchitectureDescription): string[] {
-  const { name, family, remark, notRun, classes, forward, embeds, encodes } = description;
+  const { name, family, remark, classes, forward, embeds, encodes } = description;
   const names = Object.keys(classes);
   const runs = forward === undefined ? 'no' : 'yes';
   return [
@@ -22,8 +22,6 @@ function rowOf(description: ArchitectureDescription): string[] {
     names.map((className) => `\`${className}\``).join(', '),
     `\`${name}\``,
     ...['yes', encodes || (forward && embeds) ? 'of pairs' : runs, embeds ? 'no' : runs],
-    [embeds ? why : undefined, notRun?.replace(/\.$/, ''), remark]
-      .filter((note) => note !== undefined)
-      .join('; '),
+    [embeds ? why : undefined, remark].filter((note) => note !== undefined).join('; '),
   ];
 }

@@ -7,13 +7,14 @@ import type { CachedLayer, RuntimeShape } from '../../protocol/loadedModel';
 /** What of a model's GGUF view decides it. */
 export interface ShapeSource extends Pick<GgufView, 'architecture' | 'value'> {
   readonly tensors: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  readonly list?: GgufView['list'];
 }
 
 /**
  * Groups of layers in which all but the last see a window, of architectures that Quantscope has no description of (llama.cpp v0.5.0,
  * src/models). Those with a description have it in their forward pass.
  */
-const windowPeriods: Readonly<Record<string, number>> = { cohere2: 4, gemma3n: 5, 'gpt-oss': 2 };
+const windowPeriods: Readonly<Record<string, number>> = { cohere2: 4, 'gpt-oss': 2 };
 
 /** Architectures whose windows llama.cpp ignores, whatever the file says. */
 const withoutWindows: ReadonlySet<string> = new Set(['phi3', 'starcoder2']);
@@ -89,13 +90,16 @@ function cacheOf(index: number, parts: Parts, number: NumberOf): CachedLayer {
 }
 
 /** Which layers see a window of how many tokens. */
-function windowsOf({ architecture, value }: ShapeSource, number: NumberOf) {
+function windowsOf({ architecture, value, list }: ShapeSource, number: NumberOf) {
   const size = number('attention.sliding_window', 0);
   const none = { at: (): number | undefined => undefined, notes: [] as string[] };
   if (size === 0 || withoutWindows.has(architecture)) return none;
   const described = architectures.find(({ name }) => name === architecture);
   const usual = described?.forward?.windowPeriod ?? windowPeriods[architecture];
-  const stated = value(`${architecture}.attention.sliding_window_pattern`);
+  const key = `${architecture}.attention.sliding_window_pattern`;
+  const flags = described?.forward?.statesLayers ? list?.(key) : undefined;
+  if (flags) return { ...none, at: (layer: number) => (flags[layer] === true ? size : undefined) };
+  const stated = value(key);
   if (usual === undefined) {
     // Of a list of layers, `value` gives the first.
     if (described && typeof stated !== 'boolean') return none;

@@ -18,7 +18,13 @@ import type { ArchitectureDescription } from '../description';
 import { readGemmaRopes } from './gemma3Parts';
 import { gemmaNormParts } from './gemmaParts';
 import { f32, u32 } from '../keyValues';
-import { perLayerBlockParts, perLayerOuterParts, withVocabulary, type PerLayer } from './perLayerParts';
+import {
+  perLayerBlockParts,
+  perLayerOuterParts,
+  perLayerTensors,
+  withVocabulary,
+  type PerLayer,
+} from './perLayerParts';
 import { sameInAll } from '../sameInAll';
 import { slidingLayers, slidingPeriod } from '../slidingWindow';
 import { hearingPart, seeingPart, textPart } from '../textPart';
@@ -33,6 +39,8 @@ const builtIn = {
   windowPeriod: 5,
   sparseLayers: 10,
   sparsity: 0.95,
+  /** So many standard deviations above the mean of a normal distribution, that share of it is below. */
+  deviations: 1.6448536269514722,
   logitCap: 30,
 } as const;
 
@@ -44,8 +52,28 @@ export const gemma3n: ArchitectureDescription = {
   name: 'gemma3n',
   family: 'Gemma 3n (text)',
   classes: { Gemma3nForCausalLM: 'gemma3n_text', Gemma3nForConditionalGeneration: 'gemma3n' },
-  notRun:
-    'Its blocks hand on four streams of states and keys and values of earlier ones; there is no graph of them.',
+  forward: {
+    rotation: 'halves',
+    activation: 'gelu',
+    scaledEmbedding: true,
+    windowPeriod: builtIn.windowPeriod,
+    scoreScale: 1,
+    unitValues: true,
+    firstSharing: builtIn.ownKeys,
+    streams: builtIn.streams,
+    sparseGates: { layers: builtIn.sparseLayers, deviations: builtIn.deviations },
+    ownParts: [
+      ...perLayerTensors,
+      'altup_correct_coef.weight',
+      'altup_correct_scale.weight',
+      'altup_predict_coef.weight',
+      'altup_router.weight',
+      'altup_router_norm.weight',
+      'laurel_l.weight',
+      'laurel_r.weight',
+      'laurel_post_norm.weight',
+    ],
+  },
   convert(whole) {
     const { config, tied, prefixes, leftOut } = textPart(whole, true);
     expectBuiltIn(config);

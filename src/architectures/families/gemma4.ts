@@ -17,7 +17,7 @@ import { expertParts } from '../experts';
 import { readGemma4, type Gemma4 } from './gemma4Config';
 import { gemmaNormParts } from './gemmaParts';
 import { f32, u32, u32s } from '../keyValues';
-import { perLayerBlockParts, perLayerOuterParts, withVocabulary } from './perLayerParts';
+import { perLayerBlockParts, perLayerOuterParts, perLayerTensors, withVocabulary } from './perLayerParts';
 import { hearingPart, seeingPart, textPart } from '../textPart';
 
 /**
@@ -28,9 +28,19 @@ import { hearingPart, seeingPart, textPart } from '../textPart';
 export const gemma4: ArchitectureDescription = {
   name: 'gemma4',
   family: 'Gemma 4 (text)',
+  remark: 'those with experts are exported only',
   classes: { Gemma4ForCausalLM: 'gemma4_text', Gemma4ForConditionalGeneration: 'gemma4' },
-  notRun:
-    'Its blocks hand on keys and values of earlier ones and embeddings for each layer; there is no graph of them.',
+  forward: {
+    rotation: 'halves',
+    activation: 'gelu',
+    scaledEmbedding: true,
+    scoreScale: 1,
+    unitValues: true,
+    keysAsValues: true,
+    statesLayers: true,
+    firstSharing: 'stated',
+    ownParts: [...perLayerTensors, 'layer_output_scale.weight'],
+  },
   convert(whole) {
     const { config, tied, prefixes, leftOut } = textPart(whole, true);
     const model = readGemma4(config, tied);

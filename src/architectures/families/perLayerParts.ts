@@ -36,6 +36,9 @@ export function perLayerOuterParts(
   ];
 }
 
+/** Tensors of a block that its forward pass uses for its embedding. */
+export const perLayerTensors = ['inp_gate.weight', 'proj.weight', 'post_norm.weight'] as const;
+
 /** What a block makes of its embedding: a gate by its states, a projection, a norm. */
 export function perLayerBlockParts({ hiddenSize }: Pick<Decoder, 'hiddenSize'>, size: number): Part[] {
   return [

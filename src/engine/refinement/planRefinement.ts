@@ -10,6 +10,7 @@ import type { RefinementParams } from '../../protocol/refinement';
 import { plural } from '../../protocol/words';
 import { versionsOf } from '../../quant/algorithms';
 import type { RefinementSchedule, RefinementText } from '../../refinement/refine';
+import { layerTable } from '../../graph/transformer/carried';
 import { planTraining, type TrainingPlan } from '../../refinement/training';
 import { openForText, requireForwardPass } from '../evaluation/openForText';
 import { contextLengthOf, planText, runDevice, type RunDevice } from '../evaluation/runPlan';
@@ -61,7 +62,9 @@ export async function planRefinement(
   );
   ensureAlike(start.description, originals);
   const parts = params.parts ?? 'codes';
-  const training = planTraining(start.description.tensors, parts, (name) => originals.has(name));
+  // The gradient of the table of layers would take as much memory as the table, of which a text uses few rows: it stays as it is.
+  const isTrained = (name: string): boolean => originals.has(name) && name !== layerTable;
+  const training = planTraining(start.description.tensors, parts, isTrained);
   if (training.slots.size === 0)
     throw new QuantscopeError(
       'REQUEST',

@@ -3,7 +3,7 @@ import type { BlockShape, HeadSizes } from './blockShape';
 import type { GraphParts } from './graphParts';
 import { projections } from './projections';
 import { rotationTables } from './rotation';
-import { Sequence } from './sequence';
+import { Sequence, type KeysAndValues } from './sequence';
 import { attended } from './softmaxAttention';
 import type { Span } from './span';
 
@@ -12,23 +12,58 @@ import type { Span } from './span';
  * `[n, heads · headSize]`.
  */
 export function attention(parts: GraphParts, block: BlockShape, tokens: Span | Sequence, x: Value): Value {
-  const { ops } = parts;
-  const { heads, kvHeads, headSize } = block;
-  const projected = projections(parts, block, x);
-  const turned = (value: Value, count: number, norm: string): Value => {
-    const separate = split(parts, block, tokens, value, count, block.normsRotated ? undefined : norm);
-    const rotated = rotateHeads(parts, block, tokens, separate, [count, headSize]);
-    if (block.unitNorms && block.rotation) return unitNorm(parts, block, rotated);
-    return block.normsRotated ? parts.norm(rotated, norm) : rotated;
-  };
-  const query = tempered(parts, block, tokens, turned(projected.query, heads, 'attn_q_norm'));
-  const key = turned(projected.key, kvHeads, 'attn_k_norm');
+  const { query, gate, ...others } = projections(parts, block, x);
+  const means = meansFor(parts, block, tokens, query, keysAndValues(parts, block, tokens, others));
+  const output = gate === undefined ? means : parts.ops.mul(means, parts.ops.sigmoid(gate));
+  const keepsChannels = block.heads === block.kvHeads && !block.unitValues;
+  return keepsChannels ? givenByValues(parts, block, output) : output;
+}
+
+/** Keys and values as queries see them, of their projections `[n, kvHeads · headSize]`. */
+export function keysAndValues(
+  parts: GraphParts,
+  block: BlockShape,
+  tokens: Span | Sequence,
+  projected: KeysAndValues,
+): KeysAndValues {
+  const { kvHeads } = block;
   const value = split(parts, block, tokens, projected.value, kvHeads);
-  const means = attended(parts, block, tokens, query, { key, value });
-  const joined = ops.reshape(ops.transpose(means, [0, 2, 1, 3]), [-1, heads * headSize]);
-  const { gate } = projected;
-  const output = gate === undefined ? joined : ops.mul(joined, ops.sigmoid(gate));
-  return heads === kvHeads ? givenByValues(parts, block, output) : output;
+  return {
+    key: turned(parts, block, tokens, projected.key, 'attn_k_norm', kvHeads),
+    value: block.unitValues ? unitNorm(parts, block, value) : value,
+  };
+}
+
+/** Means of the values that queries see, both `[n, heads · headSize]`, the queries as they are projected. */
+export function meansFor(
+  parts: GraphParts,
+  block: BlockShape,
+  tokens: Span | Sequence,
+  projected: Value,
+  own: KeysAndValues,
+): Value {
+  const { heads } = block;
+  const query = tempered(parts, block, tokens, turned(parts, block, tokens, projected, 'attn_q_norm', heads));
+  return inRows(parts, attended(parts, block, tokens, query, own), heads * block.headSize);
+}
+
+/** Heads `[windows, heads, length, headSize]` of a token one after the other: `[n, heads · headSize]`. */
+export const inRows = ({ ops }: GraphParts, x: Value, columns: number): Value =>
+  ops.reshape(ops.transpose(x, [0, 2, 1, 3]), [-1, columns]);
+
+/** Heads of projected queries or keys, normed and rotated: `[n, heads · headSize]` → `[windows, heads, length, headSize]`. */
+function turned(
+  parts: GraphParts,
+  block: BlockShape,
+  tokens: Span | Sequence,
+  projected: Value,
+  norm: string,
+  heads: number,
+): Value {
+  const separate = split(parts, block, tokens, projected, heads, block.normsRotated ? undefined : norm);
+  const rotated = rotateHeads(parts, block, tokens, separate, [heads, block.headSize]);
+  if (block.unitNorms && block.rotation) return unitNorm(parts, block, rotated);
+  return block.normsRotated ? parts.norm(rotated, norm) : rotated;
 }
 
 /** RMS norm of each head, without weights. */
@@ -77,7 +112,7 @@ function givenByValues(parts: GraphParts, { heads, kvHeads, headSize }: HeadSize
 }
 
 /** `[n, heads · headSize]` → `[windows, heads, length, headSize]`, normed where there is a norm of heads or of all together. */
-function split(
+export function split(
   parts: GraphParts,
   { headSize }: BlockShape,
   tokens: Span | Sequence,

@@ -2,6 +2,7 @@ import type { Tensor } from 'onnxruntime-node';
 import { throwIfCancelled } from '../../model/errors';
 import { turn, type Decoder, type PassOptions } from './decoder';
 import type { BlockShape } from './blockShape';
+import type { CarryingDecoder } from './entryGraph';
 import { floatTensor, output, type LoadedGraph } from './graphLoader';
 import type { NamedSource } from './graphSources';
 import { routeGradients, routeTokens, scaledRows, sharesOf, type Assignment } from './routing';
@@ -110,6 +111,32 @@ export async function normBackward(
       });
       to.write(first, output(outputs, 'grad_x'));
       if (receiver?.kind === 'weights') await reportWeights(graph, outputs, '', receiver);
+    }
+  });
+}
+
+/**
+ * The same through what makes the first states of embeddings; the gradients of its weights are given.
+ * @param gradients at the states before the first block.
+ * @param onEmbeddings receives those at the embeddings by their factor, `[n, hidden]`, of tokens from `first` on.
+ */
+export async function entryBackward(
+  decoder: Decoder,
+  shape: CarryingDecoder,
+  { tokens, gradients }: { readonly tokens: Int32Array; readonly gradients: States },
+  { signal, receiver }: Pick<BackwardOptions, 'signal' | 'receiver'>,
+  onEmbeddings: (first: number, found: Float32Array) => void,
+): Promise<void> {
+  await decoder.graphs.using(decoder.sources.entryGradient(shape), signal, async (graph) => {
+    for (const { first, piece } of decoder.pieces(gradients)) {
+      throwIfCancelled(signal);
+      const own = tokens.subarray(first, first + piece.length / gradients.width);
+      const outputs = await graph.run({
+        ...(await decoder.entryInputs(shape, own, signal)),
+        grad_y: decoder.tensor(piece, gradients.width),
+      });
+      onEmbeddings(first, output(outputs, 'grad_x'));
+      if (receiver.kind === 'weights') await reportWeights(graph, outputs, '', receiver);
     }
   });
 }

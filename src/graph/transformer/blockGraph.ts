@@ -9,10 +9,14 @@ import {
   type Tap,
   type WeightGradient,
 } from './graphParts';
+import { placesIn } from './carriedShape';
+import { carriedBlock, scaled } from './carriedBlock';
+import { gated } from './feedForward';
 import { addExpert, expertBias, expertShares } from './mixture';
 import { mixed } from './mixers';
 import type { Sequence } from './sequence';
 import type { Span } from './span';
+import { joinStreams } from './streams';
 
 /** A graph and what it measures. */
 export interface BuiltGraph {
@@ -25,21 +29,26 @@ export interface BuiltGraph {
 }
 
 /**
- * A block: `x` `[n, hidden]`, whole windows of `span.length` tokens one below the other, → `y` alike. A block with experts
+ * A block: `x` `[n, stateSize]`, whole windows of `span.length` tokens one below the other, → `y` alike. A block with experts
  * ends before them: besides `y`, which lacks what the chosen experts add, it gives their input `routed` and the router's logits
  * `router` `[n, experts]`.
  */
 export function blockGraph(block: BlockShape, span: Span, options: GraphOptions): BuiltGraph {
   const { graph, parts } = startGraph('block', block, options);
-  const x = graph.input('x', ['n', block.hiddenSize]);
+  const width = blockWidth(block);
+  const x = graph.input('x', ['n', width]);
   const { y, mixture } = blockValues(parts, block, span, x);
   if (mixture) {
     graph.output('router', mixture.router, ['n', mixture.experts]);
     graph.output('routed', mixture.routed, ['n', block.hiddenSize]);
   }
-  graph.output('y', y, ['n', block.hiddenSize]);
+  graph.output('y', y, ['n', width]);
   return finish(graph, parts);
 }
+
+/** Numbers of a token's state before and after a block. */
+export const blockWidth = ({ hiddenSize, carried }: BlockShape): number =>
+  carried ? placesIn(hiddenSize, carried).end : hiddenSize;
 
 /** What a block's graph computes: y, and for a block with experts what they need. */
 export interface BlockValues {
@@ -48,7 +57,8 @@ export interface BlockValues {
 }
 
 export function blockValues(parts: GraphParts, block: BlockShape, span: Span, x: Value): BlockValues {
-  const { experts } = block;
+  const { experts, carried } = block;
+  if (carried) return { y: carriedBlock(parts, { ...block, carried }, span, x) };
   if (!experts) return { y: denseBlock(parts, block, span, x) };
   const { routed, router, rest } = beforeExperts(parts, block, span, x);
   return { y: rest, mixture: { routed, router, experts: experts.count } };
@@ -62,7 +72,7 @@ export function denseBlock(parts: GraphParts, block: BlockShape, tokens: Span | 
   if (block.parallel) return parts.ops.add(middle, gated(parts, block, input, names));
   if (!parts.has(`${names.down}.weight`)) return middle;
   const output = gated(parts, block, parts.norm(middle, block.beforeFeedForward), names);
-  return parts.ops.add(middle, added(parts, block, parts.norm(output, 'post_ffw_norm')));
+  return scaled(parts, parts.ops.add(middle, added(parts, block, parts.norm(output, 'post_ffw_norm'))));
 }
 
 /**
@@ -159,13 +169,22 @@ export function blockTaps(block: BlockShape): {
   };
 }
 
-/** The last norm: `x` → `y`, `[n, hidden]` both. */
+/** The last norm: `x` `[n, stateSize]` → `y` `[n, hidden]`. */
 export function normGraph(shape: DecoderShape, options: GraphOptions): BuiltGraph {
-  const { hiddenSize, lastNorm: tensors, lastNormName } = shape;
-  const { graph, parts } = startGraph('norm', { ...shape, tensors }, options);
-  const x = graph.input('x', ['n', hiddenSize]);
-  graph.output('y', parts.norm(x, lastNormName), ['n', hiddenSize]);
+  const { graph, parts } = startGraph('norm', { ...shape, tensors: shape.lastNorm }, options);
+  const x = graph.input('x', ['n', shape.stateSize]);
+  graph.output('y', normedStates(parts, shape, x), ['n', shape.hiddenSize]);
   return finish(graph, parts);
+}
+
+/** Hidden states after the last norm, of the states `[n, stateSize]` after the last block. */
+export function normedStates(parts: GraphParts, shape: DecoderShape, x: Value): Value {
+  const { hiddenSize, carried, lastNormName } = shape;
+  if (!carried) return parts.norm(x, lastNormName);
+  const { streams } = carried;
+  const hidden =
+    streams > 1 ? joinStreams(parts, x, streams, hiddenSize) : parts.ops.slice(x, -1, 0, hiddenSize);
+  return parts.norm(hidden, lastNormName);
 }
 
 /** Some rows of the output matrix: `x` `[n, hidden]` → logits `y` `[n, rows]`. */
@@ -193,66 +212,9 @@ export function startGraph(
   return { graph, ops, parts: new GraphParts(ops, tensors, epsilon, options, centredNorms) };
 }
 
-function finish(graph: GraphBuilder, parts: GraphParts): BuiltGraph {
+export function finish(graph: GraphBuilder, parts: GraphParts): BuiltGraph {
   const taps = parts.finishTaps();
   return { bytes: graph.finish(), taps };
-}
-
-interface GatedNames {
-  readonly gate: string;
-  readonly up: string;
-  readonly down: string;
-}
-
-/**
- * down(activation(gate x) · up x). Without a separate gate, it is the first half of `up`, and where `up` has no more rows than `down`
- * has columns there is none: down(activation(up x)).
- */
-export function gated(
-  parts: GraphParts,
-  { activation }: Pick<BlockShape, 'activation'>,
-  x: Value,
-  { gate, up, down }: GatedNames,
-): Value {
-  const { ops } = parts;
-  const size = parts.shape(`${down}.weight`)[1]!;
-  const halves = (): [Value, Value] => {
-    const both = parts.linear(x, up);
-    return [ops.slice(both, -1, 0, size), ops.slice(both, -1, size, 2 * size)];
-  };
-  const isSeparate = parts.has(`${gate}.weight`);
-  if (!isSeparate && parts.shape(`${up}.weight`).at(-2) === size)
-    return parts.linear(activated(ops, activation, parts.linear(x, up)), down);
-  const [opening, upper] = isSeparate ? [parts.linear(x, gate), parts.linear(x, up)] : halves();
-  if (activation === 'clamped') return parts.linear(clamped(ops, opening, upper), down);
-  const opened = activated(ops, activation, opening);
-  const product = parts.given(ops.mul(opened, upper), `${up}.weight`, isSeparate ? 0 : size);
-  return parts.linear(product, down);
-}
-
-function activated(ops: Ops, activation: BlockShape['activation'], x: Value): Value {
-  switch (activation) {
-    case 'silu':
-      return ops.silu(x);
-    case 'gelu':
-      return ops.gelu(x);
-    case 'squaredRelu':
-      return ops.square(ops.where(ops.greater(x, 0), x, 0));
-    case 'clamped':
-      throw new Error('The activation of gpt-oss needs a gate.');
-  }
-}
-
-/** Constants of gpt-oss's activation, which llama.cpp has built in, too. */
-const clampLimit = 7;
-const clampSlope = 1.702;
-
-function clamped(ops: Ops, gate: Value, up: Value): Value {
-  const atMost = (x: Value): Value => ops.where(ops.greater(x, clampLimit), clampLimit, x);
-  const atLeast = (x: Value): Value => ops.where(ops.greater(-clampLimit, x), -clampLimit, x);
-  const opening = atMost(gate);
-  const opened = ops.mul(opening, ops.sigmoid(ops.mul(opening, clampSlope)));
-  return ops.mul(opened, ops.add(atLeast(atMost(up)), 1));
 }
 
 /** The expert that all tokens go through, with its own gate where there is one. */

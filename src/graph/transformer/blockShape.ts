@@ -1,4 +1,5 @@
 import type { ForwardTraits } from '../../architectures/forward';
+import type { BlockCarried } from './carriedShape';
 import type { Rotation } from './rotation';
 
 /** Shapes of the tensors of a block, by what comes after "blk.N.". */
@@ -87,6 +88,12 @@ export interface BlockShape {
   readonly normsRotated?: true;
   /** Heads that are rotated are normed without weights. */
   readonly unitNorms?: true;
+  /** Heads of values are normed without weights. */
+  readonly unitValues?: true;
+  /** Gates count by how far they are above the mean by so many standard deviations. */
+  readonly gateDeviations?: number;
+  /** What its states hold besides one hidden vector. */
+  readonly carried?: BlockCarried;
   /** What takes a token's states from those of others, added up; none in a block that is only a feed-forward network. */
   readonly mixers: readonly Mixer[];
   readonly activation: ForwardTraits['activation'];

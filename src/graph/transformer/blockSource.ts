@@ -9,4 +9,6 @@ export interface BlockSource extends HeadSizes, Pick<BlockShape, 'gatedHeads'> {
   readonly number: NumberOf;
   readonly text: (key: string) => string | undefined;
   readonly file: string;
+  /** Whether attention has matrices of its own for keys and for values. */
+  readonly needs: { readonly keys: boolean; readonly values: boolean };
 }

@@ -4,8 +4,11 @@ import { attends } from '../../architectures/forward';
 import { forwardOf } from '../../architectures/registry';
 import { QuantscopeError } from '../../model/errors';
 import { maxParts } from '../../model/limits';
+import type { ForwardTraits } from '../../architectures/forward';
 import type { BlockShape, BlockTensors } from './blockShape';
 import { missing } from './blockTensors';
+import { withCarried, type EntryShape } from './carried';
+import { placesIn, type CarriedShape } from './carriedShape';
 import { readBlock, type RotationOf } from './readBlock';
 import { countOf, numbersOf, scaleOf, type NumberOf, type Numbers } from './shapeNumbers';
 
@@ -32,6 +35,9 @@ export interface DecoderShape {
   /** Name of the output matrix: a separate one, or the embedding. */
   readonly output: 'output.weight' | 'token_embd.weight';
   readonly blocks: readonly BlockShape[];
+  /** What states between blocks hold besides one hidden vector, and what makes them. */
+  readonly carried?: CarriedShape;
+  readonly entry?: EntryShape;
 }
 
 /** A tensor of a model by name, in GGUF's view. */
@@ -56,6 +62,7 @@ export function decoderShape(
   const parts = partsByBlock(tensors);
   const decoder: Numbers = {
     ...{ traits, number, window, hiddenSize, file },
+    list: (key) => view.list(`${architecture}.${key}`),
     isFlag: (key) => typeof view.value(`${architecture}.${key}`) === 'boolean',
     text: (key) => {
       const found = view.value(`${architecture}.${key}`);
@@ -67,40 +74,46 @@ export function decoderShape(
       traits.centredNorms ? 'attention.layer_norm_epsilon' : 'attention.layer_norm_rms_epsilon',
     ),
   };
+  const read = Array.from({ length: decoder.count }, (_, index) =>
+    readBlock(index, decoder, parts.get(index) ?? new Map<string, readonly number[]>(), rotation),
+  );
+  const carrying = withCarried(read, decoder, tensors);
   const logitCap = number('final_logit_softcapping', 0);
   const divisor = traits.scalesLogits ? 1 / number('logit_scale') : scaleOf(decoder, 'logit_scale');
   const longest = longestOf(decoder);
   return {
     architecture,
     hiddenSize,
-    stateSize: hiddenSize,
+    stateSize: carrying.carried ? placesIn(hiddenSize, carrying.carried).end : hiddenSize,
     vocabulary,
     contextLength: Math.min(number('context_length'), longest?.tokens ?? Infinity),
     ...(longest ? { longest } : {}),
     epsilon: decoder.epsilon,
     ...(traits.centredNorms ? { centredNorms: true } : {}),
-    ...lastNormOf(tensors, traits.lastNorm ?? 'output_norm', hiddenSize),
+    ...lastNormOf(tensors, traits, hiddenSize),
     embeddingScale: traits.scaledEmbedding
       ? Math.fround(Math.sqrt(hiddenSize))
       : (scaleOf(decoder, 'embedding_scale') ?? 1),
     ...(divisor === undefined ? {} : { logitScale: 1 / divisor }),
     ...(logitCap > 0 ? { logitCap } : {}),
     output: tensors.has('output.weight') ? 'output.weight' : 'token_embd.weight',
-    blocks: Array.from({ length: decoder.count }, (_, index) =>
-      readBlock(index, decoder, parts.get(index) ?? new Map<string, readonly number[]>(), rotation),
-    ),
+    ...carrying,
   };
 }
 
 function lastNormOf(
   tensors: Tensors,
-  lastNormName: string,
+  traits: ForwardTraits,
   hiddenSize: number,
 ): Pick<DecoderShape, 'lastNormName' | 'lastNorm'> {
+  const lastNormName = traits.lastNorm ?? 'output_norm';
+  const further = (traits.streams ?? 1) - 1;
   const names = [`${lastNormName}.weight`, `${lastNormName}.bias`].filter(
     (name) => name.endsWith('weight') || tensors.has(name),
   );
-  return { lastNormName, lastNorm: new Map(names.map((name) => [name, [hiddenSize]])) };
+  const lastNorm = new Map<string, readonly number[]>(names.map((name) => [name, [hiddenSize]]));
+  if (further > 0) lastNorm.set('altup_unembd_proj.weight', [further, hiddenSize, hiddenSize]);
+  return { lastNormName, lastNorm };
 }
 
 /** Texts that are computed as described: those in which nothing is cut into chunks or left out. */

@@ -1,9 +1,18 @@
 import { addGradients } from '../gradient/gradients';
 import type { Value } from '../onnxWriter';
 import type { Ops } from '../ops';
-import { blockValues, expertShape, expertValue, startGraph, type BuiltGraph } from './blockGraph';
+import {
+  blockValues,
+  blockWidth,
+  expertShape,
+  expertValue,
+  normedStates,
+  startGraph,
+  type BuiltGraph,
+} from './blockGraph';
 import type { BlockShape } from './blockShape';
 import type { DecoderShape } from './decoderShape';
+import { entryValues, type CarryingDecoder } from './entryGraph';
 import type { GradientProduct, GraphOptions, GraphParts, Product, WeightGradient } from './graphParts';
 import type { Span } from './span';
 
@@ -11,7 +20,7 @@ import type { Span } from './span';
 export type GradientKind = 'outputs' | 'weights';
 
 /**
- * The gradient of a block: `x` as its graph has it and the gradient `grad_y` with respect to y, → `grad_x`, all `[n, hidden]`, and the
+ * The gradient of a block: `x` as its graph has it and the gradient `grad_y` with respect to y, → `grad_x`, all `[n, stateSize]`, and the
  * gradients of the kind. A block with experts takes what comes back from them, too: `grad_routed` `[n, hidden]` and `grad_router` `[n, experts]`.
  * Nothing that is forward only is computed.
  * @throws QuantscopeError UNSUPPORTED naming an operator that gradients cannot pass.
@@ -23,9 +32,10 @@ export function blockGradientGraph(
   options: GraphOptions,
 ): BuiltGraph {
   const { graph, parts } = startGraph('block_gradient', block, options);
-  const x = graph.input('x', ['n', block.hiddenSize]);
+  const width = blockWidth(block);
+  const x = graph.input('x', ['n', width]);
   const { y, mixture } = blockValues(parts, block, span, x);
-  const incoming = new Map([[y, graph.input('grad_y', ['n', block.hiddenSize])]]);
+  const incoming = new Map([[y, graph.input('grad_y', ['n', width])]]);
   if (mixture) {
     incoming.set(mixture.routed, graph.input('grad_routed', ['n', block.hiddenSize]));
     incoming.set(mixture.router, graph.input('grad_router', ['n', mixture.experts]));
@@ -50,13 +60,21 @@ export function expertGradientGraph(
   return finishGradients(parts, incoming, x, kind);
 }
 
+/** The gradient of what makes states of embeddings: its inputs and `grad_y` `[n, stateSize]` → `grad_x` `[n, hidden]` and the gradients of its weights. */
+export function entryGradientGraph(shape: CarryingDecoder, options: GraphOptions): BuiltGraph {
+  const { tensors } = shape.entry;
+  const { graph, parts } = startGraph('entry_gradient', { ...shape, tensors }, options);
+  const { x, y } = entryValues(parts, shape);
+  const incoming = new Map([[y, graph.input('grad_y', ['n', shape.stateSize])]]);
+  return finishGradients(parts, incoming, x, 'weights');
+}
+
 /** The gradient of the last norm: `x` and `grad_y` → `grad_x` and the gradient of its weights. */
 export function normGradientGraph(shape: DecoderShape, options: GraphOptions): BuiltGraph {
-  const { hiddenSize, lastNorm: tensors, lastNormName } = shape;
-  const { graph, parts } = startGraph('norm_gradient', { ...shape, tensors }, options);
-  const x = graph.input('x', ['n', hiddenSize]);
-  const y = parts.norm(x, lastNormName);
-  const incoming = new Map([[y, graph.input('grad_y', ['n', hiddenSize])]]);
+  const { graph, parts } = startGraph('norm_gradient', { ...shape, tensors: shape.lastNorm }, options);
+  const x = graph.input('x', ['n', shape.stateSize]);
+  const y = normedStates(parts, shape, x);
+  const incoming = new Map([[y, graph.input('grad_y', ['n', shape.hiddenSize])]]);
   return finishGradients(parts, incoming, x, 'weights');
 }
 

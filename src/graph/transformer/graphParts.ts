@@ -181,6 +181,11 @@ export class GraphParts {
     return this.ops.mul(this.normed(x, same), this.weight(part));
   }
 
+  /** The norm where its result is used in other ways than as the input of matrices, which no factor of a channel may change. */
+  sharedNorm(x: Value, name: string): Value {
+    return this.normed(x, this.weight(`${name}.weight`));
+  }
+
   private normed(x: Value, weight: Value): Value {
     const centred = this.centredNorms ? this.ops.sub(x, this.ops.meanLast(x)) : x;
     return this.ops.rmsNorm(centred, weight, this.epsilon);

@@ -4,11 +4,13 @@ import type { DecoderShape } from './decoderShape';
 import {
   blockGradientGraph,
   divergenceGradientGraph,
+  entryGradientGraph,
   expertGradientGraph,
   logitsGradientGraph,
   normGradientGraph,
   type GradientKind,
 } from './gradientGraph';
+import { entryGraph, type CarryingDecoder } from './entryGraph';
 import type { GraphSource } from './graphLoader';
 import type { TapKind } from './graphParts';
 import { roundingFor, type Rounding } from './rounding';
@@ -48,6 +50,17 @@ export class GraphSources {
       ...this.ofBlock(block, name, 'expert', taps, (options) => expertGraph(block, options)),
       rows: rowsOfExpert(block, expert),
     };
+  }
+
+  /** What makes states of embeddings, where they are more than these. */
+  entry(shape: CarryingDecoder): NamedSource {
+    const build: GraphSource['build'] = (options) => entryGraph(shape, options);
+    return { name: 'entry', key: 'entry', build, tensor: (part) => part };
+  }
+
+  entryGradient(shape: CarryingDecoder): NamedSource {
+    const build: GraphSource['build'] = (options) => entryGradientGraph(shape, options);
+    return { name: 'entry gradient', key: 'entry gradient', build, tensor: (part) => part };
   }
 
   norm(): NamedSource {

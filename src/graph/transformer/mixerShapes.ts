@@ -55,8 +55,9 @@ export function mixersOf(source: BlockSource, kinds: readonly MixerKind[], mayLa
   return all.map((kind) => readers[kind].read(source));
 }
 
-function readAttention({ index, parts, file, ...sizes }: BlockSource): Mixer {
-  const projections = parts.has('attn_qkv.weight') ? ['attn_qkv'] : ['attn_q', 'attn_k', 'attn_v'];
+function readAttention({ index, parts, file, needs, ...sizes }: BlockSource): Mixer {
+  const own = [...(needs.keys ? ['attn_k'] : []), ...(needs.values ? ['attn_v'] : [])];
+  const projections = parts.has('attn_qkv.weight') ? ['attn_qkv'] : ['attn_q', ...own];
   for (const part of [...projections, 'attn_output'])
     if (!parts.has(`${part}.weight`)) throw missing(`blk.${index}.${part}.weight`, file);
   checkHeads(index, parts, sizes, file);

@@ -1,4 +1,4 @@
-import { otherStates } from '../../architectures/otherStates';
+import { handsOnMore, otherStates } from '../../architectures/otherStates';
 import { QuantscopeError } from '../../model/errors';
 import type { Value } from '../onnxWriter';
 import { attention } from './attention';
@@ -94,9 +94,10 @@ export const keptStates = (block: BlockShape, positions: number): KeptStates =>
 
 /**
  * That texts of any length go through a model in one graph.
- * @throws QuantscopeError UNSUPPORTED for blocks that keep other states than keys and values.
+ * @throws QuantscopeError UNSUPPORTED for blocks that keep other states than keys and values, or hand on more than hidden states.
  */
 export function refuseOtherStates(blocks: readonly BlockShape[], file: string): void {
-  const reason = otherStates(blocks.flatMap(({ mixers: own }) => own.map(({ kind }) => kind)));
+  const kinds = blocks.flatMap(({ mixers: own }) => own.map(({ kind }) => kind));
+  const reason = blocks.some(({ carried }) => carried) ? handsOnMore : otherStates(kinds);
   if (reason !== undefined) throw new QuantscopeError('UNSUPPORTED', reason, { file });
 }

@@ -143,20 +143,13 @@ function rotations(
   const number = numbersOf(view, file);
   const heads = number('attention.head_count');
   const headSize = number('attention.key_length', number('embedding_length') / heads);
-  const dimensions = number('rope.dimension_count', headSize);
-  if (!(dimensions >= 2 && dimensions <= headSize && dimensions % 2 === 0))
-    throw new QuantscopeError(
-      'MODEL_FILE',
-      `The key "${view.architecture}.rope.dimension_count" is ${dimensions}; it must be even and at most the head size ${headSize}.`,
-      { file },
-    );
   const most = largestSize(weights.tensors);
-  if (dimensions > most)
-    throw new QuantscopeError(
-      'MODEL_FILE',
-      `${dimensions} dimensions of a head would be rotated ("${view.architecture}.rope.dimension_count"), but no tensor is larger than ${most}.`,
-      { file },
-    );
+  const dimensionsOf = (key: string, usual: number, size: number): number => {
+    const dimensions = number(key, usual);
+    checkDimensions(`${view.architecture}.${key}`, dimensions, size, most, file);
+    return dimensions;
+  };
+  const dimensions = dimensionsOf('rope.dimension_count', headSize, headSize);
   const attentionFactor = number('rope.scaling.attn_factor', 1) / yarnDivisor(view, number);
   const settings: RotationSettings = {
     order: weights.halvesRotate ? 'halves' : forwardOf(view.architecture, file).rotation,
@@ -171,8 +164,23 @@ function rotations(
   const localTheta = number('rope.freq_base_swa', usual === 'same' ? settings.theta : usual);
   if (localTheta === 0) return () => global;
   const { order } = settings;
-  const local = rotationOf({ order, dimensions, theta: localTheta, scaling: undefined, factors: undefined });
+  const localSize = number('attention.key_length_swa', headSize);
+  const local = rotationOf({
+    ...{ order, theta: localTheta, scaling: undefined, factors: undefined },
+    dimensions: dimensionsOf('rope.dimension_count_swa', Math.min(dimensions, localSize), localSize),
+  });
   return (isLocal) => (isLocal ? local : global);
+}
+
+/** @throws QuantscopeError MODEL_FILE for a number of rotated dimensions that a head of this size, or no tensor, can have. */
+function checkDimensions(key: string, dimensions: number, size: number, most: number, file: string): void {
+  if (!(dimensions >= 2 && dimensions <= size && dimensions % 2 === 0)) {
+    const message = `The key "${key}" is ${dimensions}; it must be even and at most the head size ${size}.`;
+    throw new QuantscopeError('MODEL_FILE', message, { file });
+  }
+  if (dimensions <= most) return;
+  const message = `${dimensions} dimensions of a head would be rotated ("${key}"), but no tensor is larger than ${most}.`;
+  throw new QuantscopeError('MODEL_FILE', message, { file });
 }
 
 /** What llama.cpp divides the magnitude of YaRN by: that of another factor of its logarithm (DeepSeek's generalisation). */
@@ -194,7 +202,7 @@ const latentArchitectures: ReadonlySet<string> = new Set(
 
 /** Theta of layers with a window, where files of an architecture need not say it: they are not scaled. */
 const localThetas: Readonly<Record<string, number | 'same'>> = {
-  ...{ gemma3: 10_000, 'gemma-embedding': 10_000, olmo2: 'same' },
+  ...{ gemma3: 10_000, gemma3n: 10_000, gemma4: 'same', 'gemma-embedding': 10_000, olmo2: 'same' },
 };
 
 /** Architectures of whose files llama.cpp reads where the ramp of YaRN begins and ends. */

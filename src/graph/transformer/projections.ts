@@ -20,13 +20,18 @@ export function projections(
   if (!parts.has('attn_qkv.weight'))
     return {
       ...(gatedHeads ? queriesAndGates(parts, { heads, headSize }, x) : { query: parts.linear(x, 'attn_q') }),
-      key: parts.linear(x, 'attn_k'),
-      value: parts.linear(x, 'attn_v'),
+      ...separateKeys(parts, x),
     };
   const all = parts.linear(x, 'attn_qkv');
   const part = (first: number, count: number): Value =>
     parts.ops.slice(all, -1, first * headSize, (first + count) * headSize);
   return { query: part(0, heads), key: part(heads, kvHeads), value: part(heads + kvHeads, kvHeads) };
+}
+
+/** Keys and values of matrices of their own; values without one are the keys. */
+export function separateKeys(parts: GraphParts, x: Value): Pick<Projections, 'key' | 'value'> {
+  const key = parts.linear(x, 'attn_k');
+  return { key, value: parts.has('attn_v.weight') ? parts.linear(x, 'attn_v') : key };
 }
 
 /** One matrix holds, head after head, the rows of its query, then those of its gate. */

@@ -2,6 +2,7 @@ import { QuantscopeError } from '../../model/errors';
 import { isAttention, type ForwardTraits } from '../../architectures/forward';
 import type { BlockShape, BlockTensors, ExpertsShape } from './blockShape';
 import { checkParts, missing } from './blockTensors';
+import { firstSharingOf } from './carried';
 import { mixersOf, partsOfMixers } from './mixerShapes';
 import type { Rotation } from './rotation';
 import { scoredOfGroup } from './routing';
@@ -17,26 +18,32 @@ export type RotationOf = (local: boolean) => Rotation;
 export function readBlock(
   index: number,
   decoder: Numbers,
-  parts: BlockTensors,
+  given: BlockTensors,
   rotation: RotationOf,
 ): BlockShape {
   const { traits, number, text, hiddenSize, heads, count, epsilon, file } = decoder;
+  const hasKeys = index < firstSharingOf(decoder);
+  const parts = hasKeys ? given : withoutKeys(given);
   checkParts(index, parts, [...(traits.ownParts ?? []), ...partsOfMixers(traits.mixers)], file);
   const hasNetwork = parts.has('ffn_down.weight') || parts.has('ffn_down_exps.weight');
   if (!hasNetwork && !traits.mixers) throw missing(`blk.${index}.ffn_down.weight`, file);
-  const headSize = number('attention.key_length', heads === 0 ? 0 : hiddenSize / heads);
-  const kvHeads = keyHeads(decoder, parts, headSize);
-  const gates = traits.gatedHeads ? { gatedHeads: true as const } : {};
-  const source = { index, hiddenSize, parts, number, text, file, heads, kvHeads, headSize, ...gates };
-  const mixers = mixersOf(source, traits.mixers ?? ['attention'], traits.soleParts === true && hasNetwork);
   const window = windowAt(index, decoder);
+  const usualSize = number('attention.key_length', heads === 0 ? 0 : hiddenSize / heads);
+  const headSize =
+    traits.statesLayers && window !== undefined ? number('attention.key_length_swa', usualSize) : usualSize;
+  const gates = traits.gatedHeads ? { gatedHeads: true as const } : {};
+  const sizes = { heads, kvHeads: keyHeads(index, decoder, parts, headSize), headSize, ...gates };
+  const needs = { keys: hasKeys, values: hasKeys && !traits.keysAsValues };
+  const source = { index, hiddenSize, parts, number, text, file, needs, ...sizes };
+  const mixers = mixersOf(source, traits.mixers ?? ['attention'], traits.soleParts === true && hasNetwork);
   const rotates = mixers.some(({ kind }) => isAttention(kind)) && rotatesAt(index, decoder, window);
   const scoreCap = number('attn_logit_softcapping', 0);
   const addedScale = scaleOf(decoder, 'residual_scale');
   return {
-    ...{ index, hiddenSize, epsilon, heads, kvHeads, headSize, ...gates },
+    ...{ index, hiddenSize, epsilon, ...sizes },
     mixers,
     scale:
+      traits.scoreScale ??
       scaleOf(decoder, 'attention.scale') ??
       1 / Math.sqrt(count === traits.largeBlocks ? Math.trunc(hiddenSize / heads) : headSize),
     ...(addedScale === undefined ? {} : { addedScale }),
@@ -48,7 +55,11 @@ export function readBlock(
     ...(traits.rotatedNorms && number('expert_count', 0) !== traits.rotatedNorms.unlessExperts
       ? { unitNorms: true }
       : {}),
+    ...(traits.unitValues ? { unitValues: true } : {}),
     activation: traits.activation,
+    ...(traits.sparseGates && index < traits.sparseGates.layers
+      ? { gateDeviations: traits.sparseGates.deviations }
+      : {}),
     ...(traits.centredNorms ? { centredNorms: true } : {}),
     ...(traits.parallel ? { parallel: true } : {}),
     ...normNames(traits),
@@ -58,10 +69,22 @@ export function readBlock(
 }
 
 /** Heads of keys: by the rows of their matrix where a file states them layer by layer, since not all layers have attention. */
-function keyHeads({ traits, number, heads }: Numbers, parts: BlockTensors, headSize: number): number {
+function keyHeads(
+  index: number,
+  { traits, number, list, heads }: Numbers,
+  parts: BlockTensors,
+  headSize: number,
+): number {
   const rows = traits.mixers && parts.get('attn_k.weight')?.[0];
-  return rows === undefined ? number('attention.head_count_kv', heads) : rows / headSize;
+  if (rows !== undefined) return rows / headSize;
+  const key = 'attention.head_count_kv';
+  const stated = traits.statesLayers ? list(key)?.[index] : undefined;
+  return stated === undefined ? number(key, heads) : Number(stated);
 }
+
+/** A block that takes keys and values of another may have matrices for its own, which nothing uses. */
+const withoutKeys = (parts: BlockTensors): BlockTensors =>
+  new Map([...parts].filter(([part]) => !/^attn_(k|v|k_norm)\.weight$/.test(part)));
 
 function rotatesAt(index: number, { traits, number }: Numbers, window: number | undefined): boolean {
   const { scales, rotationPeriod, rotatesInWindows } = traits;
@@ -89,11 +112,13 @@ function temperatureOf({ number, file }: Numbers): Pick<BlockShape, 'temperature
 }
 
 /** Positions that a layer sees: by the checkpoint, else by the keys of the architectures whose windows GGUF expresses. */
-function windowAt(index: number, { traits, number, isFlag, window }: Numbers): number | undefined {
+function windowAt(index: number, { traits, number, isFlag, list, window }: Numbers): number | undefined {
   if (window) return window.layers[index] ? window.size : undefined;
   const size = number('attention.sliding_window', 0);
-  if (traits.windowPeriod === undefined || size === 0) return undefined;
   const key = 'attention.sliding_window_pattern';
+  const stated = traits.statesLayers && list(key);
+  if (stated) return stated[index] === true && size > 0 ? size : undefined;
+  if (traits.windowPeriod === undefined || size === 0) return undefined;
   // llama.cpp reads a number only; where a file has a flag for each layer, it takes what is usual.
   const period = isFlag(key) ? traits.windowPeriod : number(key, traits.windowPeriod);
   return period === 0 || index % period < period - 1 ? size : undefined;

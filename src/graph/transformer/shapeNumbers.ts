@@ -30,6 +30,8 @@ export interface Numbers {
   readonly file: string;
   readonly isFlag: (key: string) => boolean;
   readonly text: (key: string) => string | undefined;
+  /** Values of all layers, where the file states them one by one. */
+  readonly list: GgufView['list'];
   readonly traits: ForwardTraits;
   readonly number: NumberOf;
   /** Where the checkpoint says which layers see a window, and the file will not. */

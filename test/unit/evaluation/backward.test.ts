@@ -45,6 +45,18 @@ const experts = 'model.layers.0.block_sparse_moe';
 const models: Readonly<Record<string, Tried>> = {
   llama: { matrices: dense },
   gemma2: { matrices: dense, cap: 3 },
+  // Later blocks take keys and values of the second and the third one, and each has an embedding of its own.
+  gemma4: {
+    cap: 30,
+    matrices: {
+      'blk.0.attn_q.weight': 'model.layers.0.self_attn.q_proj.weight',
+      'blk.1.attn_k.weight': 'model.layers.1.self_attn.k_proj.weight',
+      'blk.2.attn_v.weight': 'model.layers.2.self_attn.v_proj.weight',
+      'blk.4.attn_q.weight': 'model.layers.4.self_attn.q_proj.weight',
+      'blk.2.inp_gate.weight': 'model.layers.2.per_layer_input_gate.weight',
+      'blk.5.proj.weight': 'model.layers.5.per_layer_projection.weight',
+    },
+  },
   mixtral: {
     matrices: {
       ...llamaMatrices,
@@ -85,9 +97,8 @@ type Options = Partial<BackwardOptions> & { readonly keep?: boolean };
 
 async function pass(name: string, { keep = false, ...options }: Options = {}) {
   const decoder = await openDecoder(opened.get(name)!, { device: 'ort-cpu', length, keep, tokensAtOnce: 20 });
-  const { hiddenSize } = decoder.shape;
-  const room = (tokens: number): States =>
-    new MemoryStates(new Float32Array(tokens * hiddenSize), hiddenSize);
+  const { stateSize } = decoder.shape;
+  const room = (tokens: number): States => new MemoryStates(new Float32Array(tokens * stateSize), stateSize);
   try {
     return await backward(decoder, windows, { windowsAtOnce: 2, room, ...options });
   } finally {
@@ -193,7 +204,7 @@ describe('a backward pass over a text', () => {
     const { sums } = await weightGradients(name);
     const [output] = sums;
     expect(output).toMatchObject({ tokens: 3 * (length - 2) });
-    expect(output!.tensor).toBe(name === 'gemma2' ? 'token_embd.weight' : 'output.weight');
+    expect(output!.tensor).toBe(name.startsWith('gemma') ? 'token_embd.weight' : 'output.weight');
     expect(output!.covariance).toBeUndefined();
     const expected = new Float64Array(1024);
     for (const tokens of texts)

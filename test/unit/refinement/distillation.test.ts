@@ -38,6 +38,17 @@ const tried: Readonly<Record<string, { readonly base: string; readonly tensors: 
   },
   // The output matrix is the embedding, whose rows are scaled and whose logits are capped.
   gemma2: { base: 'llama', tensors: { 'token_embd.weight': 'model.embed_tokens.weight' } },
+  // What makes states of embeddings has gradients, too.
+  gemma4: {
+    base: 'llama',
+    tensors: {
+      'token_embd.weight': 'model.embed_tokens.weight',
+      'per_layer_model_proj.weight': 'model.per_layer_model_projection.weight',
+      'per_layer_proj_norm.weight': 'model.per_layer_projection_norm.weight',
+      'blk.1.attn_k.weight': 'model.layers.1.self_attn.k_proj.weight',
+      'blk.1.layer_output_scale.weight': 'model.layers.1.layer_scalar',
+    },
+  },
   mixtral: {
     base: 'llama',
     tensors: {
@@ -79,9 +90,9 @@ async function pass(name: string, room?: DistillationOptions['room']) {
         return Promise.resolve();
       },
     };
-    const { hiddenSize } = decoder.shape;
+    const { stateSize } = decoder.shape;
     const inMemory = (tokens: number): States =>
-      new MemoryStates(new Float32Array(tokens * hiddenSize), hiddenSize);
+      new MemoryStates(new Float32Array(tokens * stateSize), stateSize);
     const divergence = await distil(decoder, windows, {
       ...{ base: scoreBase, windowsAtOnce: 2, room: room ?? inMemory },
       wants: (tensor) => tensor in tried[name]!.tensors,

@@ -1,7 +1,8 @@
 import type { Value } from '../../onnxWriter';
-import { projections } from '../projections';
-import { gated, startGraph, type BuiltGraph } from '../blockGraph';
+import { startGraph, type BuiltGraph } from '../blockGraph';
+import { gated } from '../feedForward';
 import type { GraphOptions, GraphParts } from '../graphParts';
+import { projections } from '../projections';
 import { rotationTables } from '../rotation';
 import { hiddenScore } from '../sequence';
 import type { EncoderBlock } from './encoderShape';

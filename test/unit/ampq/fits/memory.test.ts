@@ -13,6 +13,8 @@ interface Attention {
   readonly feedForward?: number;
   readonly vocabulary?: number;
   readonly keys?: Readonly<Record<string, number | boolean>>;
+  /** Layers that see a window, where the file lists them. */
+  readonly windows?: readonly boolean[];
 }
 
 function shapeWith(
@@ -46,6 +48,7 @@ function shapeWith(
     {
       architecture,
       value: (key) => numbers[key.slice(architecture.length + 1)],
+      list: (key) => (key.endsWith('.sliding_window_pattern') ? model.windows : undefined),
       tensors: Object.entries<number[]>(tensors)
         .filter(([, shape]) => shape.length > 0)
         .map(([name, shape]) => ({ name, shape })),
@@ -109,11 +112,15 @@ describe('keys and values', () => {
     expect(cacheOf(gemma3n, run(4096))).toBe(2048 * (4 * 4096 + 16 * 1024));
   });
 
-  it('of Gemma 4, which lists its layers with a window, are those of the whole context, which a note says', () => {
+  it('of Gemma 4 are those of its windows where the file lists the layers that have one, else of the whole context, with a note', () => {
     const keys = { 'attention.sliding_window': 512, 'attention.sliding_window_pattern': true };
-    const gemma4 = shapeWith({ architecture: 'gemma4', blocks: 2, hidden: 64, kvRows: 64, keys });
-    expect(cacheOf(gemma4, run(4096))).toBe(2 * 4096 * 256);
-    expect(gemma4.notes).toHaveLength(1);
+    const model = { architecture: 'gemma4', blocks: 2, hidden: 64, kvRows: 64, keys };
+    const listed = shapeWith({ ...model, windows: [true, false] });
+    expect(cacheOf(listed, run(4096))).toBe((1024 + 4096) * 256);
+    expect(listed.notes).toEqual([]);
+    const unlisted = shapeWith(model);
+    expect(cacheOf(unlisted, run(4096))).toBe(2 * 4096 * 256);
+    expect(unlisted.notes).toHaveLength(1);
   });
 
   it('of DeepSeek V3 are the compressed key of 576 numbers', () => {
