@@ -1,10 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { writeAtomically } from '../files/atomicFile';
 import { parseSplitSize } from '../exporter/gguf/splits';
 import { parseTensorTypes, printTensorTypes } from '../exporter/plan/tensorTypes';
-import { reason } from '../model/byteSource';
-import { QuantscopeError } from '../model/errors';
+import { maxRulesFile } from '../model/limits';
+import { readTextFile } from '../model/textFile';
 import {
   codeChoices,
   objectives,
@@ -82,7 +81,7 @@ export const exportCommand: Command = {
     const settings = await settingsOf(context);
     const out = textOption(context, 'out');
     const target = out === undefined ? {} : { out: resolve(out) };
-    const rules = await rulesOutput(context, settings);
+    const rules = await rulesFiles(context, settings);
     if (context.options['dry-run'] === true) {
       const preview = await jobs['export/preview'](
         { ...model, ...target, ...settings },
@@ -175,24 +174,24 @@ function calibrationOf(context: CommandContext): ExportCalibration | undefined {
 async function rulesOf(context: CommandContext): Promise<readonly TensorTypeRule[] | undefined> {
   const given = textOptions(context, 'tensor-type').flatMap((rule) => parseTensorTypes(rule));
   const file = textOption(context, 'tensor-type-file');
-  const rules = file === undefined ? given : [...given, ...parseTensorTypes(await readRules(file), file)];
+  const rules =
+    file === undefined
+      ? given
+      : [...given, ...parseTensorTypes(await readTextFile(file, maxRulesFile), file)];
   return rules.length === 0 ? undefined : rules;
 }
 
-async function readRules(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (cause) {
-    throw new QuantscopeError('IO', `The rules cannot be read: ${reason(cause)}`, { file }, cause);
-  }
-}
-
-/** The file of --save-tensor-types, after a check that it may be written. */
-async function rulesOutput(context: CommandContext, { planFile, imatrix }: ExportSettings) {
-  const file = textOption(context, 'save-tensor-types');
+/**
+ * The files of rules: that of --tensor-type-file is not replaced, and that of --save-tensor-types may be written.
+ * @returns what writes the latter, if there is one.
+ */
+async function rulesFiles(context: CommandContext, { planFile, imatrix, calibration }: ExportSettings) {
+  const [out, read, file] = ['out', 'tensor-type-file', 'save-tensor-types'].map((name) =>
+    textOption(context, name),
+  );
+  if (read === undefined && file === undefined) return undefined;
+  const inputs = await checkOutputs(context, [out, file], [planFile, imatrix, calibration?.text, read]);
   if (file === undefined) return undefined;
-  const [out, read] = ['out', 'tensor-type-file'].map((name) => textOption(context, name));
-  const inputs = await checkOutputs(context, [out, file], [planFile, imatrix, read]);
   return {
     save: (preview: ExportPreview): Promise<void> =>
       writeAtomically(file, (target) => target.write(Buffer.from(rulesText(preview))), inputs),

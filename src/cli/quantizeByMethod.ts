@@ -14,6 +14,7 @@ import {
   type CommandContext,
   type CommandResult,
 } from './command';
+import { checkOutputs } from './outputs';
 import { methodOptions } from './recipeOptions';
 import { deviceOption } from './sensitivity';
 import { figure, fixed, table } from './text';
@@ -27,6 +28,10 @@ export async function quantizeByMethod(context: CommandContext): Promise<Command
   const options = methodOptions(textOptions(context, 'option'));
   const [out, layout] = [textOption(context, 'out'), textOption(context, 'layout')];
   if (out !== undefined && layout === undefined) throw new UsageError('--out needs --layout with --method.');
+  if (out !== undefined) {
+    const text = textOption(context, 'calibration');
+    await checkOutputs(context, [resolve(out)], [text && resolve(text)]);
+  }
   await calibrate(context);
   if (out !== undefined && layout !== undefined) {
     const written = await jobs['tensor/saveMethod'](

@@ -2,6 +2,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { QuantscopeError } from '../model/errors';
 import { coveringFiles } from '../model/weightCandidates';
 import type { ModelDescription, ModelFileIdentity } from '../protocol/model';
+import { manifestPath } from './digests/manifest';
 import { fileIdentity, findTarget, followLinks, statIfPresent, type OutputTarget } from './target';
 
 /** A file that is read while the outputs are written: if it changes meanwhile, they would mix two versions of it. */
@@ -45,6 +46,8 @@ export class Inputs {
     shards: readonly string[] = [],
   ): Promise<Inputs> {
     const files: InputFile[] = [];
+    // What damage to an input is found by is lost with them.
+    const digests = streamed.map(({ path }) => manifestPath(path));
     for (const { path, size, mtimeMs } of streamed) {
       const state = await stateOf(path);
       const found = await statIfPresent(path);
@@ -53,7 +56,7 @@ export class Inputs {
       files.push({ path, streamed: true, ...state });
     }
     const awaited = new Map<string, string>();
-    for (const path of [...others, ...shards]) {
+    for (const path of [...others, ...digests, ...shards]) {
       if (path === undefined) continue;
       const state = await stateOf(path);
       files.push({ path, streamed: false, ...state });

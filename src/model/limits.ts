@@ -6,6 +6,9 @@ export const maxSafetensorsHeader = 100_000_000;
 /** Index and config files are read whole; the largest published index files are a few megabytes (bytes). */
 export const maxJsonFile = 64 * 1024 * 1024;
 
+/** Rules for the types of tensors are a line for each tensor at most (bytes). */
+export const maxRulesFile = 64 * 1024 * 1024;
+
 /** Tensors of one file. The largest published models have some tens of thousands. */
 export const maxTensors = 1_000_000;
 

@@ -1,9 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
 import { parseTensorTypes, printTensorTypes } from '../../exporter/plan/tensorTypes';
 import { writeAtomically } from '../../files/atomicFile';
 import { modelInputs } from '../../files/inputs';
+import { maxRulesFile } from '../../model/limits';
+import { readTextFile } from '../../model/textFile';
 import type { TensorTypeRule } from '../../protocol/export';
 import type { ModelSession } from '../modelSession';
 import { askFile } from './files';
@@ -17,7 +18,9 @@ export async function loadTensorTypes(
   session: ModelSession,
 ): Promise<{ rules: readonly TensorTypeRule[] } | undefined> {
   const path = await askFile(session, { title: 'Tensor-type file', filters });
-  return path === undefined ? undefined : { rules: parseTensorTypes(await readFile(path, 'utf8'), path) };
+  return path === undefined
+    ? undefined
+    : { rules: parseTensorTypes(await readTextFile(path, maxRulesFile), path) };
 }
 
 export async function saveTensorTypes(

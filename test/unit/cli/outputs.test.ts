@@ -33,6 +33,7 @@ beforeEach(() => {
   mkdirSync(folder);
   for (const name of readdirSync(sampleFolder)) cpSync(join(sampleFolder, name), here(name));
   writeFileSync(here('rules.txt'), '^blk\\.0\\.ffn_up\\.weight$=Q8_0');
+  writeFileSync(here('model.safetensors.digests.json'), 'the digests of the model');
   linkSync(here('model.safetensors'), here('hard.gguf'));
   symlinkSync('model.safetensors', here('symbolic.gguf'));
   symlinkSync('config.json', here('settings.gguf'));
@@ -59,6 +60,11 @@ function contents(): Record<string, string> {
 const exportAs = ['export', '@', '--type', 'Q8_0', '--out'];
 const quantize = ['quantize', '@', '--tensor', tensor, '--format', 'nf4', '--out'];
 const text = 'generated-calibration.txt';
+const optimised = ['--codes', 'optimised', '--calibration', text];
+const gptq = [
+  ...['quantize', '@', '--tensor', tensor, '--format', 'int4-g64', '--method', 'gptq', '--layout', 'gptq'],
+  ...['--calibration', text, '--out'],
+];
 const imatrix = ['imatrix', '@', '--text', text, '--windows', '1', '--device', 'cpu', '--out'];
 const recommend = ['recommend', '@', '--budget', '5bpw', '--device', 'cpu', '--out'];
 
@@ -82,6 +88,10 @@ describe('an output that is an input', () => {
     [...exportAs, 'new.gguf', '--save-tensor-types', 'config.json'],
     [...exportAs, 'new.gguf', '--save-tensor-types', 'new.gguf'],
     [...exportAs, 'new.gguf', '--tensor-type-file', 'rules.txt', '--save-tensor-types', 'rules.txt'],
+    [...exportAs, 'rules.txt', '--tensor-type-file', 'rules.txt'],
+    [...exportAs, 'new.gguf', ...optimised, '--save-tensor-types', text],
+    [...exportAs, 'model.safetensors.digests.json'],
+    [...gptq, text],
     [...exportAs, 'new.gguf', '--dry-run', '--save-tensor-types', 'model.safetensors'],
     [...exportAs, 'config.json', '--dry-run'],
   ];
