@@ -1,4 +1,4 @@
-import type { PlanConstraint, SensitivityTable, UsedCodes } from '../protocol/plan';
+import type { PlanAssignment, PlanConstraint, SensitivityTable, UsedCodes } from '../protocol/plan';
 import { perTable } from '../protocol/perTable';
 import { listOf, tableNotes } from '../protocol/tableNotes';
 import { constraintText } from './constraints';
@@ -12,14 +12,14 @@ const notesOf = perTable(tableNotes);
 /** What the user should know about a plan made from a table, as sentences. */
 export function planNotes(
   table: SensitivityTable,
-  { total: { bitsPerWeight, divergence }, notCompared, gap }: Omit<Assignment, 'assignments'>,
+  { total: { bitsPerWeight, divergence }, notCompared, gap, assignments }: Assignment,
   constraints: readonly PlanConstraint[],
 ): string[] {
   const { notExportable, weightsOnly } = table;
   return [
     ...limitNotes(notExportable, weightsOnly),
     ...notesOf(table),
-    ...(table.codes ? [ofCodes(table.codes)] : []),
+    ...(table.codes ? [ofCodes(table.codes), ...ofOutput(table.codes, assignments)] : []),
     ...(constraints.length === 0
       ? []
       : [`The plan was solved with the constraints ${constraints.map(constraintText).join(' ')}.`]),
@@ -44,6 +44,21 @@ export function planNotes(
 
 const ofCodes = ({ method, text, tokens, objective }: UsedCodes): string =>
   `Errors are those of the outputs with optimised codes (${method}, over ${tokens.toLocaleString('en-US')} tokens of ${text}), also those of presets. An export of the plan writes such codes, ${objective}.`;
+
+/** Types whose weights are chosen eight or four at a time. */
+const onLattice = /^IQ[123]_/;
+
+/** What is said of an output matrix, or an embedding that is also one, whose codes have another objective than those of the other tensors. */
+function ofOutput({ objective }: UsedCodes, assignments: readonly PlanAssignment[]): string[] {
+  const named = (name: string): PlanAssignment | undefined =>
+    assignments.find(({ tensor }) => tensor === name);
+  const output =
+    objective === 'two-sided' ? (named('output.weight') ?? named('token_embd.weight')) : undefined;
+  if (!output || !onLattice.test(output.format)) return [];
+  return [
+    `Codes of ${output.tensor} in ${output.format} are those of the one-sided objective: the two-sided one of an output matrix changes codes of single weights, which types on lattices do not have.`,
+  ];
+}
 
 /** To two digits. */
 const percent = (share: number): string => String(Number((100 * share).toPrecision(2)));
