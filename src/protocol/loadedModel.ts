@@ -7,15 +7,19 @@ export interface CachedLayer {
   readonly values: number;
   /** Tokens that the layer keeps at least; all of the context where absent. */
   readonly window?: number;
+  /** Numbers of float32 that it keeps of each sequence besides, however long it is. */
+  readonly states?: number;
 }
 
 /** What decides the memory of a model in llama.cpp besides its weights. */
 export interface RuntimeShape {
   readonly contextLength: number;
-  /** Blocks of the model. A layer without attention keeps nothing. */
+  /** Blocks of the model. A layer without attention keeps no keys and values. */
   readonly layers: readonly CachedLayer[];
   /** Numbers of float32 for each token of a batch that the widest part of the graph holds at once. */
   readonly activations: number;
+  /** Numbers of float32 for each sequence that a scan over states holds at once. */
+  readonly scanned?: number;
   readonly vocabulary: number;
   /** Size of the states. */
   readonly hidden: number;

@@ -6,6 +6,7 @@ import { exportGguf } from '../../src/exporter/exportGguf';
 import { openModel } from '../../src/layouts/openModel';
 import type { RunSettings } from '../../src/protocol/fit';
 import { ggmlTypes } from '../../src/protocol/ggmlTypes';
+import { blocks, type CheckpointSpec, type Shapes } from '../support/checkpointParts';
 import { checkpoints } from '../support/checkpoints';
 import { sampleFolder, temporaryFolder } from '../support/files';
 import { hasOracle, llamaCpp, type ContextBuffers } from '../support/llamaCpp';
@@ -44,11 +45,55 @@ async function memoryOf(source: string, settings: readonly RunSettings[]) {
   }));
 }
 
+const wideHeads: Shapes = {
+  'self_attn.q_proj.weight': [2 * 2048, 256],
+  'self_attn.k_proj.weight': [512, 256],
+  'self_attn.v_proj.weight': [512, 256],
+  'self_attn.o_proj.weight': [256, 2048],
+  'self_attn.q_norm.weight': [256],
+  'self_attn.k_norm.weight': [256],
+};
+const wideNet: Shapes = {
+  'linear_attn.conv1d.weight': [6144, 1, 4],
+  'linear_attn.dt_bias': [16],
+  'linear_attn.A_log': [16],
+  'linear_attn.norm.weight': [128],
+  'linear_attn.out_proj.weight': [256, 2048],
+  'linear_attn.in_proj_qkv.weight': [6144, 256],
+  'linear_attn.in_proj_z.weight': [2048, 256],
+  'linear_attn.in_proj_a.weight': [16, 256],
+  'linear_attn.in_proj_b.weight': [16, 256],
+};
+
+/** A block with a gated delta net as wide as that of Qwen 3.5 0.8B, and one with attention. */
+const wideNets: CheckpointSpec = {
+  ...checkpoints['qwen35']!,
+  config: {
+    ...checkpoints['qwen35']!.config,
+    ...{ hidden_size: 256, intermediate_size: 1024, num_attention_heads: 8, num_key_value_heads: 2 },
+    ...{ head_dim: 256, linear_num_key_heads: 16, linear_num_value_heads: 16 },
+    ...{ linear_key_head_dim: 128, linear_value_head_dim: 128 },
+  },
+  shapes: {
+    'model.embed_tokens.weight': [1024, 256],
+    'model.norm.weight': [256],
+    'lm_head.weight': [1024, 256],
+    ...blocks(2, (index) => ({
+      'input_layernorm.weight': [256],
+      'post_attention_layernorm.weight': [256],
+      'mlp.gate_proj.weight': [1024, 256],
+      'mlp.up_proj.weight': [1024, 256],
+      'mlp.down_proj.weight': [256, 1024],
+      ...(index === 1 ? wideHeads : wideNet),
+    })),
+  },
+};
+
 type Memory = Readonly<{ cache: number; compute: number; allocated: ContextBuffers }>;
 
 /** llama.cpp prints two decimals, for each of at most two caches. */
 function expectExact({ cache, allocated }: Memory): void {
-  expect(Math.abs(cache - (allocated.KV ?? 0))).toBeLessThanOrEqual(0.0101);
+  expect(Math.abs(cache - (allocated.KV ?? 0) - (allocated.RS ?? 0))).toBeLessThanOrEqual(0.0101);
 }
 
 /** Never too small, and above by at most a constant and a tenth. */
@@ -77,9 +122,23 @@ describe.skipIf(!hasOracle)('memory of a context in llama.cpp', () => {
     'mistral with a window',
     'deepseek2',
     'deepseek2, version 3',
+    'qwen3next',
+    'qwen35',
+    'lfm2',
+    'mamba2',
+    'granitehybrid',
   ])('is what is computed for %s', async (name) => {
     const source = join(folder, `checkpoint ${Object.keys(checkpoints).indexOf(name)}`);
     await writeCheckpoint(source, name);
+    for (const memory of await memoryOf(source, halves)) {
+      expectExact(memory);
+      expectBound(memory);
+    }
+  });
+
+  it('is what is computed for gated delta nets as wide as those of a small model', async () => {
+    const source = join(folder, 'wide nets');
+    await writeCheckpoint(source, wideNets);
     for (const memory of await memoryOf(source, halves)) {
       expectExact(memory);
       expectBound(memory);

@@ -83,6 +83,8 @@ export interface ContextRun {
 /** Sums of buffers of each kind, MiB as llama.cpp prints them: two decimals. */
 export interface ContextBuffers {
   readonly KV?: number;
+  /** States of recurrent layers. */
+  readonly RS?: number;
   readonly compute: number;
   readonly output: number;
 }

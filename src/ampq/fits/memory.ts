@@ -19,7 +19,7 @@ const allocated = ({ context, sequences }: RunSettings): number =>
   padded(padded(context * sequences, cellStep) / sequences, cellStep);
 
 /**
- * Bytes of the keys and values of each layer, as llama.cpp v0.5.0 allocates them with flash attention (llama-kv-cache.cpp).
+ * Bytes of the keys and values of each layer, and of its states, as llama.cpp v0.5.0 allocates them with flash attention (llama-kv-cache.cpp).
  * @throws QuantscopeError REQUEST where rows are not whole blocks of the type.
  */
 export function cacheBytes({ layers }: RuntimeShape, settings: RunSettings): number[] {
@@ -33,7 +33,7 @@ export function cacheBytes({ layers }: RuntimeShape, settings: RunSettings): num
         `Layer ${index} has ${wrong} numbers of keys or values for each token, which are not whole blocks of ${block}: the cache cannot be ${cacheType}.`,
       );
     const cells = cellsOf(layer, allocated(settings)) * sequences;
-    return (cells * (layer.keys + layer.values) * bytes) / block;
+    return (cells * (layer.keys + layer.values) * bytes) / block + 4 * (layer.states ?? 0) * sequences;
   });
 }
 
@@ -47,7 +47,8 @@ const otherBuffers = 1024 * 1024;
  */
 export function computeBytes(shape: RuntimeShape, settings: RunSettings): number {
   const tokens = batchTokens(settings);
-  const states = maskBytes(shape, settings) + 4 * tokens * shape.activations;
+  const scanned = (shape.scanned ?? 0) * settings.sequences;
+  const states = maskBytes(shape, settings) + 4 * (tokens * shape.activations + scanned);
   return Math.max(states, 4 * tokens * (shape.vocabulary + shape.hidden)) + otherBuffers;
 }
 
@@ -60,6 +61,7 @@ const batchTokens = (settings: RunSettings): number =>
 
 /** Masks in float16: one for all cells, and one for those of windows. */
 function maskBytes({ layers }: RuntimeShape, settings: RunSettings): number {
-  const cells = new Set(layers.map((layer) => cellsOf(layer, allocated(settings))));
+  const attending = layers.filter(({ keys, states }) => keys > 0 || states === undefined);
+  const cells = new Set(attending.map((layer) => cellsOf(layer, allocated(settings))));
   return [...cells].reduce((sum, count) => sum + 2 * count * batchTokens(settings), 0);
 }

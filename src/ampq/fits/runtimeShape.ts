@@ -1,8 +1,10 @@
 import { ggufView, type GgufView, type ModelHeaders } from '../../architectures/ggufView';
+import { otherStates } from '../../architectures/otherStates';
 import { architectures } from '../../architectures/registry';
 import { QuantscopeError } from '../../model/errors';
 import { greatestOf } from '../../protocol/extremes';
 import type { CachedLayer, RuntimeShape } from '../../protocol/loadedModel';
+import { recurrentLayer } from './recurrentLayer';
 
 /** What of a model's GGUF view decides it. */
 export interface ShapeSource extends Pick<GgufView, 'architecture' | 'value'> {
@@ -26,18 +28,12 @@ export async function runtimeShape(model: ModelHeaders, signal?: AbortSignal): P
 
 /**
  * @param file named in errors.
- * @throws QuantscopeError UNSUPPORTED for layers whose state is not keys and values, MODEL_FILE for missing numbers.
+ * @throws QuantscopeError UNSUPPORTED for layers whose state is not known, MODEL_FILE for missing numbers.
  */
 export function shapeOf(source: ShapeSource, file: string): RuntimeShape {
   const { tensors, architecture } = source;
   const number = numbersOf(source, file);
-  const recurrent = tensors.find(({ name }) => /\.(ssm_|shortconv|time_mix)/.test(name));
-  if (recurrent)
-    throw new QuantscopeError(
-      'UNSUPPORTED',
-      'The memory of a model with recurrent layers is not known: their states are not keys and values.',
-      { file, tensor: recurrent.name },
-    );
+  refuseUnknownStates(source, file);
   const parts = new Map(tensors.map(({ name, shape }) => [name, shape]));
   const windows = windowsOf(source, number);
   const embeds = architectures.some(({ name, embeds: only }) => name === architecture && only);
@@ -52,13 +48,35 @@ export function shapeOf(source: ShapeSource, file: string): RuntimeShape {
   const layers = Array.from({ length: blocks }, (_, index): CachedLayer => {
     if (embeds || index >= ownKeys) return { keys: 0, values: 0 };
     const window = windows.at(index);
-    return { ...cacheOf(index, parts, number), ...(window === undefined ? {} : { window }) };
+    const states = recurrentLayer(index, parts, number)?.states;
+    return {
+      ...cacheOf(index, parts, number),
+      ...(window === undefined ? {} : { window }),
+      ...(states === undefined ? {} : { states }),
+    };
   });
+  const scanned = greatestOf(
+    layers.map((_, index) => recurrentLayer(index, parts, number)?.perSequence ?? 0),
+  );
   return {
     contextLength: number('context_length'),
     ...{ layers, vocabulary, hidden: number('embedding_length'), notes: windows.notes },
     activations: greatestOf(layers.map((_, index) => activationsOf(index, parts, number))),
+    ...(scanned > 0 ? { scanned } : {}),
   };
+}
+
+/** @throws QuantscopeError UNSUPPORTED for recurrent layers of an architecture that has no description with such layers. */
+function refuseUnknownStates({ architecture, tensors }: ShapeSource, file: string): void {
+  const recurrent = tensors.find(({ name }) => /\.(ssm_|shortconv|time_mix)/.test(name));
+  if (!recurrent) return;
+  const known = architectures.some(
+    ({ name, forward }) => name === architecture && otherStates(forward?.mixers ?? []) !== undefined,
+  );
+  if (known) return;
+  const message =
+    'The memory of a model with recurrent layers of this architecture is not known: their states are not keys and values.';
+  throw new QuantscopeError('UNSUPPORTED', message, { file, tensor: recurrent.name });
 }
 
 type NumberOf = (key: string, fallback?: number) => number;
@@ -80,7 +98,8 @@ function cacheOf(index: number, parts: Parts, number: NumberOf): CachedLayer {
   const [keyRows, valueRows] = [rows('attn_k'), rows('attn_v')];
   if (keyRows !== undefined) return { keys: keyRows, values: valueRows ?? keyRows };
   const isLatent = rows('attn_kv_a_mqa') !== undefined;
-  if (!isLatent && rows('attn_qkv') === undefined) return { keys: 0, values: 0 };
+  const isNet = parts.has(`blk.${index}.ssm_conv1d.weight`);
+  if (isNet || (!isLatent && rows('attn_qkv') === undefined)) return { keys: 0, values: 0 };
   const heads = number('attention.head_count');
   const size = number('attention.key_length', number('embedding_length') / heads);
   // Compressed keys are shared by all heads, and values are a part of them; older files have them decompressed.
@@ -122,7 +141,8 @@ function activationsOf(index: number, parts: Parts, number: NumberOf): number {
   const ofExperts = number('expert_used_count', 0) * (shapeAt('ffn_up_exps')[1] ?? 0);
   const attention = rows('attn_q_a') + attentionWidth(shapeAt, number);
   const feedForward = (rows('ffn_gate') > 0 ? 3 : 1.5) * inner + 3 * (ofExperts + shared);
-  return 4 * number('embedding_length') + Math.max(feedForward, attention);
+  const recurrent = recurrentLayer(index, parts, number)?.perToken ?? 0;
+  return 4 * number('embedding_length') + Math.max(feedForward, attention, recurrent);
 }
 
 /** Queries, keys, values and outputs of attention; with compressed keys, queries also in their space. */

@@ -157,7 +157,27 @@ describe('keys and values', () => {
     );
   });
 
-  it('are not all that recurrent layers keep: these are rejected, naming the tensor', () => {
+  it('of Qwen3-Next are those of its attention, and each sequence has the states of its nets', () => {
+    const keys = { 'ssm.state_size': 128, 'ssm.inner_size': 4096 };
+    const nets = shapeWith(
+      { architecture: 'qwen3next', blocks: 4, hidden: 2048, kvRows: 2 * 256, keys },
+      (index): Readonly<Record<string, number[]>> =>
+        index === 3
+          ? {}
+          : {
+              ...Object.fromEntries(['q', 'k', 'v'].map((part) => [`blk.${index}.attn_${part}.weight`, []])),
+              [`blk.${index}.attn_qkv.weight`]: [8192, 2048],
+              [`blk.${index}.attn_gate.weight`]: [4096, 2048],
+              [`blk.${index}.ssm_conv1d.weight`]: [8192, 4],
+            },
+    );
+    // Three inputs of the convolution, and a state of 128 · 128 for each of 32 heads, in float32.
+    const states = 4 * (3 * 8192 + 32 * 128 * 128);
+    expect(cacheOf(nets, run(4096))).toBe(4096 * 2048 + 3 * states);
+    expect(cacheOf(nets, run(4096, 'f16', 2))).toBe(2 * (4096 * 2048 + 3 * states));
+  });
+
+  it('are not all that recurrent layers of other architectures keep: these are rejected, naming the tensor', () => {
     const mamba = (): RuntimeShape =>
       shapeWith({ architecture: 'jamba', blocks: 1, hidden: 64, kvRows: 64 }, () => ({
         'blk.0.ssm_in.weight': [128, 64],
