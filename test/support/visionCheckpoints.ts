@@ -7,7 +7,7 @@ import * as texts from './wrappedCheckpoints';
 const siglip = (prefix: string, patch: number, image: number, count: number): Shapes =>
   prefixed(`${prefix}.`, {
     ...pair('embeddings.patch_embedding', width, 3, patch, patch),
-    'embeddings.position_embedding.weight': [(image / patch) ** 2, width],
+    'embeddings.position_embedding.weight': [Math.floor(image / patch) ** 2, width],
     ...pair('post_layernorm', width),
     ...blocks(
       count,
@@ -53,17 +53,18 @@ const gemma3 = withVision(
   },
 );
 
+/** Eight patches of a side, and six pixels that are not seen. */
 const smolVlm = withVision(texts.smolVlm, {
-  config: { scale_factor: 2, vision_config: siglipConfig(8, 64) },
+  config: { scale_factor: 2, vision_config: siglipConfig(8, 70) },
   shapes: {
-    ...siglip('model.vision_model', 8, 64, 2),
+    ...siglip('model.vision_model', 8, 70, 2),
     'model.connector.modality_projection.proj.weight': [hidden, 4 * width],
   },
   preprocessor: {
-    ...{ size: { longest_edge: 64 }, max_image_size: { longest_edge: 64 } },
+    ...{ size: { longest_edge: 70 }, max_image_size: { longest_edge: 70 } },
     ...{ do_image_splitting: true, do_pad: true },
   },
-  image: { width: 64, height: 64 },
+  image: { width: 70, height: 70 },
   tokens: ['<fake_token_around_image>', '<global-img>', '<row_1_col_1>', '\n\n'],
 });
 
@@ -88,7 +89,7 @@ const pixtralTower = (patch: number): Shapes =>
 const pixtralConfig = (patch: number) => ({
   ...{ hidden_size: width, intermediate_size: inner, num_attention_heads: 4, num_hidden_layers: 2 },
   ...{ patch_size: patch, image_size: 28 * patch, head_dim: 16, hidden_act: 'silu', num_channels: 3 },
-  ...{ model_type: 'pixtral', rope_theta: 10_000, attention_dropout: 0 },
+  ...{ model_type: 'pixtral', rope_theta: 10_000, attention_dropout: 0, is_composition: true },
 });
 const imageTokens = ['[IMG_BREAK]', '[IMG_END]'];
 

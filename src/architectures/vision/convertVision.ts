@@ -61,6 +61,7 @@ export function convertVision(
   const { config: text, prefixes } = textPart(whole);
   const vision = whole.inner('vision_config');
   if (!vision) throw whole.wrong('vision_config', 'an object is needed');
+  vision.known('tie_word_embeddings', 'is_composition'); // of the base of all configurations
   const preparation = new ConfigReader(images.value, images.file, facts);
   const conversion: Conversion = {
     ...description.convert({ whole, vision, text, images: preparation, tokenId }),

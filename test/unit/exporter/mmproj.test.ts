@@ -183,6 +183,36 @@ describe('tensors that are not those of config.json are named before anything is
   });
 });
 
+describe('keys that published configurations have', () => {
+  it.each([
+    ['qwen2vl', { in_channels: 3, initializer_range: 0.02 }],
+    ['qwen25vl', { in_channels: 3, initializer_range: 0.02, model_type: 'qwen2_5_vl' }],
+    ['gemma3', { attention_dropout: 0, vision_use_head: false }],
+    [
+      'smolVlm',
+      {
+        ...{ tie_word_embeddings: false, use_base_siglip: false, initializer_range: 0.02 },
+        ...{ max_image_size: { longest_edge: 384 }, size: { longest_edge: 1920 } },
+      },
+    ],
+  ])('change nothing in %s, and are not noted', async (name, more) => {
+    const { notes } = await preview(await checkpoint(name, changed(name, more)));
+    expect(notes.filter((note) => !note.includes('scales images'))).toEqual([]);
+  });
+
+  it('are noted where they are unknown', async () => {
+    const { notes } = await preview(await checkpoint('gemma3', changed('gemma3', { spiral: 3 })));
+    expect(notes).toEqual([expect.stringMatching(/unknown keys .*"vision_config\.spiral"/)]);
+  });
+
+  it('may limit images as llama.cpp does not', async () => {
+    const { notes } = await preview(await checkpoint('pixtral'));
+    expect(notes).toEqual([
+      'preprocessor_config.json scales images to at most 784 tokens; llama.cpp scales them to between 8 and 1024, unless its options image-min-tokens and image-max-tokens say otherwise.',
+    ]);
+  });
+});
+
 describe('files beside the weights', () => {
   it('may be those of newer libraries, and must be there', async () => {
     const path = await checkpoint('gemma3');

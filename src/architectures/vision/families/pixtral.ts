@@ -57,7 +57,8 @@ export const mistral3Vision: VisionDescription = {
     const encoder = readEncoder(source);
     whole.expect('vision_feature_layer', -1, -1);
     const merge = whole.integer('spatial_merge_size', 2);
-    const own = text.number('rms_norm_eps', 1e-6);
+    const isThird = text.text('model_type', 'mistral') === 'ministral3';
+    const own = text.number('rms_norm_eps', isThird ? 1e-5 : 1e-6);
     if (own !== epsilon)
       throw text.unsupported(
         `"rms_norm_eps" of the language part is ${own}, with which patches are normed before they are merged; llama.cpp takes ${epsilon}, that of the vision part.`,

@@ -187,7 +187,8 @@ function thirdConversion(
 type Sizes = Pick<Encoder, 'width' | 'inner' | 'out' | 'image' | 'patch'>;
 
 function readEncoder({ vision, text }: VisionSource, sizes: Sizes): Encoder {
-  vision.known('spatial_patch_size', 'tokens_per_second'); // repeats the patch; for videos
+  // Repeats of other keys; for videos.
+  vision.known('spatial_patch_size', 'in_chans', 'tokens_per_second');
   vision.expect('temporal_patch_size', frames, frames);
   vision.expect('spatial_merge_size', merge, merge);
   const encoder: Encoder = {

@@ -24,7 +24,7 @@ export const gemma3Vision: VisionDescription = {
     const { whole, vision, text, images } = source;
     const encoder = readSiglip(vision, text.integer('hidden_size', 2304));
     expectImageSize(images, encoder);
-    const side = encoder.image / encoder.patch;
+    const side = patchesOfSide(encoder);
     const tokens = Math.sqrt(whole.integer('mm_tokens_per_image', 256));
     if (side % tokens !== 0)
       throw whole.wrong(
@@ -73,7 +73,7 @@ export const idefics3Vision: VisionDescription = {
     const { whole, vision, text, images } = source;
     const encoder = readSiglip(vision, text.integer('hidden_size'));
     const factor = whole.integer('scale_factor', 2);
-    const side = encoder.image / encoder.patch;
+    const side = patchesOfSide(encoder);
     if (side % factor !== 0)
       throw whole.wrong('scale_factor', `a divisor of ${side}, the patches of a side, is needed`);
     return {
@@ -113,15 +113,16 @@ function readSiglip(vision: ConfigReader, out: number): Encoder {
   };
   checkHeads(vision, encoder, 'num_attention_heads');
   expectWiderNetwork(vision, encoder);
-  if (encoder.image % encoder.patch !== 0)
-    throw vision.wrong('image_size', `a multiple of the patch, ${encoder.patch}, is needed`);
   return encoder;
 }
 
+/** Pixels beyond the last whole patch are not seen. */
+const patchesOfSide = ({ image, patch }: Encoder): number => Math.floor(image / patch);
+
 /** The encoder of SigLIP under the names of transformers. */
 function siglipRules(prefix: string, encoder: Encoder): (TensorRule | Iterable<TensorRule>)[] {
-  const { width, inner, patch, image, blocks } = encoder;
-  const positions = (image / patch) ** 2;
+  const { width, inner, patch, blocks } = encoder;
+  const positions = patchesOfSide(encoder) ** 2;
   return [
     ...outerRules([
       {

@@ -109,8 +109,8 @@ export function patchesOf(
     (pixels[3 * (y * width + x) + colour]! / 255 - mean[colour]!) / deviation[colour]!;
   const flat = { shape: [shape[0]!, data.length / shape[0]!], data };
   const patches: Patch[] = [];
-  for (let row = 0; row < height / size; row++)
-    for (let column = 0; column < width / size; column++) {
+  for (let row = 0; row < Math.floor(height / size); row++)
+    for (let column = 0; column < Math.floor(width / size); column++) {
       const input: number[] = [];
       for (let colour = 0; colour < 3; colour++)
         for (let frame = 0; frame < frames; frame++)
