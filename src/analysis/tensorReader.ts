@@ -123,7 +123,7 @@ export class TensorReader {
     const data = await readSlab(this.model, this.tensor, slab, { signal });
     if (!changesWeights(this.tensor)) return { dtype: slab.dtype, data, firstWeight, weights, columns };
     const values = await floatsOf({ dtype: slab.dtype, data, weights }, signal);
-    changeWeights(this.tensor, values);
+    changeWeights(this.tensor, values, firstWeight);
     return { dtype: 'F32', data: new Uint8Array(values.buffer), firstWeight, weights, columns };
   }
 }

@@ -20,7 +20,7 @@ export function applyRule({ rule, tensors }: MatchedRule, file: string): Convert
     const message = `${rows} rows of ${columns} weights do not form [${shape.join(', ')}].`;
     throw new QuantscopeError('INTERNAL', message, { file, tensor: rule.to });
   }
-  const { unit, add, map } = rule;
+  const { unit, add, map, factors } = rule;
   return {
     name: rule.to,
     shape,
@@ -29,6 +29,7 @@ export function applyRule({ rule, tensors }: MatchedRule, file: string): Convert
     ...(unit ? { unit } : {}),
     ...(add === undefined ? {} : { add }),
     ...(map === undefined ? {} : { map }),
+    ...(factors === undefined ? {} : { factors }),
   };
 }
 

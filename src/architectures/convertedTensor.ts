@@ -1,7 +1,7 @@
 import { matrixOf, readAs } from '../model/rows';
 import { dtypeNamed } from '../model/dtypes';
 import type { TensorDescriptor } from '../protocol/model';
-import type { Unit, WeightMap } from './description';
+import type { RowFactor, Unit, WeightMap } from './description';
 
 /** A tensor of a GGUF file to be written, and where its weights come from. */
 export interface ConvertedTensor {
@@ -22,6 +22,8 @@ export interface ConvertedTensor {
   readonly add?: number;
   /** What each weight becomes. */
   readonly map?: WeightMap;
+  /** What weights are multiplied by, row after row of the file. */
+  readonly factors?: readonly RowFactor[];
 }
 
 export interface Piece {
@@ -50,8 +52,12 @@ export function unchanged(tensor: TensorDescriptor, name = tensor.name): Convert
 }
 
 /** Whether the weights of the file are other numbers than those of its sources. */
-export const changesWeights = ({ add, map }: Pick<ConvertedTensor, 'add' | 'map'>): boolean =>
-  add !== undefined || map !== undefined;
+export const changesWeights = (tensor: Pick<ConvertedTensor, 'add' | 'map' | 'factors'>): boolean =>
+  tensor.add !== undefined || doesMore(tensor);
+
+/** Whether they are, by more than a number that is added to each. */
+export const doesMore = ({ map, factors }: Pick<ConvertedTensor, 'map' | 'factors'>): boolean =>
+  map !== undefined || factors !== undefined;
 
 /** Whether what the sources give as outputs goes into the tensor (attn_k_b): what is known of the inputs of the sources is not of its own. */
 export const takesOutputs = ({ unit }: Pick<ConvertedTensor, 'unit'>): boolean => unit?.takesOutputs === true;
@@ -60,11 +66,41 @@ const maps: Readonly<Record<WeightMap, (weight: number) => number>> = {
   '-exp': (weight) => -Math.exp(weight),
 };
 
-/** Makes decoded weights of the sources those of the file, in place. */
-export function changeWeights({ add, map }: ConvertedTensor, values: Float32Array): void {
+/**
+ * Makes decoded weights of the sources those of the file, in place.
+ * @param firstWeight index of the first of them in the tensor.
+ */
+export function changeWeights(tensor: ConvertedTensor, values: Float32Array, firstWeight: number): void {
+  const { add, map, factors } = tensor;
   const change = map === undefined ? undefined : maps[map];
   if (change) for (let i = 0; i < values.length; i++) values[i] = change(values[i]!);
+  if (factors) multiplyRows(factors, matrixOf(tensor.shape).columns, values, firstWeight);
   if (add !== undefined) for (let i = 0; i < values.length; i++) values[i] = values[i]! + add;
+}
+
+/** Multiplies rows of a matrix, or of what has as many, in place; `values` start at the weight `firstWeight`. */
+export function multiplyRows(
+  factors: readonly RowFactor[],
+  columns: number,
+  values: Float32Array,
+  firstWeight: number,
+): void {
+  let start = -firstWeight;
+  for (const { rows, factor } of factors) {
+    const end = start + rows * columns;
+    for (let i = Math.max(0, start); i < Math.min(end, values.length); i++) values[i] = values[i]! * factor;
+    start = end;
+  }
+}
+
+/** The factors of rows from one on. */
+export function factorsFrom(factors: readonly RowFactor[], firstRow: number): RowFactor[] {
+  let before = firstRow;
+  return factors.flatMap(({ rows, factor }) => {
+    const left = rows - Math.min(before, rows);
+    before -= Math.min(before, rows);
+    return left > 0 ? [{ rows: left, factor }] : [];
+  });
 }
 
 /** The source tensors, each once. */

@@ -121,7 +121,7 @@ export interface Part {
   readonly optional?: boolean;
   /** Names are whole: "weight" is not appended. */
   readonly exact?: boolean;
-  readonly rule?: Partial<Pick<TensorRule, 'rows' | 'unit' | 'add' | 'map' | 'sourceShape'>>;
+  readonly rule?: Partial<Pick<TensorRule, 'rows' | 'unit' | 'add' | 'map' | 'factors' | 'sourceShape'>>;
   /** Another layout of the weight; names with their suffix. */
   readonly instead?: Instead;
 }

@@ -85,6 +85,8 @@ export interface TensorRule {
   readonly add?: number;
   /** What each weight w becomes, in a tensor of F32: `-exp` is −eʷ, whose inverse is ln(−w). */
   readonly map?: WeightMap;
+  /** What weights are multiplied by, row after row of the file; the tensor keeps any type. */
+  readonly factors?: readonly RowFactor[];
   /** May be missing, together with all its sources. */
   readonly optional?: boolean;
 }
@@ -101,6 +103,12 @@ export interface RowRange {
   readonly count: number;
   /** From one row to the next; 1 when absent. */
   readonly step?: number;
+}
+
+/** A factor of so many rows after those before it: of all that follow where they are infinite. */
+export interface RowFactor {
+  readonly rows: number;
+  readonly factor: number;
 }
 
 /** A function of one weight that has an inverse. */

@@ -7,10 +7,12 @@ export type Activation = 'silu' | 'gelu' | 'squaredRelu' | 'clamped';
 /**
  * `attn_sinks.weight`: one more score of each head, whose share is lost. `exp_probs_b.bias`: added to the scores of experts where they are
  * compared. `indexer.*`: what selects the tokens that queries see.
+ * `ffn_norm`: that norm without the usual suffix.
  */
 export type OwnPart =
   | 'attn_sinks.weight'
   | 'exp_probs_b.bias'
+  | 'ffn_norm'
   | `indexer.${'attn_q_b' | 'attn_k' | 'k_norm' | 'proj'}.weight`
   | 'indexer.k_norm.bias'
   | LayerPart

@@ -15,6 +15,7 @@ import { deepseek32 } from './families/deepseek32';
 import { ernie45, ernie45moe } from './families/ernie45';
 import { exaone4 } from './families/exaone4';
 import { falcon } from './families/falcon';
+import { falconH1 } from './families/falconH1';
 import { gemma } from './families/gemma';
 import { gemma2 } from './families/gemma2';
 import { gemma3 } from './families/gemma3';
@@ -104,6 +105,7 @@ export const architectures: readonly ArchitectureDescription[] = [
   ernie45,
   ernie45moe,
   falcon,
+  falconH1,
   glm,
   glm4,
   glm4moe,

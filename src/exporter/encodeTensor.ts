@@ -2,6 +2,7 @@ import { badKind } from '../analysis/badWeights';
 import { readSlab, slabsOf, type Slab } from '../architectures/convertedRows';
 import {
   changesWeights,
+  doesMore,
   changeWeights,
   sourcesOf,
   type ConvertedTensor,
@@ -133,16 +134,16 @@ async function recode(
   // Entries of a vector may have been read as rows of one weight: they still form one row.
   const columns = slab.weights % row === 0 ? row : slab.weights;
   const target = buffers.take(ggmlRowBytes(to, columns) * (slab.weights / columns));
-  const mapped =
-    converted?.map === undefined ? undefined : await mappedValues(converted, slab, bytes, signal);
+  const changed =
+    converted && doesMore(converted) ? await changedValues(converted, slab, bytes, signal) : undefined;
   const bad = await loadNative().recodeRows(
-    ...(mapped ? (['F32', mapped] as const) : ([slab.dtype, bytes] as const)),
+    ...(changed ? (['F32', changed] as const) : ([slab.dtype, bytes] as const)),
     to,
     columns,
     target,
     {
       importance: importance && importanceOf(importance, planned, slab),
-      shift: mapped ? undefined : converted?.add,
+      shift: changed ? undefined : converted?.add,
       signal,
     },
   );
@@ -150,16 +151,16 @@ async function recode(
   return target;
 }
 
-/** Weights of a slab as a map makes them, as bytes of float32. */
-async function mappedValues(
+/** Weights of a slab as the file has them, as bytes of float32. */
+async function changedValues(
   converted: ConvertedTensor,
-  { dtype, weights }: Slab,
+  { dtype, weights, firstWeight }: Slab,
   bytes: Uint8Array,
   signal: AbortSignal | undefined,
 ): Promise<Uint8Array> {
   const values = new Float32Array(weights);
   await loadNative().decode(dtype, bytes, values, signal);
-  changeWeights(converted, values);
+  changeWeights(converted, values, firstWeight);
   return new Uint8Array(values.buffer);
 }
 

@@ -114,6 +114,34 @@ const lfmShapes = (network: (index: number) => Shapes): Shapes => ({
   })),
 });
 
+/** None of them 1; products with weights of bfloat16 are exact in half precision. */
+const falconFactors = {
+  ...{ embedding_multiplier: 1.25, lm_head_multiplier: 1.5, key_multiplier: 0.75 },
+  ...{ attention_in_multiplier: 0.5, attention_out_multiplier: 1.25 },
+  ...{ ssm_in_multiplier: 0.5, ssm_out_multiplier: 0.625 },
+  ...{ mlp_multipliers: [1.75, 0.5], ssm_multipliers: [1.5, 1.25, 1.75, 0.75, 0.5] },
+};
+const falconConfig = (change: object = {}): Record<string, unknown> => ({
+  ...llamaConfig(architecture('FalconH1ForCausalLM', 'falcon_h1')),
+  ...{ head_dim: 32, mamba_d_ssm: 96, mamba_n_heads: 6, mamba_d_head: 16, mamba_n_groups: 2 },
+  ...{ mamba_d_state: 16, mamba_d_conv: 4, mamba_rms_norm: false, rope_theta: 100_000 },
+  ...falconFactors,
+  ...change,
+});
+const falconMixer = mamba2Shapes('mamba', { inner: 96, heads: 6, groups: 2, state: 16 });
+const { 'mamba.norm.weight': falconNorm, ...unnormedMixer } = falconMixer;
+const falconShapes = (mamba: Shapes, tied: boolean): Shapes => ({
+  'model.embed_tokens.weight': [1024, hidden],
+  'model.final_layernorm.weight': [hidden],
+  ...(tied ? {} : { 'lm_head.weight': [1024, hidden] }),
+  ...blocks(2, {
+    ...norms('input_layernorm', 'pre_ff_layernorm'),
+    ...attention({ head: 32 }),
+    ...mamba,
+    ...gatedMlp('feed_forward'),
+  }),
+});
+
 /** Models with layers that are not attention. */
 export const hybridCheckpoints: Readonly<Record<string, CheckpointSpec>> = {
   lfm2: {
@@ -140,6 +168,15 @@ export const hybridCheckpoints: Readonly<Record<string, CheckpointSpec>> = {
             ) as Shapes),
           },
     ),
+  },
+  falconh1: { config: falconConfig(), shapes: falconShapes(unnormedMixer, false), dtype: 'F32' },
+  'falconh1, tied, with norms of groups': {
+    config: falconConfig({
+      ...{ mamba_rms_norm: true, mamba_norm_before_gate: false, tie_word_embeddings: true },
+      lm_head_multiplier: 0.375,
+    }),
+    shapes: falconShapes({ ...unnormedMixer, 'mamba.norm.weight': falconNorm! }, true),
+    dtype: 'F32',
   },
   mamba2: {
     config: {

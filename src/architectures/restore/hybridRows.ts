@@ -1,4 +1,4 @@
-import { decoder, graniteDecoder, headSize } from './configParts';
+import { decoder, graniteDecoder, headSize, rmsDecoder } from './configParts';
 import type { ConfigRow } from './configRow';
 import type { GgufFacts } from './ggufFacts';
 import type { Fields } from './ropeFields';
@@ -43,6 +43,16 @@ const granite4 = (facts: GgufFacts): Fields => ({
 const graniteRow = (architecture: string): ConfigRow => ({
   ...{ className: 'GraniteMoeHybridForCausalLM', architecture, fields: granite4 },
   fits: (facts) => facts.flag('rope.scaling.finetuned') !== undefined,
+});
+
+/** Attention and a mixer in each layer; what the class multiplies by is part of the weights already. */
+const falconH1 = (facts: GgufFacts): Fields => ({
+  ...rmsDecoder(facts),
+  ...graniteMixer(facts),
+  mamba_d_ssm: facts.number('ssm.inner_size'),
+  ...{ projectors_bias: false, attention_bias: false, mlp_bias: false },
+  mamba_rms_norm: facts.has('blk.0.ssm_norm.weight'),
+  mamba_norm_before_gate: false,
 });
 
 /** Short convolutions, and attention in some layers. */
@@ -93,6 +103,7 @@ export const hybridRows: readonly ConfigRow[] = [
       layer_norm_epsilon: facts.number('attention.layer_norm_rms_epsilon'),
     }),
   },
+  { className: 'FalconH1ForCausalLM', fields: falconH1 },
   {
     className: 'Lfm2ForCausalLM',
     // The size that the class would make two thirds of is stated as it is.

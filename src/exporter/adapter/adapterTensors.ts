@@ -1,6 +1,6 @@
 import { readLowRank, transposed, type LowRank } from '../../adapters/lowRank';
 import type { WeightChange } from '../../adapters/weightChanges';
-import type { ConvertedTensor } from '../../architectures/convertedTensor';
+import { multiplyRows, type ConvertedTensor } from '../../architectures/convertedTensor';
 import type { ColumnOrder } from '../../architectures/description';
 import { checkpointRow } from '../../architectures/rowOrder';
 import { QuantscopeError } from '../../model/errors';
@@ -58,6 +58,7 @@ export function adapterTensor(
       };
       await fillMatrix(into, matrix, changes, { rank, columns, alpha, signal });
     }
+    if (converted.factors) multiplyRows(converted.factors, rank, b, 0);
     if (unit?.order === 'regroup') regroup(a, unit);
     return name === embedding ? { a: b, b: transposed(a, rank, columns) } : { a, b };
   };

@@ -166,7 +166,7 @@ export class GraphParts {
 
   /** RMS norm over the last axis, or of what differs from the mean (layer norm); x itself where the block has none of that name. */
   norm(x: Value, name: string): Value {
-    const part = `${name}.weight`;
+    const part = this.has(name) ? name : `${name}.weight`;
     if (!this.has(part)) return x;
     const normed = this.normed(x, this.weight(part));
     const bias = `${name}.bias`;

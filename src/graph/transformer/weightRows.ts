@@ -1,4 +1,4 @@
-import { partOf, type ConvertedTensor, type Piece } from '../../architectures/convertedTensor';
+import { factorsFrom, partOf, type ConvertedTensor, type Piece } from '../../architectures/convertedTensor';
 import { matrixOf } from '../../model/rows';
 
 /** Some rows of a tensor, leading dimensions flattened. */
@@ -25,7 +25,9 @@ export function rowsOf(tensor: ConvertedTensor, { first, count }: RowSpan): Conv
     if (to > from) pieces.push(partOf(piece, from - start, to - from));
     start += piece.rows;
   }
-  return { ...tensor, shape: [count, columns], pieces };
+  const { factors } = tensor;
+  const own = factors ? { factors: factorsFrom(factors, first) } : {};
+  return { ...tensor, shape: [count, columns], pieces, ...own };
 }
 
 /** Rows of one expert, with its importance weights. */

@@ -221,7 +221,7 @@ export class Weights {
       const bytes = await readSlab(this.model, tensor, slab, { ...place, signal });
       const values = target.subarray(slab.firstWeight, slab.firstWeight + slab.weights);
       await loadNative().decode(slab.dtype, bytes, values, signal);
-      changeWeights(tensor, values);
+      changeWeights(tensor, values, slab.firstWeight);
     }
     this.rooms.push(room);
   }

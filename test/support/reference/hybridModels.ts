@@ -2,6 +2,7 @@ import type { Checkpoint } from './checkpoint';
 import { decoder, gated, rms, sequential, type Layer, type Model } from './decoder';
 import { deltaNet, gatedAttention } from './deltaNet';
 import { qwenExperts } from './experts';
+import { falconH1 } from './falconH1';
 import { mamba2Model } from './mamba2';
 
 /** Gated delta nets with gated attention in turn, norms of 1 + w. */
@@ -31,6 +32,7 @@ const withExperts = (checkpoint: Checkpoint): Model =>
 
 /** Models whose layers are not all attention, by class. */
 export const hybridModels: Readonly<Record<string, (checkpoint: Checkpoint) => Model>> = {
+  FalconH1ForCausalLM: falconH1,
   Mamba2ForCausalLM: mamba2Model,
   Qwen3NextForCausalLM: withExperts,
   Qwen3_5ForCausalLM: withMlp,

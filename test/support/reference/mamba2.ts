@@ -12,20 +12,22 @@ export interface MixerSizes {
   readonly state: number;
   readonly kernel: number;
   readonly epsilon: number;
+  /** What the rows of its input matrix are multiplied by. */
+  readonly factors?: Vector;
 }
 
 /**
  * Mamba 2 (Dao and Gu 2024) as a recurrence: h ← e^(Δ A) h + Δ x ⊗ B, y = h C + D x, then the norm of y · silu(z) in each group.
  */
 export function mamba2Mixer(checkpoint: Checkpoint, prefix: string, sizes: MixerSizes): Block {
-  const { inner, heads, groups, state, kernel, epsilon } = sizes;
+  const { inner, heads, groups, state, kernel, epsilon, factors } = sizes;
   const size = inner / heads;
   const input = linear(checkpoint, `${prefix}.in_proj`);
   const output = linear(checkpoint, `${prefix}.out_proj`);
   const vector = (name: string): Vector => checkpoint.vector(`${prefix}.${name}`);
   const channels = inner + 2 * groups * state;
   return (inputs) => {
-    const projected = inputs.map(input);
+    const projected = inputs.map((x) => (factors ? times(input(x), factors) : input(x)));
     const mixed = convolved(
       projected.map((x) => x.slice(inner, inner + channels)),
       vector('conv1d.weight'),
@@ -55,6 +57,7 @@ export function mamba2Mixer(checkpoint: Checkpoint, prefix: string, sizes: Mixer
         });
       });
       const gated = times(Float64Array.from(outputs), all.slice(0, inner).map(activations.silu));
+      if (!checkpoint.has(`${prefix}.norm.weight`)) return output(gated);
       const width = inner / groups;
       const normed = headsOf(gated, width).flatMap((part, group) => [
         ...rmsNorm(part, vector('norm.weight').slice(group * width, (group + 1) * width), epsilon),

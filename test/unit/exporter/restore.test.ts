@@ -35,8 +35,9 @@ const besides =
 
 const isWithoutBos = (name: string): boolean => /^gemma4\b/.test(name);
 
-/** Checkpoints that come back with weights under other names, or in plain numbers instead of blocks. */
-const isStoredOtherwise = (name: string): boolean => /gamma and beta|^gpt-oss$|gpt-oss, YaRN/.test(name);
+/** Checkpoints that come back with weights under other names, in plain numbers instead of blocks, or multiplied by what config.json stated. */
+const isStoredOtherwise = (name: string): boolean =>
+  /gamma and beta|^gpt-oss$|gpt-oss, YaRN|^falconh1/.test(name);
 
 /** Where the table of a file has rows that the checkpoint lacks, or lacks rows that no text has: the bytes that both have. */
 const common: Readonly<Record<string, (before: Buffer, after: Buffer) => readonly [Buffer, Buffer]>> = {
