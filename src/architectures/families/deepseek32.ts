@@ -1,5 +1,6 @@
 import type { ArchitectureDescription } from '../description';
 import { u32 } from '../keyValues';
+import { ropeKind, ropeParameters } from '../rope';
 import { convertLatent } from './latentModel';
 
 /**
@@ -26,6 +27,8 @@ export const deepseek32: ArchitectureDescription = {
   convert(config) {
     if (config.isNull('q_lora_rank'))
       throw config.unsupported('"q_lora_rank" is null; the indexer takes compressed queries.');
+    // Where it is another, llama.cpp rotates with another magnitude in this architecture.
+    if (ropeKind(ropeParameters(config)) === 'yarn') ropeParameters(config)?.expect('mscale_all_dim', 1, 1);
     const heads = config.count('index_n_heads', 64);
     const size = config.integer('index_head_dim', 128);
     return convertLatent(config, 'deepseek_v3', ({ hiddenSize, queryRank }) => ({

@@ -150,7 +150,7 @@ function rotations(
     return dimensions;
   };
   const dimensions = dimensionsOf('rope.dimension_count', headSize, headSize);
-  const attentionFactor = number('rope.scaling.attn_factor', 1) / yarnDivisor(view, number);
+  const attentionFactor = number('rope.scaling.attn_factor', 1) / yarnDivisor(view, number, file);
   const settings: RotationSettings = {
     order: weights.halvesRotate ? 'halves' : forwardOf(view.architecture, file).rotation,
     dimensions,
@@ -187,11 +187,20 @@ function checkDimensions(key: string, dimensions: number, size: number, most: nu
 function yarnDivisor(
   { architecture, value }: GgufView,
   number: (key: string, fallback: number) => number,
+  file: string,
 ): number {
   const factor = number('rope.scaling.factor', 1);
   const stated = number('rope.scaling.yarn_log_multiplier', 0);
+  const isLatent = latentArchitectures.has(architecture);
+  // With another factor than the usual one, llama.cpp changes the magnitude in all architectures but DeepSeek's first.
+  if (isLatent && architecture !== 'deepseek2' && stated !== 0 && Math.abs(stated - 0.1) > 1e-6)
+    throw new QuantscopeError(
+      'UNSUPPORTED',
+      `The key "${architecture}.rope.scaling.yarn_log_multiplier" is ${stated}; only 0.1 can be run.`,
+      { file },
+    );
   // With latent attention it is a factor of scores only: the two factors that DeepSeek has are taken to be equal.
-  const multiplier = stated !== 0 && latentArchitectures.has(architecture) ? 1 : stated;
+  const multiplier = stated !== 0 && isLatent ? 1 : stated;
   if (value(`${architecture}.rope.scaling.type`) !== 'yarn' || multiplier === 0 || factor <= 1) return 1;
   return 1 + 0.1 * multiplier * Math.log(factor);
 }

@@ -40,6 +40,12 @@ describe('deepseek32 conversion', () => {
     );
   });
 
+  it('rejects another magnitude of YaRN, which llama.cpp would rotate with', () => {
+    const { rope_scaling } = spec.config as { rope_scaling: object };
+    const change = { rope_scaling: { ...rope_scaling, mscale: 0.707, mscale_all_dim: 0.707 } };
+    expect(() => convert(change)).toThrow(/"rope_scaling\.mscale_all_dim" is 0\.707/);
+  });
+
   it('is run with texts of which all tokens are selected, and with no longer ones', async () => {
     const path = join(folder, 'model');
     await writeCheckpoint(path, spec);
