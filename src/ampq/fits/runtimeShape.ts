@@ -68,6 +68,12 @@ export function shapeOf(source: ShapeSource, file: string): RuntimeShape {
 
 /** @throws QuantscopeError UNSUPPORTED for recurrent layers of an architecture that has no description with such layers. */
 function refuseUnknownStates({ architecture, tensors }: ShapeSource, file: string): void {
+  const indexer = tensors.find(({ name }) => /\.indexer\./.test(name));
+  if (indexer) {
+    const message =
+      'The memory of a model whose attention selects tokens is not known: its indexer has keys and buffers of its own.';
+    throw new QuantscopeError('UNSUPPORTED', message, { file, tensor: indexer.name });
+  }
   const recurrent = tensors.find(({ name }) => /\.(ssm_|shortconv|time_mix)/.test(name));
   if (!recurrent) return;
   const known = architectures.some(

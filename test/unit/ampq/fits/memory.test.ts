@@ -141,6 +141,12 @@ describe('keys and values', () => {
     expect(cacheOf(deepseek, run(4096))).toBe(61 * 576 * 2 * 4096);
   });
 
+  it('of attention that selects tokens are not known', () => {
+    const model = { architecture: 'deepseek32', blocks: 1, hidden: 64, kvRows: 64 };
+    const tensors = () => ({ 'blk.0.indexer.attn_k.weight': [128, 64] });
+    expect(() => shapeWith(model, tensors)).toThrow(/^The memory of a model whose attention selects tokens/);
+  });
+
   it('of layers whose window is not known are those of the whole context, which a note says', () => {
     const keys = { 'attention.sliding_window': 512 };
     const unknown = shapeWith({ architecture: 'newest', blocks: 2, hidden: 64, kvRows: 64, keys });
