@@ -16,10 +16,15 @@ export type OwnPart =
   | `indexer.${'attn_q_b' | 'attn_k' | 'k_norm' | 'proj'}.weight`
   | 'indexer.k_norm.bias'
   | LayerPart
+  | BesidePart
   | StreamPart;
 
 /** What a block makes of its own embedding, and a factor of its output (Gemma 3n and 4). */
 type LayerPart = 'inp_gate.weight' | 'proj.weight' | 'post_norm.weight' | 'layer_output_scale.weight';
+
+/** Norms around experts beside a feed-forward network, and of what their router scores (Gemma 4). */
+type BesidePart =
+  'post_ffw_norm_1.weight' | 'pre_ffw_norm_2.weight' | 'post_ffw_norm_2.weight' | 'ffn_gate_inp.scale';
 
 /** Streams of states that predict each other, and a path of low rank beside the attention (Gemma 3n). */
 type StreamPart =

@@ -5,6 +5,7 @@ import {
   roomAtInput,
   type ProductGradients,
 } from '../graph/transformer/backwardPass';
+import { isClosed } from '../graph/transformer/closing';
 import { turn, type Decoder } from '../graph/transformer/decoder';
 import type { BlockShape } from '../graph/transformer/blockShape';
 import { floatTensor, output } from '../graph/transformer/graphLoader';
@@ -34,11 +35,15 @@ export interface BackwardOptions extends ForwardOptions {
 }
 
 /**
- * Sets of states that a backward pass holds at the same time: the inputs of all blocks, and three more; two more for experts, and one where
+ * Sets of states that a backward pass holds at the same time: the inputs of all blocks, and three more; two more for experts, two where a block ends after these, and one where
  * states between blocks are wider than hidden ones.
  */
 export const statesOfBackward = ({ shape: { blocks, hiddenSize, stateSize } }: Decoder): number =>
-  blocks.length + 3 + (blocks.some(({ experts }) => experts) ? 2 : 0) + (stateSize > hiddenSize ? 1 : 0);
+  blocks.length +
+  3 +
+  (blocks.some(({ experts }) => experts) ? 2 : 0) +
+  (blocks.some(isClosed) ? 2 : 0) +
+  (stateSize > hiddenSize ? 1 : 0);
 
 /**
  * One backward pass over windows of a text: gradients of −Σ ln p(label) over the scored tokens, where each label is drawn from the model's

@@ -491,7 +491,7 @@ export const checkpoints: Readonly<Record<string, CheckpointSpec>> = {
 
 /** Checkpoints whose architecture has a forward pass. */
 export const runnableCheckpoints = Object.entries(checkpoints).flatMap(([name, { config }]) =>
-  architectureFor(config, name).forward && config['enable_moe_block'] !== true ? [name] : [],
+  architectureFor(config, name).forward ? [name] : [],
 );
 
 /** Those whose blocks keep keys and values of a text only, and that have graphs for texts of any length. */

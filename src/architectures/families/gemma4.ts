@@ -28,7 +28,6 @@ import { hearingPart, seeingPart, textPart } from '../textPart';
 export const gemma4: ArchitectureDescription = {
   name: 'gemma4',
   family: 'Gemma 4 (text)',
-  remark: 'those with experts are exported only',
   classes: { Gemma4ForCausalLM: 'gemma4_text', Gemma4ForConditionalGeneration: 'gemma4' },
   forward: {
     rotation: 'halves',
@@ -39,7 +38,15 @@ export const gemma4: ArchitectureDescription = {
     keysAsValues: true,
     statesLayers: true,
     firstSharing: 'stated',
-    ownParts: [...perLayerTensors, 'layer_output_scale.weight'],
+    normalizedExperts: true,
+    ownParts: [
+      ...perLayerTensors,
+      'layer_output_scale.weight',
+      'post_ffw_norm_1.weight',
+      'pre_ffw_norm_2.weight',
+      'post_ffw_norm_2.weight',
+      'ffn_gate_inp.scale',
+    ],
   },
   convert(whole) {
     const { config, tied, prefixes, leftOut } = textPart(whole, true);

@@ -2,6 +2,7 @@ import type { Tensor } from 'onnxruntime-node';
 import { throwIfCancelled } from '../../model/errors';
 import { turn, type Decoder, type PassOptions } from './decoder';
 import type { BlockShape } from './blockShape';
+import { isClosed } from './closing';
 import type { CarryingDecoder } from './entryGraph';
 import { floatTensor, output, type LoadedGraph } from './graphLoader';
 import type { NamedSource } from './graphSources';
@@ -164,15 +165,21 @@ async function mixtureBackward(
   const experts = await decoder.routingOf(block, block.experts!, options.signal);
   const routed = inputs.another();
   const atRouted = inputs.another();
+  const middle = isClosed(block) ? inputs.another() : undefined;
+  let atExperts = gradients;
   try {
-    const router = await decoder.routeBlock(block, inputs, routed, options);
+    const router = await decoder.routeBlock(block, inputs, routed, options, (first, outputs) =>
+      middle?.write(first, output(outputs, 'y')),
+    );
+    if (middle)
+      atExperts = await closingBackward(decoder, block, { middle, routed, router, gradients }, options);
     const atShares = new Float32Array(router.length);
     clear(decoder, atRouted);
     for (const [expert, assignment] of routeTokens(router, experts).entries())
       await expertBackward(
         decoder,
         block,
-        { expert, assignment, routed, gradients, atRouted, atShares },
+        { expert, assignment, routed, gradients: atExperts, atRouted, atShares },
         options,
       );
     const atRouter = routeGradients(router, experts, atShares);
@@ -191,6 +198,52 @@ async function mixtureBackward(
     throw error;
   } finally {
     routed.close();
+    middle?.close();
+    if (atExperts !== gradients) atExperts.close();
+  }
+}
+
+interface ClosedTokens {
+  /** States after attention. */
+  readonly middle: States;
+  readonly routed: States;
+  readonly router: Float32Array;
+  /** At the output of the block; replaced by those at the states after attention. */
+  readonly gradients: States;
+}
+
+/** Gradients go back through the end of a block after its experts. @returns those at what the experts add up to. Close it. */
+async function closingBackward(
+  decoder: Decoder,
+  block: BlockShape,
+  { middle, routed, router, gradients }: ClosedTokens,
+  options: BackwardOptions,
+): Promise<States> {
+  const { signal, receiver } = options;
+  const experts = await decoder.expertSums(block, middle, routed, router, { signal });
+  try {
+    const source = decoder.sources.closingGradient(block, receiver.kind);
+    await decoder.graphs.using(source, signal, async (graph) => {
+      for (const { first, piece } of decoder.pieces(middle)) {
+        throwIfCancelled(signal);
+        const tokens = piece.length / middle.width;
+        const outputs = await graph.run({
+          x: decoder.tensor(piece),
+          experts: decoder.tensor(experts.read(first, tokens)),
+          grad_y: decoder.tensor(gradients.read(first, tokens)),
+        });
+        gradients.write(first, output(outputs, 'grad_x'));
+        // What the experts add up to is not needed any more.
+        experts.write(first, output(outputs, 'grad_experts'));
+        await report(graph, outputs, block, options);
+        await turn();
+      }
+    });
+    await complete(options);
+    return experts;
+  } catch (error) {
+    experts.close();
+    throw error;
   }
 }
 

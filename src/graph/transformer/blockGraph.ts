@@ -11,6 +11,7 @@ import {
 } from './graphParts';
 import { placesIn } from './carriedShape';
 import { carriedBlock, scaled } from './carriedBlock';
+import { closedStates, expertNorm, isClosed, routerStates } from './closing';
 import { gated } from './feedForward';
 import { addExpert, expertBias, expertShares } from './mixture';
 import { mixed } from './mixers';
@@ -91,21 +92,22 @@ export function mixtureBlock(
   const bias = parts.has(expertBias) ? parts.weight(expertBias) : undefined;
   const shares = expertShares(ops, router, experts, bias);
   const tensors = ofOneExpert(block);
-  return Array.from({ length: experts.count }, (_, expert) => expert).reduce(
-    (sum, expert) =>
-      addExpert(ops, sum, routed, { shares, expert, scaledInputs: experts.scaledInputs }, (rows) =>
+  const sum = Array.from({ length: experts.count }, (_, expert) => expert).reduce(
+    (to, expert) =>
+      addExpert(ops, to, routed, { shares, expert, scaledInputs: experts.scaledInputs }, (rows) =>
         gated(partsOf(expert, tensors), block, rows, expertNames),
       ),
-    rest,
+    isClosed(block) ? ops.mul(routed, 0) : rest,
   );
+  return isClosed(block) ? closedStates(parts, block, rest, sum) : sum;
 }
 
 /** The input of the experts, the router's logits, and the output of the block without what the chosen experts add. */
 function beforeExperts(parts: GraphParts, block: BlockShape, tokens: Span | Sequence, x: Value) {
   const middle = afterMixing(parts, block, tokens, x, mixerInput(parts, block, x));
-  const routed = parts.norm(middle, block.beforeFeedForward);
+  const routed = parts.norm(middle, expertNorm(block));
   const shared = parts.has('ffn_down_shexp.weight') ? sharedExpert(parts, block, routed) : undefined;
-  const router = parts.linear(routed, 'ffn_gate_inp');
+  const router = parts.linear(isClosed(block) ? routerStates(parts, block, middle) : routed, 'ffn_gate_inp');
   return {
     routed,
     router,
@@ -151,9 +153,20 @@ export const expertValue = (parts: GraphParts, block: BlockShape, x: Value): Val
 export function expertGraph(block: BlockShape, options: GraphOptions): BuiltGraph {
   const { graph, parts } = startGraph('expert', expertShape(block), options);
   const x = graph.input('x', ['n', block.hiddenSize]);
-  const norm = `${block.beforeFeedForward}.weight`;
+  const norm = `${expertNorm(block)}.weight`;
   if (block.tensors.has(norm)) parts.given(x, norm);
   graph.output('y', expertValue(parts, block, x), ['n', block.hiddenSize]);
+  return finish(graph, parts);
+}
+
+/**
+ * The end of a block that has one after its experts: states after attention `x`, and what the experts add up to, `experts`, → `y`, `[n, hidden]`
+ * each.
+ */
+export function closingGraph(block: BlockShape, options: GraphOptions): BuiltGraph {
+  const { graph, parts } = startGraph('closing', block, options);
+  const [x, experts] = ['x', 'experts'].map((name) => graph.input(name, ['n', block.hiddenSize]));
+  graph.output('y', closedStates(parts, block, x!, experts!), ['n', block.hiddenSize]);
   return finish(graph, parts);
 }
 
@@ -164,7 +177,10 @@ export function blockTaps(block: BlockShape): {
 } {
   const options: GraphOptions = { bind: (graph, part, shape) => graph.input(part, shape), taps: {} };
   return {
-    dense: blockGraph(block, { length: 1 }, options).taps,
+    dense: [
+      ...blockGraph(block, { length: 1 }, options).taps,
+      ...(isClosed(block) ? closingGraph(block, options).taps : []),
+    ],
     ofExpert: block.experts ? expertGraph(block, options).taps : [],
   };
 }

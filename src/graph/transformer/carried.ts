@@ -31,13 +31,17 @@ export function firstSharingOf({
   return firstSharing === 'stated' ? count - number('attention.shared_kv_layers', 0) : firstSharing;
 }
 
-/** @throws QuantscopeError MODEL_FILE for a tensor that is missing or of another shape, and for layers that have none to share keys with. */
+/** @throws QuantscopeError UNSUPPORTED for experts, MODEL_FILE for a tensor that is missing or of another shape, and for layers that have none to share keys with. */
 export function withCarried(blocks: readonly BlockShape[], decoder: Numbers, tensors: Shapes): Carrying {
   const { traits, number, count } = decoder;
   const { streams = 1 } = traits;
   const size = number('embedding_length_per_layer_input', 0);
   const keys = sharedKeys(blocks, decoder);
   if (streams === 1 && size === 0 && keys.kept === 0) return { blocks };
+  if (blocks.some(({ experts }) => experts)) {
+    const message = 'Experts in blocks that hand on more than hidden states cannot be run.';
+    throw new QuantscopeError('UNSUPPORTED', message, { file: decoder.file });
+  }
   const layers = size > 0 ? { layers: { count, size } } : {};
   const carried: CarriedShape = { streams, kept: keys.kept, ...layers };
   return {

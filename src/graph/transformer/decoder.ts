@@ -2,6 +2,7 @@ import type { Tensor } from 'onnxruntime-node';
 import { throwIfCancelled } from '../../model/errors';
 import type { OrtDevice } from '../session';
 import type { BlockShape } from './blockShape';
+import { isClosed } from './closing';
 import type { DecoderShape } from './decoderShape';
 import { isCarrying, type CarryingDecoder } from './entryGraph';
 import { floatTensor, output } from './graphLoader';
@@ -153,9 +154,61 @@ export class Decoder {
     const routed = states.another();
     try {
       const router = await this.routeBlock(block, states, routed, pass, keepIn(states, 'y'));
-      await this.addExperts(block, states, routed, router, pass);
+      await this.endBlock(block, states, routed, router, pass);
     } finally {
       routed.close();
+    }
+  }
+
+  /** What comes after the router of a block, whose states are those that its graph gave: in place. */
+  async endBlock(
+    block: BlockShape,
+    given: Float32Array | States,
+    routed: Float32Array | States,
+    router: Float32Array,
+    pass: PassOptions = {},
+  ): Promise<void> {
+    const states = this.statesOf(given);
+    if (!isClosed(block)) return this.addExperts(block, states, routed, router, pass);
+    const experts = await this.expertSums(block, states, routed, router, pass);
+    try {
+      const source = this.sources.closing(block, pass.taps?.kind);
+      await this.graphs.using(source, pass.signal, async (graph) => {
+        const sums = new TapSums(graph.taps, `blk.${block.index}.`, pass.taps?.kind);
+        for (const { first, piece } of this.pieces(states)) {
+          throwIfCancelled(pass.signal);
+          const tokens = piece.length / states.width;
+          const outputs = await graph.run({
+            ...{ x: this.tensor(piece), experts: this.tensor(experts.read(first, tokens)) },
+          });
+          states.write(first, output(outputs, 'y'));
+          await sums.add(outputs, tokens, pass.signal);
+          await turn();
+        }
+        for (const found of sums.finish()) await pass.taps?.onStatistics(found);
+      });
+    } finally {
+      experts.close();
+    }
+  }
+
+  /** What the experts of a block add up to, `[tokens, hidden]`. Close it. */
+  async expertSums(
+    block: BlockShape,
+    states: States,
+    routed: Float32Array | States,
+    router: Float32Array,
+    pass: PassOptions,
+  ): Promise<States> {
+    const experts = states.another();
+    try {
+      for (const { first, piece } of this.pieces(states))
+        experts.write(first, new Float32Array(piece.length));
+      await this.addExperts(block, experts, routed, router, pass);
+      return experts;
+    } catch (error) {
+      experts.close();
+      throw error;
     }
   }
 
@@ -254,7 +307,7 @@ export class Decoder {
   }
 
   /** What the chosen experts of a block add to the states. Each expert gets all of its tokens at once: its weights are read once. */
-  async addExperts(
+  private async addExperts(
     block: BlockShape,
     givenStates: Float32Array | States,
     givenRouted: Float32Array | States,

@@ -46,7 +46,7 @@ export class Generation {
         );
         this.past[block.index] = Object.fromEntries(kept);
         if (block.experts)
-          await this.decoder.addExperts(block, state, output(outputs, 'routed'), output(outputs, 'router'));
+          await this.decoder.endBlock(block, state, output(outputs, 'routed'), output(outputs, 'router'));
       });
     }
     this.position += 1;

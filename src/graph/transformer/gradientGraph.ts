@@ -11,6 +11,7 @@ import {
   type BuiltGraph,
 } from './blockGraph';
 import type { BlockShape } from './blockShape';
+import { closedStates } from './closing';
 import type { DecoderShape } from './decoderShape';
 import { entryValues, type CarryingDecoder } from './entryGraph';
 import type { GradientProduct, GraphOptions, GraphParts, Product, WeightGradient } from './graphParts';
@@ -67,6 +68,20 @@ export function entryGradientGraph(shape: CarryingDecoder, options: GraphOptions
   const { x, y } = entryValues(parts, shape);
   const incoming = new Map([[y, graph.input('grad_y', ['n', shape.stateSize])]]);
   return finishGradients(parts, incoming, x, 'weights');
+}
+
+/** The gradient of the end of a block after its experts: its inputs and `grad_y` → `grad_x` and `grad_experts`, `[n, hidden]` each, and those of the kind. */
+export function closingGradientGraph(
+  block: BlockShape,
+  kind: GradientKind,
+  options: GraphOptions,
+): BuiltGraph {
+  const { graph, parts } = startGraph('closing_gradient', block, options);
+  const [x, experts, incoming] = ['x', 'experts', 'grad_y'].map((name) =>
+    graph.input(name, ['n', block.hiddenSize]),
+  ) as [Value, Value, Value];
+  const y = closedStates(parts, block, x, experts);
+  return finishGradients(parts, new Map([[y, incoming]]), x, kind, { grad_experts: experts });
 }
 
 /** The gradient of the last norm: `x` and `grad_y` → `grad_x` and the gradient of its weights. */
@@ -151,14 +166,16 @@ function finishGradients(
   incoming: ReadonlyMap<Value, Value>,
   x: Value,
   kind: GradientKind,
+  others: Readonly<Record<string, Value>> = {},
 ): BuiltGraph {
   const { ops } = parts;
   const { graph } = ops;
+  const inputs = Object.entries({ grad_x: x, ...others });
   const weights = kind === 'weights' ? [...parts.weights] : [];
   const matrices = kind === 'outputs' ? [...parts.products] : [];
   const wanted = [...weights.map(([, value]) => value), ...matrices.map(([, { output }]) => output)];
-  const gradients = addGradients(ops, incoming, [x, ...wanted]);
-  graph.output('grad_x', gradients.get(x)!, graph.shapeOf(x)!);
+  const gradients = addGradients(ops, incoming, [...inputs.map(([, value]) => value), ...wanted]);
+  for (const [name, value] of inputs) graph.output(name, gradients.get(value)!, graph.shapeOf(value)!);
   return {
     ...{ taps: [], weights: weightOutputs(parts, weights, gradients) },
     ...{ products: productOutputs(parts, matrices, gradients), bytes: graph.finish() },

@@ -1,8 +1,9 @@
-import { blockGraph, expertGraph, logitsGraph, normGraph } from './blockGraph';
+import { blockGraph, closingGraph, expertGraph, logitsGraph, normGraph } from './blockGraph';
 import type { BlockShape } from './blockShape';
 import type { DecoderShape } from './decoderShape';
 import {
   blockGradientGraph,
+  closingGradientGraph,
   divergenceGradientGraph,
   entryGradientGraph,
   expertGradientGraph,
@@ -61,6 +62,19 @@ export class GraphSources {
   entryGradient(shape: CarryingDecoder): NamedSource {
     const build: GraphSource['build'] = (options) => entryGradientGraph(shape, options);
     return { name: 'entry gradient', key: 'entry gradient', build, tensor: (part) => part };
+  }
+
+  closing(block: BlockShape, taps?: TapKind): NamedSource {
+    return this.ofBlock(block, `closing ${block.index}`, 'closing', taps, (options) =>
+      closingGraph(block, options),
+    );
+  }
+
+  closingGradient(block: BlockShape, kind: GradientKind): NamedSource {
+    const name = `gradient of ${kind} of closing ${block.index}`;
+    return this.ofBlock(block, name, `closing gradient of ${kind}`, undefined, (options) =>
+      closingGradientGraph(block, kind, options),
+    );
   }
 
   norm(): NamedSource {

@@ -44,6 +44,8 @@ export interface StoredRows {
 
 /** What products with a matrix are multiplied by in GGUF files, one number for the matrix or for that of each expert (NVFP4). */
 function factorsOf(tensors: Tensors, name: string): ConvertedTensor | undefined {
+  // That of a router is of its input (Gemma 4).
+  if (name.endsWith('.ffn_gate_inp.weight')) return undefined;
   return name.endsWith('.weight') ? tensors.get(name.replace(/weight$/, 'scale')) : undefined;
 }
 

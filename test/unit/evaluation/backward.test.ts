@@ -57,6 +57,15 @@ const models: Readonly<Record<string, Tried>> = {
       'blk.5.proj.weight': 'model.layers.5.per_layer_projection.weight',
     },
   },
+  // Norms come after the experts, beside a network.
+  'gemma4 with experts': {
+    cap: 30,
+    matrices: {
+      'blk.0.attn_output.weight': 'model.layers.0.self_attn.o_proj.weight',
+      'blk.1.ffn_gate_inp.weight': 'model.layers.1.router.proj.weight',
+      'blk.2.ffn_up.weight': 'model.layers.2.mlp.up_proj.weight',
+    },
+  },
   mixtral: {
     matrices: {
       ...llamaMatrices,

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import {
   blockGraph,
+  closingGraph,
   expertGraph,
   expertShape,
   type BuiltGraph,
@@ -9,9 +10,11 @@ import {
 import type { BlockShape } from '../../../../src/graph/transformer/blockShape';
 import {
   blockGradientGraph,
+  closingGradientGraph,
   expertGradientGraph,
   type GradientKind,
 } from '../../../../src/graph/transformer/gradientGraph';
+import { isClosed } from '../../../../src/graph/transformer/closing';
 import type { Bind, GradientProduct } from '../../../../src/graph/transformer/graphParts';
 import { describeDecoder } from '../../../../src/graph/transformer/openDecoder';
 import type { Weights } from '../../../../src/graph/transformer/weights';
@@ -183,7 +186,8 @@ describe('gradients of blocks are differences of their results', () => {
         // What is added where experts are compared has no gradient.
         (part) => !part.includes('_exps.') && part !== 'exp_probs_b.bias',
       );
-      if (kind === 'weights') expect(compared).toBe(bound.length);
+      const closing = isClosed(block) ? await compareClosing(weights, block, kind) : 0;
+      if (kind === 'weights') expect(compared + closing).toBe(bound.length);
       else
         expect(compared).toBeGreaterThanOrEqual(
           mixers.length === 0 || !hasNetwork(block) ? 2 : experts ? 3 : 4,
@@ -193,13 +197,22 @@ describe('gradients of blocks are differences of their results', () => {
     await model.close();
   });
 
+  async function compareClosing(weights: Weights, block: BlockShape, kind: GradientKind): Promise<number> {
+    const { hiddenSize } = block;
+    const graphs = [closingGraph(block, { bind }), closingGradientGraph(block, kind, { bind })] as const;
+    const feeds = { ...(await loadWeights(weights, block)), experts: matrix([7, hiddenSize]) };
+    const y = matrix([7, hiddenSize]);
+    return compare(...graphs, feeds, matrix([7, hiddenSize]), { y }, stepsOf(block));
+  }
+
   async function compareExpert(weights: Weights, block: BlockShape, kind: GradientKind): Promise<void> {
     const { hiddenSize } = block;
     const rows = (part: string) => {
       const count = part.endsWith('.bias') ? 1 : block.tensors.get(part)!.at(-2)!;
       return { first: count, count };
     };
-    const merged = [...expertShape(block).tensors].filter(([part]) => part.includes('_exps.'));
+    // Factors of experts are part of their matrices.
+    const merged = [...expertShape(block).tensors].filter(([part]) => /_exps\.(weight|bias)$/.test(part));
     const compared = await compare(
       expertGraph(block, { bind }),
       expertGradientGraph(block, kind, { bind }),
