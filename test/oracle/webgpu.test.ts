@@ -6,7 +6,7 @@ if (!hasSoftwareDriver)
   console.warn('WebGPU tests are skipped: Chromium’s software Vulkan is not installed.');
 
 /** The rest is run by npm run check:device, here on a software adapter in minutes, on a GPU in seconds. */
-const tried = /^errors of|^logits of ((llama|mixtral|gemma2), a window|qwen3, token)|with Q4_K/.source;
+const tried = /^errors of|^logits of ((llama|mixtral|gemma2|qwen35), a window|qwen3, token)|with Q4_K/.source;
 
 describe.skipIf(!hasSoftwareDriver)('WebGPU, with no node on the CPU', () => {
   it('agrees with the addon in every format and with an independent forward pass', async () => {
