@@ -13,8 +13,9 @@ export const nameText = (name: string): string => (name === '' ? '(no name)' : p
 /** Counts with a suffix: 5.25 M. */
 export function count(value: number): string {
   if (value < 10_000) return value.toLocaleString('en-US');
-  const power = Math.floor(Math.log10(value) / 3);
-  return `${(value / 1000 ** power).toPrecision(3)} ${['', 'k', 'M', 'B', 'T'][power] ?? ''}`;
+  // What is rounded to a thousand of a unit is one of the next.
+  const power = Math.floor(Math.log10(Number(value.toPrecision(3))) / 3);
+  return `${(value / 1000 ** power).toPrecision(3)} ${['', 'k', 'M', 'B', 'T', 'P'][power]}`;
 }
 
 /** Magnitudes outside are written with a power of ten. */

@@ -18,15 +18,18 @@ const [belowPresets, belowMost] = [5, 1e4];
 /** Room between points and edges, as a share of the axis. */
 const margin = 0.04;
 
-/** @param others further points to hold, as measured ones. */
+/**
+ * @param others further points to hold, as measured ones.
+ * @returns undefined where nothing is lost at any size, which no logarithm shows.
+ */
 export function frontScale(
   { points, presets }: Pick<PlanFront, 'points' | 'presets'>,
   others: readonly Pick<FrontPoint, 'bytes' | 'loss'>[] = [],
-): FrontScale {
+): FrontScale | undefined {
   const most = greatestOf(
     [...points, ...presets, ...others].map(({ loss }) => loss).filter((loss) => loss > 0),
   );
-  if (!(most > 0)) return { sizes: widened(0, 1), losses: [0.1, 1] };
+  if (!(most > 0)) return undefined;
   // A preset of 16 bits loses next to nothing, far below all others.
   const marked = [...presets, ...others].filter(({ loss }) => loss > most / belowMost);
   const least = marked.length > 0 ? leastOf(marked.map(({ loss }) => loss)) / belowPresets : most / belowMost;

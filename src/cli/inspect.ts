@@ -31,7 +31,7 @@ export const inspect: Command = {
     const version = model.version === undefined ? '' : ` v${model.version}`;
     const { present, total } = model.weightFiles;
     const known = present < total ? ` in ${present} of ${total} files (the others are missing)` : '';
-    const about = `${model.format}${version}, ${model.architecture ?? 'unknown architecture'}, ${plural(model.tensors.length, 'tensor')}, ${count(model.parameters)} parameters, ${size(model.dataBytes)}${known}`;
+    const about = `${model.format}${version}, ${model.architecture ?? 'unknown architecture'}, ${plural(model.tensors.length, 'tensor')}, ${plural(model.parameters, 'parameter')}, ${size(model.dataBytes)}${known}`;
     const warnings = model.warnings.map((warning) => `Warning: ${warning}`);
     const notes = [...model.notes, limitNote(model)].filter((note) => note !== undefined);
     return {

@@ -20,6 +20,8 @@ const units = ['B', 'kB', 'MB', 'GB', 'TB'];
 
 /** Bytes with decimal units: "3.18 MB". */
 export function size(bytes: number): string {
-  const power = bytes < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bytes) / 3));
+  // What is rounded to a thousand of a unit is one of the next.
+  const rounded = Number(bytes.toPrecision(5));
+  const power = bytes < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(rounded) / 3));
   return power === 0 ? `${bytes} B` : `${(bytes / 1000 ** power).toFixed(2)} ${units[power]}`;
 }

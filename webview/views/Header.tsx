@@ -34,7 +34,7 @@ function factsOf(model: ModelDescription): string[] {
   return [
     architecture ?? 'unknown architecture',
     version === undefined ? format : `${format.toUpperCase()} v${version}`,
-    `${count(parameters)} parameters${present < total ? ` in ${present} of ${plural(total, noun)}` : ''}`,
+    `${count(parameters)} ${parameters === 1 ? 'parameter' : 'parameters'}${present < total ? ` in ${present} of ${plural(total, noun)}` : ''}`,
     size(dataBytes),
     ...(parameters > 0 ? [`${bits((8 * dataBytes) / parameters)} bits/weight`] : []),
     ...(total > 1 && present === total ? [plural(total, noun)] : []),

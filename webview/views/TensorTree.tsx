@@ -126,7 +126,11 @@ function Grid({ tree, planned, onOpen }: GridProps) {
             );
           })}
         </div>
-        {rows.length === 0 && <p class="empty">No tensor matches “{tree.text}”.</p>}
+        {rows.length === 0 && (
+          <p class="empty">
+            {tree.text === '' ? 'The model holds no tensors.' : `No tensor matches “${tree.text}”.`}
+          </p>
+        )}
       </div>
     </div>
   );

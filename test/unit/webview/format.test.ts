@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   aligned,
   bits,
+  count,
   decibels,
   exact,
   figure,
@@ -17,6 +18,18 @@ it('names show what cannot be seen, and are never empty', () => {
   expect(['', 'tab\there', '\u0000nul', 'a\u202eb', 'имя.вес'].map(nameText)).toEqual([
     ...['(no name)', 'tab\\there', '\\u0000nul', 'a\\u202eb', 'имя.вес'],
   ]);
+});
+
+it.each([
+  [1, '1'],
+  [9_999, '9,999'],
+  [999_499, '999 k'],
+  [999_999, '1.00 M'],
+  [999_885_952, '1.00 B'],
+  [5_246_208, '5.25 M'],
+  [2 ** 53, '9.01 P'],
+])('a count of %d has the suffix of what it is rounded to: %s', (value, text) => {
+  expect(count(value)).toBe(text);
 });
 
 describe('numbers in the editor', () => {

@@ -88,7 +88,7 @@ describe('names of presets in the chart of plans', () => {
   const points = Array.from({ length: 60 }, (_, i) => ({
     ...{ bytes: 1.75e6 + 1e5 * i, loss: 0.05 * Math.exp(-0.13 * i), bitsPerWeight: 3 },
   }));
-  const scale = frontScale({ points, presets });
+  const scale = frontScale({ points, presets })!;
 
   it.each([320, 480, 700, 1100])('do not overlap in a chart of %i pixels', (width) => {
     const marked = [

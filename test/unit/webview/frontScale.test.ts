@@ -24,7 +24,7 @@ const front: PlanFront = {
 
 describe('the scale of the front', () => {
   it('reaches a little below the best preset, whatever the best plans of large sizes lose', () => {
-    const scale = frontScale(front);
+    const scale = frontScale(front)!;
     // From the smallest plan to the first that loses less than a fifth of what Q6_K does, and 4 % of room.
     expect(scale.sizes).toEqual([expect.closeTo(276, 9), expect.closeTo(924, 9)]);
     expect(scale.losses[0]).toBeLessThan(8e-6);
@@ -33,7 +33,7 @@ describe('the scale of the front', () => {
   });
 
   it('places sizes evenly and losses by their logarithms', () => {
-    const scale = frontScale(front);
+    const scale = frontScale(front)!;
     expect(shareOfSize(scale, 276)).toBeCloseTo(0, 9);
     expect(shareOfSize(scale, 600)).toBeCloseTo(0.5, 9);
     expect(sizeAt(scale, shareOfSize(scale, 555))).toBeCloseTo(555, 9);
@@ -43,10 +43,11 @@ describe('the scale of the front', () => {
     expect(shareOfLoss(scale, 0)).toBe(1); // at the lower edge
   });
 
-  it('has a place for plans that lose nothing', () => {
-    const scale = frontScale({ points: [point(300, 0)], presets: [] });
+  it('is none where nothing is lost, and has a place for a plan without loss among others', () => {
+    expect(frontScale({ points: [point(300, 0)], presets: [] })).toBeUndefined();
+    const scale = frontScale({ points: [point(300, 1), point(400, 0)], presets: [] })!;
     expect(scale.losses[0]).toBeGreaterThan(0);
-    expect(Number.isFinite(shareOfSize(scale, 300))).toBe(true);
+    expect(shareOfSize(scale, 400)).toBeLessThan(1);
   });
 
   it('tells bits from bytes, unless there is but one size', () => {

@@ -11,6 +11,14 @@ import type { FormatBinder } from './formatBinder';
 /** Layers up to which each cell has room for its number. */
 const numbered = 24;
 
+/** Least width of a cell, and what is between two: all layers of a deep model are seen at once; without layers a cell has its text. */
+function cellSize(layers: number) {
+  if (layers === 0) return { '--map-cell': '120px', '--map-gap': '2px' };
+  return layers <= numbered
+    ? { '--map-cell': '26px', '--map-gap': '2px' }
+    : { '--map-cell': '4px', '--map-gap': '1px' };
+}
+
 /** Tensors outside of layers that are drawn; models whose names have no numbers have them all there. */
 const maxOthers = 24;
 
@@ -54,9 +62,7 @@ export function BitsMap({ plan, binder }: { plan: Plan; binder: FormatBinder }) 
         tabIndex={0}
         style={{
           '--map-layers': Math.max(1, map.layers.length),
-          ...(map.layers.length <= numbered
-            ? { '--map-cell': '26px', '--map-gap': '2px' }
-            : { '--map-cell': '4px', '--map-gap': '1px' }),
+          ...cellSize(map.layers.length),
         }}
         onKeyDown={onKey}
       >

@@ -43,6 +43,8 @@ export function Front({ front, plan, range, budget, move, disabled }: FrontProps
   const box = useRef<HTMLDivElement>(null);
   const width = useWidth(box);
   const clamped = (bits: number): number => Math.min(range.max, Math.max(range.min, bits));
+  if (!scale)
+    return <p class="muted">Nothing is lost at any size: the measured formats hold these weights exactly.</p>;
   return (
     <div class="front-chart">
       <div class="front" ref={box} style={{ height: `${frontHeight}px` }}>

@@ -25,7 +25,11 @@ export function whySentence(reasons: FormatReasons): string {
   const own = options.find((option) => option.format === format);
   const other = options.find((option) => option.format === runnerUp);
   if (!own) return `${tensor} is ${format}, which was not measured.`;
-  if (!other) return `${tensor} is ${format}: no other measured format meets the constraints.`;
+  if (!other) {
+    const reason =
+      options.length === 1 ? 'it was measured in no other' : 'no other one meets the constraints';
+    return `${tensor} is ${format}: ${reason}.`;
+  }
   const more = other.bytes - own.bytes;
   const less = own.loss - other.loss;
   const bytes = more === 0 ? 'as many bytes' : `${size(Math.abs(more))} ${more > 0 ? 'more' : 'less'}`;
