@@ -72,6 +72,7 @@ async function quantized(
     const inputs = await inputsOfRecipe(model, recipe, params);
     await previewOnnxRecipe(model, plan, params.out, { ...context, inputs }); // rejects the output before minutes of calibration
     const evidence = await evidenceFor(model, plan, params, context);
+    await inputs.add(evidence?.text.path); // that of an earlier run, too
     return exportOnnxRecipe(model, plan, params, { evidence, inputs }, context);
   }
   if (recipe.target !== 'checkpoint') {
@@ -80,6 +81,7 @@ async function quantized(
     const hasText = recipe.calibration?.text !== undefined;
     const kept = hasText ? undefined : await keptCodesEvidence(model, recipe, params.cacheDir);
     const evidence = kept ?? (await evidenceFor(model, codesPlan(recipe), params, context));
+    await inputs.add(evidence?.text.path);
     return exportRecipe(model, recipe, params, { evidence, inputs }, context);
   }
   const plan = planCheckpoint(model, recipe, params.maxShardBytes);

@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { QuantscopeError } from '../model/errors';
 import { coveringFiles } from '../model/weightCandidates';
@@ -30,7 +31,7 @@ export class Inputs {
   private readonly replaced = new Map<string, FileState>();
 
   private constructor(
-    private readonly files: readonly InputFile[],
+    private readonly files: InputFile[],
     /** Files of a set of which some are missing: one that an output created would be taken for a part of it. */
     private readonly awaited: ReadonlyMap<string, string>,
   ) {}
@@ -64,6 +65,11 @@ export class Inputs {
         awaited.set(sameName(await followLinks(path)), path);
     }
     return new Inputs(files, awaited);
+  }
+
+  /** One more file that is read, where it is known only later: no output that is checked from now on may replace it. */
+  async add(path: string | undefined): Promise<void> {
+    if (path !== undefined) this.files.push({ path, streamed: false, ...(await stateOf(path)) });
   }
 
   /**
@@ -136,13 +142,14 @@ export async function inputsOfModels(
 ): Promise<Inputs> {
   const sets = await Promise.all(models.map(setsOf));
   const files = models.flatMap((model) => model.files);
-  return Inputs.of(files, [...models.flatMap(filesBeside), ...others], sets.flat());
+  const beside = await Promise.all(models.map(filesBeside));
+  return Inputs.of(files, [...beside.flat(), ...others], sets.flat());
 }
 
 /** The files of a model for outputs that are not made of its weights: it may have changed since it was opened. */
 export async function modelInputs(model: ModelFiles): Promise<Inputs> {
   const paths = model.files.map(({ path }) => path);
-  return Inputs.of([], [...paths, ...filesBeside(model)], await setsOf(model));
+  return Inputs.of([], [...paths, ...(await filesBeside(model))], await setsOf(model));
 }
 
 /** The sets of shards or parts, with their indexes, that files of a model belong to: one may have been opened alone, others be missing. */
@@ -158,13 +165,24 @@ async function setsOf({ files }: ModelFiles): Promise<string[]> {
   return [...paths];
 }
 
-function filesBeside({ format, files }: ModelFiles): string[] {
+async function filesBeside({ format, files }: ModelFiles): Promise<string[]> {
   if (format === 'gguf') return [];
-  const folders = new Set(files.map(({ path }) => dirname(path)));
-  return [...folders].flatMap((folder) => companions.map((name) => join(folder, name)));
+  const folders = [...new Set(files.map(({ path }) => dirname(path)))];
+  const ranks = await Promise.all(folders.map((folder) => listed(folder, '.tiktoken')));
+  const templates = await Promise.all(
+    folders.map((folder) => listed(join(folder, 'additional_chat_templates'), '.jinja')),
+  );
+  const named = folders.flatMap((folder) => companions.map((name) => join(folder, name)));
+  return [...named, ...ranks.flat(), ...templates.flat()];
 }
 
-/** Files of a checkpoint's folder that are read besides its weights. */
+/** Files of a folder whose names end so; none where it cannot be listed. */
+async function listed(folder: string, ending: string): Promise<string[]> {
+  const names = await readdir(folder).catch(() => []);
+  return names.filter((name) => name.endsWith(ending)).map((name) => join(folder, name));
+}
+
+/** Files of a checkpoint's folder that are read besides its weights, and those of any name with certain endings. */
 const companions = [
   'config.json',
   'params.json',
@@ -175,7 +193,6 @@ const companions = [
   'sentencepiece.bpe.model',
   'tekken.json',
   'tiktoken.model',
-  'qwen.tiktoken',
   'tokenizer_config.json',
   'added_tokens.json',
   'special_tokens_map.json',

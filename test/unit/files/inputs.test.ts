@@ -119,6 +119,21 @@ describe('Inputs', () => {
       await expect(read.check([output])).rejects.toMatchObject(refused(output));
   });
 
+  it('include lists of ranks and chat templates of any name, and what turns out to be read later', async () => {
+    mkdirSync(here('additional_chat_templates'));
+    for (const name of ['own.tiktoken', 'additional_chat_templates/tools.jinja', 'evidence.txt'])
+      writeFileSync(here(name), name);
+    const read = await inputsOf({
+      format: 'safetensors',
+      files: [{ ...asOpened(weights()), headerHash: '' }],
+    });
+    for (const name of ['own.tiktoken', 'additional_chat_templates/tools.jinja'])
+      await expect(read.check([here(name)])).rejects.toMatchObject(refused(here(name)));
+    await read.check([here('evidence.txt')]);
+    await read.add(here('evidence.txt'));
+    await expect(read.check([here('evidence.txt')])).rejects.toMatchObject(refused(here('evidence.txt')));
+  });
+
   it('are the weights alone where these describe themselves', async () => {
     const files = [{ ...asOpened(weights()), headerHash: '' }];
     const read = await inputsOf({ format: 'gguf', files } as unknown as Parameters<typeof inputsOf>[0]);
