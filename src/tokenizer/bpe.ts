@@ -4,6 +4,7 @@ import { isRecord } from '../model/json';
 import { modelType, otherModel } from './otherModels';
 import { pieceVocabulary } from './pieceVocabulary';
 import { preTokenizerName } from './preTokenizers';
+import { unreachable } from './reachable';
 import { stepsIn, type Step } from './steps';
 import { addedTokens, fileOfToken, tokenIds, type TokenizerFiles } from './tokenizerFiles';
 import { fillVocabulary, tokenTypes, type Token, type Vocabulary } from './vocabulary';
@@ -66,7 +67,9 @@ export function byteLevelVocabulary(files: TokenizerFiles, rows: number): Vocabu
   }
   return {
     model: 'gpt2',
-    pre: preTokenizerName(tokenizer['pre_tokenizer'], file, model.ignoreMerges),
+    pre: preTokenizerName(tokenizer['pre_tokenizer'], file, model.ignoreMerges, () =>
+      unreachable(model, file),
+    ),
     tokens: fillVocabulary(tokens, rows, fileOfToken(files, added, file)),
     merges: model.merges.map((pair) => pair.join(' ')),
   };

@@ -21,9 +21,15 @@ export const takesWordsWhole: ReadonlyMap<string, string | undefined> = new Map(
  * The name of a pre-tokenizer for `tokenizer.ggml.pre`.
  * @param definition `pre_tokenizer` of tokenizer.json.
  * @param ignoreMerges `ignore_merges` of the model: words that are tokens are taken whole.
+ * @param unreachable a token that merges do not lead to; undefined where taking words whole changes nothing.
  * @throws QuantscopeError UNSUPPORTED naming the definition when no llama.cpp name is known for it.
  */
-export function preTokenizerName(definition: unknown, file: string, ignoreMerges = false): string {
+export function preTokenizerName(
+  definition: unknown,
+  file: string,
+  ignoreMerges = false,
+  unreachable: () => string | undefined = () => '',
+): string {
   const steps = stepsOf(definition);
   const name = namesByForm().get(formOf(steps));
   if (name === undefined) {
@@ -35,7 +41,10 @@ export function preTokenizerName(definition: unknown, file: string, ignoreMerges
   if (ignoreMerges || !takesWordsWhole.has(name)) return name;
   const merging = takesWordsWhole.get(name);
   if (merging !== undefined) return merging;
-  const message = `With this pre-tokenizer (${name}), llama.cpp keeps words that are tokens whole; this tokenizer does not.`;
+  const lost = unreachable();
+  if (lost === undefined) return name;
+  const example = lost === '' ? '' : ` It does not make ${JSON.stringify(lost)} of its letters.`;
+  const message = `With this pre-tokenizer (${name}), llama.cpp keeps words that are tokens whole; this tokenizer does not.${example}`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }
 

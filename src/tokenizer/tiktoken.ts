@@ -56,12 +56,11 @@ const kimi: RankClass = {
 /** By the class in tokenizer_config.json, without "Fast". */
 const classes: ReadonlyMap<string, RankClass> = new Map([
   ['LlamaTokenizer', llama3],
-  ['PreTrainedTokenizer', llama3],
   ['QWenTokenizer', qwen],
   ['TikTokenTokenizer', kimi],
 ]);
 
-/** Ranks of Llama 3, whose own folders have no tokenizer_config.json. */
+/** Ranks of Llama 3, whose own folders have no tokenizer_config.json, or one that names no class of its own. */
 const llama3Ranks = 128_000;
 
 /** A tokenizer.json equivalent, and the roles of its special tokens where tokenizer_config.json does not say. */
@@ -111,9 +110,13 @@ function ranksOf(bytes: Uint8Array, file: string): Map<string, number> {
   return ranks;
 }
 
+const isGeneral = (name: unknown): boolean =>
+  typeof name === 'string' && /^PreTrainedTokenizer(Fast)?$/.test(name);
+
 function classOf(config: Record<string, unknown> | undefined, count: number, file: string): RankClass {
   const name = config?.['tokenizer_class'];
-  if (name === undefined && count === llama3Ranks) return llama3;
+  // The general class says nothing of the pattern: these are the ranks that are published with it.
+  if ((name === undefined || isGeneral(name)) && count === llama3Ranks) return llama3;
   const known = typeof name === 'string' ? classes.get(name.replace(/Fast$/, '')) : undefined;
   if (known) return known;
   const names = [...classes.keys()].join(', ');

@@ -37,7 +37,7 @@ describe.skipIf(!hasOracle)('files of ranks in llama.cpp and here', () => {
   it.each([
     {
       ...{ name: 'llama3', pre: 'llama-bpe', rows: 956, first: 0, bos: 700 },
-      files: { 'tokenizer.model': ranks, 'tokenizer_config.json': classes('PreTrainedTokenizerFast') },
+      files: { 'tokenizer.model': ranks, 'tokenizer_config.json': classes('LlamaTokenizerFast') },
     },
     {
       ...{ name: 'qwen', pre: 'qwen2', rows: 908, first: 0, bos: 700 },

@@ -105,7 +105,7 @@ export async function tokenizerValues(source: ValueSource): Promise<TokenizerVal
   const model = modelOf(source);
   const tokens = await readTokens(source);
   const count = tokens.length;
-  if (model === 'llama') checkLengths(source, tokens);
+  if (model === 'llama' || model === 'bert') checkLengths(source, tokens);
   const pre = model === 'gpt2' ? preOf(source) : 'default';
   const scored = model === 'llama' || model === 't5';
   const name = source.scalar('general.name');
@@ -195,7 +195,7 @@ async function readTokens(source: ValueSource): Promise<string[]> {
   return tokens;
 }
 
-/** Merges of a token are looked for at each of its characters. */
+/** Merges, or pieces, are looked for at each character of a token, or of a text. */
 function checkLengths(source: ValueSource, tokens: readonly string[]): void {
   const long = tokens.findIndex((text) => text.length > maxTokenCharacters);
   if (long < 0) return;

@@ -1,6 +1,7 @@
 import type { Normalization } from '../../tokenizer/vocabulary';
 import type { TokenizerValues } from './ggufValues';
-import { pieceTokenizer } from './pieceTokenizer';
+import { pieceTokenizer, type Rest } from './pieceTokenizer';
+import { pieceTrie, type PieceTrie } from './pieceTrie';
 import type { TextTokenizer } from './textTokenizer';
 
 /**
@@ -8,15 +9,19 @@ import type { TextTokenizer } from './textTokenizer';
  * the vocabulary has, from its beginning on; a word that cannot be cut so is one unknown token.
  */
 export function wordPieceTokenizer(values: TokenizerValues): TextTokenizer {
-  const { tokens, unknown = 0, normalization } = values;
-  const ids = new Map(tokens.map((text, id) => [text, id]));
-  const longest = tokens.reduce((most, { length }) => Math.max(most, length), 0);
+  const { tokens, unknown = 0, normalization, file } = values;
+  const pieces = pieceTrie(
+    tokens.map((text) => Buffer.from(text)),
+    file,
+  );
   return pieceTokenizer(values, async (text, rest) => {
     const list: number[] = [];
     let at = 0;
     for (const part of text.split(spaces)) {
-      for (const word of wordsOf(part, normalization))
-        for (const id of piecesOf(`▁${word}`, ids, longest) ?? [unknown]) list.push(id);
+      for (const word of wordsOf(part, normalization)) {
+        const cut = await cutOf(Buffer.from(`▁${word}`), pieces, rest, at);
+        for (const id of cut ?? [unknown]) list.push(id);
+      }
       at += part.length;
       if (rest.isDue(at)) await rest.taken();
     }
@@ -24,17 +29,31 @@ export function wordPieceTokenizer(values: TokenizerValues): TextTokenizer {
   });
 }
 
-/** Undefined where no piece begins at some place. */
-function piecesOf(word: string, ids: ReadonlyMap<string, number>, longest: number): number[] | undefined {
-  const pieces: number[] = [];
+/**
+ * The longest pieces from the beginning on; undefined where no piece begins at some place. Each place takes at most as many steps as the
+ * longest piece has bytes.
+ * @param start of the word in the text.
+ */
+async function cutOf(
+  word: Uint8Array,
+  { next, index }: PieceTrie,
+  rest: Rest,
+  start: number,
+): Promise<number[] | undefined> {
+  const ids: number[] = [];
   for (let at = 0; at < word.length;) {
-    let end = Math.min(word.length, at + longest);
-    while (end > at && !ids.has(word.slice(at, end))) end -= 1;
-    if (end === at) return undefined;
-    pieces.push(ids.get(word.slice(at, end))!);
+    let [end, id] = [at, -1];
+    for (let to = at, node = 0; to < word.length && node >= 0; to++) {
+      node = next(node, word[to]!);
+      if (node < 0 || index(node) < 0) continue;
+      [end, id] = [to + 1, index(node)];
+    }
+    if (id < 0) return undefined;
+    ids.push(id);
     at = end;
+    if (rest.isDue(start + at)) await rest.taken();
   }
-  return pieces;
+  return ids;
 }
 
 const spaces = /[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/;

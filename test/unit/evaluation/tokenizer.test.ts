@@ -237,5 +237,11 @@ describe('Unigram and WordPiece', () => {
     expect(tokenizer).toMatchObject({ size: 9, bos: 2, eos: 3, addsBos: true, addsEos: true });
     expect([...(await tokenizer.encode('Ab b. zb', { addSpecial: true }))]).toEqual([2, 5, 6, 7, 8, 1, 3]);
     expect([...(await tokenizer.encode('a[MASK]', { parseSpecial: true }))]).toEqual([5, 4]);
+    expect([...(await tokenizer.encode('abb ba abab'))]).toEqual([5, 6, 6, 1, 1]);
+    // One word of many pieces can be cancelled in its middle.
+    const controller = new AbortController();
+    const encoding = tokenizer.encode(`a${'b'.repeat(300_000)}`, { signal: controller.signal });
+    setImmediate(() => controller.abort());
+    await expect(encoding).rejects.toMatchObject({ code: 'CANCELLED' });
   });
 });

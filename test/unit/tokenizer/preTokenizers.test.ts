@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { deepseekLetters } from '../../../src/tokenizer/preTokenizerPatterns';
+import { unreachable } from '../../../src/tokenizer/reachable';
 import { preTokenizerName } from '../../../src/tokenizer/preTokenizers';
 import { hasSharedData, sharedData } from '../../support/files';
 
@@ -89,6 +90,17 @@ describe('pre-tokenizers', () => {
     const tekken = split(`${before}${either}*${lower}+|${before}${either}+${lower}*|\\p{N}${rest}`);
     expect(preTokenizerName(tekken, '', true)).toBe('tekken');
     expect(() => preTokenizerName(tekken, '')).toThrow(/keeps words that are tokens whole/);
+    // Where merging leads to every token, that changes nothing.
+    const merges = (...pairs: [string, string][]) => {
+      const vocab = new Map(['a', 'b', 'c', 'bc', 'abc'].map((text, id) => [text, id]));
+      return unreachable({ vocab, merges: pairs, byteFallback: false, ignoreMerges: false }, '');
+    };
+    expect(merges(['b', 'c'], ['a', 'bc'])).toBeUndefined();
+    expect(merges(['a', 'b'], ['b', 'c'], ['a', 'bc'])).toBe('abc');
+    expect(preTokenizerName(tekken, '', false, () => undefined)).toBe('tekken');
+    expect(() => preTokenizerName(tekken, '', false, () => 'abc')).toThrow(
+      /does not make "abc" of its letters/,
+    );
   });
 
   it('names the definition that it does not know', () => {

@@ -111,6 +111,9 @@ describe('a list of ranks', () => {
     );
     const other = { 'x.tiktoken': list, 'tokenizer_config.json': config('HYTokenizer') };
     await expect(read(other, 300)).rejects.toThrow(/"tokenizer_class" is "HYTokenizer"/);
+    // The general class says nothing of the pattern.
+    const general = { 'x.tiktoken': list, 'tokenizer_config.json': config('PreTrainedTokenizerFast') };
+    await expect(read(general, 300)).rejects.toThrow(/"tokenizer_class" is "PreTrainedTokenizerFast"/);
     for (const line of ['YQ==', 'YQ== 1', 'Yw== 3', '=== 9']) {
       const files = { 'q.tiktoken': `${list}${line}\n`, 'tokenizer_config.json': config('QWenTokenizer') };
       await expect(read(files, 300), line).rejects.toThrow(

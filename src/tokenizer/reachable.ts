@@ -1,0 +1,34 @@
+import { QuantscopeError } from '../model/errors';
+import type { BpeModel } from './bpe';
+
+/** Tokens with more letters are not published; their merges would take a time that grows with the square of it. */
+const longest = 512;
+
+/**
+ * A token that merging its letters does not lead to: only where there is none, taking words that are tokens whole changes nothing.
+ * @throws QuantscopeError UNSUPPORTED for a token that is too long to be tried.
+ */
+export function unreachable({ vocab, merges }: BpeModel, file: string): string | undefined {
+  const ranks = new Map(merges.map(([left, right], rank) => [`${left} ${right}`, rank]));
+  for (const text of vocab.keys()) {
+    const letters = [...text];
+    if (letters.length > longest)
+      throw new QuantscopeError('UNSUPPORTED', `A token has ${letters.length} letters.`, { file });
+    if (letters.length > 1 && merged(letters, ranks).length > 1) return text;
+  }
+  return undefined;
+}
+
+/** Letters after all merges, the best first. */
+function merged(letters: readonly string[], ranks: ReadonlyMap<string, number>): readonly string[] {
+  const parts = [...letters];
+  for (;;) {
+    let [best, at] = [Infinity, -1];
+    for (let i = 0; i + 1 < parts.length; i++) {
+      const rank = ranks.get(`${parts[i]!} ${parts[i + 1]!}`) ?? Infinity;
+      if (rank < best) [best, at] = [rank, i];
+    }
+    if (at < 0) return parts;
+    parts.splice(at, 2, parts[at]! + parts[at + 1]!);
+  }
+}
