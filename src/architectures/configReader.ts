@@ -214,6 +214,16 @@ export class ConfigReader {
       : undefined;
   }
 
+  /** Whether there is no key. */
+  isEmpty(): boolean {
+    return Object.keys(this.fields).length === 0;
+  }
+
+  /** No key of it counts: another object takes its place. */
+  ignore(): void {
+    this.known(...Object.keys(this.fields));
+  }
+
   /** Whether some value is an object: settings for one kind of layer. */
   isNested(): boolean {
     return Object.values(this.fields).some(isRecord);

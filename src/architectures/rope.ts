@@ -69,11 +69,13 @@ export function readTheta(
 }
 
 /**
- * The object that holds the scaling, in either spelling.
+ * The object that holds the scaling: of two, that of the older spelling unless it is empty (`convert_rope_params_to_dict` of transformers).
  * @throws QuantscopeError UNSUPPORTED for one that has settings for each kind of layer.
  */
 export function ropeParameters(config: ConfigReader): ConfigReader | undefined {
-  const parameters = config.inner('rope_parameters') ?? config.inner('rope_scaling');
+  const [older, newer] = [config.inner('rope_scaling'), config.inner('rope_parameters')];
+  const parameters = older?.isEmpty() === false ? older : (newer ?? older);
+  if (parameters === older) newer?.ignore();
   if (!parameters?.isNested()) return parameters;
   throw parameters.unsupported(
     'GGUF cannot express separate rope settings for each kind of layer for this architecture.',

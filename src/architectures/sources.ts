@@ -37,7 +37,9 @@ export class Sources {
       if (ignored.some((pattern) => pattern.test(name))) continue;
       const part = Object.keys(leftOut).find((key) => leftOut[key]!.test(name));
       if (part !== undefined) {
-        this.apart.set(part, [...(this.apart.get(part) ?? []), tensor.name]);
+        const list = this.apart.get(part);
+        if (list) list.push(tensor.name);
+        else this.apart.set(part, [tensor.name]);
         continue;
       }
       if (cacheScale.test(name)) {

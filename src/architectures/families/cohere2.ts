@@ -3,16 +3,14 @@ import {
   attentionParts,
   blockRules,
   decoderKeyValues,
-  expectSquareAttention,
   gatedParts,
   layerNormEpsilon,
-  partRules,
-  readDecoder,
   tiedOutput,
   usualIgnored,
   type Decoder,
 } from '../decoder';
 import type { ArchitectureDescription } from '../description';
+import { cohereOuterRules, readCohere } from './cohereParts';
 import { f32, text, u32 } from '../keyValues';
 import { slidingLayers } from '../slidingWindow';
 
@@ -37,22 +35,9 @@ export const cohere2: ArchitectureDescription = {
     rotatesInWindows: true,
   },
   convert(config) {
-    config.expect('hidden_act', 'silu', 'silu');
-    config.expect('attention_bias', false, false);
     config.expect('use_qk_norm', false, false);
-    config.expectTied();
     config.known(...implied);
-    const decoder = readDecoder(config, {
-      blocks: 40,
-      hiddenSize: 8192,
-      feedForwardSize: 22528,
-      heads: 64,
-      contextLength: 8192,
-      tied: true,
-    });
-    expectSquareAttention(config, decoder);
-    if (decoder.rope.scaling.kind !== 'none')
-      throw config.unsupported('Rope scaling cannot be exported for this architecture.');
+    const decoder = readCohere(config);
     const { hiddenSize } = decoder;
     return {
       prefixes: ['model.'],
@@ -66,10 +51,7 @@ export const cohere2: ArchitectureDescription = {
         text('rope.scaling.type', 'none'),
       ],
       tensors: [
-        ...partRules([
-          { from: 'embed_tokens', to: 'token_embd', shape: ['any', hiddenSize] },
-          { from: 'norm', to: 'output_norm', shape: [hiddenSize] },
-        ]),
+        ...cohereOuterRules(decoder),
         blockRules('layers', decoder.blocks, () => [
           { from: 'input_layernorm', to: 'attn_norm', shape: [hiddenSize] },
           ...attentionParts(decoder),

@@ -2,16 +2,14 @@ import {
   attentionParts,
   blockRules,
   decoderKeyValues,
-  expectSquareAttention,
   gatedParts,
   layerNormEpsilon,
-  partRules,
-  readDecoder,
   tiedOutput,
   usualIgnored,
   type Decoder,
 } from '../decoder';
 import type { ArchitectureDescription, Conversion } from '../description';
+import { cohereOuterRules, readCohere } from './cohereParts';
 import { f32, text } from '../keyValues';
 
 /** llama.cpp expects norms of query and key in models of at least so many blocks (Command R+), and in no others. */
@@ -33,20 +31,7 @@ export const commandR: ArchitectureDescription = {
     scalesLogits: true,
   },
   convert(config) {
-    config.expect('hidden_act', 'silu', 'silu');
-    config.expect('attention_bias', false, false);
-    config.expectTied();
-    const decoder = readDecoder(config, {
-      blocks: 40,
-      hiddenSize: 8192,
-      feedForwardSize: 22528,
-      heads: 64,
-      contextLength: 8192,
-      tied: true,
-    });
-    expectSquareAttention(config, decoder);
-    if (decoder.rope.scaling.kind !== 'none')
-      throw config.unsupported('Rope scaling cannot be exported for this architecture.');
+    const decoder = readCohere(config);
     const { blocks } = decoder;
     const headNorms = config.flag('use_qk_norm', false);
     if (headNorms !== blocks >= blocksWithHeadNorms)
@@ -76,10 +61,7 @@ export const commandR: ArchitectureDescription = {
 function tensorRules(decoder: Decoder, headNorms: boolean): Conversion['tensors'] {
   const { blocks, hiddenSize, heads, kvHeads, headSize } = decoder;
   return [
-    ...partRules([
-      { from: 'embed_tokens', to: 'token_embd', shape: ['any', hiddenSize] },
-      { from: 'norm', to: 'output_norm', shape: [hiddenSize] },
-    ]),
+    ...cohereOuterRules(decoder),
     blockRules('layers', blocks, () => [
       { from: 'input_layernorm', to: 'attn_norm', shape: [hiddenSize] },
       ...attentionParts(decoder),

@@ -3,7 +3,8 @@ import type { ConfigReader } from '../configReader';
 import type { Part } from '../decoder';
 import type { TensorRule } from '../description';
 import { expertParts, usualExpertNames } from '../experts';
-import { bool, f32, u32 } from '../keyValues';
+import { feedForwardParts } from '../feedForwardParts';
+import { bool, f32, gatingFunctions, u32 } from '../keyValues';
 
 /** DeepSeek's mixture: experts chosen for each token, and others that all tokens share. */
 export interface Experts {
@@ -18,9 +19,6 @@ export interface Experts {
   readonly biased: boolean;
   readonly keyValues: readonly KeyValue[];
 }
-
-/** Values of `expert_gating_func` in GGUF. */
-const gatingFunctions = { softmax: 1, sigmoid: 2 };
 
 /** Ways to choose experts only among the best groups of them. */
 const groupedMethods = ['group_limited_greedy', 'noaux_tc'];
@@ -125,13 +123,6 @@ function readDenseBlocks(config: ConfigReader, usual: number): number {
     'Blocks without experts ("mlp_layer_types") come after others; GGUF can express only how many come first.',
   );
 }
-
-/** A gated feed-forward network of some size. */
-export const feedForwardParts = (hiddenSize: number, size: number, from: string, suffix: string): Part[] => [
-  { from: `${from}.gate_proj`, to: `ffn_gate${suffix}`, shape: [size, hiddenSize] },
-  { from: `${from}.up_proj`, to: `ffn_up${suffix}`, shape: [size, hiddenSize] },
-  { from: `${from}.down_proj`, to: `ffn_down${suffix}`, shape: [hiddenSize, size] },
-];
 
 /** Router, experts and the shared expert of a block. */
 export function mixtureParts(hiddenSize: number, { count, size, shared }: Experts): Part[] {

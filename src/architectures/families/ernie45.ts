@@ -15,7 +15,7 @@ import {
   type DecoderDefaults,
   type Part,
 } from '../decoder';
-import { feedForwardParts } from './deepseekExperts';
+import { feedForwardParts } from '../feedForwardParts';
 import type { ArchitectureDescription } from '../description';
 import { expertParts, usualExpertNames } from '../experts';
 import { u32 } from '../keyValues';

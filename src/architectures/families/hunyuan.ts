@@ -14,7 +14,7 @@ import {
   type Decoder,
   type Part,
 } from '../decoder';
-import { feedForwardParts } from './deepseekExperts';
+import { feedForwardParts } from '../feedForwardParts';
 import type { ArchitectureDescription, Conversion } from '../description';
 import { expertParts, usualExpertNames } from '../experts';
 import { u32 } from '../keyValues';

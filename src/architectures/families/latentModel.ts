@@ -10,14 +10,8 @@ import {
   type Decoder,
   type Part,
 } from '../decoder';
-import {
-  biasRules,
-  feedForwardParts,
-  furtherLayers,
-  mixtureParts,
-  readExperts,
-  type MixtureClass,
-} from './deepseekExperts';
+import { biasRules, furtherLayers, mixtureParts, readExperts, type MixtureClass } from './deepseekExperts';
+import { feedForwardParts } from '../feedForwardParts';
 import type { Conversion, RowRange } from '../description';
 import { f32, u32 } from '../keyValues';
 import {

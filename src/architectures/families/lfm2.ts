@@ -12,12 +12,9 @@ import {
 } from '../decoder';
 import type { ArchitectureDescription, Conversion } from '../description';
 import { expertParts } from '../experts';
-import { f32, u32, u32s } from '../keyValues';
+import { f32, gatingFunctions, u32, u32s } from '../keyValues';
 import { layerTypes } from '../layerTypes';
 import { readTheta, refuseFactors } from '../rope';
-
-/** llama.cpp's number for scores by sigmoid. */
-const bySigmoid = 2;
 
 const forward = {
   rotation: 'halves',
@@ -181,7 +178,7 @@ function readExperts(config: ConfigReader, { hiddenSize }: Decoder, dense: numbe
     u32('expert_used_count', config.integer('num_experts_per_tok', 4)),
     u32('expert_feed_forward_length', size),
     u32('leading_dense_block_count', dense),
-    u32('expert_gating_func', bySigmoid),
+    u32('expert_gating_func', gatingFunctions.sigmoid),
   ];
   return { parts, keyValues };
 }

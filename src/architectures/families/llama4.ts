@@ -15,7 +15,7 @@ import {
   type Part,
 } from '../decoder';
 import type { ArchitectureDescription } from '../description';
-import { feedForwardParts } from './deepseekExperts';
+import { feedForwardParts } from '../feedForwardParts';
 import { expertParts } from '../experts';
 import { u32 } from '../keyValues';
 import { ropeTensors } from '../rope';

@@ -13,12 +13,9 @@ import {
 } from '../decoder';
 import type { ArchitectureDescription } from '../description';
 import { expertParts } from '../experts';
-import { u32 } from '../keyValues';
+import { gatingFunctions, u32 } from '../keyValues';
 import { refuseFactors } from '../rope';
 import { predictingPart } from '../textPart';
-
-/** llama.cpp's number for scores by sigmoid. */
-const bySigmoid = 2;
 
 /** MiniMax M2: experts scored by sigmoid with a bias, norms over all heads of query and key together, heads rotated in part. */
 export const minimaxM2: ArchitectureDescription = {
@@ -67,7 +64,7 @@ export const minimaxM2: ArchitectureDescription = {
         u32('expert_count', count),
         u32('expert_used_count', config.integer('num_experts_per_tok', 8)),
         u32('expert_feed_forward_length', size),
-        u32('expert_gating_func', bySigmoid),
+        u32('expert_gating_func', gatingFunctions.sigmoid),
       ],
       tensors: [
         ...partRules(outerParts(decoder, { copyTied: true })),

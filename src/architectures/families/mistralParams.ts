@@ -53,7 +53,7 @@ function conversion(config: ConfigReader): Conversion {
   return {
     leftOut: visionPart,
     ...tiedOutput(decoder, 'output.weight', 'tok_embeddings.weight'),
-    ...windowWithoutKey(config, decoder),
+    ...windowsOf(config, decoder),
     keyValues: [
       ...decoderKeyValues(decoder),
       f32('attention.layer_norm_rms_epsilon', config.number('norm_eps')),
@@ -65,6 +65,30 @@ function conversion(config: ConfigReader): Conversion {
       blockRules('layers', decoder.blocks, () => blockParts(decoder)),
     ],
   };
+}
+
+/**
+ * Windows of layers, as Ministral 8B lists them: null for a layer without one, in groups that repeat.
+ * @throws QuantscopeError MODEL_FILE for a list that layers do not repeat, UNSUPPORTED for windows of different sizes.
+ */
+function windowsOf(config: ConfigReader, decoder: Decoder): ReturnType<typeof windowWithoutKey> {
+  const listed = config.isList('_sliding_window') ? config.list('_sliding_window') : undefined;
+  if (!listed) {
+    const key = config.has('_sliding_window') ? { window: config.integer('_sliding_window') } : {};
+    return windowWithoutKey(config, decoder, key);
+  }
+  const sizes = new Set(listed.filter((size) => size !== null));
+  const [window = 0] = sizes;
+  if (listed.length === 0 || decoder.blocks % listed.length !== 0 || !Number.isInteger(window))
+    throw config.wrong(
+      '_sliding_window',
+      `sizes or null for layers of a group of ${decoder.blocks} are needed`,
+    );
+  if (sizes.size > 1) throw config.unsupported('Layers have windows of different sizes ("_sliding_window").');
+  return windowWithoutKey(config, decoder, {
+    window: window as number,
+    rule: (layer) => listed[layer % listed.length] !== null,
+  });
 }
 
 const temperatureOf = (scaling: ConfigReader, { rope }: Decoder): KeyValue[] =>

@@ -148,19 +148,28 @@ function readSizes(config: ConfigReader, hasExperts: boolean): Sizes {
   };
 }
 
+/** What no result depends on, under names that the class has given up. */
+const olderSteps = [
+  ...['mamba_dt_min', 'mamba_dt_max', 'mamba_dt_init_floor', 'mamba_chunk_size', 'mamba_expand'],
+  'time_step_limit',
+];
+
 function readMixer(config: ConfigReader): Mamba2 {
   config.expect('mamba_hidden_act', 'silu', 'silu');
-  config.expect('use_conv_bias', true, true);
-  expectFreeSteps(config);
+  // Older names take precedence in the class.
+  config.expect(config.spelled('mamba_conv_bias', 'use_conv_bias'), true, true);
+  config.known('use_conv_bias', ...olderSteps);
+  expectFreeSteps(config, config.spelled('mamba_dt_limit', 'time_step_limit'));
   const heads = config.count('mamba_num_heads', 128);
   const mixer: Mamba2 = {
     innerSize: heads * config.integer('mamba_head_dim', 64),
     heads,
-    groups: config.integer('n_groups', 8),
+    groups: config.integer(config.spelled('mamba_n_groups', 'n_groups'), 8),
     stateSize: config.integer('ssm_state_size', 128),
-    kernel: config.integer('conv_kernel', 4),
+    kernel: config.integer(config.spelled('mamba_d_conv', 'conv_kernel'), 4),
   };
-  checkGroups(config, 'n_groups', mixer);
+  config.known('n_groups', 'conv_kernel');
+  checkGroups(config, config.spelled('mamba_n_groups', 'n_groups'), mixer);
   return mixer;
 }
 

@@ -21,6 +21,8 @@ import { slidingLayers } from '../slidingWindow';
 
 /** Where a file has a window, llama.cpp leaves it out in the last of each group of so many layers. */
 const windowPeriod = 4;
+/** Where config.json does not say: that of the class of OLMo 3. */
+const olmo3Theta = 500_000;
 const forward = { rotation: 'halves', activation: 'silu', windowPeriod } as const;
 
 /** OLMo 2: norms after attention and feed-forward instead of before, and over all heads of query and key together. */
@@ -78,7 +80,8 @@ export const olmo3: ArchitectureDescription = {
       feedForwardSize: 11008,
       heads: 32,
       contextLength,
-      ...(full ? { rope: readRope(config, headSize, contextLength, 10_000, full) } : {}),
+      ropeTheta: olmo3Theta,
+      ...(full ? { rope: readRope(config, headSize, contextLength, olmo3Theta, full) } : {}),
     });
     expectSquareAttention(config, decoder);
     if (decoder.rope.scaling.kind === 'factors')

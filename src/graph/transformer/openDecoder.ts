@@ -150,6 +150,7 @@ function rotations(
     return dimensions;
   };
   const dimensions = dimensionsOf('rope.dimension_count', headSize, headSize);
+  refuseYarnKeys(view, file);
   const attentionFactor = number('rope.scaling.attn_factor', 1) / yarnDivisor(view, number, file);
   const settings: RotationSettings = {
     order: weights.halvesRotate ? 'halves' : forwardOf(view.architecture, file).rotation,
@@ -181,6 +182,25 @@ function checkDimensions(key: string, dimensions: number, size: number, most: nu
   if (dimensions <= most) return;
   const message = `${dimensions} dimensions of a head would be rotated ("${key}"), but no tensor is larger than ${most}.`;
   throw new QuantscopeError('MODEL_FILE', message, { file });
+}
+
+/**
+ * Newer versions of llama.cpp read how much of YaRN counts, and another factor of its magnitude.
+ * @throws QuantscopeError UNSUPPORTED for other values than those that mean the usual.
+ */
+function refuseYarnKeys({ architecture, value }: GgufView, file: string): void {
+  const isYarn = value(`${architecture}.rope.scaling.type`) === 'yarn';
+  const usual = { yarn_ext_factor: [-1, isYarn ? 1 : 0], yarn_attn_factor: [1] };
+  for (const [name, values] of Object.entries(usual)) {
+    const key = `${architecture}.rope.scaling.${name}`;
+    const stated = value(key);
+    if (stated === undefined || values.includes(Number(stated))) continue;
+    throw new QuantscopeError(
+      'UNSUPPORTED',
+      `The key "${key}" is ${String(stated)}; only models with ${values.join(' or ')} can be run.`,
+      { file },
+    );
+  }
 }
 
 /** What llama.cpp divides the magnitude of YaRN by: that of another factor of its logarithm (DeepSeek's generalisation). */

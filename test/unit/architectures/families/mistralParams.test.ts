@@ -86,6 +86,21 @@ describe('consolidated weights of Mistral with params.json', () => {
     expect(factorOf({ ...own, apply_scale: false })).toBeUndefined();
   });
 
+  it('have a window in the layers that they list, in groups that repeat', () => {
+    const blocks = consolidated.config['n_layers'] as number;
+    const windowed = (listed: unknown) => converted(consolidated, { _sliding_window: listed });
+    const { window, notes } = windowed([null, 32]);
+    expect(window).toEqual({
+      size: 32,
+      layers: Array.from({ length: blocks }, (_, layer) => layer % 2 === 1),
+    });
+    expect(notes.join(' ')).toMatch(/attend to the last 32 tokens only/);
+    expect(windowed(null).window).toBeUndefined();
+    expect(windowed(32).window?.layers).toEqual(Array.from({ length: blocks }, () => true));
+    expect(() => windowed([null, 32, 16])).toThrow(/"_sliding_window"/);
+    expect(() => windowed([64, 32])).toThrow(/windows of different sizes/);
+  });
+
   it.each([
     [{ moe: { num_experts: 8 } }, /"moe" is/],
     [{ q_lora_rank: 16 }, /"q_lora_rank" is/],

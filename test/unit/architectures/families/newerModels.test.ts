@@ -23,6 +23,33 @@ describe('olmo3 conversion', () => {
     expect(keyValuesOf(convert('olmo3, as transformers 5 writes it'))).toEqual(keyValuesOf(converted));
   });
 
+  it('has the theta of its class where none is stated', () => {
+    const { rope_theta: _, ...others } = newerCheckpoints['olmo3']!.config;
+    const converted = convertCheckpoint(
+      describeTensors(newerCheckpoints['olmo3']!.shapes, 'BF16'),
+      others,
+      'config.json',
+    );
+    expect(keyValuesOf(converted)).toMatchObject({ 'olmo2.rope.freq_base': 500_000 });
+  });
+
+  it('takes the older of two scalings, unless it is empty', () => {
+    const yarn = { rope_type: 'yarn', factor: 4, original_max_position_embeddings: 64, unheard_of: 1 };
+    const linear = { rope_type: 'linear', factor: 2 };
+    const scaled = (change: object) => convert('minimax-m2', { rope_theta: 20_000, ...change });
+    const both = scaled({ rope_scaling: linear, rope_parameters: { ...yarn, rope_theta: 5 } });
+    expect(keyValuesOf(both)).toMatchObject({
+      ...{
+        'minimax-m2.rope.scaling.type': 'linear',
+        'minimax-m2.rope.scaling.factor': 2,
+        'minimax-m2.rope.freq_base': 20_000,
+      },
+    });
+    expect(both.notes.join(' ')).not.toMatch(/unheard_of/);
+    const newer = scaled({ rope_scaling: {}, rope_parameters: { ...linear, factor: 8 } });
+    expect(keyValuesOf(newer)).toMatchObject({ 'minimax-m2.rope.scaling.factor': 8 });
+  });
+
   const sliding = (parameters: object) => ({
     rope_parameters: {
       full_attention: { rope_type: 'default', rope_theta: 10_000 },
@@ -104,6 +131,21 @@ describe('minimax-m2 conversion', () => {
 });
 
 describe('nemotron_h conversion', () => {
+  it('reads older names of keys before newer ones', () => {
+    const older = {
+      mamba_n_groups: 2,
+      mamba_d_conv: 4,
+      mamba_conv_bias: true,
+      mamba_dt_limit: [0, Infinity],
+    };
+    const ignored = { n_groups: 64, conv_kernel: 9, mamba_dt_min: 0.001, mamba_chunk_size: 128 };
+    const converted = convert('nemotronh', { ...older, ...ignored });
+    expect(keyValuesOf(converted)).toEqual(keyValuesOf(convert('nemotronh')));
+    expect(converted.notes.join(' ')).not.toMatch(/unknown keys/);
+    expect(() => convert('nemotronh', { mamba_conv_bias: false })).toThrow(/"mamba_conv_bias" is false/);
+    expect(() => convert('nemotronh', { mamba_dt_limit: [0, 0.1] })).toThrow(/limits steps/);
+  });
+
   it('says by layer what it is', () => {
     const converted = convert('nemotronh');
     expect(converted.architecture).toBe('nemotron_h');

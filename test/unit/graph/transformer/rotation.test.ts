@@ -115,6 +115,14 @@ it('follows the ramp of YaRN that a file states, where llama.cpp does', async ()
   const usual = await frequencies('mistral3', {});
   expect(usual).not.toEqual([...own.frequencies]);
   expect(await frequencies('llama', stated)).toEqual(usual);
+  // Other factors of YaRN that newer files may state are followed only where they mean the usual.
+  expect(await frequencies('llama', { 'rope.scaling.yarn_ext_factor': 1 })).toEqual(usual);
+  expect(await frequencies('llama', { 'rope.scaling.yarn_ext_factor': -1 })).toEqual(usual);
+  expect(await frequencies('llama', { 'rope.scaling.yarn_attn_factor': 1 })).toEqual(usual);
+  for (const key of ['yarn_ext_factor', 'yarn_attn_factor'])
+    await expect(frequencies('llama', { [`rope.scaling.${key}`]: 0.5 })).rejects.toThrow(
+      `The key "llama.rope.scaling.${key}" is 0.5; only models with`,
+    );
 });
 
 it('is not computed for more dimensions of a head than a tensor of the file has', async () => {
