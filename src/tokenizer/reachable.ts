@@ -1,5 +1,12 @@
 import { QuantscopeError } from '../model/errors';
-import type { BpeModel } from './bpe';
+
+/** The part of a BPE model that merging depends on. */
+interface Merging {
+  /** Text → id. */
+  readonly vocab: ReadonlyMap<string, number>;
+  /** Pairs, best first. */
+  readonly merges: readonly (readonly [string, string])[];
+}
 
 /** Tokens with more letters are not published; their merges would take a time that grows with the square of it. */
 const longest = 512;
@@ -8,7 +15,7 @@ const longest = 512;
  * A token that merging its letters does not lead to: only where there is none, taking words that are tokens whole changes nothing.
  * @throws QuantscopeError UNSUPPORTED for a token that is too long to be tried.
  */
-export function unreachable({ vocab, merges }: BpeModel, file: string): string | undefined {
+export function unreachable({ vocab, merges }: Merging, file: string): string | undefined {
   const ranks = new Map(merges.map(([left, right], rank) => [`${left} ${right}`, rank]));
   for (const text of vocab.keys()) {
     const letters = [...text];

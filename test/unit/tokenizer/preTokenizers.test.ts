@@ -93,7 +93,7 @@ describe('pre-tokenizers', () => {
     // Where merging leads to every token, that changes nothing.
     const merges = (...pairs: [string, string][]) => {
       const vocab = new Map(['a', 'b', 'c', 'bc', 'abc'].map((text, id) => [text, id]));
-      return unreachable({ vocab, merges: pairs, byteFallback: false, ignoreMerges: false }, '');
+      return unreachable({ vocab, merges: pairs }, '');
     };
     expect(merges(['b', 'c'], ['a', 'bc'])).toBeUndefined();
     expect(merges(['a', 'b'], ['b', 'c'], ['a', 'bc'])).toBe('abc');
