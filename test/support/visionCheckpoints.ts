@@ -1,4 +1,4 @@
-import { blocks, hidden, type Shapes } from './checkpointParts';
+import { blocks, hidden, vocabulary, type Shapes } from './checkpointParts';
 import { checkpoints } from './checkpoints';
 import { qwen25vl, qwen2vl, qwen35, qwen3vl, qwen3vlScaled } from './qwenVisionCheckpoints';
 import { inner, pair, prefixed, width, withVision, type VisionSpec } from './visionParts';
@@ -134,6 +134,45 @@ const pixtral = withVision(
   },
 );
 
+/** As Mistral publishes it; the library that prepares images has mean and deviation built in. */
+const pixtralParams = withVision(texts.consolidated, {
+  config: {
+    vision_encoder: {
+      ...{ hidden_size: width, intermediate_size: inner, num_attention_heads: 4, num_hidden_layers: 2 },
+      ...{ patch_size: 14, max_image_size: 448, num_channels: 3, rope_theta: 10_000, adapter_bias: false },
+      ...{ mm_projector_id: 'patch_merge', spatial_merge_size: 2, add_pre_mm_projector_layer_norm: true },
+      ...{ image_token_id: 10, image_break_token_id: vocabulary, image_end_token_id: vocabulary + 1 },
+    },
+  },
+  shapes: {
+    'vision_encoder.patch_conv.weight': [width, 3, 14, 14],
+    'vision_encoder.ln_pre.weight': [width],
+    ...blocks(
+      2,
+      {
+        ...{ 'attention_norm.weight': [width], 'ffn_norm.weight': [width] },
+        ...Object.fromEntries(
+          ['q', 'k', 'v', 'o'].map((part) => [`attention.w${part}.weight`, [width, width]]),
+        ),
+        'feed_forward.w1.weight': [inner, width],
+        'feed_forward.w3.weight': [inner, width],
+        'feed_forward.w2.weight': [width, inner],
+      },
+      'vision_encoder.transformer.layers',
+    ),
+    'pre_mm_projector_norm.weight': [width],
+    'patch_merger.merging_layer.weight': [width, 4 * width],
+    'vision_language_adapter.w_in.weight': [hidden, width],
+    'vision_language_adapter.w_out.weight': [hidden, hidden],
+  },
+  preprocessor: {
+    image_mean: [0.48145466, 0.4578275, 0.40821073],
+    image_std: [0.26862954, 0.26130258, 0.27577711],
+  },
+  image: { width: 168, height: 112 },
+  tokens: imageTokens,
+});
+
 export const visionCheckpoints: Readonly<Record<string, VisionSpec>> = {
   qwen2vl,
   qwen25vl,
@@ -144,4 +183,5 @@ export const visionCheckpoints: Readonly<Record<string, VisionSpec>> = {
   pixtral,
   mistral3,
   smolVlm,
+  'pixtral, as Mistral publishes it': pixtralParams,
 };

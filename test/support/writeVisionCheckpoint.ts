@@ -7,7 +7,8 @@ import { writeCheckpoint } from './writeCheckpoint';
 /** The files of a checkpoint and of its preprocessor; tokens are added to its tokenizer. */
 export async function writeVisionCheckpoint(folder: string, spec: VisionSpec): Promise<void> {
   await writeCheckpoint(folder, spec);
-  writeFileSync(join(folder, 'preprocessor_config.json'), JSON.stringify(spec.preprocessor));
+  if (!spec.consolidated)
+    writeFileSync(join(folder, 'preprocessor_config.json'), JSON.stringify(spec.preprocessor));
   if (spec.tokens.length === 0) return;
   const file = join(folder, 'tokenizer.json');
   const tokenizer = JSON.parse(readFileSync(file, 'utf8')) as { added_tokens: object[] };

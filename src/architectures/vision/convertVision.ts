@@ -59,8 +59,9 @@ export function convertVision(
   const facts = sizesOf(tensors);
   const whole = new ConfigReader(config.value, file, facts);
   const { config: text, prefixes } = textPart(whole);
-  const vision = whole.inner('vision_config');
-  if (!vision) throw whole.wrong('vision_config', 'an object is needed');
+  const { visionKey = 'vision_config' } = description;
+  const vision = whole.inner(visionKey);
+  if (!vision) throw whole.wrong(visionKey, 'an object is needed');
   vision.known('tie_word_embeddings', 'is_composition'); // of the base of all configurations
   const preparation = new ConfigReader(images.value, images.file, facts);
   const conversion: Conversion = {
@@ -77,7 +78,7 @@ export function convertVision(
     tensors: matched.map((match) => applyRule(match, file)),
     notes: [
       ...new Set([...(conversion.notes ?? []), ...whole.notes, ...preparation.notes, ...sources.notes()]),
-      ...unreadNotes(vision),
+      ...unreadNotes(vision, basename(file)),
       ...unreadNotes(preparation, basename(images.file)),
     ],
   };

@@ -28,6 +28,10 @@ export interface VisionDescription {
   readonly classes: Readonly<Record<string, string>>;
   /** Whether a config.json of one of the classes is of this description, where several have the class. */
   fits?(config: Readonly<Record<string, unknown>>): boolean;
+  /** The key of config.json that describes the vision part, where it is not `vision_config`. */
+  readonly visionKey?: string;
+  /** How images are prepared, where no file says it. */
+  readonly images?: Readonly<Record<string, unknown>>;
   /** Tensors outside the vision part that are taken too, by name without prefix. */
   readonly alsoTakes?: RegExp;
   /**

@@ -75,11 +75,9 @@ export function pixelLimits(images: ConfigReader, limits: TokenLimits): KeyValue
   return [u32('vision.image_min_pixels', least), u32('vision.image_max_pixels', most)];
 }
 
-/** The same of the longer edge of an image. */
-export function noteLongestEdge(images: ConfigReader, limits: TokenLimits): void {
-  const longest = images.inner('size')?.integer('longest_edge', 1024);
-  if (longest !== undefined)
-    noteLimits(images, limits, limits.least, Math.floor(longest ** 2 / limits.pixels));
+/** Notes another limit than llama.cpp's of the longer edge of an image, in pixels. */
+export function noteLongestEdge(images: ConfigReader, longest: number, limits: TokenLimits): void {
+  noteLimits(images, limits, limits.least, Math.floor(longest ** 2 / limits.pixels));
 }
 
 function noteLimits(images: ConfigReader, limits: TokenLimits, least: number, most: number): void {

@@ -2,6 +2,7 @@ import { QuantscopeError } from '../../model/errors';
 import { listedClass, sameModel } from '../classNames';
 import type { VisionDescription } from './description';
 import { mistral3Vision, pixtralVision } from './families/pixtral';
+import { pixtralParamsVision } from './families/pixtralParams';
 import { qwen25vlVision, qwen2vlVision, qwen35Vision, qwen3vlVision } from './families/qwenVl';
 import { gemma3Vision, idefics3Vision } from './families/siglip';
 
@@ -14,6 +15,7 @@ export const visionParts: readonly VisionDescription[] = [
   gemma3Vision,
   pixtralVision,
   mistral3Vision,
+  pixtralParamsVision,
   idefics3Vision,
 ];
 

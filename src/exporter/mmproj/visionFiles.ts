@@ -24,8 +24,8 @@ export interface VisionPart extends ConvertedVision {
  */
 export async function readVision(model: Model, signal?: AbortSignal): Promise<VisionPart> {
   const config = configOf(model);
-  const { alsoTakes } = visionFor(config.value, config.file);
-  const images = await imagesOf(model.folder, signal);
+  const { alsoTakes, images: builtIn } = visionFor(config.value, config.file);
+  const images = builtIn ? { value: builtIn, file: config.file } : await imagesOf(model.folder, signal);
   const tokenIds = alsoTakes ? await tokensOf(model, config.value, signal) : new Map<unknown, number>();
   const converted = convertVision(model.description.tensors, {
     ...{ config, images, tokenId: (text) => tokenIds.get(text) },

@@ -13,7 +13,11 @@ export type TextWithImage = readonly (readonly number[] | 'image')[];
 export function imageRows(checkpoint: Checkpoint, image: SeenImage, breakToken?: number): Vector[] {
   const rows = image.embeddings.map((vector, i) => joined([vector, ...image.deep.map((deep) => deep[i]!)]));
   if (breakToken === undefined) return rows;
-  const between = embedding(checkpoint, 'model.embed_tokens.weight')(breakToken);
+  const names = ['tok_embeddings.weight', 'model.embed_tokens.weight'];
+  const between = embedding(
+    checkpoint,
+    names.find((name) => checkpoint.has(name))!,
+  )(breakToken);
   return rows.flatMap((row, i) =>
     (i + 1) % image.columns === 0 && i + 1 < rows.length ? [row, between] : [row],
   );

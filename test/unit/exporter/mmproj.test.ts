@@ -213,6 +213,33 @@ describe('keys that published configurations have', () => {
   });
 });
 
+describe("Mistral's own files", () => {
+  const name = 'pixtral, as Mistral publishes it';
+  const encoder = (more: object): Partial<VisionSpec> => {
+    const { config } = visionCheckpoints[name]!;
+    return { config: { ...config, vision_encoder: { ...(config['vision_encoder'] as object), ...more } } };
+  };
+
+  it('need no file that says how images are prepared', async () => {
+    const { projector, tensors } = await preview(await checkpoint(name));
+    expect(projector).toBe('pixtral');
+    expect(tensors.find(({ name }) => name === 'v.token_embd.img_break')?.source).toBe(
+      'tok_embeddings.weight',
+    );
+  });
+
+  it.each([
+    [
+      { add_pre_mm_projector_layer_norm: false },
+      /"vision_encoder\.add_pre_mm_projector_layer_norm" is false/,
+    ],
+    [{ mm_projector_id: 'spiral' }, /"vision_encoder\.mm_projector_id" is "spiral"/],
+    [{ image_break_token_id: undefined }, /"vision_encoder\.image_break_token_id" is missing/],
+  ])('are rejected with %j', async (more, message) => {
+    await expect(preview(await checkpoint(name, encoder(more)))).rejects.toThrow(message);
+  });
+});
+
 describe('files beside the weights', () => {
   it('may be those of newer libraries, and must be there', async () => {
     const path = await checkpoint('gemma3');

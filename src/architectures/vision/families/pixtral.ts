@@ -15,14 +15,16 @@ import {
 } from '../parts';
 import { expectCut, normalization, noteLongestEdge } from '../preprocessing';
 
-/** Of the norms of the encoder; config.json does not state it. */
-const epsilon = 1e-5;
-
-/** Frequencies of the rotation; llama.cpp has no key for it. */
-const theta = 10_000;
-
-/** Least and most vectors of an image; llama.cpp reads no key for them. */
-const tokenLimits = { least: 8, most: 1024 };
+/** What llama.cpp has built in, and no file states. */
+export const pixtralConstants = {
+  /** Of the norms of the encoder. */
+  epsilon: 1e-5,
+  /** Frequencies of the rotation. */
+  theta: 10_000,
+  /** Least and most vectors of an image. */
+  tokenLimits: { least: 8, most: 1024 },
+};
+const { epsilon, theta, tokenLimits } = pixtralConstants;
 
 /** The token between the rows of patches, whose embedding llama.cpp puts there. */
 const rowEnd = '[IMG_BREAK]';
@@ -114,7 +116,9 @@ function expectPatch(images: ConfigReader, patch: number): void {
 }
 
 function keyValuesOf({ vision, images }: VisionSource, encoder: Encoder, merge: number): KeyValue[] {
-  noteLongestEdge(images, { pixels: (merge * encoder.patch) ** 2, ...tokenLimits });
+  const longest = images.inner('size')?.integer('longest_edge', encoder.image);
+  if (longest !== undefined)
+    noteLongestEdge(images, longest, { pixels: (merge * encoder.patch) ** 2, ...tokenLimits });
   return [
     ...encoderKeyValues(encoder),
     ...activationKeyValues(vision, 'gelu', 'gelu', 'silu'),

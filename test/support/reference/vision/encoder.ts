@@ -46,6 +46,8 @@ interface EncoderParts {
     readonly o: Layer;
   };
   readonly mlp: (prefix: string) => Layer;
+  /** Entries of a head that are a pair; `half` when absent. */
+  readonly layout?: 'half' | 'pairs';
   /** Angles of the pairs of a head. */
   readonly angles?: (patch: Patch, pairs: number) => Vector;
   /** Patches that see each other in a block have the same. */
@@ -72,7 +74,9 @@ export function encode(start: readonly Patch[], parts: EncoderParts): readonly (
     const turned = (project: Layer, patch: Patch): Vector[] =>
       headsOf(project(before(patch.state)), size).map((head) => {
         const angles = parts.angles?.(patch, size / 2);
-        return angles ? rotate(head, 1, { frequencies: angles, layout: 'half', magnitude: 1 }) : head;
+        return angles
+          ? rotate(head, 1, { frequencies: angles, layout: parts.layout ?? 'half', magnitude: 1 })
+          : head;
       });
     const attended = new Map<Patch, Vector>();
     for (const group of groupsOf(patches, (patch) => window(patch, block)).values()) {

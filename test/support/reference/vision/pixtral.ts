@@ -58,7 +58,42 @@ function mergedPatches(
     ...patch,
     state: rmsNorm(patch.state, weight, checkpoint.number('rms_norm_eps')),
   }));
-  return cellsOf(normed, side).map((cell) =>
-    layerOf(Float64Array.from([...cell[0]!.keys()].flatMap((entry) => cell.map((state) => state[entry]!)))),
-  );
+  return cellsOf(normed, side).map((cell) => layerOf(byEntry(cell)));
 }
+
+/** The same under Mistral's own names, neighbouring entries of a head turned together. */
+export const pixtralParams: Seeing = (checkpoint, vision, preprocessor, image) => {
+  const width = numberOf(vision, 'hidden_size');
+  const cut = patchesOf(checkpoint, image, preprocessor, {
+    ...{ kernel: 'vision_encoder.patch_conv', size: numberOf(vision, 'patch_size') },
+  });
+  const norm = (name: string): Layer => {
+    const weight = checkpoint.vector(`${name}.weight`);
+    return (x) => rmsNorm(x, weight, 1e-5);
+  };
+  const before = norm('vision_encoder.ln_pre');
+  const start = cut.map((patch) => ({ ...patch, state: before(patch.state) }));
+  const part = (name: string): Layer => linear(checkpoint, name);
+  const last = encode(start, {
+    ...{ heads: numberOf(vision, 'num_attention_heads'), width, norm, angles: alternating, layout: 'pairs' },
+    ...{ blocks: numberOf(vision, 'num_hidden_layers'), prefix: 'vision_encoder.transformer.layers' },
+    norms: ['attention_norm', 'ffn_norm'],
+    attention: (at) => {
+      const [q, k, v, o] = ['q', 'k', 'v', 'o'].map((name) => part(`${at}.attention.w${name}`)) as Layer[];
+      return { q: q!, k: k!, v: v!, o: o! };
+    },
+    mlp: (at) => (x) =>
+      part(`${at}.feed_forward.w2`)(
+        times(part(`${at}.feed_forward.w1`)(x).map(activations.silu), part(`${at}.feed_forward.w3`)(x)),
+      ),
+  }).at(-1)!;
+  const side = numberOf(vision, 'spatial_merge_size');
+  const normed = last.map((patch) => ({ ...patch, state: norm('pre_mm_projector_norm')(patch.state) }));
+  const merged = cellsOf(normed, side).map((cell) => part('patch_merger.merging_layer')(byEntry(cell)));
+  const project = merger(checkpoint, 'vision_language_adapter.w_in', 'vision_language_adapter.w_out');
+  return { embeddings: merged.map(project), deep: [], ...grid(cut, side) };
+};
+
+/** Entries of the same number of several vectors, one after the other. */
+const byEntry = (cell: readonly Vector[]): Vector =>
+  Float64Array.from([...cell[0]!.keys()].flatMap((entry) => cell.map((state) => state[entry]!)));

@@ -1,6 +1,6 @@
 import type { Checkpoint, Config } from '../checkpoint';
 import type { Picture, SeenImage, Seeing } from './encoder';
-import { pixtral } from './pixtral';
+import { pixtral, pixtralParams } from './pixtral';
 import { qwen25vl, qwen2vl, qwen3vl } from './qwenVl';
 import { gemma3, idefics3 } from './siglip';
 
@@ -11,6 +11,7 @@ const seeing: Readonly<Record<string, Seeing>> = {
   Qwen3_5ForConditionalGeneration: qwen3vl,
   Gemma3ForConditionalGeneration: gemma3,
   LlavaForConditionalGeneration: pixtral,
+  'params.json': pixtralParams,
   Mistral3ForConditionalGeneration: pixtral,
   SmolVLMForConditionalGeneration: idefics3,
 };
@@ -20,5 +21,10 @@ export function seenImage(checkpoint: Checkpoint, preprocessor: Config, image: P
   const [name = ''] = checkpoint.config['architectures'] as string[];
   const see = seeing[name];
   if (!see) throw new Error(`There is no reference for the vision part of ${name}.`);
-  return see(checkpoint, checkpoint.config['vision_config'] as Config, preprocessor, image);
+  return see(
+    checkpoint,
+    (checkpoint.config['vision_config'] ?? checkpoint.config['vision_encoder']) as Config,
+    preprocessor,
+    image,
+  );
 }

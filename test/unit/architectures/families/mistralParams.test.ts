@@ -58,7 +58,7 @@ describe('consolidated weights of Mistral with params.json', () => {
       'mistral3.rope.scaling.original_context_length': 16,
     });
     expect(third.notes).toEqual([
-      'The vision part is left out: "vision_encoder.patch_conv.weight" and 1 more tensor.',
+      'The vision part is left out: "vision_encoder.patch_conv.weight" and 1 more tensor. “Export Vision Part (mmproj)…”, or quantscope export-mmproj, writes it to a file of its own.',
     ]);
   });
 
