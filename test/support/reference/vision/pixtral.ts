@@ -79,8 +79,8 @@ export const pixtralParams: Seeing = (checkpoint, vision, preprocessor, image) =
     ...{ blocks: numberOf(vision, 'num_hidden_layers'), prefix: 'vision_encoder.transformer.layers' },
     norms: ['attention_norm', 'ffn_norm'],
     attention: (at) => {
-      const [q, k, v, o] = ['q', 'k', 'v', 'o'].map((name) => part(`${at}.attention.w${name}`)) as Layer[];
-      return { q: q!, k: k!, v: v!, o: o! };
+      const matrix = (name: string): Layer => part(`${at}.attention.w${name}`);
+      return { q: matrix('q'), k: matrix('k'), v: matrix('v'), o: matrix('o') };
     },
     mlp: (at) => (x) =>
       part(`${at}.feed_forward.w2`)(
