@@ -27,7 +27,8 @@ export function recurrentLayer(
   if (shapeAt('shortconv.conv.weight')) return { states: inputs, perToken: 6 * channels, perSequence: 0 };
   const inner = number('ssm.inner_size');
   const states = inputs + number('ssm.state_size') * inner;
-  return shapeAt('attn_gate.weight')
+  const isNet = shapeAt('attn_gate.weight') ?? shapeAt('ssm_ba.weight');
+  return isNet
     ? { states, perToken: 3 * channels, perSequence: 0 }
     : { states, perToken: 2 * inner + 3 * channels, perSequence: states };
 }

@@ -16,7 +16,8 @@ const unitEpsilon = 1e-6;
 export function gatedDelta(parts: GraphParts, mixer: GatedDeltaMixer, span: Span, x: Value): Value {
   const { ops } = parts;
   const { keyHeads, valueHeads, headSize } = mixer;
-  const mixed = silu(ops, causalConvolution(parts, span, parts.linear(x, 'attn_qkv'), 'ssm_conv1d'));
+  const { channels, gate } = projected(parts, mixer, x);
+  const mixed = silu(ops, causalConvolution(parts, span, channels, 'ssm_conv1d'));
   const part = (first: number, count: number): Value =>
     ops.slice(mixed, -1, first * headSize, (first + count) * headSize);
   const { rate, change } = ratesOf(parts, mixer, x);
@@ -29,7 +30,7 @@ export function gatedDelta(parts: GraphParts, mixer: GatedDeltaMixer, span: Span
   });
   const normed = parts.norm(ops.reshape(output, [-1, headSize]), 'ssm_norm');
   const joined = ops.reshape(normed, [-1, valueHeads * headSize]);
-  return parts.linear(ops.mul(joined, silu(ops, parts.linear(x, 'attn_gate'))), 'ssm_out');
+  return parts.linear(ops.mul(joined, silu(ops, gate)), 'ssm_out');
 }
 
 /** What a gated delta net keeps of a text: the state of each head of values. */
@@ -45,6 +46,24 @@ function unit({ ops }: GraphParts, { keyHeads, headSize }: GatedDeltaMixer, x: V
   // x / √(Σx² + ε) is an RMS norm whose weights and ε are divided by √size and size.
   const weight = ops.graph.floats(Array.from({ length: headSize }, () => length / Math.sqrt(headSize)));
   return ops.reshape(ops.rmsNorm(heads, weight, unitEpsilon / headSize), [-1, keyHeads * headSize]);
+}
+
+/** Queries, keys and values `[n, channels]`, and the gates of what heads of values give, `[n, heads of values · size]`. */
+function projected(
+  parts: GraphParts,
+  { keyHeads, valueHeads, headSize }: GatedDeltaMixer,
+  x: Value,
+): { channels: Value; gate: Value } {
+  if (!parts.has('ssm_in.weight'))
+    return { channels: parts.linear(x, 'attn_qkv'), gate: parts.linear(x, 'attn_gate') };
+  const { ops } = parts;
+  const own = (valueHeads / keyHeads) * headSize;
+  // Rows of one matrix: for each head of keys its query, itself, its heads of values and their gates.
+  const all = ops.reshape(parts.linear(x, 'ssm_in'), [-1, keyHeads, 2 * headSize + 2 * own]);
+  const pick = (first: number, size: number): Value =>
+    ops.reshape(ops.slice(all, -1, first, first + size), [-1, keyHeads * size]);
+  const heads = [pick(0, headSize), pick(headSize, headSize), pick(2 * headSize, own)];
+  return { channels: ops.concat(heads, -1), gate: pick(2 * headSize + own, own) };
 }
 
 /** Rates before the sigmoid and steps of the decay before softplus, `[n, heads of values]` each. */

@@ -5,7 +5,7 @@ import { checkRows, missing } from './blockTensors';
 /** Tensors that only a block with a gated delta net has. */
 export const deltaParts: readonly string[] = [
   ...['attn_gate.weight', 'ssm_conv1d.weight', 'ssm_dt.bias', 'ssm_a', 'ssm_norm.weight', 'ssm_out.weight'],
-  ...['ssm_ba.weight', 'ssm_beta.weight', 'ssm_alpha.weight'],
+  ...['ssm_in.weight', 'ssm_ba.weight', 'ssm_beta.weight', 'ssm_alpha.weight'],
 ];
 
 /**
@@ -35,11 +35,14 @@ export function readGatedDelta({
     const message = `${channels} channels are not queries, keys and values of ${valueHeads} heads of size ${headSize}, whose keys are shared by the same number of them each.`;
     throw new QuantscopeError('MODEL_FILE', message, { file, tensor: `blk.${index}.${convolved}` });
   }
-  // Files of Qwen3-Next have rates and decays in one matrix, by heads of keys; so are all heads of values.
-  const grouped = parts.has('ssm_ba.weight');
+  // Files of Qwen3-Next have rates and decays in one matrix, by heads of keys, older ones the rest, too; so are all heads of values.
+  const fused = parts.has('ssm_in.weight');
+  const grouped = fused || parts.has('ssm_ba.weight');
+  const gates = valueHeads * headSize;
   const expected = {
-    'attn_qkv.weight': channels,
-    'attn_gate.weight': valueHeads * headSize,
+    ...(fused
+      ? { 'ssm_in.weight': channels + gates }
+      : { 'attn_qkv.weight': channels, 'attn_gate.weight': gates }),
     'ssm_dt.bias': valueHeads,
     'ssm_out.weight': hiddenSize,
     ...(grouped
