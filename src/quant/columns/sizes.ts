@@ -3,17 +3,13 @@ import type { GgmlQuantType } from '../../protocol/ggmlTypes';
 import { factorType, readFactors, writeFactors } from '../blockFactors';
 import { encodeBlocks } from '../schemeFormat';
 import type { BlockPlan } from './blocks';
+import { isLattice } from './lattices';
 import { isAsGood, lossesOf } from './quantizeColumns';
 
 /**
- * Types whose rows get their size back. Rows v that fit w by least squares are smaller: v·H·w = v·H·v < w·H·w. With four bits that is a thousandth;
- * at 1.6 bits a tenth of the outputs is missing, most of it where inputs are rare, and matrices in a row multiply that.
- */
-const types: readonly GgmlQuantType[] = ['IQ1_S'];
-
-/**
- * Scales rows of blocks so that their outputs have the size that those of the weights have in the mean: w·H·v = w·H·w. A row stays as it is where its
- * error would become larger than with the codes of the type's encoder.
+ * Scales rows of blocks on lattices so that their outputs have the size that those of the weights have in the mean: w·H·v = w·H·w. Rows v that fit w by
+ * least squares are smaller: v·H·w = v·H·v < w·H·w. With four bits that is a thousandth, which other types leave; with two bits it is hundredths of the outputs, most of it where
+ * inputs are rare, and matrices in a row multiply that. A row stays as it is where its error would become larger than with the codes of the type's encoder.
  * @param values `[rows, columns]`. @param blocks of these rows, changed in place.
  */
 export async function restoreSizes(
@@ -24,7 +20,7 @@ export async function restoreSizes(
   signal?: AbortSignal,
 ): Promise<void> {
   const form = factorType(type);
-  if (!form || !types.includes(type)) return;
+  if (!form || !isLattice(type)) return;
   const decode = async (from: Uint8Array): Promise<Float32Array> => {
     const decoded = new Float32Array(values.length);
     await loadNative().decode(type, from, decoded, signal);

@@ -74,7 +74,7 @@ export const gptqDescent: Method = {
   evidence: 'hessian',
   evidenceOf: (given) => (chosenOf(given).isTwoSided ? 'gradients' : 'hessian'),
   options,
-  version: 5,
+  version: 6,
   /**
    * Each pass of the descent, and both measurements of the error, multiply the errors of all weights by the Hessian, and by the covariance of the
    * rows where it is a matrix.

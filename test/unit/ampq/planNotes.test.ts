@@ -9,7 +9,7 @@ function notesOf(tensors: readonly string[], format: string, objective: Objectiv
   const cell = { format, bytes: 64, bitsPerWeight: 2, relativeSquaredError: 0.1, sqnr: 10, maxError: 1 };
   const table: SensitivityTable = {
     ...{ modelHash: 'h', modelName: 'm', parameters: 512, fixedBytes: 0, fixedParameters: 0, presets: [] },
-    codes: { method: 'gptq-cd 5', text: 'c.txt', hash: 'c', tokens: 512, objective },
+    codes: { method: 'gptq-cd 6', text: 'c.txt', hash: 'c', tokens: 512, objective },
     rows: tensors.map((tensor) => rowWith(tensor, 256, [{ ...cell, device: 'cpu' }])),
   };
   return makePlan(table, { kind: 'bits-per-weight', value: 3 }).notes;

@@ -78,7 +78,7 @@ describe('the presets that a plan has to beat', () => {
   });
 
   it('are those that llama.cpp can write without an importance matrix, where the codes are its own', () => {
-    const codes = { method: 'gptq-cd 5', text: 't', hash: 'h', tokens: 1, objective: 'two-sided' as const };
+    const codes = { method: 'gptq-cd 6', text: 't', hash: 'h', tokens: 1, objective: 'two-sided' as const };
     const low = { fileType: 'IQ3_XXS', formats: all('IQ3_XXS') };
     const more = { ...candidates, presets: [low, ...candidates.presets] };
     const larger = { ...plan, codes, preset: { ...plan.preset!, fileType: 'IQ3_XXS' } };

@@ -85,7 +85,7 @@ describe('optimised codes', () => {
     const result = await exportTo(sampleFolder, optimised, 'optimised.gguf', { evidence });
     expect(await codesKeys('plain.gguf')).toEqual({});
     expect(await codesKeys('optimised.gguf')).toEqual({
-      'quantscope.codes.method': 'gptq-cd 5',
+      'quantscope.codes.method': 'gptq-cd 6',
       'quantscope.codes.text': evidence.text.hash,
       'quantscope.codes.objective': 'one-sided',
       'quantscope.codes.two_sided_tensors': '0',

@@ -39,9 +39,10 @@ const slopes = (values: Float32Array): number[] =>
     return (whole + errorOf(row, values, zeros) - errorOf(row, weights, values)) / 2 / whole;
   });
 
-it('gives rows in IQ1_S the size of their weights back, and leaves others as they fit best', async () => {
-  for (const slope of slopes(await quantized('IQ1_S', {}))) expect(slope).toBeCloseTo(1, 3);
-  const fitted = slopes(await quantized('IQ2_XXS', {}));
+it('gives rows on lattices the size of their weights back, and leaves others as they fit best', async () => {
+  for (const type of ['IQ1_S', 'IQ2_XXS', 'IQ2_XS', 'IQ2_S', 'IQ3_XXS', 'IQ3_S'] as const)
+    for (const slope of slopes(await quantized(type, {}))) expect(slope, type).toBeCloseTo(1, 3);
+  const fitted = slopes(await quantized('Q2_K', {}));
   expect(fitted.reduce((sum, slope) => sum + slope, 0) / rows).toBeLessThan(0.99);
 });
 
