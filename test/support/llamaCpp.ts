@@ -165,6 +165,7 @@ export function nodeLlamaCppCompletion(
 
 /** Whether llama.cpp with its library for images is installed. */
 export const hasVisionOracle = existsSync(llamaVision);
+if (!hasVisionOracle) console.warn(`Tests of vision parts are skipped: ${llamaVision} is not there.`);
 
 /** A text with an image in it, which is rows of pixels of three bytes. */
 export interface ImageRun {
