@@ -13,12 +13,12 @@ import {
   type Shapes,
 } from './checkpointParts';
 
-/** Multi-head latent attention: a head has 16 sizes without and 16 with rotation, values have 16. */
-export const deepseek = (queryRank: number | null): CheckpointSpec => ({
+/** Multi-head latent attention: a head has `plain` sizes without and 16 with rotation, values have 16. */
+export const deepseek = (queryRank: number | null, plain = 16): CheckpointSpec => ({
   config: {
     ...llamaConfig(architecture('DeepseekV2ForCausalLM', 'deepseek_v2')),
     ...{ num_hidden_layers: 3, num_key_value_heads: heads, first_k_dense_replace: 1, moe_layer_freq: 1 },
-    ...{ q_lora_rank: queryRank, kv_lora_rank: 32, qk_nope_head_dim: 16, qk_rope_head_dim: 16 },
+    ...{ q_lora_rank: queryRank, kv_lora_rank: 32, qk_nope_head_dim: plain, qk_rope_head_dim: 16 },
     ...{ v_head_dim: 16, n_routed_experts: 4, n_shared_experts: 2, num_experts_per_tok: 2 },
     ...{
       moe_intermediate_size: 32,
@@ -37,15 +37,15 @@ export const deepseek = (queryRank: number | null): CheckpointSpec => ({
     ...blocks(3, (index) => ({
       ...llamaNorms,
       ...(queryRank === null
-        ? { 'self_attn.q_proj.weight': [heads * 32, hidden] }
+        ? { 'self_attn.q_proj.weight': [heads * (plain + 16), hidden] }
         : {
             'self_attn.q_a_proj.weight': [queryRank, hidden],
             'self_attn.q_a_layernorm.weight': [queryRank],
-            'self_attn.q_b_proj.weight': [heads * 32, queryRank],
+            'self_attn.q_b_proj.weight': [heads * (plain + 16), queryRank],
           }),
       'self_attn.kv_a_proj_with_mqa.weight': [32 + 16, hidden],
       'self_attn.kv_a_layernorm.weight': [32],
-      'self_attn.kv_b_proj.weight': [heads * (16 + 16), 32],
+      'self_attn.kv_b_proj.weight': [heads * (plain + 16), 32],
       'self_attn.o_proj.weight': [hidden, heads * 16],
       ...(index === 0
         ? gatedMlp()
