@@ -48,15 +48,15 @@ export function deltaRule(ops: Ops, sizes: DeltaSizes, inputs: DeltaInputs): { o
   const rate = chunks.ofNumbers(inputs.rate);
   const sums = chunks.summed(chunks.ofNumbers(inputs.decay));
   const between = chunks.decays(sums);
-  const kept = exp(ops, sums);
+  const kept = ops.exp(sums);
   // T: what each correction takes of values and states, those of earlier tokens in the chunk taken into account.
   const overlaps = ops.mul(ops.mul(between, chunks.column(rate)), ops.matmul(key, turnedKey));
   const solved = ops.mul(chunks.inverse(overlaps), chunks.row(rate));
   const ofValues = ops.matmul(solved, value);
   const ofState = ops.matmul(ops.mul(solved, chunks.row(kept)), key);
   const last = ops.slice(sums, -1, chunks.size - 1, chunks.size);
-  const written = ops.mul(turnedKey, chunks.row(exp(ops, ops.sub(last, sums))));
-  const keptByChunk = ops.reshape(exp(ops, last), [0, 0, 0, 0, 1, 1]);
+  const written = ops.mul(turnedKey, chunks.row(ops.exp(ops.sub(last, sums))));
+  const keptByChunk = ops.reshape(ops.exp(last), [0, 0, 0, 0, 1, 1]);
   const { corrections, states, after } = chunks.follow(inputs.before, {
     ...{ ofValues, ofState, written, kept: keptByChunk },
   });
@@ -64,8 +64,6 @@ export function deltaRule(ops: Ops, sizes: DeltaSizes, inputs: DeltaInputs): { o
   const output = chunks.withStates(inside, ops.mul(query, chunks.column(kept)), states);
   return { output: chunks.joined(output), after };
 }
-
-const exp = ({ graph }: Ops, x: Value): Value => graph.node('Exp', [x]);
 
 /** What follows from a chunk alone; entries of the first axis are chunks. */
 interface ChunkParts {
@@ -117,7 +115,7 @@ class Chunks {
   decays(sums: Value): Value {
     const { ops } = this;
     const later = this.table('later', (i, j) => (j > i ? hiddenScore : 0));
-    return exp(ops, ops.add(ops.sub(this.column(sums), this.row(sums)), later));
+    return ops.exp(ops.add(ops.sub(this.column(sums), this.row(sums)), later));
   }
 
   /**

@@ -1,5 +1,4 @@
 import type { Value } from '../onnxWriter';
-import type { Ops } from '../ops';
 import type { GatedDeltaMixer } from './blockShape';
 import { causalConvolution } from './convolution';
 import { deltaRule, type DeltaSizes } from './deltaRule';
@@ -17,7 +16,7 @@ export function gatedDelta(parts: GraphParts, mixer: GatedDeltaMixer, span: Span
   const { ops } = parts;
   const { keyHeads, valueHeads, headSize } = mixer;
   const { channels, gate } = projected(parts, mixer, x);
-  const mixed = silu(ops, causalConvolution(parts, span, channels, 'ssm_conv1d'));
+  const mixed = ops.silu(causalConvolution(parts, span, channels, 'ssm_conv1d'));
   const part = (first: number, count: number): Value =>
     ops.slice(mixed, -1, first * headSize, (first + count) * headSize);
   const { rate, change } = ratesOf(parts, mixer, x);
@@ -30,15 +29,13 @@ export function gatedDelta(parts: GraphParts, mixer: GatedDeltaMixer, span: Span
   });
   const normed = parts.norm(ops.reshape(output, [-1, headSize]), 'ssm_norm');
   const joined = ops.reshape(normed, [-1, valueHeads * headSize]);
-  return parts.linear(ops.mul(joined, silu(ops, gate)), 'ssm_out');
+  return parts.linear(ops.mul(joined, ops.silu(gate)), 'ssm_out');
 }
 
 /** What a gated delta net keeps of a text: the state of each head of values. */
 export const deltaStates = ({ valueHeads, headSize }: GatedDeltaMixer): number[] => [
   ...[1, valueHeads, headSize, headSize],
 ];
-
-const silu = (ops: Ops, x: Value): Value => ops.mul(x, ops.sigmoid(x));
 
 /** Heads `[n, heads · size]` made so long. */
 function unit({ ops }: GraphParts, { keyHeads, headSize }: GatedDeltaMixer, x: Value, length: number): Value {
