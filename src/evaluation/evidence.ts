@@ -125,7 +125,9 @@ export function measuredSizes(
       .flatMap((tap) => Array.from({ length: tap.members ?? 1 }, () => tap))
       .map((tap) => ({ ...tap, block }));
   });
-  const rows = taps.flatMap(({ parts, block }) => parts.map((part) => block.tensors.get(part)!.at(-2)!));
+  const rows = taps.flatMap(({ parts, block }) =>
+    parts.flatMap((part) => block.tensors.get(part)?.at(-2) ?? []),
+  );
   return {
     inputs: [...taps.map((tap) => tap.columns), hiddenSize],
     outputs: [

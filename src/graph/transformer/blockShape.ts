@@ -92,6 +92,8 @@ export interface BlockShape {
   readonly unitValues?: true;
   /** Gates count by how far they are above the mean by so many standard deviations. */
   readonly gateDeviations?: number;
+  /** Matrices for keys and values in a block that takes those of another: nothing uses them, and exports may need statistics of their inputs. */
+  readonly unused?: readonly string[];
   /** What its states hold besides one hidden vector. */
   readonly carried?: BlockCarried;
   /** What takes a token's states from those of others, added up; none in a block that is only a feed-forward network. */

@@ -95,6 +95,7 @@ function attentionOver(
 ): { readonly change: Value; readonly left: readonly Value[] | undefined } {
   const { keys } = block.carried;
   const query = parts.linear(input, 'attn_q');
+  parts.measureFor(input, block.unused ?? [], block.hiddenSize);
   const seen =
     keys?.role === 'taken'
       ? taken(parts, block, span, kept!)

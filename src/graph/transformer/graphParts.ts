@@ -154,6 +154,11 @@ export class GraphParts {
     return output;
   }
 
+  /** Measures a value for matrices that a file has but nothing multiplies with it. */
+  measureFor(x: Value, parts: readonly string[], columns: number): void {
+    if (this.options.taps) for (const part of parts) this.tap(x, part, columns);
+  }
+
   /** What `linear` has made so far, by the matrix. */
   get products(): ReadonlyMap<string, Product> {
     return this.multiplied;

@@ -24,6 +24,7 @@ export function readBlock(
   const { traits, number, text, hiddenSize, heads, count, epsilon, file } = decoder;
   const hasKeys = index < firstSharingOf(decoder);
   const parts = hasKeys ? given : withoutKeys(given);
+  const unused = [...given.keys()].filter((part) => !parts.has(part) && !part.includes('norm'));
   checkParts(index, parts, [...(traits.ownParts ?? []), ...partsOfMixers(traits.mixers)], file);
   const hasNetwork = parts.has('ffn_down.weight') || parts.has('ffn_down_exps.weight');
   if (!hasNetwork && !traits.mixers) throw missing(`blk.${index}.ffn_down.weight`, file);
@@ -56,6 +57,7 @@ export function readBlock(
       ? { unitNorms: true }
       : {}),
     ...(traits.unitValues ? { unitValues: true } : {}),
+    ...(unused.length > 0 ? { unused } : {}),
     activation: traits.activation,
     ...(traits.sparseGates && index < traits.sparseGates.layers
       ? { gateDeviations: traits.sparseGates.deviations }

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { ConvertedTensor } from '../../../../src/architectures/convertedTensor';
 import { ggufView, type GgufView } from '../../../../src/architectures/ggufView';
+import { blockTaps } from '../../../../src/graph/transformer/blockGraph';
 import { blockBytes, bytesPerToken, modelBytes } from '../../../../src/graph/transformer/decoderBytes';
 import { decoderShape, type DecoderShape } from '../../../../src/graph/transformer/decoderShape';
 import { keptStates } from '../../../../src/graph/transformer/mixers';
@@ -15,6 +16,7 @@ const views = new Map<string, GgufView>();
 const rotation = rotationOf({ order: 'halves', dimensions: 16, theta: 10_000 });
 
 const written = [
+  'gemma4',
   ...[
     'llama',
     'mixtral',
@@ -85,6 +87,21 @@ describe('the shape of a decoder', () => {
       activation: 'silu',
     });
     expect(blocks[5]!.tensors.get('ffn_down.weight')).toEqual([256, 768]);
+  });
+
+  it('of blocks that take keys of others leaves out matrices for their own, but measures the inputs of these', () => {
+    const { stateSize, hiddenSize, blocks } = shapeOf('gemma4', { more: 'blk.4.attn_k.weight' });
+    // One stream, embeddings of six layers, keys and values of the second and the third block.
+    expect([hiddenSize, stateSize]).toEqual([64, 64 + 6 * 32 + 2 * (2 * 16 + 2 * 32)]);
+    expect(blocks.map(({ carried }) => carried!.keys?.role)).toEqual([
+      ...[undefined, 'left', 'left', 'taken', 'taken', 'taken'],
+    ]);
+    expect(blocks.map(({ carried }) => carried!.keys?.first)).toEqual([undefined, 0, 64, 0, 0, 64]);
+    expect(blocks[4]!.tensors.has('attn_k.weight')).toBe(false);
+    expect(blockTaps(blocks[4]!).dense[0]!.parts).toEqual(['attn_q.weight', 'attn_k.weight']);
+    expect(() => shapeOf('gemma4', { without: 'per_layer_proj_norm.weight' })).toThrow(
+      /lacks this tensor.*per_layer_proj_norm/,
+    );
   });
 
   it('has factors, layer norms with biases, and parts side by side where the architecture has them', () => {
