@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
+import { ensureUnchanged } from '../files/inputs';
 import { QuantscopeError } from '../model/errors';
 import { openModel } from '../layouts/openModel';
 import type { Model } from '../model/model';
@@ -39,6 +40,15 @@ export class OpenModels {
     } finally {
       await this.release(entry);
     }
+  }
+
+  /** The same for figures that must be of one version of the files. @throws QuantscopeError also as `ensureUnchanged`. */
+  useUnchanged<T>(ref: ModelRef, signal: AbortSignal, work: (model: Model) => Promise<T>): Promise<T> {
+    return this.use(ref, signal, async (model) => {
+      const result = await work(model);
+      await ensureUnchanged(model.description);
+      return result;
+    });
   }
 
   /** Closes everything; requests must have ended. */

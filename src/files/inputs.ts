@@ -51,9 +51,7 @@ export class Inputs {
     const digests = streamed.map(({ path }) => manifestPath(path));
     for (const { path, size, mtimeMs } of streamed) {
       const state = await stateOf(path);
-      const found = await statIfPresent(path);
-      if (!found || Number(found.size) !== size || Math.abs(Number(found.mtimeNs) / 1e6 - mtimeMs) > 0.01)
-        throw changed(path);
+      await ensureAsOpened({ path, size, mtimeMs });
       files.push({ path, streamed: true, ...state });
     }
     const awaited = new Map<string, string>();
@@ -123,6 +121,21 @@ export class Inputs {
       if (now.identity !== file.identity || now.stamp !== file.stamp) throw changed(file.path);
     }
   }
+}
+
+/** @throws QuantscopeError IO for a file that is not the one that was opened any more. */
+async function ensureAsOpened({ path, size, mtimeMs }: StreamedFile): Promise<void> {
+  const found = await statIfPresent(path);
+  if (!found || Number(found.size) !== size || Math.abs(Number(found.mtimeNs) / 1e6 - mtimeMs) > 0.01)
+    throw changed(path);
+}
+
+/**
+ * For what is measured of a model rather than written.
+ * @throws QuantscopeError IO naming a file that has changed since it was opened: figures would mix two versions of it.
+ */
+export async function ensureUnchanged({ files }: Pick<ModelDescription, 'files'>): Promise<void> {
+  for (const file of files) await ensureAsOpened(file);
 }
 
 type ModelFiles = Pick<ModelDescription, 'format' | 'files'>;

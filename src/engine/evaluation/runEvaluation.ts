@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { basename } from 'node:path';
 import { resetPeakMemory } from '../../evaluation/measures';
+import { ensureUnchanged } from '../../files/inputs';
 import { reason } from '../../model/byteSource';
 import { QuantscopeError } from '../../model/errors';
 import { modelHash } from '../../model/identity';
@@ -46,6 +47,7 @@ export async function runEvaluation(
   const pairs = params.pairs === undefined ? undefined : await evaluatePairs(run, params.pairs, tokenizer);
   const seconds = (performance.now() - started) / 1000;
   const result = resultOf(run, seconds, { text, tasks, pairs });
+  for (const read of base ? [model, base] : [model]) await ensureUnchanged(read.description);
   const notKept = await keep(run, base, result, text);
   return notKept === undefined ? result : { ...result, notKept };
 }

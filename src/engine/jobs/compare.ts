@@ -8,8 +8,8 @@ import type { OpenModels } from '../models';
 export function compareModelsJob(models: OpenModels): Job<'model/compare'> {
   return (params, { signal, progress }) => {
     checkParams('model/compare', params, { ...modelKinds, other: 'path' });
-    return models.use(params, signal, (a) =>
-      models.use({ path: params.other }, signal, (b) =>
+    return models.useUnchanged(params, signal, (a) =>
+      models.useUnchanged({ path: params.other }, signal, (b) =>
         compareModels(a, b, {
           signal,
           onProgress: (message, done, total) => progress({ message, done, total }),

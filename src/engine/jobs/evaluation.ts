@@ -51,7 +51,7 @@ export function previewEvaluationJob(models: OpenModels): Job<'evaluation/previe
       ...{ context: 'count?', windows: 'count?', device: 'device', threads: 'count?' },
     });
     return withThreads(params.threads, () =>
-      models.use(params, context.signal, (model) => runPreview(model, params, context)),
+      models.useUnchanged(params, context.signal, (model) => runPreview(model, params, context)),
     );
   };
 }

@@ -170,7 +170,7 @@ export function sensitivityJob(models: OpenModels): Job<'sensitivity/run'> {
     const { chosen } = await probeDevices(params.device, { signal });
     const { measurer, close } = measurerFor(chosen);
     try {
-      return await models.use(params, signal, async (model) => {
+      return await models.useUnchanged(params, signal, async (model) => {
         const run = await planRun(model, params, signal);
         const { candidates, gains, toRun, sampled, measured, formats, measuredFormats, codes } = run;
         // Results are then not kept either, and the run says so.
