@@ -119,6 +119,9 @@ function changesOf(
   );
 }
 
+/** Of texts that are run an indexer selects all tokens: that its tensors change nothing there says nothing of longer ones. Their gains are estimated. */
+const isIndexer = (tensor: string): boolean => tensor.includes('.indexer.');
+
 /** The format that each tensor of the table is measured in, by its name, as far as they are in these blocks or in none. */
 function probesOf(
   { rows }: SensitivityTable,
@@ -127,7 +130,8 @@ function probesOf(
 ): Probes {
   return new Map(
     rows.flatMap((row) => {
-      const probe = isSampled(row.tensor, sampled) ? probeOf(row, wanted) : undefined;
+      const isRun = isSampled(row.tensor, sampled) && !isIndexer(row.tensor);
+      const probe = isRun ? probeOf(row, wanted) : undefined;
       return probe ? [[row.tensor, probe] as const] : [];
     }),
   );
