@@ -72,6 +72,28 @@ describe('an adapter for llama.cpp', () => {
     await file.close();
   });
 
+  it('has the multipliers that are part of the weights it changes', async () => {
+    const [gate, mixer] = ['model.layers.0.feed_forward.gate_proj', 'model.layers.0.mamba.in_proj'];
+    const { written, factor, file } = await exported('falconh1', {
+      modules: { [gate]: [96, 64], [mixer]: [262, 64] },
+    });
+    const [ofGate, ofMixer] = [gate, mixer].map((name) => written.factors.get(name)!.b) as [
+      Float32Array,
+      Float32Array,
+    ];
+    const b = await factor('blk.0.ffn_gate.weight.lora_b');
+    expect([...b]).toEqual([...ofGate.map((value) => 1.75 * value)]);
+    const rows = await factor('blk.0.ssm_in.weight.lora_b');
+    const rank = rows.length / 262;
+    // The last row of the gate and the first of x.
+    for (const [row, multiplier] of [
+      [95, 0.75],
+      [96, 0.625],
+    ] as const)
+      expect(rows[row * rank]).toBeCloseTo(multiplier * ofMixer[row * rank]!, 7);
+    await file.close();
+  });
+
   it('is refused where llama.cpp would ignore a change', async () => {
     const spec = {
       modules: {},
