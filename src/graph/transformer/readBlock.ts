@@ -1,3 +1,4 @@
+import { gatingFunctions } from '../../architectures/keyValues';
 import { QuantscopeError } from '../../model/errors';
 import { isAttention, type ForwardTraits } from '../../architectures/forward';
 import type { BlockShape, BlockTensors, ExpertsShape } from './blockShape';
@@ -126,16 +127,16 @@ function windowAt(index: number, { traits, number, isFlag, list, window }: Numbe
   return period === 0 || index % period < period - 1 ? size : undefined;
 }
 
-/** Values of `expert_gating_func` in GGUF; 0 is what is usual. */
-const gatings = { softmax: 1, sigmoid: 2 };
+/** Scores of experts that are computed; 0 in a file is what is usual. */
+const gatings: readonly number[] = [gatingFunctions.softmax, gatingFunctions.sigmoid];
 
 /** @throws QuantscopeError UNSUPPORTED for other scores; MODEL_FILE for counts that the tensors contradict, and groups that cannot be. */
 function expertsOf({ traits, number, file }: Numbers, parts: BlockTensors): ExpertsShape {
   const unsupported = (what: string) =>
     new QuantscopeError('UNSUPPORTED', `${what} cannot be run.`, { file });
   const scale = number('expert_weights_scale', 0);
-  const gating = number('expert_gating_func', 0) || gatings[traits.gating ?? 'softmax'];
-  if (!Object.values(gatings).includes(gating))
+  const gating = number('expert_gating_func', 0) || gatingFunctions[traits.gating ?? 'softmax'];
+  if (!gatings.includes(gating))
     throw unsupported(`Experts that are scored by the function ${gating} ("expert_gating_func")`);
   const [count, used] = [number('expert_count'), number('expert_used_count')];
   const [held = 0] = parts.get('ffn_down_exps.weight') ?? [];
@@ -148,7 +149,7 @@ function expertsOf({ traits, number, file }: Numbers, parts: BlockTensors): Expe
     ...{ count, used },
     normalized: traits.normalizedExperts === true || number('expert_weights_norm', 0) === 1,
     scale: added * (scale === 0 ? 1 : scale),
-    ...(gating === gatings.sigmoid ? { gating: 'sigmoid' } : {}),
+    ...(gating === gatingFunctions.sigmoid ? { gating: 'sigmoid' } : {}),
     ...(traits.scaledInputs ? { scaledInputs: true } : {}),
     ...groupsOf(number, { count, used }, file),
   };
