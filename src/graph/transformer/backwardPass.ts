@@ -133,7 +133,7 @@ export async function entryBackward(
       throwIfCancelled(signal);
       const own = tokens.subarray(first, first + piece.length / gradients.width);
       const outputs = await graph.run({
-        ...(await decoder.entryInputs(shape, own, signal)),
+        ...(await decoder.embeddings.inputsOf(shape, own, signal)),
         grad_y: decoder.tensor(piece, gradients.width),
       });
       onEmbeddings(first, output(outputs, 'grad_x'));

@@ -4,7 +4,7 @@ import type { OrtDevice } from '../session';
 import type { BlockShape } from './blockShape';
 import { isClosed } from './closing';
 import type { DecoderShape } from './decoderShape';
-import { isCarrying, type CarryingDecoder } from './entryGraph';
+import { Embeddings } from './embeddings';
 import { floatTensor, output } from './graphLoader';
 import type { TapKind } from './graphParts';
 import type { Graphs } from './graphs';
@@ -48,8 +48,7 @@ export interface LogitSlice {
 export class Decoder {
   /** Tokens that go through a graph at a time: whole windows. */
   readonly tokensPerRun: number;
-  /** Rows of tables that were looked up, by token. */
-  private readonly tables = new Map<string, Map<number, Float32Array>>();
+  readonly embeddings: Embeddings;
 
   constructor(
     readonly shape: DecoderShape,
@@ -62,6 +61,7 @@ export class Decoder {
     tokensAtOnce = suitedTokens[device],
   ) {
     this.tokensPerRun = Math.max(1, Math.floor(tokensAtOnce / length)) * length;
+    this.embeddings = new Embeddings(shape, weights, graphs, sources, this.tokensPerRun);
   }
 
   /** Whether all weights stay in memory. */
@@ -70,66 +70,8 @@ export class Decoder {
   }
 
   /** The states of tokens before the first block. */
-  async embed(tokens: Int32Array, signal?: AbortSignal): Promise<Float32Array> {
-    const { shape } = this;
-    return isCarrying(shape) ? this.enter(shape, tokens, signal) : this.embeddingsOf(tokens, signal);
-  }
-
-  /** Rows of the embedding by their factor, one for each token: `[n, hidden]`. */
-  private async embeddingsOf(tokens: Int32Array, signal: AbortSignal | undefined): Promise<Float32Array> {
-    const { hiddenSize, embeddingScale } = this.shape;
-    const embedded = await this.rowsOf('token_embd.weight', tokens, hiddenSize, signal);
-    if (embeddingScale !== 1) for (let i = 0; i < embedded.length; i++) embedded[i]! *= embeddingScale;
-    return embedded;
-  }
-
-  /** Rows of a table, one for each token. */
-  private async rowsOf(
-    table: string,
-    tokens: Int32Array,
-    columns: number,
-    signal: AbortSignal | undefined,
-  ): Promise<Float32Array> {
-    // Where weights stay in memory, windows come a few at a time, and most of their tokens recur.
-    const rows = (this.keeps ? this.tables.get(table) : undefined) ?? new Map<number, Float32Array>();
-    if (this.keeps) this.tables.set(table, rows);
-    await this.weights.lookUp(table, tokens, rows, signal);
-    const values = new Float32Array(tokens.length * columns);
-    tokens.forEach((token, i) => values.set(rows.get(token)!, i * columns));
-    return values;
-  }
-
-  /** States of embeddings, where they are more than these. */
-  private async enter(
-    shape: CarryingDecoder,
-    tokens: Int32Array,
-    signal: AbortSignal | undefined,
-  ): Promise<Float32Array> {
-    const states = new Float32Array(tokens.length * shape.stateSize);
-    await this.graphs.using(this.sources.entry(shape), signal, async (graph) => {
-      for (let first = 0; first < tokens.length; first += this.tokensPerRun) {
-        throwIfCancelled(signal);
-        const inputs = await this.entryInputs(
-          shape,
-          tokens.subarray(first, first + this.tokensPerRun),
-          signal,
-        );
-        states.set(output(await graph.run(inputs), 'y'), first * shape.stateSize);
-      }
-    });
-    return states;
-  }
-
-  /** What states of some tokens are made of. */
-  async entryInputs(
-    { carried: { layers }, entry: { table } }: CarryingDecoder,
-    tokens: Int32Array,
-    signal: AbortSignal | undefined,
-  ): Promise<Record<string, Tensor>> {
-    const x = this.tensor(await this.embeddingsOf(tokens, signal));
-    if (!layers || table === undefined) return { x };
-    const columns = layers.count * layers.size;
-    return { x, layers: this.tensor(await this.rowsOf(table, tokens, columns, signal), columns) };
+  embed(tokens: Int32Array, signal?: AbortSignal): Promise<Float32Array> {
+    return this.embeddings.of(tokens, signal);
   }
 
   /**
@@ -286,7 +228,7 @@ export class Decoder {
 
   /** Releases all graphs, so that others can take their memory. */
   release(): Promise<void> {
-    this.tables.clear();
+    this.embeddings.clear();
     return this.graphs.release();
   }
 
