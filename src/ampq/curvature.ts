@@ -1,6 +1,6 @@
 import { backward, type ForwardOptions } from '../evaluation/backward';
 import type { ScoredInputs } from '../evaluation/windows';
-import type { ProductGradients } from '../graph/transformer/backwardPass';
+import type { ProductGradients } from '../graph/transformer/gradientReports';
 import { ChangeProducts } from '../graph/transformer/changeProducts';
 import type { Decoder } from '../graph/transformer/decoder';
 import type { WeightChanges } from '../graph/transformer/weights';

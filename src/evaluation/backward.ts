@@ -1,15 +1,10 @@
-import {
-  blockBackward,
-  clear,
-  normBackward,
-  roomAtInput,
-  type ProductGradients,
-} from '../graph/transformer/backwardPass';
+import { blockBackward, normBackward, roomAtInput } from '../graph/transformer/backwardPass';
+import type { ProductGradients } from '../graph/transformer/gradientReports';
 import { isClosed } from '../graph/transformer/closing';
 import { turn, type Decoder } from '../graph/transformer/decoder';
 import type { BlockShape } from '../graph/transformer/blockShape';
 import { floatTensor, output } from '../graph/transformer/graphLoader';
-import type { States } from '../graph/transformer/states';
+import { clear, type States } from '../graph/transformer/states';
 import { throwIfCancelled } from '../model/errors';
 import { GradientSums, type OutputGradients } from './gradientSums';
 import { joinArrays } from './joinArrays';
@@ -150,7 +145,7 @@ async function outputBackward(
 ): Promise<void> {
   const { vocabulary, output: tensor, hiddenSize } = decoder.shape;
   const samples = new OwnInputSamples(vocabulary);
-  clear(decoder, gradients);
+  clear(gradients, decoder.tokensPerRun);
   for (const slice of decoder.vocabularySlices()) {
     const source = decoder.sources.logitsGradient(slice.first, slice.count);
     await decoder.graphs.using(source, signal, async (graph) => {

@@ -1,4 +1,4 @@
-import type { ProductGradients } from '../graph/transformer/backwardPass';
+import type { ProductGradients } from '../graph/transformer/gradientReports';
 import { loadNative } from '../native';
 import { maxCovariance } from '../quant/evidence';
 import type { OwnEntries } from './ownInputs';

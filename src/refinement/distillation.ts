@@ -4,18 +4,12 @@ import { tokenDivergences, tokenNormalizers } from '../evaluation/divergence';
 import { sumLogits, type ScoreBase } from '../evaluation/scoring';
 import { mean } from '../evaluation/statistics';
 import type { ScoredInputs } from '../evaluation/windows';
-import {
-  blockBackward,
-  clear,
-  entryBackward,
-  normBackward,
-  roomAtInput,
-  type WeightGradients,
-} from '../graph/transformer/backwardPass';
+import { blockBackward, entryBackward, normBackward, roomAtInput } from '../graph/transformer/backwardPass';
+import type { WeightGradients } from '../graph/transformer/gradientReports';
 import { turn, type Decoder, type LogitSlice } from '../graph/transformer/decoder';
 import { isCarrying } from '../graph/transformer/entryGraph';
 import { floatTensor, output } from '../graph/transformer/graphLoader';
-import type { States } from '../graph/transformer/states';
+import { clear, type States } from '../graph/transformer/states';
 import { throwIfCancelled } from '../model/errors';
 
 export interface DistillationOptions extends ForwardOptions {
@@ -155,7 +149,7 @@ async function outputBackward(
   const scored = { states: states.read(0, tokens), targets: new Int32Array(tokens), firstToken: 0 };
   const totals = await sumLogits(decoder, scored, base, { signal });
   const normalizers = tokenNormalizers(totals);
-  clear(decoder, gradients);
+  clear(gradients, decoder.tokensPerRun);
   for await (const baseSlice of base.decoder.logitSlices(signal)) {
     const { first: firstRow, count } = baseSlice;
     const source = decoder.sources.divergenceGradient(firstRow, count);

@@ -2,7 +2,7 @@ import type { InferenceSession } from 'onnxruntime-node';
 import { GraphBuilder } from '../onnxWriter';
 import { Ops } from '../ops';
 import { createSession, type OrtDevice } from '../session';
-import type { ProductGradients } from './backwardPass';
+import type { ProductGradients } from './gradientReports';
 import { floatTensor, output } from './graphLoader';
 
 /** Computes g · ΔW x of every token, on one of ONNX Runtime's devices. Close it. */

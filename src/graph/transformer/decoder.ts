@@ -10,7 +10,7 @@ import type { TapKind } from './graphParts';
 import type { Graphs } from './graphs';
 import type { GraphSources } from './graphSources';
 import { routeTokens, sharesOf, type Assignment, type Routing } from './routing';
-import { MemoryStates, type States } from './states';
+import { clear, MemoryStates, type States } from './states';
 import { TapSums, type InputStatistics } from './tapSums';
 import { expertBias } from './mixture';
 import type { RowSpan } from './weightRows';
@@ -144,8 +144,7 @@ export class Decoder {
   ): Promise<States> {
     const experts = states.another();
     try {
-      for (const { first, piece } of this.pieces(states))
-        experts.write(first, new Float32Array(piece.length));
+      clear(experts, this.tokensPerRun);
       await this.addExperts(block, experts, routed, router, pass);
       return experts;
     } catch (error) {

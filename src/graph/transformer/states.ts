@@ -167,3 +167,11 @@ export class FileStates implements States {
 
 const bytesOf = (values: Float32Array): Uint8Array =>
   new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+
+/** Fills states with zeros, so many tokens at a time. */
+export function clear(states: States, atOnce: number): void {
+  for (let first = 0; first < states.tokens; first += atOnce) {
+    const tokens = Math.min(atOnce, states.tokens - first);
+    states.write(first, new Float32Array(tokens * states.width));
+  }
+}
