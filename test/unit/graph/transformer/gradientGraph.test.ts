@@ -39,11 +39,12 @@ const bound = 2e-3;
 const usualSteps = [0.05];
 /**
  * Heads that are made one long bend more, the shorter they are, and so do scores without a factor, decays are exponentials, and what comes out
- * of a network alone is its square: the first step that is small enough counts.
+ * of a network alone is its square: the first step that is small enough counts. What changes
+ * little needs a long one, or the rounding of the rest hides it.
  */
 const stepsOf = ({ mixers, unitValues }: BlockShape): readonly number[] =>
   unitValues || mixers.length === 0 || mixers.some(({ kind }) => kind === 'gatedDelta' || kind === 'mamba2')
-    ? [0.01, 0.005, 0.003, 0.001]
+    ? [...usualSteps, 0.02, 0.01, 0.005, 0.003, 0.001]
     : usualSteps;
 
 const matrix = (dims: readonly number[], scale = 1): Values => ({
