@@ -157,6 +157,7 @@ describe('quantscope export-onnx', () => {
       1,
       /give a text to run the model over \(--calibration FILE\)/,
     ],
+    [['--weights', 'f32', '--out', 'x', '--lora', here('absent')], 1, /absent/],
     [['--weights', 'f32', '--out', sampleFolder], 1, /output folder is that of the model/],
     [['--weights', 'f32', '--out', join(sampleFolder, 'onnx'), '--dry-run'], 1, /or lies in it/],
     [['--weights', 'f32', '--out', join(sampleFolder, 'config.json', 'x')], 1, /which is not a folder/],

@@ -64,7 +64,11 @@ describe('an evaluation is rejected', () => {
   });
 
   it('without anything to evaluate with', async () => {
-    await expectError(evaluate({}), 'REQUEST', 'Name a text or a file of questions to evaluate with.');
+    await expectError(
+      evaluate({}),
+      'REQUEST',
+      'Name a text or a file of questions to evaluate with, or of pairs',
+    );
   });
 
   it('with parameters of other types, by name', async () => {
