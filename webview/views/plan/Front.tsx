@@ -34,17 +34,27 @@ interface FrontProps {
   readonly disabled: boolean;
 }
 
-/** The front of plans and the budget on it, which is dragged, moved by keys, or set to the size of a preset by a click. */
-export function Front({ front, plan, range, budget, move, disabled }: FrontProps) {
-  const rung = useFrontRung(front);
-  const loss = lossOf(plan, front);
+/** The front of plans and the budget on it, where anything is lost at some size. */
+export function Front(props: FrontProps) {
+  const { front, plan } = props;
   const measured = useMemo(() => measuredPoints(plan, front), [plan.certificate, front]);
   const scale = useMemo(() => frontScale(front, measured), [front, measured]);
+  if (scale) return <FrontOf {...{ ...props, measured, scale }} />;
+  return <p class="muted">Nothing is lost at any size: the measured formats hold these weights exactly.</p>;
+}
+
+interface FrontOfProps extends FrontProps {
+  readonly measured: readonly MeasuredPoint[];
+  readonly scale: FrontScale;
+}
+
+/** The budget is dragged, moved by keys, or set to the size of a preset by a click. */
+function FrontOf({ front, plan, range, budget, move, disabled, measured, scale }: FrontOfProps) {
+  const rung = useFrontRung(front);
+  const loss = lossOf(plan, front);
   const box = useRef<HTMLDivElement>(null);
   const width = useWidth(box);
   const clamped = (bits: number): number => Math.min(range.max, Math.max(range.min, bits));
-  if (!scale)
-    return <p class="muted">Nothing is lost at any size: the measured formats hold these weights exactly.</p>;
   return (
     <div class="front-chart">
       <div class="front" ref={box} style={{ height: `${frontHeight}px` }}>
