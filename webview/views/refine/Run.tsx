@@ -13,11 +13,12 @@ import { RunFailure } from '../RunFailure';
 export function Run({ activity }: { activity: RefinementActivity }) {
   const { title, curve, outcome, isFinishing } = activity;
   // Where writing the best state has failed, another try does not help.
-  const best = isFinishing ? undefined : improvement(curve?.points ?? []);
+  const hasFailed = isFinishing && outcome?.kind === 'failed';
+  const best = hasFailed ? undefined : improvement(curve?.points ?? []);
   return (
     <section class="run" aria-label={outcome ? 'The last refinement' : 'The refinement in progress'}>
       <h3>{title}</h3>
-      {outcome ? <Ended outcome={outcome} best={best} /> : <InProgress {...activity} />}
+      {outcome ? <Ended {...{ outcome, best, isFinishing }} /> : <InProgress {...activity} />}
       {curve && curve.points.length > 0 && (
         <>
           <Curve {...curve} />
@@ -67,10 +68,19 @@ function Curve({ points, steps }: NonNullable<RefinementActivity['curve']>) {
   );
 }
 
-/** How a run ended. @param props.best state that it has reached and can still write. */
-function Ended({ outcome, best }: { outcome: RefinementOutcome; best: RefinementPoint | undefined }) {
+interface EndedProps {
+  readonly outcome: RefinementOutcome;
+  /** The best state that the run has reached and can still write. */
+  readonly best: RefinementPoint | undefined;
+  /** Whether it was to write that state, without further steps. */
+  readonly isFinishing: true | undefined;
+}
+
+/** How a run ended. */
+function Ended({ outcome, best, isFinishing }: EndedProps) {
   const ask = useAsk();
   const again = (): void => void ask('continueRefinement', {});
+  const finish = (): void => void ask('finishRefinement', {});
   if (outcome.kind === 'refined') return <Refined {...outcome} again={again} />;
   return (
     <>
@@ -78,7 +88,7 @@ function Ended({ outcome, best }: { outcome: RefinementOutcome; best: Refinement
         failure={outcome}
         cancelled="Stopped; nothing was written. What was reached is kept."
         left="; what it had reached is kept"
-        repeat={again}
+        repeat={isFinishing ? finish : again}
       />
       {(best ?? outcome.kind === 'cancelled') && (
         <div class="actions">
@@ -86,7 +96,7 @@ function Ended({ outcome, best }: { outcome: RefinementOutcome; best: Refinement
             <Button
               primary
               title={`Writes the state after ${plural(best.step, 'step')}, the best that was measured`}
-              onClick={() => void ask('finishRefinement', {})}
+              onClick={finish}
             >
               Write Best So Far
             </Button>
