@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { freemem } from 'node:os';
 import { ggufView, type ModelHeaders } from '../../architectures/ggufView';
+import { forwardOf } from '../../architectures/registry';
 import type { Decoder } from '../../graph/transformer/decoder';
 import { modelBytes } from '../../graph/transformer/decoderBytes';
-import type { DecoderShape } from '../../graph/transformer/decoderShape';
+import { longestOf, type DecoderShape } from '../../graph/transformer/decoderShape';
 import { numbersOf } from '../../graph/transformer/shapeNumbers';
 import { probeDevices } from '../../graph/probe';
 import type { OrtDevice } from '../../graph/session';
@@ -110,9 +111,16 @@ const wholeOnGpu = 8e9;
 const leastStates = 1e9;
 const statesShare = 0.25;
 
-/** Context length of a model. @throws QuantscopeError MODEL_FILE when it is not stated. */
+/**
+ * Tokens of the longest text that a model can be run over: its context length, or less where longer texts are computed otherwise.
+ * @throws QuantscopeError MODEL_FILE when it is not stated, UNSUPPORTED for an architecture that cannot be run.
+ */
 export async function contextLengthOf(model: ModelHeaders, signal?: AbortSignal): Promise<number> {
-  return numbersOf(await ggufView(model, signal), model.description.path)('context_length');
+  const view = await ggufView(model, signal);
+  const { path } = model.description;
+  const number = numbersOf(view, path);
+  const traits = forwardOf(view.architecture, path);
+  return Math.min(number('context_length'), longestOf({ traits, number })?.tokens ?? Infinity);
 }
 
 export type MemoryChoice = 'auto' | 'whole' | 'streamed';

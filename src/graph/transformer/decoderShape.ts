@@ -117,7 +117,7 @@ function lastNormOf(
 }
 
 /** Texts that are computed as described: those in which nothing is cut into chunks or left out. */
-function longestOf({ traits, number }: Numbers): DecoderShape['longest'] {
+export function longestOf({ traits, number }: Pick<Numbers, 'traits' | 'number'>): DecoderShape['longest'] {
   if (traits.selectsTokens) {
     const reason = 'its queries see only some of the tokens, which an indexer selects';
     return { tokens: number('attention.indexer.top_k'), reason };

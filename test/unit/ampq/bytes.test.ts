@@ -30,9 +30,9 @@ const measure = (path: string, formats?: readonly string[]): Promise<Sensitivity
 /** Blocks of 256 weights and of 32, lattices, and types without blocks. */
 const formats = ['Q2_K', 'IQ3_S', 'Q4_K', 'IQ4_NL', 'Q5_0', 'Q6_K', 'Q8_0', 'F16'];
 
-/** Some checkpoints have the 64 layers by which llama.cpp knows them; their size is no other sum. */
+/** Some checkpoints have the 20 layers or more by which llama.cpp knows them; their size is no other sum. */
 const isShallow = ([, { config }]: readonly [string, CheckpointSpec]): boolean =>
-  Number(config['num_hidden_layers'] ?? 0) < 64;
+  Number(config['num_hidden_layers'] ?? 0) < 20;
 
 /** What the exported file of a model holds besides the tensors of a plan. */
 async function frameOf(path: string): Promise<FileFrame> {
