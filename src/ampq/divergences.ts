@@ -1,4 +1,5 @@
-import type { Decoder, PassOptions } from '../graph/transformer/decoder';
+import type { Decoder } from '../graph/transformer/decoder';
+import type { PassOptions } from '../graph/transformer/pass';
 import type { WeightChange, WeightChanges } from '../graph/transformer/weights';
 import { entryTensors } from '../graph/transformer/entryGraph';
 import { tokenDivergences, type TokenDivergences } from '../evaluation/divergence';

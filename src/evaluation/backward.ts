@@ -1,9 +1,10 @@
 import { blockBackward, normBackward, roomAtInput } from '../graph/transformer/backwardPass';
 import type { ProductGradients } from '../graph/transformer/gradientReports';
 import { isClosed } from '../graph/transformer/closing';
-import { turn, type Decoder } from '../graph/transformer/decoder';
+import type { Decoder } from '../graph/transformer/decoder';
 import type { BlockShape } from '../graph/transformer/blockShape';
 import { floatTensor, output } from '../graph/transformer/graphLoader';
+import { turn } from '../graph/transformer/pass';
 import { clear, type States } from '../graph/transformer/states';
 import { throwIfCancelled } from '../model/errors';
 import { GradientSums, type OutputGradients } from './gradientSums';

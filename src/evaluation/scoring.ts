@@ -1,4 +1,5 @@
-import type { Decoder, LogitSlice, PassOptions } from '../graph/transformer/decoder';
+import type { Decoder, LogitSlice } from '../graph/transformer/decoder';
+import type { PassOptions } from '../graph/transformer/pass';
 import type { States } from '../graph/transformer/states';
 import { loadNative } from '../native';
 import { sumsPerToken } from './divergence';

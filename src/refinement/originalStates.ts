@@ -1,7 +1,8 @@
 import type { ScoreBase } from '../evaluation/scoring';
 import { embedWindows } from '../evaluation/scoring';
 import type { ScoredInputs } from '../evaluation/windows';
-import type { Decoder, PassOptions } from '../graph/transformer/decoder';
+import type { Decoder } from '../graph/transformer/decoder';
+import type { PassOptions } from '../graph/transformer/pass';
 import type { States } from '../graph/transformer/states';
 
 /** What an original says of some windows: its states after the last norm, at all tokens. Close it. */

@@ -11,8 +11,8 @@ import {
 } from '../../evaluation/pairs';
 import { mean, share } from '../../evaluation/statistics';
 import type { TextTokenizer } from '../../evaluation/tokenizer/textTokenizer';
-import { turn } from '../../graph/transformer/decoder';
 import { openEmbedder, type Embedder } from '../../graph/transformer/embedding/embedder';
+import { turn } from '../../graph/transformer/pass';
 import type { WeightChanges } from '../../graph/transformer/weights';
 import { QuantscopeError, throwIfCancelled } from '../../model/errors';
 import type { PairsResult } from '../../protocol/embedding';

@@ -1,11 +1,12 @@
 import { throwIfCancelled } from '../../model/errors';
 import type { BlockShape } from './blockShape';
-import { turn, type Decoder } from './decoder';
+import type { Decoder } from './decoder';
 import type { CarryingDecoder } from './entryGraph';
 import { complete, report, reportWeights, type BackwardOptions } from './gradientReports';
 import { output } from './graphLoader';
 import type { NamedSource } from './graphSources';
 import { mixtureBackward } from './mixtureBackward';
+import { turn } from './pass';
 import type { States } from './states';
 
 /**

@@ -2,17 +2,15 @@ import type { Tensor } from 'onnxruntime-node';
 import { throwIfCancelled } from '../../model/errors';
 import type { OrtDevice } from '../session';
 import type { BlockShape } from './blockShape';
-import { isClosed } from './closing';
 import type { DecoderShape } from './decoderShape';
 import { Embeddings } from './embeddings';
-import { floatTensor, output } from './graphLoader';
-import type { TapKind } from './graphParts';
+import { ExpertPass } from './expertPass';
+import { output } from './graphLoader';
 import type { Graphs } from './graphs';
 import type { GraphSources } from './graphSources';
-import { routeTokens, sharesOf, type Assignment, type Routing } from './routing';
-import { clear, MemoryStates, type States } from './states';
-import { TapSums, type InputStatistics } from './tapSums';
-import { expertBias } from './mixture';
+import { piecesOf, tensorOf, turn, type PassOptions } from './pass';
+import { MemoryStates, type States } from './states';
+import { TapSums } from './tapSums';
 import type { RowSpan } from './weightRows';
 import type { Weights } from './weights';
 
@@ -21,19 +19,6 @@ const suitedTokens: Readonly<Record<OrtDevice, number>> = { 'ort-cpu': 512, webg
 
 /** Rows of the output matrix, and so logits of a token, that are processed at a time. */
 const maxLogits = 16_384;
-
-export interface PassOptions {
-  readonly signal?: AbortSignal | undefined;
-  /** After each run of a graph; `part` says which. */
-  readonly onStep?: ((part: string) => void) | undefined;
-  /** Measures the inputs of all matrices. */
-  readonly taps?:
-    | {
-        readonly kind: TapKind;
-        readonly onStatistics: (found: InputStatistics) => Promise<void> | void;
-      }
-    | undefined;
-}
 
 /** Some rows of the output matrix, ready to run. */
 export interface LogitSlice {
@@ -49,6 +34,7 @@ export class Decoder {
   /** Tokens that go through a graph at a time: whole windows. */
   readonly tokensPerRun: number;
   readonly embeddings: Embeddings;
+  readonly experts: ExpertPass;
 
   constructor(
     readonly shape: DecoderShape,
@@ -62,6 +48,7 @@ export class Decoder {
   ) {
     this.tokensPerRun = Math.max(1, Math.floor(tokensAtOnce / length)) * length;
     this.embeddings = new Embeddings(shape, weights, graphs, sources, this.tokensPerRun);
+    this.experts = new ExpertPass(weights, graphs, sources, this.tokensPerRun);
   }
 
   /** Whether all weights stay in memory. */
@@ -96,60 +83,9 @@ export class Decoder {
     const routed = states.another();
     try {
       const router = await this.routeBlock(block, states, routed, pass, keepIn(states, 'y'));
-      await this.endBlock(block, states, routed, router, pass);
+      await this.experts.end(block, states, { routed, router }, pass);
     } finally {
       routed.close();
-    }
-  }
-
-  /** What comes after the router of a block, whose states are those that its graph gave: in place. */
-  async endBlock(
-    block: BlockShape,
-    given: Float32Array | States,
-    routed: Float32Array | States,
-    router: Float32Array,
-    pass: PassOptions = {},
-  ): Promise<void> {
-    const states = this.statesOf(given);
-    if (!isClosed(block)) return this.addExperts(block, states, routed, router, pass);
-    const experts = await this.expertSums(block, states, routed, router, pass);
-    try {
-      const source = this.sources.closing(block, pass.taps?.kind);
-      await this.graphs.using(source, pass.signal, async (graph) => {
-        const sums = new TapSums(graph.taps, `blk.${block.index}.`, pass.taps?.kind);
-        for (const { first, piece } of this.pieces(states)) {
-          throwIfCancelled(pass.signal);
-          const tokens = piece.length / states.width;
-          const outputs = await graph.run({
-            ...{ x: this.tensor(piece), experts: this.tensor(experts.read(first, tokens)) },
-          });
-          states.write(first, output(outputs, 'y'));
-          await sums.add(outputs, tokens, pass.signal);
-          await turn();
-        }
-        for (const found of sums.finish()) await pass.taps?.onStatistics(found);
-      });
-    } finally {
-      experts.close();
-    }
-  }
-
-  /** What the experts of a block add up to, `[tokens, hidden]`. Close it. */
-  async expertSums(
-    block: BlockShape,
-    states: States,
-    routed: Float32Array | States,
-    router: Float32Array,
-    pass: PassOptions,
-  ): Promise<States> {
-    const experts = states.another();
-    try {
-      clear(experts, this.tokensPerRun);
-      await this.addExperts(block, experts, routed, router, pass);
-      return experts;
-    } catch (error) {
-      experts.close();
-      throw error;
     }
   }
 
@@ -235,49 +171,6 @@ export class Decoder {
     return this.graphs.close();
   }
 
-  /** How the experts of a block are chosen. */
-  async routingOf(
-    { index, tensors }: BlockShape,
-    experts: NonNullable<BlockShape['experts']>,
-    signal?: AbortSignal,
-  ): Promise<Routing> {
-    if (!tensors.has(expertBias)) return experts;
-    const bias = new Float32Array(experts.count);
-    await this.weights.load(`blk.${index}.${expertBias}`, bias, { signal });
-    return { ...experts, bias };
-  }
-
-  /** What the chosen experts of a block add to the states. Each expert gets all of its tokens at once: its weights are read once. */
-  private async addExperts(
-    block: BlockShape,
-    givenStates: Float32Array | States,
-    givenRouted: Float32Array | States,
-    router: Float32Array,
-    pass: PassOptions = {},
-  ): Promise<void> {
-    if (!block.experts) return;
-    const states = this.statesOf(givenStates);
-    const routed = this.statesOf(givenRouted, block.hiddenSize);
-    const prefix = `blk.${block.index}.`;
-    const routing = await this.routingOf(block, block.experts, pass.signal);
-    for (const [expert, assignment] of routeTokens(router, routing).entries()) {
-      if (assignment.rows.length === 0) continue;
-      const source = this.sources.expert(block, expert, pass.taps?.kind);
-      await this.graphs.using(source, pass.signal, async (graph) => {
-        const sums = new TapSums(graph.taps, prefix, pass.taps?.kind, expert);
-        for (const part of this.partsOf(assignment)) {
-          throwIfCancelled(pass.signal);
-          const { inputs, added } = sharesOf(routing, routed.gather(part.rows), part);
-          const outputs = await graph.run({ x: this.tensor(inputs) });
-          states.scatter(output(outputs, 'y'), added);
-          await sums.add(outputs, part.rows.length, pass.signal);
-          await turn();
-        }
-        for (const found of sums.finish()) await pass.taps?.onStatistics(found);
-      });
-    }
-  }
-
   /** The graph of a block over all states. */
   private async runBlock(
     block: BlockShape,
@@ -305,23 +198,14 @@ export class Decoder {
     return states instanceof Float32Array ? new MemoryStates(states, width) : states;
   }
 
-  /** The tokens of an expert, as many as go through a graph at a time. */
-  *partsOf({ rows, shares }: Assignment): Generator<Assignment> {
-    for (let first = 0; first < rows.length; first += this.tokensPerRun) {
-      const end = first + this.tokensPerRun;
-      yield { rows: rows.slice(first, end), shares: shares.slice(first, end) };
-    }
-  }
-
   /** The states of whole windows, as many as go through a graph at a time. */
-  *pieces(states: States): Generator<{ readonly first: number; readonly piece: Float32Array }> {
-    for (let first = 0; first < states.tokens; first += this.tokensPerRun)
-      yield { first, piece: states.read(first, Math.min(this.tokensPerRun, states.tokens - first)) };
+  pieces(states: States): ReturnType<typeof piecesOf> {
+    return piecesOf(states, this.tokensPerRun);
   }
 
   /** States as a graph takes them, of a width other than that of hidden states where it is stated. */
-  tensor(states: Float32Array, width = this.shape.hiddenSize) {
-    return floatTensor(states, [states.length / width, width]);
+  tensor(states: Float32Array, width = this.shape.hiddenSize): Tensor {
+    return tensorOf(states, width);
   }
 }
 
@@ -332,6 +216,3 @@ const keepIn =
   (states: States, name: string): OnOutputs =>
   (first, outputs) =>
     states.write(first, output(outputs, name));
-
-/** Lets messages through between two runs: a run blocks the event loop. */
-export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -5,6 +5,7 @@ import type { Decoder } from './decoder';
 import type { BlockShape } from './blockShape';
 import { floatTensor, output } from './graphLoader';
 import { keptStates } from './mixers';
+import { MemoryStates, type States } from './states';
 
 /** What a block keeps of earlier tokens, by name: keys and values, and the states of other mixers. */
 type Kept = Readonly<Record<string, Float32Array>>;
@@ -45,12 +46,22 @@ export class Generation {
           (name) => [name, output(outputs, name)] as const,
         );
         this.past[block.index] = Object.fromEntries(kept);
-        if (block.experts)
-          await this.decoder.endBlock(block, state, output(outputs, 'routed'), output(outputs, 'router'));
+        if (block.experts) await this.endBlock(block, state, outputs);
       });
     }
     this.position += 1;
     return this.logits(await this.decoder.normalize(state, signal), signal);
+  }
+
+  /** Runs the experts of a block, whose graph gave the state and what they need. */
+  private endBlock(
+    block: BlockShape,
+    state: Float32Array,
+    outputs: Readonly<Record<string, Tensor>>,
+  ): Promise<void> {
+    const rows = (values: Float32Array): States => new MemoryStates(values, block.hiddenSize);
+    const tokens = { routed: rows(output(outputs, 'routed')), router: output(outputs, 'router') };
+    return this.decoder.experts.end(block, rows(state), tokens);
   }
 
   /** Inputs of a block's graph. */

@@ -1,7 +1,7 @@
 import type { Tensor } from 'onnxruntime-node';
 import type { BlockShape } from './blockShape';
-import type { PassOptions } from './decoder';
 import { output, type LoadedGraph } from './graphLoader';
+import type { PassOptions } from './pass';
 import { ofMember } from './tapSums';
 
 /** What a run of a gradient graph gave of a matrix. Arrays are valid until the next run. */

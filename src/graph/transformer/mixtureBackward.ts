@@ -1,9 +1,11 @@
 import { throwIfCancelled } from '../../model/errors';
 import type { BlockShape } from './blockShape';
 import { isClosed } from './closing';
-import { turn, type Decoder } from './decoder';
+import type { Decoder } from './decoder';
 import { complete, report, type BackwardOptions } from './gradientReports';
+import type { RoutedTokens } from './expertPass';
 import { floatTensor, output } from './graphLoader';
+import { turn } from './pass';
 import { routeGradients, routeTokens, scaledRows, sharesOf, type Assignment } from './routing';
 import { clear, type States } from './states';
 
@@ -15,7 +17,7 @@ export async function mixtureBackward(
   gradients: States,
   options: BackwardOptions,
 ) {
-  const experts = await decoder.routingOf(block, block.experts!, options.signal);
+  const experts = await decoder.experts.routingOf(block, options.signal);
   const routed = inputs.another();
   const atRouted = inputs.another();
   const middle = isClosed(block) ? inputs.another() : undefined;
@@ -56,11 +58,9 @@ export async function mixtureBackward(
   }
 }
 
-interface ClosedTokens {
+interface ClosedTokens extends RoutedTokens {
   /** States after attention. */
   readonly middle: States;
-  readonly routed: States;
-  readonly router: Float32Array;
   /** At the output of the block; replaced by those at the states after attention. */
   readonly gradients: States;
 }
@@ -73,7 +73,7 @@ async function closingBackward(
   options: BackwardOptions,
 ): Promise<States> {
   const { signal, receiver } = options;
-  const experts = await decoder.expertSums(block, middle, routed, router, { signal });
+  const experts = await decoder.experts.sums(block, middle, { routed, router }, { signal });
   try {
     const source = decoder.sources.closingGradient(block, receiver.kind);
     await decoder.graphs.using(source, signal, async (graph) => {
@@ -121,7 +121,7 @@ async function expertBackward(
   const { count } = block.experts!;
   const source = decoder.sources.expertGradient(block, expert, options.receiver.kind);
   await decoder.graphs.using(source, options.signal, async (graph) => {
-    for (const { rows, shares } of decoder.partsOf(assignment)) {
+    for (const { rows, shares } of decoder.experts.partsOf(assignment)) {
       throwIfCancelled(options.signal);
       const incoming = gradients.gather(rows);
       const picked = routed.gather(rows);
