@@ -107,6 +107,14 @@ export class ConfigReader {
     throw this.wrong(key, `a whole number from ${least} to ${most} is needed`, fallback);
   }
 
+  /** A size that a tensor has, where something is listed for each of so many rows. */
+  dimension(key: string, fallback?: number): number {
+    const { largestDimension: largest } = this.facts;
+    const size = this.integer(key, fallback);
+    if (size <= largest) return size;
+    throw this.wrong(key, `the largest dimension of its tensors is ${largest}`, fallback);
+  }
+
   /** How many layers there are; each has at least one tensor. */
   layers(key: string, fallback?: number, least = 1): number {
     const { tensors } = this.facts;

@@ -61,14 +61,12 @@ export interface TokenLimits {
 
 /**
  * Least and most pixels of an image, which is scaled to lie between them; none where the file states none.
- * transformers keeps them as two keys, or as the edges of a `size`. Others than llama.cpp's are noted.
+ * transformers keeps them as two keys, each of which takes precedence over an edge of `size`. Others than llama.cpp's are noted.
  */
 export function pixelLimits(images: ConfigReader, limits: TokenLimits): KeyValue[] {
-  const size = images.has('min_pixels') ? undefined : images.ofOther('size');
-  const [least, most] = size
-    ? [limit(size, 'shortest_edge'), limit(size, 'longest_edge')]
-    : [limit(images, 'min_pixels'), limit(images, 'max_pixels')];
-  images.known('max_pixels');
+  const size = images.ofOther('size');
+  const least = limit(images, 'min_pixels') ?? limit(size, 'shortest_edge');
+  const most = limit(images, 'max_pixels') ?? limit(size, 'longest_edge');
   if (least === undefined || most === undefined) return [];
   if (least > most) throw images.wrong('max_pixels', `at least ${least} pixels are needed`);
   noteLimits(images, limits, Math.ceil(least / limits.pixels), Math.floor(most / limits.pixels));
@@ -88,8 +86,8 @@ function noteLimits(images: ConfigReader, limits: TokenLimits, least: number, mo
   );
 }
 
-const limit = (config: ConfigReader, key: string): number | undefined =>
-  config.has(key) ? config.integer(key) : undefined;
+const limit = (config: ConfigReader | undefined, key: string): number | undefined =>
+  config?.has(key) ? config.integer(key) : undefined;
 
 /** @throws QuantscopeError MODEL_FILE where the images are not cut as the encoder expects. */
 export function expectCut(images: ConfigReader, key: string, needed: number): void {

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { visionArchitecture } from '../../architectures/vision/convertVision';
 import { inputsOf } from '../../files/inputs';
+import { elementsOf } from '../../model/dtypes';
 import type { KeyValue } from '../../model/keyValue';
 import type { Model } from '../../model/model';
 import type { EngineProgress } from '../../protocol/engine';
@@ -91,7 +92,7 @@ async function prepare(model: Model, { type = usualMmprojType, signal }: Options
   const { vision, tensors } = await planMmproj(model, type, signal);
   const layout = layOutGguf(await keyValuesOf(model, vision, type, signal), tensors);
   const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
-  const parameters = sum(tensors.map(({ shape }) => shape.reduce((product, size) => product * size, 1)));
+  const parameters = sum(tensors.map(({ shape }) => elementsOf(shape)!));
   return {
     plan: { tensors, parameters, dataBytes: sum(tensors.map(({ bytes }) => bytes)) },
     layout,

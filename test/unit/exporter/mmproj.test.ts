@@ -126,6 +126,9 @@ describe('what llama.cpp would compute in another way is rejected', () => {
   it.each([
     ['qwen25vl', { window_size: 56 }, /"vision_config\.window_size" is 56/],
     ['qwen25vl', { fullatt_block_indexes: [0, 3] }, /Blocks 0, 3 of 4 see all patches/],
+    ['qwen25vl', { fullatt_block_indexes: [-0.9999999] }, /rising numbers of the 4 blocks are needed/],
+    ['qwen2vl', { embed_dim: 4_000_000_000 }, /"vision_config\.embed_dim" is 4000000000; the largest dimension/],
+    ['qwen3vl', { depth: undefined }, /"visual\.blocks\.3\..* 24 more/],
     ['qwen2vl', { hidden_act: 'gelu' }, /"vision_config\.hidden_act" is "gelu"/],
     ['qwen2vl', { mlp_ratio: 1 }, /as wide \(64\) as its states/],
     ['qwen3vl', { spatial_merge_size: 4 }, /"vision_config\.spatial_merge_size" is 4/],
@@ -148,6 +151,12 @@ describe('what llama.cpp would compute in another way is rejected', () => {
     const { preprocessor } = visionCheckpoints[name]!;
     const path = await checkpoint(name, { preprocessor: { ...preprocessor, ...more } });
     await expect(preview(path)).rejects.toThrow(message);
+  });
+
+  it('Pixtral whose last layer is left out where nothing else is stated', async () => {
+    const { config } = visionCheckpoints['pixtral']!;
+    const path = await checkpoint('pixtral', { config: { ...config, vision_feature_layer: undefined } });
+    await expect(preview(path)).rejects.toThrow(/"vision_feature_layer" is missing/);
   });
 
   it('Mistral with another epsilon in its language part', async () => {
@@ -203,6 +212,33 @@ describe('keys that published configurations have', () => {
   it('are noted where they are unknown', async () => {
     const { notes } = await preview(await checkpoint('gemma3', changed('gemma3', { spiral: 3 })));
     expect(notes).toEqual([expect.stringMatching(/unknown keys .*"vision_config\.spiral"/)]);
+  });
+
+  it('have the defaults of their class where they are left out', async () => {
+    const path = await checkpoint('smolVlm', changed('smolVlm', { num_attention_heads: undefined }));
+    const model = await openModel(path);
+    await exportMmproj(model, `${path}.gguf`).finally(() => model.close());
+    const { metadata, close } = await readFile(`${path}.gguf`);
+    await close();
+    expect(metadata.get('clip.vision.attention.head_count')).toBe(16);
+  });
+
+  it.each([
+    [{ min_pixels: 6272 }, 'between 8 and 1024'],
+    [{ max_pixels: 1_605_632 }, 'between 4 and 2048'],
+    [{}, 'between 4 and 1024'],
+  ])('state limits of images one by one: %j', async (more, limits) => {
+    const { preprocessor } = visionCheckpoints['qwen2vl']!;
+    const size = { shortest_edge: 3136, longest_edge: 802_816 };
+    const stated = { ...preprocessor, min_pixels: undefined, max_pixels: undefined, size, ...more };
+    const { notes } = await preview(await checkpoint('qwen2vl', { preprocessor: stated }));
+    expect(notes).toEqual([expect.stringContaining(`scales images to ${limits} tokens`)]);
+  });
+
+  it('are noted where large images would not be cut', async () => {
+    const { preprocessor } = visionCheckpoints['smolVlm']!;
+    const path = await checkpoint('smolVlm', { preprocessor: { ...preprocessor, do_image_splitting: false } });
+    expect((await preview(path)).notes).toEqual([expect.stringMatching(/"do_image_splitting" is false/)]);
   });
 
   it('may limit images as llama.cpp does not', async () => {

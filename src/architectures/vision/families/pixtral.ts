@@ -39,8 +39,9 @@ export const pixtralVision: VisionDescription = {
   convert(source) {
     const { whole } = source;
     const encoder = readEncoder(source);
-    whole.expect('vision_feature_layer', -1, -1);
-    whole.expect('vision_feature_select_strategy', 'full', 'full');
+    // Where they are absent, the class leaves out the last layer and the first vector.
+    whole.expect('vision_feature_layer', -2, -1);
+    whole.expect('vision_feature_select_strategy', 'default', 'full');
     return {
       keyValues: keyValuesOf(source, encoder, 1),
       tensors: rulesOf(source, encoder),

@@ -42,9 +42,10 @@ export const qwen2vlVision: VisionDescription = {
   classes: { Qwen2VLForConditionalGeneration: 'qwen2_vl' },
   convert(source) {
     const { vision } = source;
-    const width = vision.integer('embed_dim', 1280);
+    const width = vision.dimension('embed_dim', 1280);
     const encoder = readEncoder(source, {
       width,
+      blocks: vision.layers('depth', 32),
       inner: Math.trunc(width * vision.number('mlp_ratio', 4)),
       out: vision.integer('hidden_size', 3584),
       image: usualImage,
@@ -77,9 +78,10 @@ export const qwen25vlVision: VisionDescription = {
   classes: { Qwen2_5_VLForConditionalGeneration: 'qwen2_5_vl' },
   convert(source) {
     const { vision } = source;
-    const width = vision.integer('hidden_size', 3584);
+    const width = vision.dimension('hidden_size', 3584);
     const encoder = readEncoder(source, {
       width,
+      blocks: vision.layers('depth', 32),
       inner: vision.integer('intermediate_size', 3420),
       out: vision.integer('out_hidden_size', 3584),
       image: usualImage,
@@ -136,19 +138,20 @@ function thirdConversion(
   usuallyDeep: readonly number[],
 ): ReturnType<VisionDescription['convert']> {
   const { vision } = source;
-  const width = vision.integer('hidden_size', 1152);
+  const width = vision.dimension('hidden_size', 1152);
   const positions = vision.integer('num_position_embeddings', 2304);
   const side = Math.round(Math.sqrt(positions));
   if (side * side !== positions)
     throw vision.wrong('num_position_embeddings', 'the number of a square of patches is needed');
   const encoder = readEncoder(source, {
     width,
+    blocks: vision.layers('depth', 27),
     inner: vision.integer('intermediate_size', 4304),
     out: vision.integer('out_hidden_size', 3584),
     image: side * vision.integer('patch_size', 16),
     patch: 16,
   });
-  const deep = deepBlocks(vision, encoder, usuallyDeep);
+  const deep = listedBlocks(vision, 'deepstack_visual_indexes', encoder, usuallyDeep);
   const merged = merge * merge * width;
   return {
     keyValues: [
@@ -184,7 +187,7 @@ function thirdConversion(
   };
 }
 
-type Sizes = Pick<Encoder, 'width' | 'inner' | 'out' | 'image' | 'patch'>;
+type Sizes = Pick<Encoder, 'width' | 'blocks' | 'inner' | 'out' | 'image' | 'patch'>;
 
 function readEncoder({ vision, text }: VisionSource, sizes: Sizes): Encoder {
   // Repeats of other keys; for videos.
@@ -194,7 +197,6 @@ function readEncoder({ vision, text }: VisionSource, sizes: Sizes): Encoder {
   const encoder: Encoder = {
     ...sizes,
     patch: vision.integer('patch_size', sizes.patch),
-    blocks: vision.layers('depth', 32),
     heads: vision.count('num_heads', 16),
     epsilon,
   };
@@ -254,13 +256,14 @@ const splitAttention = (width: number): Part[] => [
  * Every how many blocks one sees all patches.
  * @throws QuantscopeError UNSUPPORTED for another pattern or other windows, which llama.cpp does not have.
  */
-function windowPeriod(vision: ConfigReader, { blocks, patch }: Encoder): number {
+function windowPeriod(vision: ConfigReader, encoder: Encoder): number {
+  const { blocks, patch } = encoder;
   vision.expect('window_size', window, window);
   if (window % (patch * merge) !== 0)
     throw vision.unsupported(
       `A window of ${window} pixels is no whole number of merged patches of ${patch * merge}.`,
     );
-  const whole = vision.numbers('fullatt_block_indexes') ?? [7, 15, 23, 31];
+  const whole = listedBlocks(vision, 'fullatt_block_indexes', encoder, [7, 15, 23, 31]);
   const period = (whole[0] ?? blocks) + 1;
   const expected = Array.from({ length: Math.floor(blocks / period) }, (_, i) => (i + 1) * period - 1);
   if (whole.length > 0 && whole.join() === expected.join()) return period;
@@ -269,14 +272,18 @@ function windowPeriod(vision: ConfigReader, { blocks, patch }: Encoder): number 
   );
 }
 
-/** Blocks whose outputs are merged as well, in rising order. */
-function deepBlocks(
+/**
+ * Numbers of blocks under a key, in rising order.
+ * @throws QuantscopeError MODEL_FILE for others.
+ */
+function listedBlocks(
   vision: ConfigReader,
+  key: string,
   { blocks }: Encoder,
   usually: readonly number[],
 ): readonly number[] {
-  const listed = vision.numbers('deepstack_visual_indexes') ?? usually;
+  const listed = vision.numbers(key) ?? usually;
   const isRising = listed.every((block, i) => Number.isInteger(block) && block > (listed[i - 1] ?? -1));
   if (isRising && listed.every((block) => block < blocks)) return listed;
-  throw vision.wrong('deepstack_visual_indexes', `rising numbers of the ${blocks} blocks are needed`);
+  throw vision.wrong(key, `rising numbers of the ${blocks} blocks are needed`);
 }

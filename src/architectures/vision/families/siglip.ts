@@ -22,7 +22,7 @@ export const gemma3Vision: VisionDescription = {
   classes: { Gemma3ForConditionalGeneration: 'gemma3' },
   convert(source) {
     const { whole, vision, text, images } = source;
-    const encoder = readSiglip(vision, text.integer('hidden_size', 2304));
+    const encoder = readSiglip(vision, text.integer('hidden_size', 2304), siglipDefaults);
     expectImageSize(images, encoder);
     const side = patchesOfSide(encoder);
     const tokens = Math.sqrt(whole.integer('mm_tokens_per_image', 256));
@@ -71,7 +71,7 @@ export const idefics3Vision: VisionDescription = {
   classes: { SmolVLMForConditionalGeneration: 'smolvlm', Idefics3ForConditionalGeneration: 'idefics3' },
   convert(source) {
     const { whole, vision, text, images } = source;
-    const encoder = readSiglip(vision, text.integer('hidden_size'));
+    const encoder = readSiglip(vision, text.integer('hidden_size'), smolDefaults);
     const factor = whole.integer('scale_factor', 2);
     const side = patchesOfSide(encoder);
     if (side % factor !== 0)
@@ -98,15 +98,23 @@ export const idefics3Vision: VisionDescription = {
   },
 };
 
-function readSiglip(vision: ConfigReader, out: number): Encoder {
-  vision.known('vision_use_head', 'use_base_siglip', 'size', 'max_image_size'); // no part of the encoder follows from them
+/** What a config.json of a class leaves out. */
+type Defaults = Pick<Encoder, 'width' | 'heads' | 'patch'>;
+const siglipDefaults: Defaults = { width: 768, heads: 12, patch: 16 };
+const smolDefaults: Defaults = { width: 1152, heads: 16, patch: 32 };
+
+/** What no part of the encoder follows from. */
+const harmless = ['vision_use_head', 'use_base_siglip', 'use_export_friendly', 'size', 'max_image_size'];
+
+function readSiglip(vision: ConfigReader, out: number, defaults: Defaults): Encoder {
+  vision.known(...harmless);
   vision.expect('num_channels', 3, 3);
   const encoder: Encoder = {
-    width: vision.integer('hidden_size', 768),
-    heads: vision.count('num_attention_heads', 12),
+    width: vision.integer('hidden_size', defaults.width),
+    heads: vision.count('num_attention_heads', defaults.heads),
     inner: vision.integer('intermediate_size', 3072),
     blocks: vision.layers('num_hidden_layers', 12),
-    patch: vision.integer('patch_size', 16),
+    patch: vision.integer('patch_size', defaults.patch),
     image: vision.integer('image_size', 224),
     epsilon: vision.number('layer_norm_eps', 1e-6),
     out,
@@ -159,6 +167,7 @@ function longestEdge({ images }: VisionSource, { image }: Encoder) {
   const cut = images.inner('max_image_size');
   if (cut && cut.integer('longest_edge', image) !== image)
     throw cut.wrong('longest_edge', `${image}, the size of the images of the encoder, is needed`);
-  images.known('do_image_splitting');
+  if (!images.flag('do_image_splitting', true))
+    images.notes.push('"do_image_splitting" is false; llama.cpp cuts large images into parts for this model.');
   return size ? [u32('vision.preproc_image_size', size.integer('longest_edge', 4 * image))] : [];
 }
