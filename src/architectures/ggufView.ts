@@ -146,7 +146,7 @@ const lookUp = ({ keyValues }: ConvertedCheckpoint): Pick<GgufView, 'value' | 'l
 
 /** Look-up in the metadata of a GGUF file. */
 export const valuesOfGguf =
-  (gguf: GgufFile): GgufView['value'] =>
+  (gguf: Pick<GgufFile, 'metadata'>): GgufView['value'] =>
   (key) => {
     const value = gguf.metadata.get(key);
     return value?.array ? value.array.first[0] : value?.scalar;

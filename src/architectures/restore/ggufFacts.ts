@@ -12,7 +12,7 @@ export class GgufFacts {
 
   /** @param isTied whether the output is the embedding. @param small values of the tensors that follow from a configuration. */
   constructor(
-    private readonly gguf: GgufFile,
+    private readonly gguf: Pick<GgufFile, 'metadata'>,
     tensors: readonly TensorDescriptor[],
     readonly isTied: boolean,
     private readonly small: ReadonlyMap<string, Float32Array>,
@@ -34,10 +34,11 @@ export class GgufFacts {
     return this.gguf.metadata.get(`${this.architecture}.${key}`)?.array?.all?.map(Number);
   }
 
-  /** The numbers of all blocks, also where one stands for all. */
+  /** The numbers of all blocks, also where one stands for all. No block is without a tensor. */
   ofBlocks(key: string): number[] {
     const value = this.number(key) ?? 0;
-    return this.list(key) ?? Array.from({ length: this.number('block_count') ?? 0 }, () => value);
+    const blocks = Math.min(this.number('block_count') ?? 0, this.tensors.size);
+    return this.list(key) ?? Array.from({ length: blocks }, () => value);
   }
 
   text(key: string): string | undefined {
@@ -55,10 +56,10 @@ export class GgufFacts {
     return this.value('tokenizer.ggml.model');
   }
 
-  /** An id of a special token. */
+  /** An id of a special token; undefined for one that the embedding has no row for. */
   token(name: string): number | undefined {
     const value = this.value(`tokenizer.ggml.${name}_token_id`);
-    return typeof value === 'number' ? value : undefined;
+    return typeof value === 'number' && value < (this.rows('token_embd.weight') ?? 0) ? value : undefined;
   }
 
   has(tensor: string): boolean {
