@@ -127,7 +127,11 @@ describe('what llama.cpp would compute in another way is rejected', () => {
     ['qwen25vl', { window_size: 56 }, /"vision_config\.window_size" is 56/],
     ['qwen25vl', { fullatt_block_indexes: [0, 3] }, /Blocks 0, 3 of 4 see all patches/],
     ['qwen25vl', { fullatt_block_indexes: [-0.9999999] }, /rising numbers of the 4 blocks are needed/],
-    ['qwen2vl', { embed_dim: 4_000_000_000 }, /"vision_config\.embed_dim" is 4000000000; the largest dimension/],
+    [
+      'qwen2vl',
+      { embed_dim: 4_000_000_000 },
+      /"vision_config\.embed_dim" is 4000000000; the largest dimension/,
+    ],
     ['qwen3vl', { depth: undefined }, /"visual\.blocks\.3\..* 24 more/],
     ['qwen2vl', { hidden_act: 'gelu' }, /"vision_config\.hidden_act" is "gelu"/],
     ['qwen2vl', { mlp_ratio: 1 }, /as wide \(64\) as its states/],
@@ -237,7 +241,9 @@ describe('keys that published configurations have', () => {
 
   it('are noted where large images would not be cut', async () => {
     const { preprocessor } = visionCheckpoints['smolVlm']!;
-    const path = await checkpoint('smolVlm', { preprocessor: { ...preprocessor, do_image_splitting: false } });
+    const path = await checkpoint('smolVlm', {
+      preprocessor: { ...preprocessor, do_image_splitting: false },
+    });
     expect((await preview(path)).notes).toEqual([expect.stringMatching(/"do_image_splitting" is false/)]);
   });
 
