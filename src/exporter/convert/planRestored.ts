@@ -1,12 +1,12 @@
 import { unchanged } from '../../architectures/convertedTensor';
 import type { RestoredRows } from '../../architectures/restore/restoredRows';
 import { restoreCheckpoint } from '../../architectures/restore/restoreCheckpoint';
-import { isQuantizedDtype, safetensorsDtype } from '../../model/dtypes';
+import { elementsOf, isQuantizedDtype, safetensorsDtype } from '../../model/dtypes';
 import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
 import type { SentenceModule } from '../../model/sentenceModules';
 import type { ConvertSettings } from '../../protocol/convert';
-import type { TensorDescriptor } from '../../protocol/model';
+import type { ModelDescription, TensorDescriptor } from '../../protocol/model';
 import { plural } from '../../protocol/words';
 import { printPython } from '../checkpoint/jsonText';
 import { tensorBytes } from '../safetensorsHeader';
@@ -30,24 +30,12 @@ export async function planRestored(
   signal?: AbortSignal,
 ): Promise<ConversionPlan> {
   const { description } = model;
-  if (settings.decode)
-    throw new QuantscopeError('REQUEST', 'Weights of GGUF files are always decoded; leave out --decode.', {
-      file: description.path,
-    });
-  if (description.tensors.length === 0)
-    throw new QuantscopeError('REQUEST', 'The model has no tensors to convert.', { file: description.path });
-  const lost = description.tensors.find(({ readable }) => !readable);
-  if (lost)
-    throw new QuantscopeError('UNSUPPORTED', lost.unreadableReason ?? 'The tensor cannot be read.', {
-      ...{ file: lost.file, tensor: lost.name, offset: lost.offset },
-    });
+  refuse(description, settings);
   const dtype = settings.dtype?.toUpperCase() as FloatDtype | undefined;
-  const decoded = description.tensors.filter((tensor) => isQuantizedDtype(tensor.dtype));
+  const decoded = description.tensors.filter((tensor) => isQuantizedDtype(tensor.dtype)).length;
   const notes =
-    decoded.length > 0
-      ? [
-          `${plural(decoded.length, 'tensor')} of quantized types ${decoded.length === 1 ? 'is' : 'are'} decoded.`,
-        ]
+    decoded > 0
+      ? [`${plural(decoded, 'tensor')} of quantized types ${decoded === 1 ? 'is' : 'are'} decoded.`]
       : [];
   if (settings.names === 'gguf') {
     const tensors = description.tensors.map((tensor) => plain(tensor, dtype));
@@ -68,6 +56,19 @@ export async function planRestored(
     notes: [...notes, ...widthNotes(planned)],
     notesOfFiles: tokenizer.notes,
   };
+}
+
+/** @throws QuantscopeError as `planRestored`, for what its tensors and the settings decide. */
+function refuse({ path: file, tensors }: ModelDescription, settings: ConvertSettings): void {
+  const message = 'Weights of GGUF files are always decoded; leave out --decode.';
+  if (settings.decode) throw new QuantscopeError('REQUEST', message, { file });
+  if (tensors.length === 0)
+    throw new QuantscopeError('REQUEST', 'The model has no tensors to convert.', { file });
+  const lost = tensors.find(({ readable }) => !readable);
+  if (lost)
+    throw new QuantscopeError('UNSUPPORTED', lost.unreadableReason ?? 'The tensor cannot be read.', {
+      ...{ file: lost.file, tensor: lost.name, offset: lost.offset },
+    });
 }
 
 /** modules.json of sentence-transformers, and the config.json of each module but the model itself. */
@@ -117,7 +118,6 @@ function widthNotes(tensors: readonly RoundedTensor[]): string[] {
 /** The dtype of most weights. */
 function mostUsed(tensors: readonly RoundedTensor[]): FloatDtype {
   const weights = new Map<FloatDtype, number>();
-  for (const { dtype, shape } of tensors)
-    weights.set(dtype, (weights.get(dtype) ?? 0) + shape.reduce((a, b) => a * b, 1));
+  for (const { dtype, shape } of tensors) weights.set(dtype, (weights.get(dtype) ?? 0) + elementsOf(shape)!);
   return [...weights].sort(([, a], [, b]) => b - a)[0]?.[0] ?? usualDtype;
 }
