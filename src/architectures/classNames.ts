@@ -19,6 +19,28 @@ export const isBaseClass = (name: string): boolean => base.test(name) && !hasHea
 /** Whether two classes are one model, whatever heads they have. */
 export const sameModel = (a: string, b: string): boolean => a === b || stem(a) === stem(b);
 
+/** What a description says of the checkpoints that it is of. */
+export interface Described {
+  /** Classes in `architectures` of config.json → `model_type`, which decides where no class is listed. */
+  readonly classes: Readonly<Record<string, string>>;
+  /** Where several descriptions have a class: whether a config.json is of this one. The first that fits counts. */
+  fits?(config: Readonly<Record<string, unknown>>): boolean;
+}
+
+/** The first description of a config.json; undefined where there is none. */
+export function describing<D extends Described>(
+  descriptions: readonly D[],
+  config: Readonly<Record<string, unknown>>,
+): D | undefined {
+  const className = listedClass(config);
+  const modelType = config['model_type'];
+  const isListed = ({ classes }: D): boolean =>
+    className !== undefined
+      ? Object.keys(classes).some((name) => sameModel(name, className))
+      : typeof modelType === 'string' && Object.values(classes).includes(modelType);
+  return descriptions.find((description) => isListed(description) && (description.fits?.(config) ?? true));
+}
+
 function stem(name: string): string {
   return hasHead(name) ? name.replace(head, '') : name.replace(base, '');
 }

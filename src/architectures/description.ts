@@ -1,4 +1,5 @@
 import type { KeyValue } from '../model/keyValue';
+import type { Described } from './classNames';
 import type { ConfigReader } from './configReader';
 import type { EncoderTraits, ForwardTraits } from './forward';
 
@@ -6,17 +7,13 @@ import type { EncoderTraits, ForwardTraits } from './forward';
  * One architecture of Hugging Face in GGUF's terms: which key-values state its hyper-parameters, and which tensors of the
  * checkpoint make up each tensor of the file. Names and layouts are those that llama.cpp reads.
  */
-export interface ArchitectureDescription {
+export interface ArchitectureDescription extends Described {
   /** `general.architecture`; the prefix of its key-values. */
   readonly name: string;
   /** What its models are called, for lists; the names of the classes say it where it is absent. */
   readonly family?: string;
   /** What those who choose a model should know, as part of a sentence. */
   readonly remark?: string;
-  /** Classes in `architectures` of config.json → `model_type`, which decides where no class is listed. */
-  readonly classes: Readonly<Record<string, string>>;
-  /** Where several descriptions have a class: whether a config.json is of this one. The first that fits counts. */
-  fits?(config: Readonly<Record<string, unknown>>): boolean;
   /** llama.cpp only makes embeddings with it: tokens see later ones, too, and none are predicted. */
   readonly embeds?: true;
   /** llama.cpp applies two dense layers to the pooled embedding. */

@@ -1,4 +1,4 @@
-import type { Part } from './decoder';
+import type { Part } from './partRules';
 import type { Instead, RowRange } from './description';
 
 /** Gated experts of a block, all of the same size. */

@@ -3,7 +3,7 @@ import { QuantscopeError } from '../model/errors';
 import { quantizedLayoutOf } from '../model/quantizedLayout';
 import type { TensorDescriptor } from '../protocol/model';
 import { plural } from '../protocol/words';
-import { listedClass, sameModel } from './classNames';
+import { describing, listedClass } from './classNames';
 import type { ArchitectureDescription } from './description';
 import type { EncoderTraits, ForwardTraits } from './forward';
 import { arcee } from './families/arcee';
@@ -136,17 +136,7 @@ export const architectures: readonly ArchitectureDescription[] = [
 
 /** Whether there is a description for a config.json. */
 export const isDescribed = (config: Readonly<Record<string, unknown>>): boolean =>
-  findDescription(config) !== undefined;
-
-function findDescription(config: Readonly<Record<string, unknown>>): ArchitectureDescription | undefined {
-  const className = listedClass(config);
-  const modelType = config['model_type'];
-  const isListed = ({ classes }: ArchitectureDescription): boolean =>
-    className !== undefined
-      ? Object.keys(classes).some((name) => sameModel(name, className))
-      : typeof modelType === 'string' && Object.values(classes).includes(modelType);
-  return architectures.find((description) => isListed(description) && (description.fits?.(config) ?? true));
-}
+  describing(architectures, config) !== undefined;
 
 /**
  * The description that fits a config.json: by the first of its `architectures`, else by `model_type`.
@@ -156,7 +146,7 @@ export function architectureFor(
   config: Readonly<Record<string, unknown>>,
   file: string,
 ): ArchitectureDescription {
-  const found = findDescription(config);
+  const found = describing(architectures, config);
   if (found) return found;
   const names = [...new Set(architectures.flatMap(({ classes }) => Object.keys(classes)))].sort();
   const type = config['model_type'];

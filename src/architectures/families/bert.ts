@@ -1,5 +1,6 @@
 import type { ConfigReader } from '../configReader';
-import { blockRules, expectGelu, partRules, sharedHeadSize, type Part } from '../decoder';
+import { expectGelu, sharedHeadSize } from '../decoder';
+import { blockRules, partRules, type Part } from '../partRules';
 import type { ArchitectureDescription, Conversion } from '../description';
 import { encoderKeyValues, layerNormParts, maskedWordHead, type Encoder } from './encoderParts';
 

@@ -1,14 +1,7 @@
 import type { ConfigReader } from '../configReader';
-import {
-  attentionParts,
-  blockRules,
-  decoderKeyValues,
-  gatedParts,
-  layerNormEpsilon,
-  tiedOutput,
-  usualIgnored,
-  type Decoder,
-} from '../decoder';
+import { decoderKeyValues, layerNormEpsilon, type Decoder } from '../decoder';
+import { attentionParts, gatedParts, tiedOutput, usualIgnored } from '../decoderParts';
+import { blockRules } from '../partRules';
 import type { ArchitectureDescription } from '../description';
 import { cohereOuterRules, readCohere } from './cohereParts';
 import { f32, text, u32 } from '../keyValues';

@@ -1,5 +1,6 @@
 import type { ConfigReader } from '../configReader';
-import { expectSquareAttention, partRules, readDecoder, type Decoder } from '../decoder';
+import { expectSquareAttention, readDecoder, type Decoder } from '../decoder';
+import { partRules } from '../partRules';
 import type { TensorRule } from '../description';
 
 /**

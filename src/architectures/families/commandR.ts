@@ -1,13 +1,6 @@
-import {
-  attentionParts,
-  blockRules,
-  decoderKeyValues,
-  gatedParts,
-  layerNormEpsilon,
-  tiedOutput,
-  usualIgnored,
-  type Decoder,
-} from '../decoder';
+import { decoderKeyValues, layerNormEpsilon, type Decoder } from '../decoder';
+import { attentionParts, gatedParts, tiedOutput, usualIgnored } from '../decoderParts';
+import { blockRules } from '../partRules';
 import type { ArchitectureDescription, Conversion } from '../description';
 import { cohereOuterRules, readCohere } from './cohereParts';
 import { f32, text } from '../keyValues';

@@ -1,9 +1,9 @@
 import type { KeyValue } from '../../model/keyValue';
 import type { ConfigReader } from '../configReader';
-import type { Part } from '../decoder';
+import { feedForwardParts } from '../decoderParts';
+import type { Part } from '../partRules';
 import type { TensorRule } from '../description';
 import { expertParts, usualExpertNames } from '../experts';
-import { feedForwardParts } from '../feedForwardParts';
 import { bool, f32, gatingFunctions, u32 } from '../keyValues';
 
 /** DeepSeek's mixture: experts chosen for each token, and others that all tokens share. */

@@ -1,4 +1,5 @@
-import { layerNormEpsilon, type Part } from '../decoder';
+import { layerNormEpsilon } from '../decoder';
+import type { Part } from '../partRules';
 import type { ConfigReader } from '../configReader';
 import type { Conversion } from '../description';
 import type { KeyValue } from '../../model/keyValue';

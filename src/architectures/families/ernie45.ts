@@ -1,21 +1,15 @@
 import type { ConfigReader } from '../configReader';
+import { decoderKeyValues, readDecoder, rmsEpsilon, type Decoder, type DecoderDefaults } from '../decoder';
 import {
   attentionParts,
-  blockRules,
-  decoderKeyValues,
   gatedParts,
   normParts,
   outerParts,
-  partRules,
-  readDecoder,
-  rmsEpsilon,
   tiedOutput,
   usualIgnored,
-  type Decoder,
-  type DecoderDefaults,
-  type Part,
-} from '../decoder';
-import { feedForwardParts } from '../feedForwardParts';
+  feedForwardParts,
+} from '../decoderParts';
+import { blockRules, partRules, type Part } from '../partRules';
 import type { ArchitectureDescription } from '../description';
 import { expertParts, usualExpertNames } from '../experts';
 import { u32 } from '../keyValues';

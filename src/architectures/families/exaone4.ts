@@ -1,18 +1,14 @@
 import type { ConfigReader } from '../configReader';
+import { decoderKeyValues, readDecoder, rmsEpsilon, type Decoder } from '../decoder';
 import {
   attentionParts,
-  blockRules,
-  decoderKeyValues,
   gatedParts,
   headNormParts,
   outerParts,
-  partRules,
-  readDecoder,
-  rmsEpsilon,
   tiedOutput,
   usualIgnored,
-  type Decoder,
-} from '../decoder';
+} from '../decoderParts';
+import { blockRules, partRules } from '../partRules';
 import type { ArchitectureDescription } from '../description';
 import { u32 } from '../keyValues';
 import { ropeTensors } from '../rope';

@@ -1,17 +1,7 @@
 import type { ConfigReader } from '../configReader';
-import {
-  blockRules,
-  decoderKeyValues,
-  expectGelu,
-  groupedRows,
-  layerNormEpsilon,
-  partRules,
-  sharedHeadSize,
-  tiedOutput,
-  usualIgnored,
-  type Decoder,
-  type Part,
-} from '../decoder';
+import { decoderKeyValues, expectGelu, layerNormEpsilon, sharedHeadSize, type Decoder } from '../decoder';
+import { groupedRows, tiedOutput, usualIgnored } from '../decoderParts';
+import { blockRules, partRules, type Part } from '../partRules';
 import type { ArchitectureDescription, Conversion } from '../description';
 import { text } from '../keyValues';
 import { readRope, refuseFactors } from '../rope';

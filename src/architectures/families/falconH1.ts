@@ -1,17 +1,7 @@
 import type { ConfigReader } from '../configReader';
-import {
-  attentionParts,
-  blockRules,
-  decoderKeyValues,
-  gatedParts,
-  partRules,
-  readDecoder,
-  rmsEpsilon,
-  tiedOutput,
-  usualIgnored,
-  type Decoder,
-  type Part,
-} from '../decoder';
+import { decoderKeyValues, readDecoder, rmsEpsilon, type Decoder } from '../decoder';
+import { attentionParts, gatedParts, tiedOutput, usualIgnored } from '../decoderParts';
+import { blockRules, partRules, type Part } from '../partRules';
 import type { ArchitectureDescription, RowFactor } from '../description';
 import { refuseFactors } from '../rope';
 import { checkGroups, expectFreeSteps, mamba2KeyValues, mamba2Parts, type Mamba2 } from './mamba2';

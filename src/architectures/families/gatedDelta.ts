@@ -1,6 +1,8 @@
 import type { KeyValue } from '../../model/keyValue';
 import type { ConfigReader } from '../configReader';
-import { attentionParts, headNormParts, type Decoder, type Part } from '../decoder';
+import type { Decoder } from '../decoder';
+import { attentionParts, headNormParts } from '../decoderParts';
+import type { Part } from '../partRules';
 import type { RowRange, Unit } from '../description';
 import type { ForwardTraits } from '../forward';
 import { shiftNorms } from './gemmaParts';

@@ -1,16 +1,7 @@
 import type { ConfigReader } from '../configReader';
-import {
-  attentionParts,
-  blockRules,
-  decoderKeyValues,
-  gatedParts,
-  outerParts,
-  partRules,
-  readDecoder,
-  rmsEpsilon,
-  tiedOutput,
-  usualIgnored,
-} from '../decoder';
+import { decoderKeyValues, readDecoder, rmsEpsilon } from '../decoder';
+import { attentionParts, gatedParts, outerParts, tiedOutput, usualIgnored } from '../decoderParts';
+import { blockRules, partRules } from '../partRules';
 import type { ArchitectureDescription } from '../description';
 import { expectAttentionScale, gemmaNormParts, shiftNorms } from './gemmaParts';
 import { f32, u32 } from '../keyValues';

@@ -1,4 +1,4 @@
-import { tiedOutput, usualIgnored } from '../decoder';
+import { tiedOutput, usualIgnored } from '../decoderParts';
 import type { ArchitectureDescription } from '../description';
 import {
   gemma3KeyValues,

@@ -1,17 +1,8 @@
 import type { KeyValue } from '../../model/keyValue';
 import type { ConfigReader } from '../configReader';
-import {
-  attentionParts,
-  blockRules,
-  decoderKeyValues,
-  gatedParts,
-  headNormParts,
-  outerParts,
-  partRules,
-  readDecoder,
-  rmsEpsilon,
-  type Decoder,
-} from '../decoder';
+import { decoderKeyValues, readDecoder, rmsEpsilon, type Decoder } from '../decoder';
+import { attentionParts, gatedParts, headNormParts, outerParts } from '../decoderParts';
+import { blockRules, partRules } from '../partRules';
 import type { Conversion } from '../description';
 import { expectAttentionScale, gemmaNormParts, shiftNorms } from './gemmaParts';
 import { f32, u32 } from '../keyValues';

@@ -1,19 +1,14 @@
 import type { ConfigReader } from '../configReader';
+import { decoderKeyValues, readDecoder, rmsEpsilon, type Decoder } from '../decoder';
 import {
   attentionParts,
-  blockRules,
-  decoderKeyValues,
   gatedParts,
   headNormParts,
   outerParts,
-  partRules,
-  readDecoder,
-  rmsEpsilon,
   tiedOutput,
   usualIgnored,
-  type Decoder,
-  type Part,
-} from '../decoder';
+} from '../decoderParts';
+import { blockRules, partRules, type Part } from '../partRules';
 import type { ArchitectureDescription } from '../description';
 import { readGemmaRopes } from './gemma3Parts';
 import { gemmaNormParts } from './gemmaParts';

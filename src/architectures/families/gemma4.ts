@@ -1,17 +1,15 @@
 import type { KeyValue } from '../../model/keyValue';
 import type { ConfigReader } from '../configReader';
+import { rmsEpsilon } from '../decoder';
 import {
   attentionParts,
-  blockRules,
   gatedParts,
   headNormParts,
   outerParts,
-  partRules,
-  rmsEpsilon,
   tiedOutput,
   usualIgnored,
-  type Part,
-} from '../decoder';
+} from '../decoderParts';
+import { blockRules, partRules, type Part } from '../partRules';
 import type { ArchitectureDescription, Conversion } from '../description';
 import { expertParts } from '../experts';
 import { readGemma4, type Gemma4 } from './gemma4Config';

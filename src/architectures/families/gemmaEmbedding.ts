@@ -1,5 +1,5 @@
 import { hasHead, listedClass } from '../classNames';
-import { tiedOutput, usualIgnored } from '../decoder';
+import { tiedOutput, usualIgnored } from '../decoderParts';
 import type { ArchitectureDescription } from '../description';
 import {
   gemma3KeyValues,

@@ -1,5 +1,6 @@
 import type { ConfigReader } from '../configReader';
-import type { Decoder, Part } from '../decoder';
+import type { Decoder } from '../decoder';
+import type { Part } from '../partRules';
 
 /** Gemma's norms multiply by 1 + weight, those of GGUF by the weight: 1 is added to each. */
 export const shiftNorms = (parts: readonly Part[]): Part[] =>

@@ -1,16 +1,13 @@
+import { decoderKeyValues, readDecoder, rmsEpsilon } from '../decoder';
 import {
   attentionParts,
-  blockRules,
-  decoderKeyValues,
   gatedParts,
   headNormParts,
   outerParts,
-  partRules,
-  readDecoder,
-  rmsEpsilon,
   tiedOutput,
   usualIgnored,
-} from '../decoder';
+} from '../decoderParts';
+import { blockRules, partRules } from '../partRules';
 import { biasRules, furtherLayers, mixtureParts, readExperts } from './deepseekExperts';
 import type { ArchitectureDescription } from '../description';
 import { refuseFactors } from '../rope';

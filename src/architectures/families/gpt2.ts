@@ -1,13 +1,6 @@
-import {
-  blockRules,
-  expectGelu,
-  layerNormEpsilon,
-  partRules,
-  sharedHeadSize,
-  tiedOutput,
-  usualIgnored,
-  type Part,
-} from '../decoder';
+import { expectGelu, layerNormEpsilon, sharedHeadSize } from '../decoder';
+import { tiedOutput, usualIgnored } from '../decoderParts';
+import { blockRules, partRules, type Part } from '../partRules';
 import type { ArchitectureDescription } from '../description';
 import { u32 } from '../keyValues';
 

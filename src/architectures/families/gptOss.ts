@@ -1,15 +1,6 @@
-import {
-  attentionParts,
-  blockRules,
-  decoderKeyValues,
-  outerParts,
-  partRules,
-  readDecoder,
-  rmsEpsilon,
-  tiedOutput,
-  usualIgnored,
-  type Decoder,
-} from '../decoder';
+import { decoderKeyValues, readDecoder, rmsEpsilon, type Decoder } from '../decoder';
+import { attentionParts, outerParts, tiedOutput, usualIgnored } from '../decoderParts';
+import { blockRules, partRules } from '../partRules';
 import type { ConfigReader } from '../configReader';
 import type { ArchitectureDescription, Instead, TensorRule } from '../description';
 import { u32 } from '../keyValues';

@@ -1,15 +1,13 @@
 import {
-  blockRules,
   decoderKeyValues,
   expectGelu,
   expectSquareAttention,
-  groupedRows,
   layerNormEpsilon,
-  partRules,
   readDecoder,
-  tiedOutput,
   type Decoder,
 } from '../decoder';
+import { groupedRows, tiedOutput } from '../decoderParts';
+import { blockRules, partRules } from '../partRules';
 import type { ArchitectureDescription, Conversion } from '../description';
 import { bool } from '../keyValues';
 import { refuseFactors } from '../rope';

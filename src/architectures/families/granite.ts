@@ -1,14 +1,5 @@
-import {
-  attentionParts,
-  biasIf,
-  blockRules,
-  gatedParts,
-  normParts,
-  outerParts,
-  partRules,
-  tiedOutput,
-  usualIgnored,
-} from '../decoder';
+import { attentionParts, gatedParts, normParts, outerParts, tiedOutput, usualIgnored } from '../decoderParts';
+import { biasIf, blockRules, partRules } from '../partRules';
 import type { ArchitectureDescription } from '../description';
 import { u32 } from '../keyValues';
 import { readGranite, readGraniteExperts, sharedParts } from './graniteParts';

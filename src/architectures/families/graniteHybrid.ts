@@ -1,13 +1,6 @@
 import type { ConfigReader } from '../configReader';
-import {
-  attentionParts,
-  blockRules,
-  normParts,
-  outerParts,
-  partRules,
-  tiedOutput,
-  usualIgnored,
-} from '../decoder';
+import { attentionParts, normParts, outerParts, tiedOutput, usualIgnored } from '../decoderParts';
+import { blockRules, partRules } from '../partRules';
 import type { ArchitectureDescription, Conversion } from '../description';
 import { readGranite, readGraniteExperts, sharedParts } from './graniteParts';
 import { bool, u32, u32s } from '../keyValues';

@@ -1,6 +1,7 @@
 import type { KeyValue } from '../../model/keyValue';
 import type { ConfigReader } from '../configReader';
-import { decoderKeyValues, readDecoder, rmsEpsilon, type Decoder, type Part } from '../decoder';
+import { decoderKeyValues, readDecoder, rmsEpsilon, type Decoder } from '../decoder';
+import type { Part } from '../partRules';
 import { f32, u32 } from '../keyValues';
 import { refuseFactors } from '../rope';
 

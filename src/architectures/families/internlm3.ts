@@ -1,17 +1,6 @@
-import {
-  attentionParts,
-  blockRules,
-  decoderKeyValues,
-  gatedParts,
-  normParts,
-  outerParts,
-  partRules,
-  readDecoder,
-  rmsEpsilon,
-  tiedOutput,
-  usualIgnored,
-  type Part,
-} from '../decoder';
+import { decoderKeyValues, readDecoder, rmsEpsilon } from '../decoder';
+import { attentionParts, gatedParts, normParts, outerParts, tiedOutput, usualIgnored } from '../decoderParts';
+import { blockRules, partRules, type Part } from '../partRules';
 import type { ArchitectureDescription } from '../description';
 import { ropeTensors } from '../rope';
 

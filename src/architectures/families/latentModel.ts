@@ -1,17 +1,9 @@
 import type { KeyValue } from '../../model/keyValue';
 import type { ConfigReader } from '../configReader';
-import {
-  blockRules,
-  outerParts,
-  partRules,
-  rmsEpsilon,
-  tiedOutput,
-  usualIgnored,
-  type Decoder,
-  type Part,
-} from '../decoder';
+import { rmsEpsilon, type Decoder } from '../decoder';
+import { outerParts, tiedOutput, usualIgnored, feedForwardParts } from '../decoderParts';
+import { blockRules, partRules, type Part } from '../partRules';
 import { biasRules, furtherLayers, mixtureParts, readExperts, type MixtureClass } from './deepseekExperts';
-import { feedForwardParts } from '../feedForwardParts';
 import type { Conversion, RowRange } from '../description';
 import { f32, u32 } from '../keyValues';
 import {

@@ -1,15 +1,7 @@
 import type { ConfigReader } from '../configReader';
-import {
-  attentionParts,
-  blockRules,
-  decoderKeyValues,
-  partRules,
-  readDecoder,
-  tiedOutput,
-  usualIgnored,
-  type Decoder,
-  type Part,
-} from '../decoder';
+import { decoderKeyValues, readDecoder, type Decoder } from '../decoder';
+import { attentionParts, tiedOutput, usualIgnored } from '../decoderParts';
+import { blockRules, partRules, type Part } from '../partRules';
 import type { ArchitectureDescription, Conversion } from '../description';
 import { expertParts } from '../experts';
 import { f32, gatingFunctions, u32, u32s } from '../keyValues';

@@ -1,20 +1,8 @@
 import type { ConfigReader } from '../configReader';
 import type { ArchitectureDescription } from '../description';
-import {
-  attentionParts,
-  biasIf,
-  blockRules,
-  decoderKeyValues,
-  gatedParts,
-  normParts,
-  outerParts,
-  partRules,
-  readDecoder,
-  rmsEpsilon,
-  tiedOutput,
-  usualIgnored,
-  type DecoderDefaults,
-} from '../decoder';
+import { decoderKeyValues, readDecoder, rmsEpsilon, type DecoderDefaults } from '../decoder';
+import { attentionParts, gatedParts, normParts, outerParts, tiedOutput, usualIgnored } from '../decoderParts';
+import { biasIf, blockRules, partRules } from '../partRules';
 import { ropeTensors } from '../rope';
 import { usualWindow, windowWithoutKey } from '../slidingWindow';
 import { textPart } from '../textPart';

@@ -1,21 +1,16 @@
 import type { ConfigReader } from '../configReader';
+import { decoderKeyValues, readDecoder, rmsEpsilon, type Decoder } from '../decoder';
 import {
   attentionParts,
-  blockRules,
-  decoderKeyValues,
   gatedParts,
   normParts,
   outerParts,
-  partRules,
-  readDecoder,
-  rmsEpsilon,
   tiedOutput,
   usualIgnored,
-  type Decoder,
-  type Part,
-} from '../decoder';
+  feedForwardParts,
+} from '../decoderParts';
+import { blockRules, partRules, type Part } from '../partRules';
 import type { ArchitectureDescription } from '../description';
-import { feedForwardParts } from '../feedForwardParts';
 import { expertParts } from '../experts';
 import { u32 } from '../keyValues';
 import { ropeTensors } from '../rope';

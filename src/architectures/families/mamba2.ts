@@ -1,6 +1,7 @@
 import type { KeyValue } from '../../model/keyValue';
 import type { ConfigReader } from '../configReader';
-import { blockRules, partRules, tiedOutput, type Part } from '../decoder';
+import { tiedOutput } from '../decoderParts';
+import { blockRules, partRules, type Part } from '../partRules';
 import type { ArchitectureDescription } from '../description';
 import { f32, u32 } from '../keyValues';
 

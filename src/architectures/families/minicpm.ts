@@ -1,18 +1,7 @@
 import type { ConfigReader } from '../configReader';
-import {
-  attentionParts,
-  blockRules,
-  decoderKeyValues,
-  gatedParts,
-  normParts,
-  outerParts,
-  partRules,
-  readDecoder,
-  rmsEpsilon,
-  tiedOutput,
-  usualIgnored,
-  type Decoder,
-} from '../decoder';
+import { decoderKeyValues, readDecoder, rmsEpsilon, type Decoder } from '../decoder';
+import { attentionParts, gatedParts, normParts, outerParts, tiedOutput, usualIgnored } from '../decoderParts';
+import { blockRules, partRules } from '../partRules';
 import type { ArchitectureDescription } from '../description';
 import { f32, text } from '../keyValues';
 import { readLongRope } from '../longRope';

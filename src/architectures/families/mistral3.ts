@@ -1,20 +1,8 @@
 import type { KeyValue } from '../../model/keyValue';
 import type { ConfigReader } from '../configReader';
-import {
-  attentionParts,
-  blockRules,
-  decoderKeyValues,
-  gatedParts,
-  normParts,
-  outerParts,
-  partRules,
-  readDecoder,
-  rmsEpsilon,
-  tiedOutput,
-  usualIgnored,
-  type Decoder,
-  type DecoderDefaults,
-} from '../decoder';
+import { decoderKeyValues, readDecoder, rmsEpsilon, type Decoder, type DecoderDefaults } from '../decoder';
+import { attentionParts, gatedParts, normParts, outerParts, tiedOutput, usualIgnored } from '../decoderParts';
+import { blockRules, partRules } from '../partRules';
 import type { ArchitectureDescription } from '../description';
 import { f32, u32 } from '../keyValues';
 import { mistralDefaults } from './llama';

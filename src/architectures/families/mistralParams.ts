@@ -1,7 +1,9 @@
 import type { KeyValue } from '../../model/keyValue';
 import { mistralParams } from '../../model/jsonFiles';
 import type { ConfigReader } from '../configReader';
-import { blockRules, decoderKeyValues, partRules, tiedOutput, type Decoder, type Part } from '../decoder';
+import { decoderKeyValues, type Decoder } from '../decoder';
+import { tiedOutput } from '../decoderParts';
+import { blockRules, partRules, type Part } from '../partRules';
 import type { ArchitectureDescription, Conversion } from '../description';
 import { f32 } from '../keyValues';
 import { temperatureKeyValues } from './mistral3';

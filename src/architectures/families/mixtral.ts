@@ -1,16 +1,7 @@
 import type { ArchitectureDescription } from '../description';
-import {
-  attentionParts,
-  blockRules,
-  decoderKeyValues,
-  normParts,
-  outerParts,
-  partRules,
-  readDecoder,
-  rmsEpsilon,
-  tiedOutput,
-  usualIgnored,
-} from '../decoder';
+import { decoderKeyValues, readDecoder, rmsEpsilon } from '../decoder';
+import { attentionParts, normParts, outerParts, tiedOutput, usualIgnored } from '../decoderParts';
+import { blockRules, partRules } from '../partRules';
 import { expertParts } from '../experts';
 import { u32 } from '../keyValues';
 import { ropeTensors } from '../rope';

@@ -1,5 +1,6 @@
 import type { ConfigReader } from '../configReader';
-import { blockRules, partRules, sharedHeadSize, type Part } from '../decoder';
+import { sharedHeadSize } from '../decoder';
+import { blockRules, partRules, type Part } from '../partRules';
 import type { ArchitectureDescription, Conversion } from '../description';
 import { encoderKeyValues, maskedWordHead, type Encoder } from './encoderParts';
 import type { KeyValue } from '../../model/keyValue';

@@ -1,16 +1,6 @@
-import {
-  attentionParts,
-  blockRules,
-  decoderKeyValues,
-  layerNormEpsilon,
-  normParts,
-  outerParts,
-  partRules,
-  readDecoder,
-  tiedOutput,
-  usualIgnored,
-  type Part,
-} from '../decoder';
+import { decoderKeyValues, layerNormEpsilon, readDecoder } from '../decoder';
+import { attentionParts, normParts, outerParts, tiedOutput, usualIgnored } from '../decoderParts';
+import { blockRules, partRules, type Part } from '../partRules';
 import type { ArchitectureDescription } from '../description';
 import { shiftNorms } from './gemmaParts';
 import { refuseFactors } from '../rope';

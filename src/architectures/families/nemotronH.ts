@@ -1,6 +1,8 @@
 import type { KeyValue } from '../../model/keyValue';
 import type { ConfigReader } from '../configReader';
-import { attentionParts, blockRules, partRules, tiedOutput, type Decoder, type Part } from '../decoder';
+import type { Decoder } from '../decoder';
+import { attentionParts, tiedOutput } from '../decoderParts';
+import { blockRules, partRules, type Part } from '../partRules';
 import type { ArchitectureDescription, Conversion } from '../description';
 import { bool, f32, u32, u32s } from '../keyValues';
 import {

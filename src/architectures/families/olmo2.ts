@@ -1,19 +1,20 @@
 import {
-  attentionParts,
-  blockRules,
   decoderKeyValues,
   expectSquareAttention,
+  readDecoder,
+  rmsEpsilon,
+  sharedHeadSize,
+  type Decoder,
+} from '../decoder';
+import {
+  attentionParts,
   gatedParts,
   headNormParts,
   outerParts,
-  partRules,
-  readDecoder,
-  rmsEpsilon,
   tiedOutput,
-  sharedHeadSize,
   usualIgnored,
-  type Decoder,
-} from '../decoder';
+} from '../decoderParts';
+import { blockRules, partRules } from '../partRules';
 import type { ArchitectureDescription, Conversion } from '../description';
 import { u32 } from '../keyValues';
 import { readRope, refuseFactors } from '../rope';

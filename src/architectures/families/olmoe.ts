@@ -1,17 +1,13 @@
+import { decoderKeyValues, expectSquareAttention, readDecoder, rmsEpsilon } from '../decoder';
 import {
   attentionParts,
-  blockRules,
-  decoderKeyValues,
-  expectSquareAttention,
   headNormParts,
   normParts,
   outerParts,
-  partRules,
-  readDecoder,
-  rmsEpsilon,
   tiedOutput,
   usualIgnored,
-} from '../decoder';
+} from '../decoderParts';
+import { blockRules, partRules } from '../partRules';
 import type { ArchitectureDescription } from '../description';
 import { expertParts, usualExpertNames } from '../experts';
 import { u32 } from '../keyValues';

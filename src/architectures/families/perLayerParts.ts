@@ -1,4 +1,5 @@
-import type { Decoder, Part } from '../decoder';
+import type { Decoder } from '../decoder';
+import type { Part } from '../partRules';
 import type { RowRange } from '../description';
 
 /** Sizes of the embeddings that each layer has of its own (Gemma 3n and 4). */

@@ -1,16 +1,13 @@
 import {
-  attentionParts,
-  blockRules,
   decoderKeyValues,
   expectGelu,
   expectSquareAttention,
   layerNormEpsilon,
-  partRules,
   readDecoder,
-  tiedOutput,
-  usualIgnored,
   type Decoder,
 } from '../decoder';
+import { attentionParts, tiedOutput, usualIgnored } from '../decoderParts';
+import { blockRules, partRules } from '../partRules';
 import type { ArchitectureDescription, Conversion } from '../description';
 import { refuseFactors } from '../rope';
 

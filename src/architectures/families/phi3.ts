@@ -1,15 +1,6 @@
-import {
-  blockRules,
-  decoderKeyValues,
-  expectSquareAttention,
-  normParts,
-  outerParts,
-  partRules,
-  readDecoder,
-  rmsEpsilon,
-  tiedOutput,
-  usualIgnored,
-} from '../decoder';
+import { decoderKeyValues, expectSquareAttention, readDecoder, rmsEpsilon } from '../decoder';
+import { normParts, outerParts, tiedOutput, usualIgnored } from '../decoderParts';
+import { blockRules, partRules } from '../partRules';
 import type { ArchitectureDescription } from '../description';
 import { u32 } from '../keyValues';
 import { readLongRope } from '../longRope';

@@ -1,17 +1,6 @@
-import {
-  attentionParts,
-  blockRules,
-  decoderKeyValues,
-  expectSquareAttention,
-  gatedParts,
-  normParts,
-  outerParts,
-  partRules,
-  readDecoder,
-  rmsEpsilon,
-  tiedOutput,
-  usualIgnored,
-} from '../decoder';
+import { decoderKeyValues, expectSquareAttention, readDecoder, rmsEpsilon } from '../decoder';
+import { attentionParts, gatedParts, normParts, outerParts, tiedOutput, usualIgnored } from '../decoderParts';
+import { blockRules, partRules } from '../partRules';
 import type { ArchitectureDescription } from '../description';
 import { refuseFactors } from '../rope';
 import { usualWindow, windowWithoutKey } from '../slidingWindow';

@@ -1,17 +1,14 @@
+import { decoderKeyValues, readDecoder, rmsEpsilon } from '../decoder';
 import {
   attentionParts,
-  blockRules,
-  decoderKeyValues,
   gatedParts,
   headNormParts,
   normParts,
   outerParts,
-  partRules,
-  readDecoder,
-  rmsEpsilon,
   tiedOutput,
   usualIgnored,
-} from '../decoder';
+} from '../decoderParts';
+import { blockRules, partRules } from '../partRules';
 import type { ArchitectureDescription } from '../description';
 import { refuseFactors } from '../rope';
 import { usualWindow, windowWithoutKey } from '../slidingWindow';

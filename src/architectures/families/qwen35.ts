@@ -1,17 +1,6 @@
-import {
-  blockRules,
-  decoderKeyValues,
-  gatedParts,
-  outerParts,
-  partRules,
-  readDecoder,
-  rmsEpsilon,
-  tiedOutput,
-  usualIgnored,
-  type Decoder,
-  type DecoderDefaults,
-  type Part,
-} from '../decoder';
+import { decoderKeyValues, readDecoder, rmsEpsilon, type Decoder, type DecoderDefaults } from '../decoder';
+import { gatedParts, outerParts, tiedOutput, usualIgnored } from '../decoderParts';
+import { blockRules, partRules, type Part } from '../partRules';
 import type { ArchitectureDescription, Conversion, RowRange } from '../description';
 import { deltaForward, deltaParts, gatedAttentionParts, readGatedDelta, type GatedDelta } from './gatedDelta';
 import { shiftNorms } from './gemmaParts';

@@ -1,16 +1,13 @@
+import { decoderKeyValues, readDecoder, rmsEpsilon } from '../decoder';
 import {
   attentionParts,
-  blockRules,
-  decoderKeyValues,
   headNormParts,
   normParts,
   outerParts,
-  partRules,
-  readDecoder,
-  rmsEpsilon,
   tiedOutput,
   usualIgnored,
-} from '../decoder';
+} from '../decoderParts';
+import { blockRules, partRules } from '../partRules';
 import type { ArchitectureDescription } from '../description';
 import { readQwenExperts } from './qwenExperts';
 import { refuseFactors } from '../rope';

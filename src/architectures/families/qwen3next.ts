@@ -1,14 +1,6 @@
-import {
-  blockRules,
-  decoderKeyValues,
-  outerParts,
-  partRules,
-  readDecoder,
-  rmsEpsilon,
-  tiedOutput,
-  usualIgnored,
-  type Part,
-} from '../decoder';
+import { decoderKeyValues, readDecoder, rmsEpsilon } from '../decoder';
+import { outerParts, tiedOutput, usualIgnored } from '../decoderParts';
+import { blockRules, partRules, type Part } from '../partRules';
 import type { ArchitectureDescription, RowRange } from '../description';
 import { deltaForward, deltaParts, gatedAttentionParts, readGatedDelta, type GatedDelta } from './gatedDelta';
 import { shiftNorms } from './gemmaParts';

@@ -1,6 +1,7 @@
 import type { KeyValue } from '../../model/keyValue';
 import type { ConfigReader } from '../configReader';
-import type { Decoder, Part } from '../decoder';
+import type { Decoder } from '../decoder';
+import type { Part } from '../partRules';
 import { expertParts, usualExpertNames } from '../experts';
 import { u32 } from '../keyValues';
 

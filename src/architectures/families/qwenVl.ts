@@ -1,21 +1,21 @@
 import {
-  attentionParts,
-  blockRules,
   decoderKeyValues,
   expectSquareAttention,
+  readDecoder,
+  rmsEpsilon,
+  type Decoder,
+  type DecoderDefaults,
+} from '../decoder';
+import {
+  attentionParts,
   gatedParts,
   headNormParts,
   normParts,
   outerParts,
-  partRules,
-  readDecoder,
-  rmsEpsilon,
   tiedOutput,
   usualIgnored,
-  type Decoder,
-  type DecoderDefaults,
-  type Part,
-} from '../decoder';
+} from '../decoderParts';
+import { blockRules, partRules, type Part } from '../partRules';
 import type { ConfigReader } from '../configReader';
 import type { ArchitectureDescription, Conversion } from '../description';
 import { u32 } from '../keyValues';

@@ -1,16 +1,6 @@
-import {
-  attentionParts,
-  blockRules,
-  decoderKeyValues,
-  gatedParts,
-  normParts,
-  outerParts,
-  partRules,
-  readDecoder,
-  rmsEpsilon,
-  tiedOutput,
-  usualIgnored,
-} from '../decoder';
+import { decoderKeyValues, readDecoder, rmsEpsilon } from '../decoder';
+import { attentionParts, gatedParts, normParts, outerParts, tiedOutput, usualIgnored } from '../decoderParts';
+import { blockRules, partRules } from '../partRules';
 import type { ArchitectureDescription } from '../description';
 import { refuseFactors } from '../rope';
 import { windowWithoutKey } from '../slidingWindow';

@@ -1,16 +1,6 @@
-import {
-  attentionParts,
-  blockRules,
-  decoderKeyValues,
-  expectSquareAttention,
-  gatedParts,
-  layerNormEpsilon,
-  partRules,
-  readDecoder,
-  tiedOutput,
-  usualIgnored,
-  type Part,
-} from '../decoder';
+import { decoderKeyValues, expectSquareAttention, layerNormEpsilon, readDecoder } from '../decoder';
+import { attentionParts, gatedParts, tiedOutput, usualIgnored } from '../decoderParts';
+import { blockRules, partRules, type Part } from '../partRules';
 import type { ArchitectureDescription } from '../description';
 import { bool } from '../keyValues';
 import { refuseFactors } from '../rope';

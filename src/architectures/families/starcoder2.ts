@@ -1,17 +1,13 @@
 import {
-  attentionParts,
-  blockRules,
   decoderKeyValues,
   expectGelu,
   expectSquareAttention,
   layerNormEpsilon,
-  partRules,
   readDecoder,
-  tiedOutput,
-  usualIgnored,
-  type Part,
   type Decoder,
 } from '../decoder';
+import { attentionParts, tiedOutput, usualIgnored } from '../decoderParts';
+import { blockRules, partRules, type Part } from '../partRules';
 import type { ArchitectureDescription, Conversion } from '../description';
 import { u32 } from '../keyValues';
 import { refuseFactors } from '../rope';

@@ -67,15 +67,19 @@ export function describe(proposal: Proposal): string {
   ].join('\n');
 }
 
-const helpers = [
-  ...['blockRules', 'decoderKeyValues', 'layerNormEpsilon', 'partRules', 'readDecoder', 'rmsEpsilon'],
-  ...['tiedOutput', 'usualIgnored'],
-];
+/** What descriptions are made with, by the file that has it. */
+const helpers: Readonly<Record<string, readonly string[]>> = {
+  decoder: ['decoderKeyValues', 'layerNormEpsilon', 'readDecoder', 'rmsEpsilon'],
+  decoderParts: ['tiedOutput', 'usualIgnored'],
+  partRules: ['blockRules', 'partRules'],
+};
 
 function imports(body: string): string[] {
-  const used = helpers.filter((name) => new RegExp(`\\b${name}\\b`).test(body));
+  const isUsed = (name: string): boolean => new RegExp(`\\b${name}\\b`).test(body);
   return [
-    `import { ${used.join(', ')} } from '../decoder';`,
+    ...Object.entries(helpers).map(
+      ([file, names]) => `import { ${names.filter(isUsed).join(', ')} } from '../${file}';`,
+    ),
     "import type { ArchitectureDescription } from '../description';",
   ];
 }

@@ -1,3 +1,4 @@
+import type { Described } from '../classNames';
 import type { ConfigReader } from '../configReader';
 import type { Conversion } from '../description';
 
@@ -19,15 +20,11 @@ export interface VisionSource {
  * The vision part of a class of models in the terms of llama.cpp's `mmproj` files (`general.architecture` "clip"): an encoder of patches, and what
  * makes vectors of the language part of its output. Keys and names are those that llama.cpp's loader reads (tools/mtmd/clip.cpp).
  */
-export interface VisionDescription {
+export interface VisionDescription extends Described {
   /** `clip.projector_type`. */
   readonly projector: string;
   /** What its models are called, for lists. */
   readonly family: string;
-  /** Classes in `architectures` of config.json → `model_type`, which decides where no class is listed. */
-  readonly classes: Readonly<Record<string, string>>;
-  /** Whether a config.json of one of the classes is of this description, where several have the class. */
-  fits?(config: Readonly<Record<string, unknown>>): boolean;
   /** The key of config.json that describes the vision part, where it is not `vision_config`. */
   readonly visionKey?: string;
   /** How images are prepared, where no file says it. */

@@ -1,6 +1,6 @@
 import type { KeyValue } from '../../model/keyValue';
 import type { ConfigReader } from '../configReader';
-import { blockRules, partRules, type Part } from '../decoder';
+import { blockRules, partRules, type Part } from '../partRules';
 import type { TensorRule } from '../description';
 import { bool, f32, u32 } from '../keyValues';
 

@@ -1,5 +1,5 @@
 import { QuantscopeError } from '../../model/errors';
-import { listedClass, sameModel } from '../classNames';
+import { describing, listedClass } from '../classNames';
 import type { VisionDescription } from './description';
 import { mistral3Vision, pixtralVision } from './families/pixtral';
 import { pixtralParamsVision } from './families/pixtralParams';
@@ -22,15 +22,7 @@ export const visionParts: readonly VisionDescription[] = [
 type Config = Readonly<Record<string, unknown>>;
 
 /** The description of the vision part of a config.json, as for language parts; undefined where there is none. */
-export function findVision(config: Config): VisionDescription | undefined {
-  const className = listedClass(config);
-  const modelType = config['model_type'];
-  const isListed = ({ classes }: VisionDescription): boolean =>
-    className !== undefined
-      ? Object.keys(classes).some((name) => sameModel(name, className))
-      : typeof modelType === 'string' && Object.values(classes).includes(modelType);
-  return visionParts.find((description) => isListed(description) && (description.fits?.(config) ?? true));
-}
+export const findVision = (config: Config): VisionDescription | undefined => describing(visionParts, config);
 
 /** @throws QuantscopeError UNSUPPORTED naming the models whose vision part can be exported. */
 export function visionFor(config: Config, file: string): VisionDescription {

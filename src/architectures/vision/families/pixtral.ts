@@ -1,7 +1,7 @@
 import { isRecord } from '../../../model/json';
 import type { KeyValue } from '../../../model/keyValue';
 import type { ConfigReader } from '../../configReader';
-import type { Part } from '../../decoder';
+import type { Part } from '../../partRules';
 import type { TensorRule } from '../../description';
 import { u32 } from '../../keyValues';
 import type { VisionDescription, VisionSource } from '../description';

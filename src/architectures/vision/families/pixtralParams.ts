@@ -1,7 +1,7 @@
 import { isRecord } from '../../../model/json';
 import { mistralParams } from '../../../model/jsonFiles';
 import type { ConfigReader } from '../../configReader';
-import type { Part } from '../../decoder';
+import type { Part } from '../../partRules';
 import type { TensorRule } from '../../description';
 import { bool, u32 } from '../../keyValues';
 import type { VisionDescription } from '../description';

@@ -1,6 +1,6 @@
 import type { KeyValue } from '../../../model/keyValue';
 import type { ConfigReader } from '../../configReader';
-import type { Part } from '../../decoder';
+import type { Part } from '../../partRules';
 import type { RowRange, TensorRule } from '../../description';
 import { u32 } from '../../keyValues';
 import type { VisionDescription, VisionSource } from '../description';
