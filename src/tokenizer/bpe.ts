@@ -68,7 +68,7 @@ export function byteLevelVocabulary(files: TokenizerFiles, rows: number): Vocabu
   return {
     model: 'gpt2',
     pre: preTokenizerName(tokenizer['pre_tokenizer'], file, model.ignoreMerges, () =>
-      unreachable(model, file),
+      unreachable(model, new Set(added.map(({ id }) => id)), file),
     ),
     tokens: fillVocabulary(tokens, rows, fileOfToken(files, added, file)),
     merges: model.merges.map((pair) => pair.join(' ')),

@@ -13,14 +13,22 @@ const longest = 512;
 
 /**
  * A token that merging its letters does not lead to: only where there is none, taking words that are tokens whole changes nothing.
+ * @param added ids of tokens that are found in texts before these are cut into words; vocabularies may list them too.
  * @throws QuantscopeError UNSUPPORTED for a token that is too long to be tried.
  */
-export function unreachable({ vocab, merges }: Merging, file: string): string | undefined {
+export function unreachable(
+  { vocab, merges }: Merging,
+  added: ReadonlySet<number>,
+  file: string,
+): string | undefined {
   const ranks = new Map(merges.map(([left, right], rank) => [`${left} ${right}`, rank]));
-  for (const text of vocab.keys()) {
+  for (const [text, id] of vocab) {
+    if (added.has(id)) continue;
     const letters = [...text];
-    if (letters.length > longest)
-      throw new QuantscopeError('UNSUPPORTED', `A token has ${letters.length} letters.`, { file });
+    if (letters.length > longest) {
+      const message = `Whether merging leads to every token cannot be told: token ${id} has ${letters.length} letters, more than ${longest}.`;
+      throw new QuantscopeError('UNSUPPORTED', message, { file });
+    }
     if (letters.length > 1 && merged(letters, ranks).length > 1) return text;
   }
   return undefined;

@@ -91,12 +91,24 @@ describe('pre-tokenizers', () => {
     expect(preTokenizerName(tekken, '', true)).toBe('tekken');
     expect(() => preTokenizerName(tekken, '')).toThrow(/keeps words that are tokens whole/);
     // Where merging leads to every token, that changes nothing.
-    const merges = (...pairs: [string, string][]) => {
-      const vocab = new Map(['a', 'b', 'c', 'bc', 'abc'].map((text, id) => [text, id]));
-      return unreachable({ vocab, merges: pairs }, '');
-    };
+    const vocab = new Map(['a', 'b', 'c', 'bc', 'abc', '[INST]'].map((text, id) => [text, id]));
+    const merges = (...pairs: [string, string][]) => unreachable({ vocab, merges: pairs }, new Set([5]), '');
     expect(merges(['b', 'c'], ['a', 'bc'])).toBeUndefined();
     expect(merges(['a', 'b'], ['b', 'c'], ['a', 'bc'])).toBe('abc');
+    // A token that is not found in texts before they are cut has to be reached, too.
+    expect(
+      unreachable(
+        {
+          vocab,
+          merges: [
+            ['b', 'c'],
+            ['a', 'bc'],
+          ],
+        },
+        new Set(),
+        '',
+      ),
+    ).toBe('[INST]');
     expect(preTokenizerName(tekken, '', false, () => undefined)).toBe('tekken');
     expect(() => preTokenizerName(tekken, '', false, () => 'abc')).toThrow(
       /does not make "abc" of its letters/,
