@@ -225,6 +225,10 @@ describe('keys that published configurations have', () => {
     const { metadata, close } = await readFile(`${path}.gguf`);
     await close();
     expect(metadata.get('clip.vision.attention.head_count')).toBe(16);
+    const { config } = visionCheckpoints['smolVlm']!;
+    const text = { ...(config['text_config'] as object), hidden_size: undefined };
+    const wider = await checkpoint('smolVlm', { config: { ...config, text_config: text } });
+    await expect(preview(wider)).rejects.toThrow('should be [4096, 256]');
   });
 
   it.each([

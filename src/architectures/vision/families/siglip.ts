@@ -71,7 +71,7 @@ export const idefics3Vision: VisionDescription = {
   classes: { SmolVLMForConditionalGeneration: 'smolvlm', Idefics3ForConditionalGeneration: 'idefics3' },
   convert(source) {
     const { whole, vision, text, images } = source;
-    const encoder = readSiglip(vision, text.integer('hidden_size'), smolDefaults);
+    const encoder = readSiglip(vision, text.integer('hidden_size', 4096), smolDefaults);
     const factor = whole.integer('scale_factor', 2);
     const side = patchesOfSide(encoder);
     if (side % factor !== 0)
