@@ -19,7 +19,7 @@ import { loraOption } from './adapters';
 import { countOption, flagOption, requiredOption, textOption, valueOption, type Command } from './command';
 import { checkOutputs } from './outputs';
 import { memoryOf, runOptions, windowOptions, windowsOf } from './runOptions';
-import { deviceOption } from './sensitivity';
+import { deviceOption } from './device';
 import { count, number, table } from './text';
 
 export const certify: Command = {

@@ -15,7 +15,7 @@ import {
 import { checkPairsOptions, pairsRows, pairsText } from './evalPairs';
 import { recipeChanges, recipeOf } from './recipeOptions';
 import { memoryOf, runOptions, windowOptions, windowsOf } from './runOptions';
-import { deviceOption } from './sensitivity';
+import { deviceOption } from './device';
 import { count, number, table } from './text';
 
 export const evalCommand: Command = {

@@ -31,7 +31,8 @@ import { defined } from '../protocol/defined';
 import { duration, plural, size } from '../protocol/words';
 import { checkOutputs } from './outputs';
 import { runOptions, windowOptions } from './runOptions';
-import { deviceOption, objectiveOption } from './sensitivity';
+import { deviceOption } from './device';
+import { objectiveOption } from './measuringOptions';
 import { table } from './text';
 
 export const exportCommand: Command = {

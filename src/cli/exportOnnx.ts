@@ -17,7 +17,7 @@ import {
   valueOption,
 } from './command';
 import { runOptions } from './runOptions';
-import { deviceOption } from './sensitivity';
+import { deviceOption } from './device';
 import { table } from './text';
 
 export const exportOnnxCommand: Command = {

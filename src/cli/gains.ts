@@ -28,7 +28,8 @@ import {
   type CommandResult,
 } from './command';
 import { checkOutputs } from './outputs';
-import { announce, measure, measuringOptions, measuringParams } from './sensitivity';
+import { measuringOptions, measuringParams } from './measuringOptions';
+import { announce, measure } from './sensitivity';
 import { figure, number, table } from './text';
 
 const actions: Readonly<Record<string, (context: CommandContext) => Promise<CommandResult>>> = {

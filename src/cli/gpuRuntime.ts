@@ -2,7 +2,7 @@ import type { GpuRuntimeStatus } from '../protocol/gpuRuntime';
 import type { DeviceReport } from '../protocol/plan';
 import { size } from '../protocol/words';
 import { UsageError, type Command, type CommandContext, type CommandResult } from './command';
-import { deviceOption, devices } from './sensitivity';
+import { deviceOption, devices } from './device';
 
 const actions: Readonly<Record<string, (context: CommandContext) => Promise<CommandResult>>> = {
   status,

@@ -4,7 +4,7 @@ import { plural, size } from '../protocol/words';
 import { loraOption } from './adapters';
 import { countOption, requiredOption, textOption, UsageError, type Command } from './command';
 import { memoryOf, runOptions, windowOptions, windowsOf } from './runOptions';
-import { deviceOption } from './sensitivity';
+import { deviceOption } from './device';
 import { number } from './text';
 
 export const imatrixCommand: Command = {

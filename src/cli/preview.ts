@@ -6,7 +6,7 @@ import { loraOption } from './adapters';
 import { countOption, requiredOption, type Command } from './command';
 import { recipeChanges, recipeOf } from './recipeOptions';
 import { runOptions, windowOptions, windowsOf } from './runOptions';
-import { deviceOption } from './sensitivity';
+import { deviceOption } from './device';
 import { figure, table } from './text';
 
 export const previewCommand: Command = {

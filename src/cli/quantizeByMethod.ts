@@ -16,7 +16,7 @@ import {
 } from './command';
 import { checkOutputs } from './outputs';
 import { methodOptions } from './recipeOptions';
-import { deviceOption } from './sensitivity';
+import { deviceOption } from './device';
 import { figure, fixed, table } from './text';
 
 /** A tensor in a grid by a method; measured, and with --out written in a layout. */

@@ -21,7 +21,7 @@ import {
 } from './command';
 import { recipeOf, recipeOptions } from './recipeOptions';
 import { runOptions } from './runOptions';
-import { deviceOption } from './sensitivity';
+import { deviceOption } from './device';
 import { figure, table } from './text';
 
 export const quantizeModelCommand: Command = {

@@ -18,7 +18,8 @@ import { goalOption, goalOptions, isReached, planFor, type Wanted } from './goal
 import { checkOutputs } from './outputs';
 import { compareRival, readRival, rivalLines, withRivalTypes } from './rival';
 import { exportLines, paramsFor, runtimeOption, runtimeOptions } from './runtime';
-import { announce, measure, measuringOptions, measuringParams } from './sensitivity';
+import { measuringOptions, measuringParams } from './measuringOptions';
+import { announce, measure } from './sensitivity';
 import { aboveNoise, figure, number, table } from './text';
 
 export const recommend: Command = {

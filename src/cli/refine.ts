@@ -21,7 +21,7 @@ import {
   type CommandContext,
 } from './command';
 import { runOptions, windowOptions } from './runOptions';
-import { deviceOption } from './sensitivity';
+import { deviceOption } from './device';
 import { count, number, table } from './text';
 
 export const refineCommand: Command = {

@@ -1,6 +1,6 @@
 import type { EvaluationSettings, WindowSettings } from '../protocol/evaluation';
 import { choiceOption, countOption, type CommandContext, type OptionSpec } from './command';
-import { devices } from './sensitivity';
+import { devices } from './device';
 
 /** Options of everything that runs a model over a text. */
 export const windowOptions: Readonly<Record<string, OptionSpec>> = {
