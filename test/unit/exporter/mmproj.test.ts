@@ -2,34 +2,15 @@ import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { exportGguf } from '../../../src/exporter/exportGguf';
-import { exportMmproj, previewMmproj } from '../../../src/exporter/mmproj/exportMmproj';
+import { exportMmproj } from '../../../src/exporter/mmproj/exportMmproj';
 import { openModel } from '../../../src/layouts/openModel';
-import type { MmprojPreview, MmprojType } from '../../../src/protocol/mmproj';
 import { sampleFolder, temporaryFolder } from '../../support/files';
 import { Checkpoint } from '../../support/reference/checkpoint';
 import { visionCheckpoints } from '../../support/visionCheckpoints';
-import { writeVisionCheckpoint } from '../../support/writeVisionCheckpoint';
-import type { VisionSpec } from '../../support/visionParts';
+import { changedVision, previewVision, visionFolders } from '../../support/visionFolders';
 
 const folder = temporaryFolder();
-let written = 0;
-
-/** A checkpoint with changes of its config.json, its preprocessor and the shapes of its tensors. */
-async function checkpoint(name: string, change: Partial<VisionSpec> = {}): Promise<string> {
-  const path = join(folder, `${name}-${written++}`);
-  await writeVisionCheckpoint(path, { ...visionCheckpoints[name]!, ...change });
-  return path;
-}
-
-async function preview(path: string, type?: MmprojType, out?: string): Promise<MmprojPreview> {
-  const model = await openModel(path);
-  return previewMmproj(model, out, { type }).finally(() => model.close());
-}
-
-const changed = (name: string, vision: object): Partial<VisionSpec> => {
-  const { config } = visionCheckpoints[name]!;
-  return { config: { ...config, vision_config: { ...(config['vision_config'] as object), ...vision } } };
-};
+const checkpoint = visionFolders(folder);
 
 /** Values of key-values, and tensors, of a file. */
 async function readFile(path: string) {
@@ -108,7 +89,7 @@ describe('an mmproj file', () => {
     ['BF16', ['BF16', 'F32', 'F32']],
     ['Q8_0', ['Q8_0', 'F32', 'F32']],
   ] as const)('of %s has the types that its operations need', async (type, expected) => {
-    const { tensors } = await preview(source, type);
+    const { tensors } = await previewVision(source, type);
     const typeOf = (name: string) => tensors.find((tensor) => tensor.name === name)?.to;
     expect(['v.blk.0.attn_q.weight', 'v.patch_embd.weight.1', 'v.blk.0.attn_q.bias'].map(typeOf)).toEqual(
       expected,
@@ -116,7 +97,7 @@ describe('an mmproj file', () => {
   });
 
   it('marks the blocks of deepstack', async () => {
-    const { tensors } = await preview(await checkpoint('qwen3vl'));
+    const { tensors } = await previewVision(await checkpoint('qwen3vl'));
     const deep = tensors.map(({ name }) => /^v\.deepstack\.(\d+)\.fc1\.weight$/.exec(name)?.[1]);
     expect(deep.filter((block) => block !== undefined)).toEqual(['0', '1']);
   });
@@ -140,8 +121,8 @@ describe('what llama.cpp would compute in another way is rejected', () => {
     ['pixtral', { rope_theta: 5000 }, /"vision_config\.rope_theta" is 5000/],
     ['gemma3', { num_hidden_layers: 200 }, /"vision_config\.num_hidden_layers" is 200/],
   ])('%s with %j', async (name, vision, message) => {
-    const path = await checkpoint(name, changed(name, vision));
-    await expect(preview(path)).rejects.toThrow(message);
+    const path = await checkpoint(name, changedVision(name, vision));
+    await expect(previewVision(path)).rejects.toThrow(message);
   });
 
   it.each([
@@ -154,20 +135,18 @@ describe('what llama.cpp would compute in another way is rejected', () => {
   ])('%s prepared with %j', async (name, more, message) => {
     const { preprocessor } = visionCheckpoints[name]!;
     const path = await checkpoint(name, { preprocessor: { ...preprocessor, ...more } });
-    await expect(preview(path)).rejects.toThrow(message);
+    await expect(previewVision(path)).rejects.toThrow(message);
   });
 
   it('Pixtral whose last layer is left out where nothing else is stated', async () => {
     const { config } = visionCheckpoints['pixtral']!;
     const path = await checkpoint('pixtral', { config: { ...config, vision_feature_layer: undefined } });
-    await expect(preview(path)).rejects.toThrow(/"vision_feature_layer" is missing/);
+    await expect(previewVision(path)).rejects.toThrow(/"vision_feature_layer" is missing/);
   });
 
   it('Mistral with another epsilon in its language part', async () => {
-    const { config } = visionCheckpoints['mistral3']!;
-    const text = { ...(config['text_config'] as object), rms_norm_eps: 1e-6 };
-    const path = await checkpoint('mistral3', { config: { ...config, text_config: text } });
-    await expect(preview(path)).rejects.toThrow(/"rms_norm_eps" of the language part is 0\.000001/);
+    const path = await checkpoint('mistral3', changedVision('mistral3', {}, { rms_norm_eps: 1e-6 }));
+    await expect(previewVision(path)).rejects.toThrow(/"rms_norm_eps" of the language part is 0\.000001/);
   });
 });
 
@@ -183,7 +162,7 @@ describe('tensors that are not those of config.json are named before anything is
         [`${prefix}.encoder.layers.0.mlp.fc1.bias`]: [95],
       },
     });
-    await expect(preview(path)).rejects.toThrow(
+    await expect(previewVision(path)).rejects.toThrow(
       /"vision_tower\.vision_model\.post_layernorm\.bias" \[64\].*head\.probe.*fc1\.bias" is \[95\], not \[96\]/,
     );
   });
@@ -192,97 +171,7 @@ describe('tensors that are not those of config.json are named before anything is
     const { shapes } = visionCheckpoints['qwen25vl']!;
     const text = Object.entries(shapes).filter(([name]) => !name.includes('visual'));
     const path = await checkpoint('qwen25vl', { shapes: Object.fromEntries(text) });
-    await expect(preview(path)).rejects.toThrow(/the checkpoint has no tensor of it/);
-  });
-});
-
-describe('keys that published configurations have', () => {
-  it.each([
-    ['qwen2vl', { in_channels: 3, initializer_range: 0.02 }],
-    ['qwen25vl', { in_channels: 3, initializer_range: 0.02, model_type: 'qwen2_5_vl' }],
-    ['gemma3', { attention_dropout: 0, vision_use_head: false }],
-    [
-      'smolVlm',
-      {
-        ...{ tie_word_embeddings: false, use_base_siglip: false, initializer_range: 0.02 },
-        ...{ max_image_size: { longest_edge: 384 }, size: { longest_edge: 1920 } },
-      },
-    ],
-  ])('change nothing in %s, and are not noted', async (name, more) => {
-    const { notes } = await preview(await checkpoint(name, changed(name, more)));
-    expect(notes.filter((note) => !note.includes('scales images'))).toEqual([]);
-  });
-
-  it('are noted where they are unknown', async () => {
-    const { notes } = await preview(await checkpoint('gemma3', changed('gemma3', { spiral: 3 })));
-    expect(notes).toEqual([expect.stringMatching(/unknown keys .*"vision_config\.spiral"/)]);
-  });
-
-  it('have the defaults of their class where they are left out', async () => {
-    const path = await checkpoint('smolVlm', changed('smolVlm', { num_attention_heads: undefined }));
-    const model = await openModel(path);
-    await exportMmproj(model, `${path}.gguf`).finally(() => model.close());
-    const { metadata, close } = await readFile(`${path}.gguf`);
-    await close();
-    expect(metadata.get('clip.vision.attention.head_count')).toBe(16);
-    const { config } = visionCheckpoints['smolVlm']!;
-    const text = { ...(config['text_config'] as object), hidden_size: undefined };
-    const wider = await checkpoint('smolVlm', { config: { ...config, text_config: text } });
-    await expect(preview(wider)).rejects.toThrow('should be [4096, 256]');
-  });
-
-  it.each([
-    [{ min_pixels: 6272 }, 'at most 1024'],
-    [{ max_pixels: 1_605_632 }, 'between 4 and 2048'],
-    [{}, 'between 4 and 1024'],
-  ])('state limits of images one by one: %j', async (more, limits) => {
-    const { preprocessor } = visionCheckpoints['qwen2vl']!;
-    const size = { shortest_edge: 3136, longest_edge: 802_816 };
-    const stated = { ...preprocessor, min_pixels: undefined, max_pixels: undefined, size, ...more };
-    const { notes } = await preview(await checkpoint('qwen2vl', { preprocessor: stated }));
-    expect(notes).toEqual([expect.stringContaining(`scales images to ${limits} tokens`)]);
-  });
-
-  it('are noted where large images would not be cut', async () => {
-    const { preprocessor } = visionCheckpoints['smolVlm']!;
-    const path = await checkpoint('smolVlm', {
-      preprocessor: { ...preprocessor, do_image_splitting: false },
-    });
-    expect((await preview(path)).notes).toEqual([expect.stringMatching(/"do_image_splitting" is false/)]);
-  });
-
-  it('may limit images as llama.cpp does not', async () => {
-    const { notes } = await preview(await checkpoint('pixtral'));
-    expect(notes).toEqual([
-      'preprocessor_config.json scales images to at most 784 tokens; llama.cpp scales them to between 8 and 1024, unless its options image-min-tokens and image-max-tokens say otherwise.',
-    ]);
-  });
-});
-
-describe("Mistral's own files", () => {
-  const name = 'pixtral, as Mistral publishes it';
-  const encoder = (more: object): Partial<VisionSpec> => {
-    const { config } = visionCheckpoints[name]!;
-    return { config: { ...config, vision_encoder: { ...(config['vision_encoder'] as object), ...more } } };
-  };
-
-  it('need no file that says how images are prepared', async () => {
-    const { projector, tensors } = await preview(await checkpoint(name));
-    expect(projector).toBe('pixtral');
-    expect(tensors.find(({ name }) => name === 'v.token_embd.img_break')?.source).toBe(
-      'tok_embeddings.weight',
-    );
-  });
-
-  it.each([
-    [
-      { add_pre_mm_projector_layer_norm: false },
-      /"vision_encoder\.add_pre_mm_projector_layer_norm" is false/,
-    ],
-    [{ mm_projector_id: 'spiral' }, /"vision_encoder\.mm_projector_id" is "spiral"/],
-    [{ image_break_token_id: undefined }, /"vision_encoder\.image_break_token_id" is missing/],
-  ])('are rejected with %j', async (more, message) => {
-    await expect(preview(await checkpoint(name, encoder(more)))).rejects.toThrow(message);
+    await expect(previewVision(path)).rejects.toThrow(/the checkpoint has no tensor of it/);
   });
 });
 
@@ -295,14 +184,16 @@ describe('files beside the weights', () => {
     const stated = JSON.parse(readFileSync(usual, 'utf8')) as object;
     writeFileSync(combined, JSON.stringify({ processor_class: 'Gemma3Processor', image_processor: stated }));
     rmSync(usual);
-    expect((await preview(path)).projector).toBe('gemma3');
+    expect((await previewVision(path)).projector).toBe('gemma3');
     renameSync(combined, `${combined}.old`);
-    await expect(preview(path)).rejects.toThrow(/preprocessor_config\.json.*is missing next to the weights/);
+    await expect(previewVision(path)).rejects.toThrow(
+      /preprocessor_config\.json.*is missing next to the weights/,
+    );
   });
 
   it('a tokenizer without the token between rows is an error', async () => {
     const path = await checkpoint('pixtral', { tokens: ['[ROW]', '[IMG_END]'] });
-    await expect(preview(path)).rejects.toThrow(/The tokenizer has no token \[IMG_BREAK\]/);
+    await expect(previewVision(path)).rejects.toThrow(/The tokenizer has no token \[IMG_BREAK\]/);
   });
 
   it('are never replaced', async () => {
@@ -319,7 +210,7 @@ describe('files beside the weights', () => {
 
 describe('models without a vision part that can be exported', () => {
   it('are named with those that can', async () => {
-    await expect(preview(sampleFolder)).rejects.toThrow(
+    await expect(previewVision(sampleFolder)).rejects.toThrow(
       /no description of a vision part of LlamaForCausalLM\. .*Qwen 2 VL.*Pixtral/,
     );
   });
@@ -329,6 +220,6 @@ describe('models without a vision part that can be exported', () => {
     const gguf = join(folder, 'sample.gguf');
     await exportGguf(model, { type: 'F16' }, gguf);
     await model.close();
-    await expect(preview(gguf)).rejects.toThrow(/A GGUF file has no vision part/);
+    await expect(previewVision(gguf)).rejects.toThrow(/A GGUF file has no vision part/);
   });
 });
