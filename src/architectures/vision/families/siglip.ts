@@ -168,6 +168,8 @@ function longestEdge({ images }: VisionSource, { image }: Encoder) {
   if (cut && cut.integer('longest_edge', image) !== image)
     throw cut.wrong('longest_edge', `${image}, the size of the images of the encoder, is needed`);
   if (!images.flag('do_image_splitting', true))
-    images.notes.push('"do_image_splitting" is false; llama.cpp cuts large images into parts for this model.');
+    images.notes.push(
+      '"do_image_splitting" is false; llama.cpp cuts large images into parts for this model.',
+    );
   return size ? [u32('vision.preproc_image_size', size.integer('longest_edge', 4 * image))] : [];
 }
