@@ -94,8 +94,7 @@ function padded(at: PassedNode): Value {
   const { axis, first, end } = rangeOf(at);
   const shape = shapes[0]!;
   const after = numberOf(shape[axis]!) - end;
-  const at0 = (count: number): number[] => shape.map((_, index) => (index === axis ? count : 0));
-  return ops.graph.node('Pad', [incoming, ops.graph.ints([...at0(first), ...at0(after)])]);
+  return ops.pad(incoming, axis, shape.length, first, after);
 }
 
 const concatAxis = (at: ShapedNode): number => axisOf(integer(at, 'axis', 0), at.shapes[0]!);

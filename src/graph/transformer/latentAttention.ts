@@ -44,7 +44,8 @@ export function latentAttention(
   const turn = (values: Value, count: number): Value =>
     rotateHeads(parts, block, tokens, values, [count, rotated]);
   const turned = turn(ops.slice(queries, -1, plain, plain + rotated), heads);
-  const ofKeys = Array.from({ length: sizes.kvHeads }, () => turn(shared, 1));
+  const turnedShared = turn(shared, 1);
+  const ofKeys = Array.from({ length: sizes.kvHeads }, () => turnedShared);
   const means = attended(parts, sizes, tokens, ops.concat([query, turned], -1), {
     key: ops.concat([key, ops.concat(ofKeys, 1)], -1),
     value,

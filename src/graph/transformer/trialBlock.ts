@@ -9,7 +9,7 @@ const feedForwardSize = 96;
 const headSize = 16;
 const length = 24;
 
-/** A small block with everything that blocks have: grouped queries, norms of heads, rotation, a window, caps, a gate. */
+/** A small block with what most blocks have: grouped queries, norms of heads, rotation, a window, caps, a gate. */
 const trial: BlockShape = {
   ...{ index: 0, hiddenSize, epsilon: 1e-6, heads: 4, kvHeads: 2, headSize, scale: 1 / 4 },
   ...{

@@ -2,7 +2,7 @@ import { startGraph } from '../blockGraph';
 import type { NamedSource } from '../graphSources';
 import type { EmbeddingPass } from './embeddingPass';
 
-/** Dense layers after the pooling: `x` `[n, hidden]` → `y` alike. */
+/** Dense layers after the pooling: `x` `[n, hidden]` → `y` `[n, rows]` of the last of them. */
 export function denseSource({ dense, hiddenSize, epsilon }: EmbeddingPass): NamedSource {
   return {
     ...{ name: 'dense layers', key: JSON.stringify(['dense layers', dense]) },
@@ -12,7 +12,7 @@ export function denseSource({ dense, hiddenSize, epsilon }: EmbeddingPass): Name
       const { graph, parts } = startGraph('dense', { tensors, epsilon }, options);
       const x = graph.input('x', ['n', hiddenSize]);
       const y = dense.reduce((value, [name]) => parts.linear(value, name), x);
-      graph.output('y', y, ['n', hiddenSize]);
+      graph.output('y', y, ['n', dense.at(-1)?.[1][0] ?? hiddenSize]);
       return { bytes: graph.finish(), taps: [] };
     },
   };
