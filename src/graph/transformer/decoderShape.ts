@@ -53,30 +53,17 @@ export function decoderShape(
   rotation: RotationOf,
   file: string,
 ): DecoderShape {
-  const { architecture, window } = view;
+  const { architecture } = view;
   const traits = forwardOf(architecture, file);
-  const number = numbersOf(view, file);
   const embedding = tensors.get('token_embd.weight');
   if (!embedding) throw missing('token_embd.weight', file);
   const [vocabulary = 0, hiddenSize = 0] = embedding.shape;
   const parts = partsByBlock(tensors);
-  const decoder: Numbers = {
-    ...{ traits, number, window, hiddenSize, file },
-    list: (key) => view.list(`${architecture}.${key}`),
-    isFlag: (key) => typeof view.value(`${architecture}.${key}`) === 'boolean',
-    text: (key) => {
-      const found = view.value(`${architecture}.${key}`);
-      return typeof found === 'string' ? found : undefined;
-    },
-    count: blockCount(view, parts.size, number, file),
-    heads: attends(traits) ? countOf(view, 'attention.head_count', maxParts, file) : 0,
-    epsilon: number(
-      traits.centredNorms ? 'attention.layer_norm_epsilon' : 'attention.layer_norm_rms_epsilon',
-    ),
-  };
+  const decoder = commonNumbers(view, traits, { hiddenSize, blocks: parts.size }, file);
   const read = Array.from({ length: decoder.count }, (_, index) =>
     readBlock(index, decoder, parts.get(index) ?? new Map<string, readonly number[]>(), rotation),
   );
+  const { number } = decoder;
   const carrying = withCarried(read, decoder, tensors);
   const logitCap = number('final_logit_softcapping', 0);
   const divisor = traits.scalesLogits ? 1 / number('logit_scale') : scaleOf(decoder, 'logit_scale');
@@ -98,6 +85,31 @@ export function decoderShape(
     ...(logitCap > 0 ? { logitCap } : {}),
     output: tensors.has('output.weight') ? 'output.weight' : 'token_embd.weight',
     ...carrying,
+  };
+}
+
+/** @param held what the tensors say: the hidden size, and how many blocks have tensors. */
+function commonNumbers(
+  view: GgufView,
+  traits: ForwardTraits,
+  held: { readonly hiddenSize: number; readonly blocks: number },
+  file: string,
+): Numbers {
+  const { architecture, window } = view;
+  const number = numbersOf(view, file);
+  return {
+    ...{ traits, number, window, hiddenSize: held.hiddenSize, file },
+    list: (key) => view.list(`${architecture}.${key}`),
+    isFlag: (key) => typeof view.value(`${architecture}.${key}`) === 'boolean',
+    text: (key) => {
+      const found = view.value(`${architecture}.${key}`);
+      return typeof found === 'string' ? found : undefined;
+    },
+    count: blockCount(view, held.blocks, number, file),
+    heads: attends(traits) ? countOf(view, 'attention.head_count', maxParts, file) : 0,
+    epsilon: number(
+      traits.centredNorms ? 'attention.layer_norm_epsilon' : 'attention.layer_norm_rms_epsilon',
+    ),
   };
 }
 

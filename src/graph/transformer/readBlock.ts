@@ -22,7 +22,7 @@ export function readBlock(
   given: BlockTensors,
   rotation: RotationOf,
 ): BlockShape {
-  const { traits, number, text, hiddenSize, heads, count, epsilon, file } = decoder;
+  const { traits, number, text, hiddenSize, heads, epsilon, file } = decoder;
   const hasKeys = index < firstSharingOf(decoder);
   const parts = hasKeys ? given : withoutKeys(given);
   const unused = [...given.keys()].filter((part) => !parts.has(part) && !part.includes('norm'));
@@ -39,33 +39,21 @@ export function readBlock(
   const source = { index, hiddenSize, parts, number, text, file, needs, ...sizes };
   const mixers = mixersOf(source, traits.mixers ?? ['attention'], traits.soleParts === true && hasNetwork);
   const rotates = mixers.some(({ kind }) => isAttention(kind)) && rotatesAt(index, decoder, window);
-  const scoreCap = number('attn_logit_softcapping', 0);
   const addedScale = scaleOf(decoder, 'residual_scale');
   return {
     ...{ index, hiddenSize, epsilon, ...sizes },
     mixers,
-    scale:
-      traits.scoreScale ??
-      scaleOf(decoder, 'attention.scale') ??
-      1 / Math.sqrt(count === traits.largeBlocks ? Math.trunc(hiddenSize / heads) : headSize),
+    ...scoresOf(decoder, headSize),
     ...(addedScale === undefined ? {} : { addedScale }),
-    ...(scoreCap > 0 ? { scoreCap } : {}),
-    ...temperatureOf(decoder),
     ...(window === undefined ? {} : { window }),
     ...(rotates ? { rotation: rotation(window !== undefined) } : {}),
-    ...(traits.normsRotated ? { normsRotated: true } : {}),
-    ...(traits.rotatedNorms && number('expert_count', 0) !== traits.rotatedNorms.unlessExperts
-      ? { unitNorms: true }
-      : {}),
-    ...(traits.unitValues ? { unitValues: true } : {}),
     ...(unused.length > 0 ? { unused } : {}),
     activation: traits.activation,
     ...(traits.sparseGates && index < traits.sparseGates.layers
       ? { gateDeviations: traits.sparseGates.deviations }
       : {}),
-    ...(traits.centredNorms ? { centredNorms: true } : {}),
     ...(traits.parallel ? { parallel: true } : {}),
-    ...normNames(traits),
+    ...normsOf(decoder),
     ...(parts.has('ffn_down_exps.weight') ? { experts: expertsOf(decoder, parts) } : {}),
     tensors: parts,
   };
@@ -95,6 +83,38 @@ function rotatesAt(index: number, { traits, number }: Numbers, window: number | 
   if (rotationPeriod !== undefined && (index + 1) % rotationPeriod === 0) return false;
   return !rotatesInWindows || window !== undefined || number('attention.sliding_window', 0) === 0;
 }
+
+/** How scores are made of the products of queries and keys. */
+function scoresOf(
+  decoder: Numbers,
+  headSize: number,
+): Pick<BlockShape, 'scale' | 'scoreCap' | 'temperature'> {
+  const { traits, number, hiddenSize, heads, count } = decoder;
+  const scoreCap = number('attn_logit_softcapping', 0);
+  return {
+    scale:
+      traits.scoreScale ??
+      scaleOf(decoder, 'attention.scale') ??
+      1 / Math.sqrt(count === traits.largeBlocks ? Math.trunc(hiddenSize / heads) : headSize),
+    ...(scoreCap > 0 ? { scoreCap } : {}),
+    ...temperatureOf(decoder),
+  };
+}
+
+type Norms = Pick<
+  BlockShape,
+  'centredNorms' | 'normsRotated' | 'unitNorms' | 'unitValues' | 'afterAttention' | 'beforeFeedForward'
+>;
+
+const normsOf = ({ traits, number }: Numbers): Norms => ({
+  ...(traits.centredNorms ? { centredNorms: true } : {}),
+  ...(traits.normsRotated ? { normsRotated: true } : {}),
+  ...(traits.rotatedNorms && number('expert_count', 0) !== traits.rotatedNorms.unlessExperts
+    ? { unitNorms: true }
+    : {}),
+  ...(traits.unitValues ? { unitValues: true } : {}),
+  ...normNames(traits),
+});
 
 const normNames = ({
   feedForwardNorm,
