@@ -58,13 +58,13 @@ export async function report(
 ): Promise<void> {
   const prefix = `blk.${index}.`;
   if (receiver.kind === 'weights') return reportWeights(graph, outputs, prefix, receiver, expert);
-  for (const { part, rows, columns, gradient, input, members = 1 } of graph.products ?? [])
-    for (let member = 0; member < members; member++) {
-      const own = members === 1 ? expert : member;
+  for (const { part, rows, columns, gradient, input, members } of graph.products ?? [])
+    for (let member = 0; member < (members ?? 1); member++) {
+      const own = members === undefined ? expert : member;
       await receiver.receive({
         ...{ tensor: prefix + part, rows, columns },
-        gradients: ofMember(output(outputs, gradient), member, members),
-        inputs: ofMember(output(outputs, input), member, members),
+        gradients: ofMember(output(outputs, gradient), member, members ?? 1),
+        inputs: ofMember(output(outputs, input), member, members ?? 1),
         ...(own === undefined ? {} : { expert: own }),
       });
     }
