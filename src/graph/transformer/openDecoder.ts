@@ -8,7 +8,7 @@ import type { OrtDevice } from '../session';
 import { Decoder } from './decoder';
 import { decoderShape, type DecoderShape, type Tensors } from './decoderShape';
 import type { RotationOf } from './readBlock';
-import { numbersOf } from './shapeNumbers';
+import { numbersOf, stretchFactor, type NumberOf } from './shapeNumbers';
 import { GraphLoader, type Placement } from './graphLoader';
 import { Graphs } from './graphs';
 import { GraphSources, type RoundInputs } from './graphSources';
@@ -65,9 +65,9 @@ export async function describeBlocks(
   const { path } = model.description;
   const weights = new Weights(model, view, changes);
   const number = numbersOf(view, path);
-  const factors = await readFactors(view, weights, length ?? number('context_length'), path);
+  const divisors = await readDivisors(view, weights, length ?? number('context_length'), path);
   const rotation = attends(forwardOf(view.architecture, path))
-    ? rotations(view, weights, factors, path)
+    ? rotations(view, weights, divisors, path)
     : noRotation;
   const short = 'rope_factors_short.weight';
   const hasTwoSets = weights.tensors.has(short) || view.computed.some(({ to }) => to === short);
@@ -101,24 +101,30 @@ export async function openDecoder(model: Model, options: DecoderOptions): Promis
   return new Decoder(shape, weights, graphs, sources, device, length, tokensAtOnce);
 }
 
+interface Divisors {
+  readonly values: Float32Array;
+  /** Where they are a tensor of a file: its name. */
+  readonly tensor?: string;
+}
+
 /** Divisors of rotary frequencies: the model's, or of two sets those for texts of this length. */
-async function readFactors(
+async function readDivisors(
   view: GgufView,
   weights: Weights,
   length: number,
   file: string,
-): Promise<Float32Array | undefined> {
-  if (view.divisors) return view.divisors;
+): Promise<Divisors | undefined> {
+  if (view.divisors) return { values: view.divisors };
   const original = numbersOf(view, file)('rope.scaling.original_context_length', 0);
   const stretched = length > original ? 'rope_factors_long.weight' : 'rope_factors_short.weight';
   for (const name of ['rope_freqs.weight', stretched]) {
     const computed = view.computed.find(({ to }) => to === name);
-    if (computed) return computed.values;
+    if (computed) return { values: computed.values, tensor: name };
     const tensor = weights.tensors.get(name);
     if (!tensor) continue;
     const values = new Float32Array(tensor.shape.reduce((product, size) => product * size, 1));
     await weights.load(name, values);
-    return values;
+    return { values, tensor: name };
   }
   return undefined;
 }
@@ -137,7 +143,7 @@ function noRotation(): never {
 function rotations(
   view: GgufView,
   weights: Weights,
-  factors: Float32Array | undefined,
+  divisors: Divisors | undefined,
   file: string,
 ): RotationOf {
   const number = numbersOf(view, file);
@@ -150,6 +156,7 @@ function rotations(
     return dimensions;
   };
   const dimensions = dimensionsOf('rope.dimension_count', headSize, headSize);
+  checkDivisors(divisors, dimensions, file);
   refuseYarnKeys(view, file);
   const attentionFactor = number('rope.scaling.attn_factor', 1) / yarnDivisor(view, number, file);
   const settings: RotationSettings = {
@@ -157,7 +164,7 @@ function rotations(
     dimensions,
     theta: number('rope.freq_base', 10_000),
     scaling: scalingOf(view, number),
-    factors,
+    factors: divisors?.values,
     ...(attentionFactor > 0 ? { attentionFactor } : {}),
   };
   const global = rotationOf(settings);
@@ -184,6 +191,14 @@ function checkDimensions(key: string, dimensions: number, size: number, most: nu
   throw new QuantscopeError('MODEL_FILE', message, { file });
 }
 
+/** @throws QuantscopeError MODEL_FILE for another number of divisors than of frequencies. */
+function checkDivisors(divisors: Divisors | undefined, dimensions: number, file: string): void {
+  const count = divisors?.values.length ?? 0;
+  if (divisors?.tensor === undefined || count === dimensions / 2) return;
+  const message = `The tensor has ${count} divisors of frequencies; ${dimensions} rotated dimensions need ${dimensions / 2}.`;
+  throw new QuantscopeError('MODEL_FILE', message, { file, tensor: divisors.tensor });
+}
+
 /**
  * Newer versions of llama.cpp read how much of YaRN counts, and another factor of its magnitude.
  * @throws QuantscopeError UNSUPPORTED for other values than those that mean the usual.
@@ -204,12 +219,8 @@ function refuseYarnKeys({ architecture, value }: GgufView, file: string): void {
 }
 
 /** What llama.cpp divides the magnitude of YaRN by: that of another factor of its logarithm (DeepSeek's generalisation). */
-function yarnDivisor(
-  { architecture, value }: GgufView,
-  number: (key: string, fallback: number) => number,
-  file: string,
-): number {
-  const factor = number('rope.scaling.factor', 1);
+function yarnDivisor({ architecture, value }: GgufView, number: NumberOf, file: string): number {
+  const factor = stretchFactor(number);
   const stated = number('rope.scaling.yarn_log_multiplier', 0);
   const isLatent = latentArchitectures.has(architecture);
   // With another factor than the usual one, llama.cpp changes the magnitude in all architectures but DeepSeek's first.
@@ -237,12 +248,9 @@ const localThetas: Readonly<Record<string, number | 'same'>> = {
 /** Architectures of whose files llama.cpp reads where the ramp of YaRN begins and ends. */
 const statedRamps: ReadonlySet<string> = new Set(['mistral3']);
 
-function scalingOf(
-  { architecture, value }: GgufView,
-  number: (key: string, fallback: number) => number,
-): RotationSettings['scaling'] {
+function scalingOf({ architecture, value }: GgufView, number: NumberOf): RotationSettings['scaling'] {
   const kind = value(`${architecture}.rope.scaling.type`);
-  const factor = number('rope.scaling.factor', 1);
+  const factor = stretchFactor(number);
   if (kind === 'yarn') {
     const context = number('rope.scaling.original_context_length', number('context_length', 2048));
     if (!statedRamps.has(architecture)) return { kind, factor, context };

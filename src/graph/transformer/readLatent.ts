@@ -2,6 +2,7 @@ import { QuantscopeError } from '../../model/errors';
 import type { LatentAttentionMixer } from './blockShape';
 import type { BlockSource } from './blockSource';
 import { missing } from './blockTensors';
+import { stretchFactor } from './shapeNumbers';
 
 /** Tensors of a block that only latent attention has. */
 export const latentParts: readonly string[] = [
@@ -33,7 +34,7 @@ export function readLatent(source: BlockSource): LatentAttentionMixer {
   const valueSize = (shape('attn_output')[1] ?? 0) / heads;
   const isApart = source.parts.has('attn_k_b.weight');
   check(source, {
-    attn_kv_a_mqa: rotated > 0 && rotated === number('rope.dimension_count', rotated),
+    attn_kv_a_mqa: rotated > 0 && rotated === number('rope.dimension_count'),
     [source.parts.has('attn_q_a.weight') ? 'attn_q_b' : 'attn_q']:
       isSize(plain) &&
       plain + rotated === number(isApart ? 'attention.key_length_mla' : 'attention.key_length'),
@@ -69,7 +70,7 @@ function check({ index, parts, heads, file }: BlockSource, fits: Readonly<Record
  * with m or not.
  */
 function stretchOfScores({ number, text }: BlockSource): number {
-  const factor = number('rope.scaling.factor', 1);
+  const factor = stretchFactor(number);
   const kind = text('rope.scaling.type');
   if (kind === 'none' || factor <= 1) return 1;
   const multiplier = number('rope.scaling.yarn_log_multiplier', 0);

@@ -50,3 +50,7 @@ export function scaleOf(
   const scale = traits.scales ? number(key, 0) : 0;
   return scale === 0 ? undefined : scale;
 }
+
+/** How far positions are stretched: under the older of its keys where a file lacks the newer; llama.cpp takes 0 for 1. */
+export const stretchFactor = (number: NumberOf): number =>
+  number('rope.scaling.factor', number('rope.scale_linear', 1)) || 1;

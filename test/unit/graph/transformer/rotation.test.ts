@@ -84,29 +84,39 @@ const near =
   (expected: number, i: number): number =>
     Math.abs(table[i]! - expected) < 2e-7 ? table[i]! : expected;
 
-it('follows the ramp of YaRN that a file states, where llama.cpp does', async () => {
-  const frequencies = async (architecture: string, keys: Readonly<Record<string, number>>) => {
-    const path = join(folder, 'ramp.gguf');
-    const numbers = { 'rope.scaling.factor': 8, ...keys };
-    await writeSyntheticGguf(path, {
-      ...{ architecture, blocks: 1, heads: 4, kvHeads: 4, parts: [] },
-      extra: Object.fromEntries(
+/** A file of one block whose heads have 64 dimensions. */
+async function describeFile(name: string, change: Partial<Parameters<typeof writeSyntheticGguf>[1]>) {
+  const path = join(folder, `${name}.gguf`);
+  await writeSyntheticGguf(path, {
+    ...{ architecture: 'llama', blocks: 1, heads: 4, kvHeads: 4, parts: [], ...change },
+    extra: {
+      ...Object.fromEntries(
         ['attn_q', 'attn_k', 'attn_v', 'attn_output', 'ffn_down'].map((part) => [
           `blk.0.${part}.weight`,
           [256, 256],
         ]),
       ),
-      keyValues: [
-        ...Object.entries(numbers).map(
-          ([key, value]) => ({ key: `${architecture}.${key}`, type: 'f32', value }) as const,
-        ),
-        { key: `${architecture}.rope.scaling.type`, type: 'string', value: 'yarn' },
-      ],
-    });
-    const model = await openModel(path);
-    const { shape } = await describeDecoder(model);
+      ...change.extra,
+    },
+  });
+  const model = await openModel(path);
+  try {
+    return (await describeDecoder(model)).shape.blocks[0]!.rotation!;
+  } finally {
     await model.close();
-    return [...shape.blocks[0]!.rotation!.frequencies];
+  }
+}
+
+it('follows the ramp of YaRN that a file states, where llama.cpp does', async () => {
+  const frequencies = async (architecture: string, keys: Readonly<Record<string, number>>) => {
+    const numbers = { 'rope.scaling.factor': 8, ...keys };
+    const keyValues = [
+      ...Object.entries(numbers).map(
+        ([key, value]) => ({ key: `${architecture}.${key}`, type: 'f32', value }) as const,
+      ),
+      { key: `${architecture}.rope.scaling.type`, type: 'string', value: 'yarn' } as const,
+    ];
+    return [...(await describeFile('ramp', { architecture, keyValues })).frequencies];
   };
   const stated = { 'rope.scaling.yarn_beta_fast': 4, 'rope.scaling.yarn_beta_slow': 1 };
   const scaling = { kind: 'yarn', factor: 8, context: 256, fast: 4, slow: 1 } as const;
@@ -123,6 +133,25 @@ it('follows the ramp of YaRN that a file states, where llama.cpp does', async ()
     await expect(frequencies('llama', { [`rope.scaling.${key}`]: 0.5 })).rejects.toThrow(
       `The key "llama.rope.scaling.${key}" is 0.5; only models with`,
     );
+});
+
+it('is stretched by the factor under its older key, too, and not by one of 0', async () => {
+  const stretched = async (key: string, value: number) =>
+    describeFile('stretched', { keyValues: [{ key: `llama.${key}`, type: 'f32', value }] });
+  const usual = rotationOf({ order: 'pairs', dimensions: 64, theta: 10_000 }).frequencies;
+  const quarter = usual.map((frequency) => frequency / 4);
+  expect((await stretched('rope.scaling.factor', 4)).frequencies).toEqual(quarter);
+  expect((await stretched('rope.scale_linear', 4)).frequencies).toEqual(quarter);
+  expect((await stretched('rope.scaling.factor', 0)).frequencies).toEqual(usual);
+});
+
+it('has as many divisors of frequencies as frequencies', async () => {
+  const extra = (count: number) => ({ extra: { 'rope_freqs.weight': [count] } });
+  expect((await describeFile('divided', extra(32))).frequencies).toHaveLength(32);
+  await expect(describeFile('short', extra(16))).rejects.toMatchObject({
+    ...{ code: 'MODEL_FILE', place: { tensor: 'rope_freqs.weight' } },
+    message: expect.stringMatching(/^The tensor has 16 divisors of frequencies; 64 .* need 32/) as string,
+  });
 });
 
 it('is not computed for more dimensions of a head than a tensor of the file has', async () => {
