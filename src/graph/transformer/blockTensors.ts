@@ -33,7 +33,8 @@ export function checkHeads(
   const expected = { attn_q: queries, attn_k: kvHeads, attn_v: kvHeads, attn_qkv: heads + 2 * kvHeads };
   for (const [part, count] of Object.entries(expected)) {
     const rows = parts.get(`${part}.weight`)?.[0];
-    if (rows === undefined || (rows === count * headSize && heads % kvHeads === 0)) continue;
+    const isWhole = [heads, kvHeads, headSize].every((size) => Number.isInteger(size) && size > 0);
+    if (rows === undefined || (isWhole && rows === count * headSize && heads % kvHeads === 0)) continue;
     const message = `The tensor has ${rows} rows, but ${heads} heads that share ${kvHeads} keys, each of size ${headSize}, need ${count * headSize}.`;
     throw new QuantscopeError('MODEL_FILE', message, { file, tensor: `blk.${index}.${part}.weight` });
   }

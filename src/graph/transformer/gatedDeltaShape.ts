@@ -1,5 +1,6 @@
 import { QuantscopeError } from '../../model/errors';
-import type { BlockTensors, GatedDeltaMixer } from './blockShape';
+import type { GatedDeltaMixer } from './blockShape';
+import type { BlockSource } from './blockSource';
 import { checkRows, missing } from './blockTensors';
 
 /** Tensors that only a block with a gated delta net has. */
@@ -8,21 +9,14 @@ export const deltaParts: readonly string[] = [
   ...['ssm_in.weight', 'ssm_ba.weight', 'ssm_beta.weight', 'ssm_alpha.weight'],
 ];
 
+type DeltaSource = Pick<BlockSource, 'index' | 'parts' | 'hiddenSize' | 'number' | 'file'>;
+
 /**
  * Sizes of a block's gated delta net, by the shapes of its tensors.
- * @throws QuantscopeError MODEL_FILE for a tensor that is missing, and sizes that contradict each other.
+ * @throws QuantscopeError MODEL_FILE for a tensor that is missing, and sizes that contradict each other or the numbers of the file.
  */
-export function readGatedDelta({
-  index,
-  parts,
-  hiddenSize,
-  file,
-}: {
-  readonly index: number;
-  readonly parts: BlockTensors;
-  readonly hiddenSize: number;
-  readonly file: string;
-}): GatedDeltaMixer {
+export function readGatedDelta(source: DeltaSource): GatedDeltaMixer {
+  const { index, parts, hiddenSize, file } = source;
   const sizeOf = (part: string): number => {
     const size = parts.get(part)?.[0];
     if (size === undefined) throw missing(`blk.${index}.${part}`, file);
@@ -35,6 +29,7 @@ export function readGatedDelta({
     const message = `${channels} channels are not queries, keys and values of ${valueHeads} heads of size ${headSize}, whose keys are shared by the same number of them each.`;
     throw new QuantscopeError('MODEL_FILE', message, { file, tensor: `blk.${index}.${convolved}` });
   }
+  checkStated(source, { keyHeads, valueHeads, headSize });
   // Files of Qwen3-Next have rates and decays in one matrix, by heads of keys, older ones the rest, too; so are all heads of values.
   const fused = parts.has('ssm_in.weight');
   const grouped = fused || parts.has('ssm_ba.weight');
@@ -51,4 +46,18 @@ export function readGatedDelta({
   };
   for (const [part, rows] of Object.entries(expected)) checkRows(index, parts, part, rows, file);
   return { kind: 'gatedDelta', keyHeads, valueHeads, headSize, grouped };
+}
+
+/** @throws QuantscopeError MODEL_FILE for numbers of the file that its tensors contradict: heads of keys that are smaller look like fewer or more of them. */
+function checkStated(
+  { index, number, file }: DeltaSource,
+  { keyHeads, valueHeads, headSize }: Pick<GatedDeltaMixer, 'keyHeads' | 'valueHeads' | 'headSize'>,
+): void {
+  const held = { group_count: keyHeads, time_step_rank: valueHeads, state_size: headSize };
+  for (const [key, size] of Object.entries(held)) {
+    const stated = number(`ssm.${key}`, size);
+    if (stated === size) continue;
+    const message = `The file states ${stated} ("ssm.${key}"), but its tensors hold ${keyHeads} heads of keys and ${valueHeads} of values, all of size ${headSize}.`;
+    throw new QuantscopeError('MODEL_FILE', message, { file, tensor: `blk.${index}.ssm_conv1d.weight` });
+  }
 }

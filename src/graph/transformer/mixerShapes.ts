@@ -83,7 +83,8 @@ function readMamba2({ index, parts, number, file }: BlockSource): Mixer {
   const columns = parts.get('ssm_out.weight')?.[1];
   if (columns === undefined) throw missing(`blk.${index}.ssm_out.weight`, file);
   const kernel = parts.get('ssm_conv1d.weight')![1]!;
-  if (columns === innerSize && innerSize % heads === 0 && heads % groups === 0)
+  const isWhole = [innerSize, heads, groups, stateSize].every((size) => Number.isInteger(size) && size > 0);
+  if (isWhole && columns === innerSize && innerSize % heads === 0 && heads % groups === 0)
     return { kind: 'mamba2', innerSize, heads, groups, stateSize, kernel };
   const message = `The file states ${innerSize} channels of a state space mixer in ${heads} heads and ${groups} groups; the tensor has ${columns} columns.`;
   throw new QuantscopeError('MODEL_FILE', message, { file, tensor: `blk.${index}.ssm_out.weight` });

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { ConvertedTensor } from '../../../../src/architectures/convertedTensor';
 import { ggufView, type GgufView } from '../../../../src/architectures/ggufView';
 import { blockTaps } from '../../../../src/graph/transformer/blockGraph';
+import type { Mamba2Mixer } from '../../../../src/graph/transformer/blockShape';
 import { blockBytes, bytesPerToken, modelBytes } from '../../../../src/graph/transformer/decoderBytes';
 import { decoderShape, type DecoderShape } from '../../../../src/graph/transformer/decoderShape';
 import { keptStates } from '../../../../src/graph/transformer/mixers';
@@ -30,6 +31,7 @@ const written = [
     'deepseek2, version 3',
     'qwen3next',
     'qwen35',
+    'mamba2',
   ],
 ];
 
@@ -245,11 +247,44 @@ describe('latent attention', () => {
     );
   });
 
+  it('needs the number of rotated dimensions', () => {
+    const values = { 'deepseek2.rope.dimension_count': undefined };
+    expect(() => shapeOf(name, { values })).toThrow(/"deepseek2.rope.dimension_count" is missing/);
+  });
+
   it('names a tensor that is missing', () => {
     const without = 'blk.1.attn_v_b.weight';
     expect(() => shapeOf(name, { without })).toThrow(
       expect.objectContaining({ place: { file: 'the/file', tensor: without } }),
     );
+  });
+});
+
+describe('numbers of a file that its tensors contradict', () => {
+  it.each([
+    ['qwen3next', 'ssm.state_size', '16'],
+    ['qwen3next', 'ssm.group_count', '3'],
+    ['qwen35', 'ssm.time_step_rank', '2'],
+  ])('of a gated delta net are rejected: %s with %s of %s', (name, key, value) => {
+    expect(() => shapeOf(name, { values: { [`${name}.${key}`]: value } })).toThrowError(
+      expect.objectContaining({
+        code: 'MODEL_FILE',
+        message: expect.stringContaining(`The file states ${value} ("${key}"), but`) as string,
+        place: { file: 'the/file', tensor: 'blk.0.ssm_conv1d.weight' },
+      }),
+    );
+  });
+
+  it('are rejected where heads would be halves', () => {
+    const values = { 'lfm2.attention.head_count': '1', 'lfm2.attention.key_length': '64' };
+    expect(() => shapeOf('lfm2', { values })).toThrow(/1 heads that share 0\.5 keys, each of size 64/);
+  });
+
+  it('are rejected where groups of a state space would be halves', () => {
+    const [mixer] = shapeOf('mamba2').blocks[0]!.mixers as Mamba2Mixer[];
+    const [groups, states] = [0.5, 2 * mixer!.groups * mixer!.stateSize];
+    const values = { 'mamba2.ssm.group_count': String(groups), 'mamba2.ssm.state_size': String(states) };
+    expect(() => shapeOf('mamba2', { values })).toThrow(/in \d+ heads and 0\.5 groups/);
   });
 });
 

@@ -39,7 +39,8 @@ it('a net whose file has one matrix for queries, keys, values and gates, as olde
   const tensors = new Map(block.tensors);
   for (const part of ['attn_qkv.weight', 'attn_gate.weight']) tensors.delete(part);
   tensors.set('ssm_in.weight', dims);
-  const source = { index: 0, parts: tensors, hiddenSize: block.hiddenSize, file: 'the/file' };
+  const numbers = { number: (_: string, usual = 0) => usual, file: 'the/file' };
+  const source = { index: 0, parts: tensors, hiddenSize: block.hiddenSize, ...numbers };
   const mixer = readGatedDelta(source);
   expect(mixer).toEqual(block.mixers[0]);
   const x = new Random(4).fill(length * block.hiddenSize, (random) => random.normal());
