@@ -4,6 +4,7 @@ import { exportGguf } from '../../src/exporter/exportGguf';
 import { openModel } from '../../src/layouts/openModel';
 import { checkpoints } from '../support/checkpoints';
 import { temporaryFolder } from '../support/files';
+import { wideGemma3n } from '../support/gemmaCheckpoints';
 import { hasOracle, llamaCpp } from '../support/llamaCpp';
 import { Checkpoint } from '../support/reference/checkpoint';
 import { referenceLogits } from '../support/reference/models';
@@ -42,12 +43,15 @@ function firstApart(
   return ours.findIndex((row, position) => !(farthest([row], [theirs[position]!]).difference < bound));
 }
 
+const specs = { ...checkpoints, gemma3n: wideGemma3n };
+
 describe.skipIf(!hasOracle)('exported architectures in llama.cpp', () => {
-  for (const [index, [name, { config, agreeing }]] of Object.entries(checkpoints).entries()) {
+  for (const [index, [name, spec]] of Object.entries(specs).entries()) {
+    const { config, agreeing } = spec;
     it(`${name}: says what the definition of transformers says`, async () => {
       // Not named after the architecture: llama.cpp expects certain tokens of models that are called phi-3.
       const source = join(folder, `checkpoint-${index}`);
-      await writeCheckpoint(source, name);
+      await writeCheckpoint(source, spec);
       const expected = referenceLogits(new Checkpoint(source), tokens);
       const spread = Math.max(...expected.flatMap((row) => [...row.map(Math.abs)]));
       expect(spread).toBeGreaterThan(1); // nothing to compare otherwise

@@ -10,16 +10,13 @@ import {
   outer,
   sandwich,
   vocabulary,
+  wide,
   type CheckpointSpec,
   type Shapes,
 } from './checkpointParts';
 
 /** llama.cpp has 20 layers with keys and values of their own, and these sizes, built in. */
 const [layers, shared, perLayer, rank, streams] = [25, 5, 256, 64, 4];
-/** Wide enough that dividing by the number of entries and by one less, as llama.cpp does for their deviation, is nearly the same. */
-const wide = 2048;
-/** Fewer than the vocabulary has, as in the published models. */
-const withOwnEmbedding = 1000;
 
 const perLayerBlock = (size: number): Shapes => ({
   'per_layer_input_gate.weight': [size, hidden],
@@ -38,7 +35,11 @@ const further = (name: string): Shapes =>
     Array.from({ length: streams - 1 }, (_, i) => [`model.${name}.${i}.weight`, [hidden, hidden]]),
   );
 
-const gemma3n: CheckpointSpec = {
+/**
+ * @param wide of its feed-forward networks.
+ * @param withOwnEmbedding tokens with embeddings of layers: fewer than the vocabulary has, as in the published models.
+ */
+const gemma3n = (wide: number, withOwnEmbedding: number): CheckpointSpec => ({
   config: {
     ...architecture('Gemma3nForCausalLM', 'gemma3n_text'),
     ...{ hidden_size: hidden, num_attention_heads: heads, num_key_value_heads: 2, head_dim: 32 },
@@ -77,7 +78,13 @@ const gemma3n: CheckpointSpec = {
   factors: {
     ...{ input_layernorm: 8, modality_router: 64, prediction_coefs: 1 / 8, correction_coefs: 1 / 4 },
   },
-};
+});
+
+/**
+ * Gemma 3n as llama.cpp computes it, too: so wide that dividing by the number of entries and by one less, as llama.cpp does for their deviation,
+ * is nearly the same.
+ */
+export const wideGemma3n = gemma3n(2048, 1000);
 
 /** Heads of layers with a window, and of those without. */
 const [head, globalHead] = [16, 32];
@@ -168,7 +175,7 @@ const gemma4Mixture = gemma4Equal(
 
 /** Models with embeddings for each layer, and the others of their families. */
 export const gemmaCheckpoints: Readonly<Record<string, CheckpointSpec>> = {
-  gemma3n,
+  gemma3n: gemma3n(wide, 300),
   gemma4,
   'gemma4 whose values are keys': gemma4Equal(),
   'gemma4 with experts': gemma4Mixture,

@@ -13,7 +13,6 @@ import { invertTensors } from '../../../src/architectures/restore/invertTensors'
 import { QuantscopeError } from '../../../src/model/errors';
 import { openModel } from '../../../src/layouts/openModel';
 import type { ConvertDtype } from '../../../src/protocol/convert';
-import type { CheckpointSpec } from '../../support/checkpointParts';
 import { checkpoints } from '../../support/checkpoints';
 import { embeddingCheckpoints } from '../../support/embeddingCheckpoints';
 import { convert } from '../../support/conversion';
@@ -54,26 +53,7 @@ const hasRow = (config: Readonly<Record<string, unknown>>): boolean =>
   configRows.some(({ className }) => sameModel(className, listedClass(config) ?? '')) ||
   /^MistralFor/.test(listedClass(config) ?? '');
 
-/** A checkpoint whose feed-forward networks are narrow, and whose table of embeddings for each layer has few rows: the way back is the same. */
-function narrow({ config, shapes, ...spec }: CheckpointSpec): CheckpointSpec {
-  const sizes = new Map([
-    [2048, 32],
-    [1000, 40],
-  ]);
-  const smaller = (size: number): number => sizes.get(size) ?? size;
-  const widths = (config['intermediate_size'] as readonly number[]).map(smaller);
-  return {
-    ...spec,
-    config: { ...config, intermediate_size: widths, vocab_size_per_layer_input: 40 },
-    shapes: Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, shape.map(smaller)])),
-  };
-}
-
-const all: Readonly<Record<string, CheckpointSpec>> = {
-  ...checkpoints,
-  ...embeddingCheckpoints,
-  gemma3n: narrow(checkpoints['gemma3n']!),
-};
+const all = { ...checkpoints, ...embeddingCheckpoints };
 
 async function toGguf(source: string, out: string): Promise<void> {
   const model = await openModel(source);

@@ -138,6 +138,16 @@ function weightGradient(product: GradientProduct, found: Feeds): Float32Array {
   return sum;
 }
 
+const written = new Map<string, Promise<string>>();
+
+/** The folder of a checkpoint, which several tests read. */
+function checkpointOf(name: string): Promise<string> {
+  const path = join(folder, name);
+  const known = written.get(name) ?? writeCheckpoint(path, name).then(() => path);
+  written.set(name, known);
+  return known;
+}
+
 /** The first two blocks; of those that hand on keys and values, one of each kind. */
 function differentBlocks(blocks: readonly BlockShape[]): BlockShape[] {
   const kinds = new Map<string, BlockShape>();
@@ -163,9 +173,7 @@ describe('gradients of blocks are differences of their results', () => {
     ['mamba2', 75, 'outputs'] as const,
     ...['qwen3next', 'qwen35'].map((name) => [name, 150, 'outputs'] as const),
   ])('%s, windows of %i tokens, at %s', async (name, length, kind) => {
-    const path = join(folder, name);
-    await writeCheckpoint(path, name);
-    const model = await openModel(path);
+    const model = await openModel(await checkpointOf(name));
     const { shape, weights } = await describeDecoder(model, { length });
     for (const block of differentBlocks(shape.blocks)) {
       const { hiddenSize, experts, mixers } = block;
