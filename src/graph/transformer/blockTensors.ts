@@ -56,6 +56,18 @@ export function checkRows(
   throw new QuantscopeError('MODEL_FILE', message, { file, tensor });
 }
 
+/** Tensors of a model by their names in GGUF. */
+export type Shapes = ReadonlyMap<string, { readonly shape: readonly number[] }>;
+
+/** @throws QuantscopeError MODEL_FILE where a tensor of the model is missing or has another shape. */
+export function checkShape(tensors: Shapes, tensor: string, expected: readonly number[], file: string): void {
+  const shape = tensors.get(tensor)?.shape;
+  if (!shape) throw missing(tensor, file);
+  if (shape.join() === expected.join()) return;
+  const message = `The tensor has the shape [${shape.join(', ')}]; [${expected.join(', ')}] is needed.`;
+  throw new QuantscopeError('MODEL_FILE', message, { file, tensor });
+}
+
 /** That a tensor is missing. */
 export function missing(tensor: string, file: string): QuantscopeError {
   return new QuantscopeError('MODEL_FILE', 'The model lacks this tensor.', { file, tensor });

@@ -1,11 +1,8 @@
 import { QuantscopeError } from '../../model/errors';
 import type { BlockShape, BlockTensors } from './blockShape';
-import { missing } from './blockTensors';
+import { checkShape, type Shapes } from './blockTensors';
 import type { BlockCarried, CarriedShape } from './carriedShape';
 import type { Numbers } from './shapeNumbers';
-
-/** Shapes of a model's tensors by their names in GGUF. */
-type Shapes = ReadonlyMap<string, { readonly shape: readonly number[] }>;
 
 /** Weights that make the states before the first block of the embedding of a token. */
 export interface EntryShape {
@@ -85,24 +82,15 @@ function entryOf({ streams, layers }: CarriedShape, decoder: Numbers, tensors: S
   const { hiddenSize, file } = decoder;
   const found = new Map<string, readonly number[]>();
   const need = (tensor: string, ...expected: readonly number[]): void => {
-    const shape = tensors.get(tensor)?.shape;
-    if (!shape) throw missing(tensor, file);
-    if (shape.join() !== expected.join()) {
-      const message = `The tensor has the shape [${shape.join(', ')}]; [${expected.join(', ')}] is needed.`;
-      throw new QuantscopeError('MODEL_FILE', message, { file, tensor });
-    }
-    found.set(tensor, shape);
+    checkShape(tensors, tensor, expected, file);
+    found.set(tensor, expected);
   };
-  if (streams > 1)
-    for (const tensor of ['altup_proj.weight', 'altup_unembd_proj.weight'])
-      need(tensor, streams - 1, hiddenSize, hiddenSize);
-  found.delete('altup_unembd_proj.weight'); // it is used after the last block
+  if (streams > 1) need('altup_proj.weight', streams - 1, hiddenSize, hiddenSize);
   if (!layers) return { tensors: found };
   const columns = layers.count * layers.size;
   need('per_layer_model_proj.weight', columns, hiddenSize);
   need('per_layer_proj_norm.weight', layers.size);
   const rows = tensors.get('token_embd.weight')!.shape[0]!;
-  need(layerTable, rows, columns);
-  found.delete(layerTable);
+  checkShape(tensors, layerTable, [rows, columns], file);
   return { tensors: found, table: layerTable };
 }

@@ -6,7 +6,7 @@ import { QuantscopeError } from '../../model/errors';
 import { maxParts } from '../../model/limits';
 import type { ForwardTraits } from '../../architectures/forward';
 import type { BlockShape, BlockTensors } from './blockShape';
-import { missing } from './blockTensors';
+import { checkShape, missing } from './blockTensors';
 import { withCarried, type EntryShape } from './carried';
 import { placesIn, type CarriedShape } from './carriedShape';
 import { readBlock, type RotationOf } from './readBlock';
@@ -77,13 +77,13 @@ export function decoderShape(
     ...(longest ? { longest } : {}),
     epsilon: decoder.epsilon,
     ...(traits.centredNorms ? { centredNorms: true } : {}),
-    ...lastNormOf(tensors, traits, hiddenSize),
+    ...lastNormOf(tensors, decoder),
     embeddingScale: traits.scaledEmbedding
       ? Math.fround(Math.sqrt(hiddenSize))
       : (scaleOf(decoder, 'embedding_scale') ?? 1),
     ...(divisor === undefined ? {} : { logitScale: 1 / divisor }),
     ...(logitCap > 0 ? { logitCap } : {}),
-    output: tensors.has('output.weight') ? 'output.weight' : 'token_embd.weight',
+    output: outputOf(tensors, embedding.shape, file),
     ...carrying,
   };
 }
@@ -113,10 +113,17 @@ function commonNumbers(
   };
 }
 
+/** @throws QuantscopeError MODEL_FILE for an output matrix that is not one of the vocabulary. */
+function outputOf(tensors: Tensors, size: readonly number[], file: string): DecoderShape['output'] {
+  if (!tensors.has('output.weight')) return 'token_embd.weight';
+  checkShape(tensors, 'output.weight', size, file);
+  return 'output.weight';
+}
+
+/** @throws QuantscopeError MODEL_FILE for weights of another shape. */
 function lastNormOf(
   tensors: Tensors,
-  traits: ForwardTraits,
-  hiddenSize: number,
+  { traits, hiddenSize, file }: Numbers,
 ): Pick<DecoderShape, 'lastNormName' | 'lastNorm'> {
   const lastNormName = traits.lastNorm ?? 'output_norm';
   const further = (traits.streams ?? 1) - 1;
@@ -125,6 +132,7 @@ function lastNormOf(
   );
   const lastNorm = new Map<string, readonly number[]>(names.map((name) => [name, [hiddenSize]]));
   if (further > 0) lastNorm.set('altup_unembd_proj.weight', [further, hiddenSize, hiddenSize]);
+  for (const [name, shape] of lastNorm) checkShape(tensors, name, shape, file);
   return { lastNormName, lastNorm };
 }
 

@@ -275,6 +275,15 @@ describe('numbers of a file that its tensors contradict', () => {
     );
   });
 
+  it.each(['output.weight', 'output_norm.weight'])('are rejected in %s', (tensor) => {
+    expect(() => shapeOf('llama', { more: tensor })).toThrowError(
+      expect.objectContaining({
+        message: expect.stringMatching(/^The tensor has the shape \[4, 4\]; \[.*64\] is needed/) as string,
+        place: { file: 'the/file', tensor },
+      }),
+    );
+  });
+
   it('are rejected where heads would be halves', () => {
     const values = { 'lfm2.attention.head_count': '1', 'lfm2.attention.key_length': '64' };
     expect(() => shapeOf('lfm2', { values })).toThrow(/1 heads that share 0\.5 keys, each of size 64/);
