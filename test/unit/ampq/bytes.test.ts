@@ -8,6 +8,7 @@ import { fileFrame } from '../../../src/exporter/fileFrame';
 import { candidatesOf } from '../../../src/exporter/plan/candidates';
 import { isMixed } from '../../../src/exporter/plan/mixed';
 import { openModel } from '../../../src/layouts/openModel';
+import type { Model } from '../../../src/model/model';
 import type { ExportPreview } from '../../../src/protocol/export';
 import type { EvaluationResult, WeightVariant } from '../../../src/protocol/evaluation';
 import { budgetRange, type FileFrame, type SensitivityTable } from '../../../src/protocol/plan';
@@ -24,8 +25,12 @@ const folder = temporaryFolder();
 const cacheDir = join(folder, 'cache');
 const { request } = engineJobs(cacheDir);
 
+/** Sizes need no run over a text. */
 const measure = (path: string, formats?: readonly string[]): Promise<SensitivityTable> =>
-  request('sensitivity/run', { path, device: 'cpu', cacheDir, ...(formats ? { formats } : {}) });
+  request('sensitivity/run', {
+    ...{ path, device: 'cpu', cacheDir, weightsOnly: true },
+    ...(formats ? { formats } : {}),
+  });
 
 /** Blocks of 256 weights and of 32, lattices, and types without blocks. */
 const formats = ['Q2_K', 'IQ3_S', 'Q4_K', 'IQ4_NL', 'Q5_0', 'Q6_K', 'Q8_0', 'F16'];
@@ -34,11 +39,13 @@ const formats = ['Q2_K', 'IQ3_S', 'Q4_K', 'IQ4_NL', 'Q5_0', 'Q6_K', 'Q8_0', 'F16
 const isShallow = ([, { config }]: readonly [string, CheckpointSpec]): boolean =>
   Number(config['num_hidden_layers'] ?? 0) < 20;
 
-/** What the exported file of a model holds besides the tensors of a plan. */
-async function frameOf(path: string): Promise<FileFrame> {
+async function withModel<T>(path: string, use: (model: Model) => Promise<T>): Promise<T> {
   const model = await openModel(path);
-  return fileFrame(model).finally(() => model.close());
+  return use(model).finally(() => model.close());
 }
+
+/** What the exported file of a model holds besides the tensors of a plan. */
+const frameOf = (path: string): Promise<FileFrame> => withModel(path, fileFrame);
 
 /** A plan in the middle of what is possible, as a file. */
 function planOf(table: SensitivityTable, name: string, frame?: FileFrame) {
@@ -55,13 +62,8 @@ const evaluate = (path: string, planFile: string): Promise<EvaluationResult> =>
   });
 
 /** What an evaluation would run, without running it. */
-async function variantOf(path: string, variant: WeightVariant): Promise<PlannedVariant> {
-  const model = await openModel(path);
-  return planVariant(model, variant, {
-    signal: new AbortController().signal,
-    progress: () => undefined,
-  }).finally(() => model.close());
-}
+const variantOf = (model: Model, variant: WeightVariant): Promise<PlannedVariant> =>
+  planVariant(model, variant, { signal: new AbortController().signal, progress: () => undefined });
 
 /** An evaluation of a variant has the types, bytes and weights of the export. */
 function expectSame({ changes, bytes, parameters }: PlannedVariant, preview: ExportPreview): void {
@@ -86,9 +88,11 @@ describe('the size of a plan', () => {
       const preview = await request('export/preview', { path, planFile });
       expect(preview.dataBytes).toBe(plan.total.bytes);
       expect(preview.parameters).toBe(plan.model.parameters);
-      expectSame(await variantOf(path, { planFile }), preview);
-      for (const type of ['Q4_K_M', 'Q3_K_S', 'BF16'])
-        expectSame(await variantOf(path, { type }), await request('export/preview', { path, type }));
+      await withModel(path, async (model) => {
+        expectSame(await variantOf(model, { planFile }), preview);
+        for (const type of ['Q4_K_M', 'Q3_K_S', 'BF16'])
+          expectSame(await variantOf(model, { type }), await request('export/preview', { path, type }));
+      });
       const out = join(folder, `${name}.gguf`);
       const written = await request('export/gguf', { path, planFile, out });
       expect(written.dataBytes).toBe(plan.total.bytes);
@@ -107,8 +111,7 @@ describe('the size of a plan', () => {
       const path = join(folder, 'aligned.gguf');
       const parts = { blocks: 1, heads: 4, kvHeads: 4, extra: { 'odd.weight': [3, 512] }, alignment: 256 };
       await writeSyntheticGguf(path, { architecture: 'llama', ...parts });
-      const model = await openModel(path);
-      const { tensors } = await candidatesOf(model).finally(() => model.close());
+      const { tensors } = await withModel(path, candidatesOf);
       const plan = await planFor(
         path,
         Object.fromEntries(tensors.map(({ converted }) => [converted.name, type])),
@@ -157,7 +160,7 @@ describe('the size of a plan', () => {
     const parts = { blocks: 1, heads: 4, kvHeads: 4, extra: { 'empty.weight': [0, 256] } };
     await writeSyntheticGguf(path, { architecture: 'llama', ...parts });
     const { dataBytes, parameters } = await request('model/open', { path });
-    const { bytes, parameters: counted } = await variantOf(path, {});
+    const { bytes, parameters: counted } = await withModel(path, (model) => variantOf(model, {}));
     expect({ bytes, counted }).toEqual({ bytes: dataBytes, counted: parameters });
   });
 

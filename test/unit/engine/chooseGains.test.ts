@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { makePlan } from '../../../src/ampq/planFile';
 import { engineJobs } from '../../support/engineJobs';
 import { projectRoot, sampleFolder, temporaryFolder } from '../../support/files';
+import { writeCheckpoint } from '../../support/writeCheckpoint';
 
 const folder = temporaryFolder();
 const { request } = engineJobs(join(folder, 'cache'));
@@ -62,6 +63,13 @@ describe('the text that tensors are measured over', () => {
     expect((await estimate({ text, tokens: 300 })).text).toEqual({ file: text, tokens: 512 });
     expect((await estimate({ text, tokens: 300, context: 128 })).text).toEqual({ file: text, tokens: 384 });
     expect((await estimate({ text, tokens: 300, context: 4096 })).text).toEqual({ file: text, tokens: 512 });
+  });
+
+  it('is read in windows that an architecture can be run over, although its context is longer', async () => {
+    const path = join(folder, 'indexed');
+    await writeCheckpoint(path, 'deepseek 3.2');
+    const text = join(sampleFolder, 'generated-calibration.txt');
+    expect((await estimate({ text, tokens: 300 }, path)).text).toEqual({ file: text, tokens: 320 });
   });
 
   it('is used by default; what was measured over it is reused, and offered when another text is used', async () => {
