@@ -16,13 +16,18 @@ import { sampleFolder, temporaryFolder } from '../../support/files';
 import { fuseExperts } from '../../support/fuseExperts';
 import { correlatedHessian } from '../../support/hessian';
 import { outputError } from '../../support/outputError';
+import { reduced, writeReducedSample } from '../../support/reducedSample';
 import { writeSyntheticGguf } from '../../support/syntheticGguf';
 import { writeCheckpoint } from '../../support/writeCheckpoint';
 
 const folder = temporaryFolder();
 const path = (name: string): string => join(folder, name);
+/** The sample, reduced to what is encoded in seconds. */
+const checkpoint = path('model');
 const text = join(sampleFolder, 'generated-calibration.txt');
 const optimised = { type: 'Q4_K_M', codes: 'optimised' } as const;
+/** Seven in each block, and the output. */
+const matrices = 7 * reduced.blocks + 1;
 let sample: Model;
 let evidence: EvidenceSource;
 
@@ -33,7 +38,8 @@ const measured = (model: Model, context: number, tokens: number): Promise<Eviden
   });
 
 beforeAll(async () => {
-  sample = await openModel(sampleFolder);
+  await writeReducedSample(checkpoint);
+  sample = await openModel(checkpoint);
   evidence = await measured(sample, 256, 2048);
 });
 afterAll(() => sample.close());
@@ -81,8 +87,8 @@ const tensorsOf = (name: string): Promise<Map<string, Buffer>> =>
 
 describe('optimised codes', () => {
   it('take the place of llama.cpp’s where inputs are known, in a file that names the method and the text', async () => {
-    const plain = await exportTo(sampleFolder, { type: 'Q4_K_M' }, 'plain.gguf');
-    const result = await exportTo(sampleFolder, optimised, 'optimised.gguf', { evidence });
+    const plain = await exportTo(checkpoint, { type: 'Q4_K_M' }, 'plain.gguf');
+    const result = await exportTo(checkpoint, optimised, 'optimised.gguf', { evidence });
     expect(await codesKeys('plain.gguf')).toEqual({});
     expect(await codesKeys('optimised.gguf')).toEqual({
       'quantscope.codes.method': 'gptq-cd 6',
@@ -97,7 +103,7 @@ describe('optimised codes', () => {
     const same = [...ours].filter(([name, bytes]) => bytes.equals(theirs.get(name)!)).map(([name]) => name);
     const norms = plain.tensors.filter(({ to }) => to === 'F32').map(({ name }) => name);
     expect(same.sort()).toEqual([...norms, 'token_embd.weight'].sort());
-    expect(result.optimised?.tensors).toBe(43); // seven matrices in each of six blocks, and the output
+    expect(result.optimised?.tensors).toBe(matrices);
     expect(result.warnings).toEqual([
       ...plain.warnings,
       "Inputs were not measured for 1 tensor (token_embd.weight): llama.cpp's encoder found the codes.",
@@ -107,24 +113,24 @@ describe('optimised codes', () => {
   it('are planned at the size that is then written, with the time that they take', async () => {
     const preview = await previewGguf(sample, optimised);
     expect(preview.fileBytes).toBe(readFileSync(path('optimised.gguf')).length);
-    expect(preview.optimised?.tensors).toBe(44);
+    expect(preview.optimised?.tensors).toBe(matrices + 1);
     expect(preview.optimised?.seconds).toBeGreaterThan(0.1);
   });
 
   it('of types that need importance weights have them from the text, in the mixture of such a matrix', async () => {
     const target = { type: 'IQ2_M', codes: 'optimised' } as const;
-    const written = await exportTo(sampleFolder, target, 'lattice.gguf', { evidence });
+    const written = await exportTo(checkpoint, target, 'lattice.gguf', { evidence });
     const withMatrix = { type: 'IQ2_M', imatrix: await importanceMatrix() };
-    const expected = await exportTo(sampleFolder, withMatrix, 'lattice-importance.gguf');
+    const expected = await exportTo(checkpoint, withMatrix, 'lattice-importance.gguf');
     const typesOf = ({ tensors }: typeof written) => tensors.map(({ name, to }) => `${name} ${to}`);
     expect(typesOf(written)).toEqual(typesOf(expected));
     expect(typesOf(written)).toContain('blk.1.ffn_up.weight IQ2_S');
-    expect(written.optimised!.tensors).toBe(43);
+    expect(written.optimised!.tensors).toBe(matrices);
   });
 
   it('of a type that needs importance weights are rejected for an embedding, whose inputs nobody knows', async () => {
     const target = { type: 'IQ2_M', codes: 'optimised', tokenEmbeddingType: 'IQ2_XXS' } as const;
-    await expect(exportTo(sampleFolder, target, 'embedding.gguf', { evidence })).rejects.toMatchObject({
+    await expect(exportTo(checkpoint, target, 'embedding.gguf', { evidence })).rejects.toMatchObject({
       code: 'REQUEST',
       place: { tensor: 'token_embd.weight' },
     });
@@ -136,15 +142,13 @@ describe('optimised codes', () => {
   ])(
     'in %s have in no row a larger error of the outputs than the encoder with importance',
     async (type, file) => {
-      await exportTo(sampleFolder, { type: 'F32' }, 'exact.gguf');
+      await exportTo(checkpoint, { type: 'F32' }, 'exact.gguf');
       const imatrix = await importanceMatrix();
-      const { tensors } = await exportTo(sampleFolder, { type, imatrix }, 'importance.gguf');
+      const { tensors } = await exportTo(checkpoint, { type, imatrix }, 'importance.gguf');
       const weights = (file: string, name: string): Promise<Float32Array> =>
         withModel(path(file), (model) => allWeights(model, model.tensor(name)));
       let rows = 0;
-      for (const { name, source, shape } of tensors.filter(({ name }) =>
-        /^blk\.[025]\..*[^m]\.weight/.test(name),
-      )) {
+      for (const { name, source, shape } of tensors.filter(({ name }) => /^blk\..*[^m]\.weight/.test(name))) {
         const { hessian } = await evidence.for(source, 'hessian');
         const { columns } = matrixOf(shape);
         const [exact, encoder, ours] = [
@@ -158,14 +162,14 @@ describe('optimised codes', () => {
           expect(error(ours), `${name} ${at / columns}`).toBeLessThanOrEqual(error(encoder) * (1 + 1e-5));
         }
       }
-      expect(rows).toBe(3 * (2 * 256 + 2 * 128 + 2 * 768 + 256));
+      expect(rows).toBe(reduced.blocks * (2 * 256 + 2 * 128 + 2 * reduced.inner + 256));
     },
   );
 
   it('are the same for any number of threads', async () => {
     const written = [];
     for (const threads of [1, 3]) {
-      await withThreads(threads, () => exportTo(sampleFolder, optimised, 'threads.gguf', { evidence }));
+      await withThreads(threads, () => exportTo(checkpoint, optimised, 'threads.gguf', { evidence }));
       written.push(readFileSync(path('threads.gguf')));
     }
     expect(written[0]!.equals(written[1]!)).toBe(true);
@@ -184,7 +188,7 @@ describe('optimised codes', () => {
   });
 
   it('are not stated where no type of the file can have them', async () => {
-    const result = await exportTo(sampleFolder, { type: 'F16', codes: 'optimised' }, 'half.gguf', {
+    const result = await exportTo(checkpoint, { type: 'F16', codes: 'optimised' }, 'half.gguf', {
       evidence,
     });
     expect(result.optimised).toEqual({ objective: 'one-sided', tensors: 0, seconds: 0 });
@@ -192,7 +196,7 @@ describe('optimised codes', () => {
   });
 
   it('need to know the inputs', async () => {
-    await expect(exportTo(sampleFolder, optimised, 'never.gguf')).rejects.toMatchObject({
+    await expect(exportTo(checkpoint, optimised, 'never.gguf')).rejects.toMatchObject({
       ...{ code: 'REQUEST', message: expect.stringContaining('give a text to run the model over') as string },
     });
     expect(existsSync(path('never.gguf'))).toBe(false);
@@ -201,7 +205,7 @@ describe('optimised codes', () => {
   it('leave nothing when the export is cancelled in the middle', async () => {
     const before = readdirSync(folder);
     const stop = new AbortController();
-    const cancelled = exportTo(sampleFolder, optimised, 'cancelled.gguf', {
+    const cancelled = exportTo(checkpoint, optimised, 'cancelled.gguf', {
       ...{ evidence, signal: stop.signal },
       onProgress: ({ done }) => {
         if (done > 0) stop.abort();
