@@ -94,11 +94,15 @@ export function matchesOf(
   rows: readonly SensitivityRow[],
   constraints: readonly PlanConstraint[],
 ): readonly (readonly PlanConstraint[])[] {
-  const found = new Array<readonly PlanConstraint[]>(rows.length).fill(unbound);
+  const found = new Map<number, PlanConstraint[]>();
   const matching = matchingRows(rows, constraints);
   for (const [i, constraint] of constraints.entries())
-    for (const row of matching[i]!) found[row] = [...found[row]!, constraint];
-  return found;
+    for (const row of matching[i]!) {
+      const own = found.get(row);
+      if (own) own.push(constraint);
+      else found.set(row, [constraint]);
+    }
+  return rows.map((_, row) => found.get(row) ?? unbound);
 }
 
 /** What applies to rows that no constraint matches. */

@@ -1,6 +1,7 @@
 import type { PlanAssignment, PlanConstraint, SensitivityTable, UsedCodes } from '../protocol/plan';
 import { perTable } from '../protocol/perTable';
 import { listOf, tableNotes } from '../protocol/tableNotes';
+import { isLattice } from '../quant/columns/lattices';
 import { constraintText } from './constraints';
 import type { Assignment } from './solve';
 
@@ -45,16 +46,13 @@ export function planNotes(
 const ofCodes = ({ method, text, tokens, objective }: UsedCodes): string =>
   `Errors are those of the outputs with optimised codes (${method}, over ${tokens.toLocaleString('en-US')} tokens of ${text}), also those of presets. An export of the plan writes such codes, ${objective}.`;
 
-/** Types whose weights are chosen eight or four at a time. */
-const onLattice = /^IQ[123]_/;
-
 /** What is said of an output matrix, or an embedding that is also one, whose codes have another objective than those of the other tensors. */
 function ofOutput({ objective }: UsedCodes, assignments: readonly PlanAssignment[]): string[] {
   const named = (name: string): PlanAssignment | undefined =>
     assignments.find(({ tensor }) => tensor === name);
   const output =
     objective === 'two-sided' ? (named('output.weight') ?? named('token_embd.weight')) : undefined;
-  if (!output || !onLattice.test(output.format)) return [];
+  if (!output || !isLattice(output.format)) return [];
   return [
     `Codes of ${output.tensor} in ${output.format} are those of the one-sided objective: the two-sided one of an output matrix changes codes of single weights, which types on lattices do not have.`,
   ];

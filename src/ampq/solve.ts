@@ -110,18 +110,17 @@ interface Found extends Pick<KnapsackSolution, 'chosen' | 'cost' | 'optimal' | '
   readonly frame: CountedFrame;
 }
 
-/** The assignment of what was found, with the best preset that keeps to the same budget; that preset itself where it is better. */
+/** The assignment of what was found, with the best preset that keeps to the same budget; a preset itself where it is better and meets the constraints. */
 export function assignmentFrom(
   table: SensitivityTable,
   prepared: PreparedTable,
   { chosen, cost, optimal, gap, fits, available, frame }: Found,
 ): Assignment {
-  const [preset] = prepared.presets.filter(({ bytes }) => fits(bytes)).sort((a, b) => a.cost - b.cost);
-  // A search that was cut short may have missed what the preset shows to be possible.
-  const assignments =
-    preset && preset.cost < cost && preset.isAllowed()
-      ? assignmentsOf(prepared, preset.places)
-      : assignmentsOf(prepared, placesIn(prepared, chosen));
+  const fitting = prepared.presets.filter(({ bytes }) => fits(bytes)).sort((a, b) => a.cost - b.cost);
+  const [preset] = fitting;
+  // A search that was cut short may have missed what a preset shows to be possible.
+  const better = fitting.find((item) => item.cost < cost && item.isAllowed());
+  const assignments = assignmentsOf(prepared, better?.places ?? placesIn(prepared, chosen));
   const notCompared = (table.unmeasuredPresets ?? [])
     .filter(({ bytes }) => bytes <= available)
     .sort((a, b) => b.bytes - a.bytes)

@@ -304,6 +304,23 @@ describe('a search that is cut short', () => {
       exact.assignments,
     );
   });
+
+  it('is not worse than a preset that meets the constraints where a better one does not', () => {
+    const exact = solveBudget(table, budget);
+    const formatsOf = ({ assignments }: typeof exact): string[] => assignments.map(({ format }) => format);
+    const pinned = formatsOf(exact)[0] === 'large' ? 'small' : 'large';
+    const constraints = [{ tensors: '^t0$', allow: [pinned] }];
+    const best = solveBudget(table, budget, undefined, { constraints });
+    const presets = [
+      { fileType: 'against', formats: formatsOf(exact) },
+      { fileType: 'allowed', formats: formatsOf(best) },
+    ];
+    const quick = { constraints, effort: 'quick' } as const;
+    expect(solveBudget(table, budget, undefined, quick).total.error).toBeGreaterThan(best.total.error!);
+    const solved = solveBudget({ ...table, presets }, budget, undefined, quick);
+    expect(solved.assignments).toEqual(best.assignments);
+    expect(solved.preset?.fileType).toBe('against');
+  });
 });
 
 describe('isWithin', () => {
