@@ -239,8 +239,11 @@ describe('quantscope', () => {
   });
 
   it('measures optimised codes by default where the model is run over a text', async () => {
+    const model = join(folder, 'one-layer.gguf');
+    const pruned = ['--type', 'F32', '--prune-layers', '1,2,3,4,5', '--out', model];
+    await quantscope(['export', sampleFolder, ...pruned]);
     const over = ['--text', join(sampleFolder, 'generated-calibration.txt'), '--tokens', '256'];
-    const call = ['sensitivity', sampleFolder, '--device', 'cpu', '--formats', 'Q8_0', ...over];
+    const call = ['sensitivity', model, '--device', 'cpu', '--formats', 'Q8_0', ...over];
     const { stdout, stderr } = await quantscope([...call, '--calibration-tokens', '512', '--json']);
     expect((JSON.parse(stdout) as SensitivityTable).codes).toMatchObject({
       ...{ text: 'generated-calibration.txt', tokens: 512 },
