@@ -27,7 +27,7 @@ export type {
   HessianTiles,
 } from './native/columns';
 export type { Scan, ScanOptions, ScanResult } from './native/scan';
-export type { AdamState, LevelGroups, SortedLevels, Units } from './native/training';
+export type { AdamDecay, AdamState, LevelGroups, SortedLevels, Units } from './native/training';
 
 /** What the addon runs on. */
 interface MachineFunctions {

@@ -6,13 +6,13 @@
 
 namespace qs::binding {
 
-// (values, first, second, gradient, [size, correction], units, per)
+// (values, first, second, gradient, [decay, decay of squares, size, correction], units, per)
 Napi::Value AdamStep(const Napi::CallbackInfo& info) {
   const AdamNumbers numbers{floatsOf(info[0], "values"), floatsOf(info[1], "averages"), floatsOf(info[2], "averages of squares")};
   const auto gradient = floatsOf(info[3], "gradient");
   const auto step = info[4].As<Napi::Array>();
   const auto number = [&](uint32_t index) { return step.Get(index).As<Napi::Number>().DoubleValue(); };
-  const qs::AdamStep by{number(0), number(1), floatsOf(info[5], "units"), sizeOf(info[6], "numbers of a unit")};
+  const qs::AdamStep by{{number(0), number(1)}, number(2), number(3), floatsOf(info[5], "units"), sizeOf(info[6], "numbers of a unit")};
   return run(info, [=] { adamStep(numbers, gradient, by); });
 }
 

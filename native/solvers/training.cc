@@ -7,14 +7,13 @@
 namespace qs {
 namespace {
 
-constexpr double kFirstDecay = 0.9;
-constexpr double kSecondDecay = 0.99;
 /// Below this a gradient is that of a number that changes nothing: it stays.
 constexpr double kNegligible = 1e-12;
 
-/// The nearest place among integers from 0 to `last`; halves round up.
+/// The nearest place among integers from 0 to `last`; halves round up. The first one for NaN, which is no place.
 size_t nearestEven(double level, double last) {
-  const double clamped = std::clamp(level, 0.0, last);
+  if (!(level > 0)) return 0;
+  const double clamped = std::min(level, last);
   const double below = std::floor(clamped);
   return static_cast<size_t>(below) + (clamped - below >= 0.5 ? 1 : 0);
 }
@@ -34,19 +33,20 @@ std::vector<double> middlesOf(std::span<const double> values) {
 }
 
 /// Numbers from `first` on that share a unit.
-void moveNumbers(const AdamNumbers& numbers, std::span<const float> gradient, size_t first, size_t count, double reach,
-                 double correction) {
+void moveNumbers(const AdamNumbers& numbers, std::span<const float> gradient, size_t first, size_t count, const AdamStep& step) {
+  const double reach = step.size * step.units[first / step.per];
+  const auto [a, b] = step.decay;
   float* values = numbers.values.data() + first;
   float* means = numbers.first.data() + first;
   float* squares = numbers.second.data() + first;
   const float* gradients = gradient.data() + first;
   for (size_t i = 0; i < count; ++i) {
     const double g = gradients[i];
-    const double mean = kFirstDecay * means[i] + (1 - kFirstDecay) * g;
-    const double square = kSecondDecay * squares[i] + (1 - kSecondDecay) * g * g;
+    const double mean = a * means[i] + (1 - a) * g;
+    const double square = b * squares[i] + (1 - b) * g * g;
     means[i] = static_cast<float>(mean);
     squares[i] = static_cast<float>(square);
-    values[i] = static_cast<float>(values[i] - (reach * mean) / (std::sqrt(square * correction) + kNegligible));
+    values[i] = static_cast<float>(values[i] - (reach * mean) / (std::sqrt(square * step.correction) + kNegligible));
   }
 }
 
@@ -62,9 +62,8 @@ void adamStep(const AdamNumbers& numbers, std::span<const float> gradient, const
   requireLength("units", step.units.size(), units);
   overRows(count, kPieceWeights, nullptr, [&](size_t first, size_t size) {
     for (size_t at = first, end = first + size; at < end;) {
-      const size_t unit = at / step.per;
-      const size_t next = std::min(end, (unit + 1) * step.per);
-      moveNumbers(numbers, gradient, at, next - at, step.size * step.units[unit], step.correction);
+      const size_t next = std::min(end, (at / step.per + 1) * step.per);
+      moveNumbers(numbers, gradient, at, next - at, step);
       at = next;
     }
   });

@@ -15,7 +15,14 @@ struct AdamNumbers {
   std::span<float> second;
 };
 
+/// Weights of what was before in the averages of gradients and of their squares.
+struct AdamDecay {
+  double first;
+  double second;
+};
+
 struct AdamStep {
+  AdamDecay decay;
   double size;        // the rate over the weight that the average of gradients has so far
   double correction;  // one over the weight that the average of squares has so far
   std::span<const float> units;

@@ -127,7 +127,7 @@ void trainingSteps() {
   std::vector<float> values = start;
   std::vector<float> first(count);
   std::vector<float> second(count);
-  adamStep({values, first, second}, gradient, {0.1 / (1 - 0.9), 1 / (1 - 0.99), units, group});
+  adamStep({values, first, second}, gradient, {{0.9, 0.99}, 0.1 / (1 - 0.9), 1 / (1 - 0.99), units, group});
   bool isMoved = true;
   for (size_t i = 0; i < count; ++i) {
     const float expected = gradient[i] == 0 ? start[i] : start[i] - std::copysign(0.05f, gradient[i]);
@@ -148,6 +148,10 @@ void trainingSteps() {
       for (const double level : levels) isNearest = isNearest && own <= std::fabs(2 * level - start[i]);
     }
     expect(isNearest, "no level is nearer to a weight than its own");
+    std::vector<uint8_t> code(1);
+    const float none = NAN;
+    nearestLevels({levels, codes, areEven}, {1, std::span(&none, 1), {}}, std::span(start).first(1), code);
+    expect(code[0] == codes[0], "the first code where a scale is NaN");
   }
 
   std::vector<float> products(scales.size());
@@ -175,7 +179,7 @@ void errors() {
     const float four[4] = {};
     scanFirst(scan, four, nullptr);
   });
-  expectError("units of no numbers", [] { adamStep({}, {}, {1, 1, {}, 0}); });
+  expectError("units of no numbers", [] { adamStep({}, {}, {{0.9, 0.99}, 1, 1, {}, 0}); });
   expectError("an exception of a piece", [] {
     Pool::shared().run(100, [](size_t piece) { if (piece == 57) throw std::runtime_error("57"); }, nullptr);
   });

@@ -21,6 +21,12 @@ export interface AdamState {
   readonly second: Float32Array;
 }
 
+/** Weights of what was before in the averages of gradients and of their squares. */
+export interface AdamDecay {
+  readonly first: number;
+  readonly second: number;
+}
+
 /** Units of numbers: that of number i is `values[⌊i / per⌋]`. */
 export interface Units {
   readonly values: Float32Array;
@@ -31,12 +37,13 @@ export interface Units {
 export interface TrainingFunctions {
   /**
    * Moves numbers against their gradient by Adam, in place.
-   * @param size of the step over the weight that the average of gradients has so far. @param correction one over that of the squares.
+   * @param decay the weights of what was before in the averages. @param size of the step over the weight that the average of gradients has so far.
+   * @param correction one over that of the squares.
    */
   adamStep(
     state: AdamState,
     gradient: Float32Array,
-    by: { readonly size: number; readonly correction: number },
+    by: { readonly decay: AdamDecay; readonly size: number; readonly correction: number },
     units: Units,
   ): Promise<void>;
   /** The codes whose weights are nearest to the given ones, which are finite. */
@@ -49,7 +56,7 @@ export interface TrainingBinding {
   adamStep(
     ...parameters: [
       ...[values: Float32Array, first: Float32Array, second: Float32Array, gradient: Float32Array],
-      ...[step: readonly [size: number, correction: number], units: Float32Array, per: number],
+      ...[step: readonly number[], units: Float32Array, per: number],
     ]
   ): Promise<void>;
   nearestLevels(
@@ -63,8 +70,10 @@ export interface TrainingBinding {
 
 export function trainingFunctions(binding: TrainingBinding): TrainingFunctions {
   return {
-    adamStep: async ({ values, first, second }, gradient, { size, correction }, units) =>
-      binding.adamStep(values, first, second, gradient, [size, correction], units.values, units.per),
+    async adamStep({ values, first, second }, gradient, { decay, size, correction }, { values: units, per }) {
+      const step = [decay.first, decay.second, size, correction];
+      await binding.adamStep(values, first, second, gradient, step, units, per);
+    },
     async nearestLevels({ values, codes: levelCodes, isEven }, { group, scales, zeros }, weights) {
       const codes = new Uint8Array(weights.length);
       await binding.nearestLevels(values, levelCodes, isEven, group, scales, zeros, weights, codes);

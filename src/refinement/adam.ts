@@ -1,4 +1,4 @@
-import { loadNative, type AdamState, type Units } from '../native';
+import { loadNative, type AdamDecay, type AdamState, type Units } from '../native';
 
 export interface AdamStep {
   /** Counted from 1. */
@@ -7,8 +7,7 @@ export interface AdamStep {
   readonly rate: number;
 }
 
-/** Weights of what was before in the averages of gradients and of their squares (native/solvers/training.cc). */
-const decay = { first: 0.9, second: 0.99 };
+const decay: AdamDecay = { first: 0.9, second: 0.99 };
 
 /**
  * Moves numbers against their gradient (Kingma and Ba 2015, arXiv:1412.6980, algorithm 1), in place. Adam does not depend on the scale of
@@ -22,5 +21,5 @@ export async function adam(
 ): Promise<void> {
   const size = rate / (1 - decay.first ** step);
   const correction = 1 / (1 - decay.second ** step);
-  await loadNative().adamStep(state, gradient, { size, correction }, units);
+  await loadNative().adamStep(state, gradient, { decay, size, correction }, units);
 }
