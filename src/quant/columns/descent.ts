@@ -63,7 +63,7 @@ export async function tilesOf(
 /**
  * Blocks of a type whose codes are found column by column and whose codes and scales are then improved together. The output error of a row is
  * never larger than with the codes that it starts from, nor than with those of the type's encoder. Where gradients are known, the error by both
- * sides of these rows is then made smaller. Where a type has so few bits that rows have become smaller, they get their size back.
+ * sides of these rows is then made smaller. Rows on lattices get their size back at the end, where the codes of the type's encoder do not have a smaller error.
  * @param values `[rows, columns]`; dead columns are overwritten.
  * @param firstRow which row of the matrix comes first.
  * @throws RangeError naming the first weight that is not finite.
