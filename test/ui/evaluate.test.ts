@@ -325,18 +325,6 @@ describe.skipIf(!hasServer)('the Evaluate tab', () => {
     await frame.locator('.evaluate .field', { hasText: 'imatrix.gguf' }).waitFor({ timeout: wait });
   });
 
-  it('fits a narrow editor', async () => {
-    const pageWidth = () => frame.locator('body').evaluate(() => window.innerWidth);
-    const before = await pageWidth();
-    await page.setViewportSize({ width: 960, height: 900 }); // 480 pixels less: the editor is about 600 wide
-    await expect.poll(pageWidth).toBe(before - 480);
-    const overflow = () =>
-      frame.locator('.view').evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth);
-    await expect.poll(overflow).toBeLessThanOrEqual(0);
-    await frame.locator('.results').scrollIntoViewIfNeeded();
-    await screenshot(page, 'evaluate-narrow');
-  });
-
   it('embeds pairs of texts with a model that predicts none', async () => {
     frame = await openModelFile(page, 'bert.gguf', wait);
     await frame.getByRole('tab', { name: 'Evaluate' }).click({ timeout: wait });
@@ -357,5 +345,17 @@ describe.skipIf(!hasServer)('the Evaluate tab', () => {
     expect(await cell('original', 'cosine').innerText()).toBe('–');
     expect(parseFloat(await cell('Q4_0', 'cosine').innerText())).toBeGreaterThan(0.8);
     await screenshot(page, 'evaluate-pairs');
+  });
+
+  it('fits a narrow editor', async () => {
+    const pageWidth = () => frame.locator('body').evaluate(() => window.innerWidth);
+    const before = await pageWidth();
+    await page.setViewportSize({ width: 960, height: 900 }); // 480 pixels less: the editor is about 600 wide
+    await expect.poll(pageWidth).toBe(before - 480);
+    const overflow = () =>
+      frame.locator('.view').evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth);
+    await expect.poll(overflow).toBeLessThanOrEqual(0);
+    await frame.locator('.results').scrollIntoViewIfNeeded();
+    await screenshot(page, 'evaluate-narrow');
   });
 });
