@@ -23,5 +23,9 @@ export function mmprojType({ name, shape }: ConvertedTensor, type: MmprojType): 
       reason: 'needs a plain float for its operation',
     };
   if (isRowOf(type, shape.at(-1)!)) return { type, cause: 'default', reason: `type of matrices is ${type}` };
-  return { type: 'F16', cause: 'fallback', reason: `rows are no whole number of blocks of ${type}` };
+  return {
+    type: 'F16',
+    cause: 'fallback',
+    reason: `row length is not a multiple of the block size of ${type}`,
+  };
 }

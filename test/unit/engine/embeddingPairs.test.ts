@@ -24,7 +24,7 @@ const poolings: Readonly<Record<string, string>> = { BERT: 'first', 'Qwen3 Embed
 const evaluate = (path: string, change: object = {}) =>
   request('evaluation/run', { path, pairs, cacheDir, device: 'cpu', ...change });
 
-/** What became of the pairs. */
+/** The figures for pairs from an evaluation, with the name of the variant. */
 async function run(path: string, change: object = {}) {
   const { pairs: found, variant } = await evaluate(path, change);
   return { ...found!, variant };

@@ -261,7 +261,7 @@ function windowPeriod(vision: ConfigReader, encoder: Encoder): number {
   vision.expect('window_size', window, window);
   if (window % (patch * merge) !== 0)
     throw vision.unsupported(
-      `A window of ${window} pixels is no whole number of merged patches of ${patch * merge}.`,
+      `A window of ${window} pixels cannot be divided into merged patches of ${patch * merge} pixels.`,
     );
   const whole = listedBlocks(vision, 'fullatt_block_indexes', encoder, [7, 15, 23, 31]);
   const period = (whole[0] ?? blocks) + 1;
