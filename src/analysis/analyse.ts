@@ -1,8 +1,10 @@
 import type { Model } from '../model/model';
 import { loadNative, type ScanOptions, type ScanResult } from '../native';
-import type { OutlierMap, TensorAnalysis } from '../protocol/analysis';
+import type { Histogram, HistogramRequest, OutlierMap, TensorAnalysis } from '../protocol/analysis';
 import type { TensorDescriptor } from '../protocol/model';
 import { addLosses, float32Losses, noLosses, type Float32Losses } from './float32';
+import { outlierColumnsOf, profileOf } from './lineProfiles';
+import { countBeyond, LineSums } from './lineSums';
 import { deadLines, outliersOf } from './outliers';
 import { TensorReader, type TensorWork } from './tensorReader';
 
@@ -11,44 +13,99 @@ const defaultBins = 200;
 /** Cells of the outlier map in each direction: as many as a panel can show. */
 const mapSize = 128;
 
+/** Multiples of σ beyond which weights are counted, and that of columns with outliers. */
+const thresholds = [3, 4, 5, 6, 8];
+const columnThreshold = 6;
+
 /**
- * Statistics, histogram and outlier map of a tensor. It is read once where it is at most 128 MiB or its values have at
- * most 10 bits of mantissa (F16, BF16, 8-bit floats), else twice. Outlying and dead rows and columns are listed for matrices
- * of at most 4,194,304 of them.
+ * Statistics, histogram, outlier map and profiles of a tensor. It is read once where it is at most 128 MiB, else several times. Outlying
+ * and dead rows and columns are listed for matrices of at most 4,194,304 of them.
  */
 export async function analyseTensor(
   model: Model,
   tensor: TensorDescriptor,
-  { bins = defaultBins, signal, onProgress }: TensorWork & { bins?: number } = {},
+  { bins = defaultBins, range, signal, onProgress }: TensorWork & HistogramRequest = {},
 ): Promise<TensorAnalysis> {
   const reader = new TensorReader(model, tensor);
   const { rows, columns, elements } = reader;
   const cellRows = Math.max(1, Math.ceil(rows / mapSize));
   const cellColumns = Math.max(1, Math.ceil(columns / mapSize));
   const options = { rows, columns, cellRows, cellColumns, bins, percentiles: percents };
-  const { result, losses } =
+  const { result, losses, sums } =
     elements === 0
-      ? { result: emptyScan(options), losses: noLosses }
+      ? { result: emptyScan(options), losses: noLosses, sums: new LineSums(0, 0) }
       : await scan(reader, options, { signal, onProgress });
+  const sigma = result.finite === 0 ? NaN : Math.hypot(result.mean, result.standardDeviation);
+  const beyond = await beyondOf(reader, sigma, signal);
+  const named = outlierColumnsOf(result.columnAbsMax, columnThreshold * sigma);
+  const rowProfile = profileOf({ absMax: result.rowAbsMax, ...sums.rows });
+  const columnProfile = profileOf({ absMax: result.columnAbsMax, ...sums.columns });
   return {
     tensor: tensor.name,
     statistics: statisticsOf(result, losses),
-    histogram: { min: result.min, max: result.max, counts: [...result.histogram] },
+    histogram: range ? await histogramIn(reader, bins, range, signal) : wholeHistogram(result),
     outliers: mapOf(result, options),
+    outlierCounts: {
+      ...{ sigma, beyond: thresholds.map((k, i) => ({ k, count: beyond[i]! })) },
+      ...(named ? { columns: named } : {}),
+    },
+    ...(rowProfile ? { rowProfile } : {}),
+    ...(columnProfile ? { columnProfile } : {}),
   };
+}
+
+const wholeHistogram = ({ min, max, histogram }: ScanResult): Histogram => ({
+  ...{ min, max },
+  counts: [...histogram],
+});
+
+async function beyondOf(
+  reader: TensorReader,
+  sigma: number,
+  signal: AbortSignal | undefined,
+): Promise<number[]> {
+  const counts = thresholds.map(() => 0);
+  for await (const { values } of reader.values(signal)) {
+    const found = countBeyond(
+      values,
+      thresholds.map((k) => k * sigma),
+    );
+    found.forEach((count, i) => (counts[i]! += count));
+  }
+  return counts;
+}
+
+async function histogramIn(
+  reader: TensorReader,
+  bins: number,
+  { min, max }: { readonly min: number; readonly max: number },
+  signal: AbortSignal | undefined,
+): Promise<Histogram> {
+  const counts = new Float64Array(bins);
+  let [below, above] = [0, 0];
+  for await (const { values } of reader.values(signal)) {
+    below += values.reduce((n, value) => n + (value < min && value !== -Infinity ? 1 : 0), 0);
+    above += values.reduce((n, value) => n + (value > max && value !== Infinity ? 1 : 0), 0);
+    const inside = values.filter((value) => value >= min && value <= max);
+    const found = await loadNative().histogram(inside, min, max, bins);
+    found.forEach((count, i) => (counts[i]! += count));
+  }
+  return { min, max, counts: [...counts], ...(below + above > 0 ? { outside: { below, above } } : {}) };
 }
 
 async function scan(
   reader: TensorReader,
   options: ScanOptions,
   { signal, onProgress }: TensorWork,
-): Promise<{ result: ScanResult; losses: Float32Losses }> {
-  const { elements } = reader;
+): Promise<{ result: ScanResult; losses: Float32Losses; sums: LineSums }> {
+  const { elements, rows, columns } = reader;
   const running = loadNative().createScan(options);
+  const sums = new LineSums(rows, columns);
   let losses = noLosses;
   for await (const slab of reader.values(signal)) {
     losses = addLosses(losses, float32Losses(slab.dtype, slab.data));
     await running.first(slab.values, signal);
+    sums.add(slab.values, slab.firstWeight);
     onProgress?.(slab.firstWeight + slab.weights, 2 * elements);
   }
   if (running.turn()) {
@@ -57,7 +114,7 @@ async function scan(
       onProgress?.(elements + firstWeight + weights, 2 * elements);
     }
   }
-  return { result: running.finish(), losses };
+  return { result: running.finish(), losses, sums };
 }
 
 /** Result of a scan without weights. */

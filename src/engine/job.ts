@@ -52,6 +52,10 @@ const kinds = {
   count: (value: unknown) => Number.isSafeInteger(value) && (value as number) > 0,
   bins: (value: unknown) =>
     Number.isSafeInteger(value) && (value as number) > 0 && (value as number) <= maxBins,
+  range: (value: unknown) =>
+    isRecord(value) &&
+    [value['min'], value['max']].every(Number.isFinite) &&
+    (value['min'] as number) < (value['max'] as number),
   device: (value: unknown) => ['auto', 'cuda', 'webgpu', 'ort-cpu', 'cpu'].includes(value as string),
   convention: (value: unknown) => ['llama.cpp', 'sliding'].includes(value as string),
   inputRange: (value: unknown) => inputRanges.includes(value as InputRange),

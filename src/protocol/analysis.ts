@@ -28,11 +28,21 @@ export interface TensorStatistics {
   readonly percentiles: readonly { readonly percent: number; readonly value: number }[];
 }
 
-/** Equal-width bins over [min, max] of the finite values. */
+/** Bins of equal width over [min, max]: those of the finite values, unless a range was requested. */
 export interface Histogram {
   readonly min: number;
   readonly max: number;
   readonly counts: readonly number[];
+  /** Finite values outside of the range; absent where there are none. */
+  readonly outside?: { readonly below: number; readonly above: number };
+}
+
+/** How a histogram is counted. */
+export interface HistogramRequest {
+  /** 1 to 65,536; 200 when absent. */
+  readonly bins?: number;
+  /** Two finite values, the lower one first; the extremes of the finite values when absent. */
+  readonly range?: { readonly min: number; readonly max: number };
 }
 
 /** Heat map of max |w| over blocks of the matrix `[rows, columns]` (leading dimensions flattened into rows). */
@@ -86,11 +96,52 @@ export interface OutlierLine {
   readonly score: number;
 }
 
+/** A figure of lines (rows or columns), reduced to points: its extremes and its mean over the lines of each point. */
+export interface ProfileCurve {
+  readonly min: readonly number[];
+  readonly mean: readonly number[];
+  readonly max: readonly number[];
+}
+
+/** Figures along the rows or the columns of a matrix, in at most 4,096 points; no outstanding line is lost in the reduction. */
+export interface LineProfile {
+  /** Rows or columns. */
+  readonly lines: number;
+  /** Lines in a point; the last one may have fewer. */
+  readonly linesPerPoint: number;
+  /** max |w| of a line; weights that are not finite are left out. */
+  readonly absMax: ProfileCurve;
+  /** √(Σw² / n) of a line over its finite weights; 0 for a line without any. */
+  readonly rms: ProfileCurve;
+}
+
+/** How many weights lie beyond multiples of σ, the root mean square of the finite weights: their standard deviation about 0. */
+export interface OutlierCounts {
+  readonly sigma: number;
+  /** Finite weights with |w| > k·σ, for each threshold k in ascending order. */
+  readonly beyond: readonly { readonly k: number; readonly count: number }[];
+  /**
+   * Columns with at least one |w| > 6·σ. LLM.int8 (Dettmers et al., 2022) keeps columns of activations with a magnitude above 6 in 16 bits;
+   * weights have no such absolute measure, so that it is relative to σ here. Absent for more than 4,194,304 columns.
+   */
+  readonly columns?: OutlierColumns;
+}
+
+export interface OutlierColumns {
+  readonly count: number;
+  /** Those with the largest max |w|, in descending order of it; at most 64. */
+  readonly largest: readonly { readonly index: number; readonly absMax: number }[];
+}
+
 export interface TensorAnalysis {
   readonly tensor: string;
   readonly statistics: TensorStatistics;
   readonly histogram: Histogram;
   readonly outliers: OutlierMap;
+  readonly outlierCounts: OutlierCounts;
+  /** Absent for more than 4,194,304 rows or columns. */
+  readonly rowProfile?: LineProfile;
+  readonly columnProfile?: LineProfile;
 }
 
 /** Error of a tensor against its quantized self; sums are float64. */

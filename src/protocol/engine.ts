@@ -1,6 +1,7 @@
 import type { ExportAdapterParams, ExportedAdapter } from './adapters';
 import type {
   FormatError,
+  HistogramRequest,
   RegionMap,
   StoredAnalysis,
   TensorAnalysis,
@@ -79,8 +80,8 @@ export interface EngineRequests {
     result: TensorSuggestion;
   };
   'formats/list': { params: Record<string, never>; result: readonly FormatDescription[] };
-  /** Statistics, histogram and outlier map of one tensor. */
-  'tensor/analyse': { params: ModelRef & { tensor: string; bins?: number }; result: TensorAnalysis };
+  /** Statistics, histogram, outlier map and profiles of one tensor. */
+  'tensor/analyse': { params: ModelRef & { tensor: string } & HistogramRequest; result: TensorAnalysis };
   /** How a weight of a quantized checkpoint is stored: its parts, codes, scales and zero points. */
   'tensor/stored': { params: ModelRef & { tensor: string }; result: StoredAnalysis };
   /** A rectangle of one tensor, down to single weights. */

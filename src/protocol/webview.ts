@@ -1,4 +1,4 @@
-import type { RegionMap, StoredAnalysis, TensorAnalysis, TensorRegion } from './analysis';
+import type { HistogramRequest, RegionMap, StoredAnalysis, TensorAnalysis, TensorRegion } from './analysis';
 import type { TensorOverlay } from './compare';
 import type {
   CommandTab,
@@ -54,7 +54,11 @@ export type WebviewRequests = {
   ready: { params: Record<string, never>; result: EditorState };
   /** Opens the one file that the editor was given, or the whole model that it is part of; the state comes as `opened`. */
   openAlone: { params: { alone: boolean }; result: void };
-  analyse: { params: { tensor: string }; result: TensorAnalysis; progress: EngineProgress };
+  analyse: {
+    params: { tensor: string } & HistogramRequest;
+    result: TensorAnalysis;
+    progress: EngineProgress;
+  };
   /** How a weight of a quantized checkpoint is stored. */
   stored: { params: { tensor: string }; result: StoredAnalysis };
   /** A rectangle of a tensor, down to single weights. */

@@ -10,10 +10,13 @@ import type { OpenModels } from '../models';
 
 export function analyseJob(models: OpenModels): Job<'tensor/analyse'> {
   return (params, { signal, progress }) => {
-    checkParams('tensor/analyse', params, { ...modelKinds, tensor: 'string', bins: 'bins?' });
+    checkParams('tensor/analyse', params, {
+      ...{ ...modelKinds, tensor: 'string', bins: 'bins?', range: 'range?' },
+    });
     return models.use(params, signal, (model) =>
       analyseTensor(model, model.tensor(params.tensor), {
         ...(params.bins ? { bins: params.bins } : {}),
+        ...(params.range ? { range: params.range } : {}),
         signal,
         onProgress: (done, total) => progress({ message: params.tensor, done, total }),
       }),

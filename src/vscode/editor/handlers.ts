@@ -37,8 +37,8 @@ export function pageHandlers(
     ...methodHandlers(services, session),
     ready: async () => page.loaded(await session.open()),
     openAlone: ({ alone }) => start(page.actions.openAlone(alone)),
-    analyse: ({ tensor }, { signal, progress }) =>
-      engine.call('tensor/analyse', { ...session.ref, tensor }, { signal, onProgress: progress }),
+    analyse: (params, { signal, progress }) =>
+      engine.call('tensor/analyse', { ...session.ref, ...params }, { signal, onProgress: progress }),
     stored: ({ tensor }, { signal }) => engine.call('tensor/stored', { ...session.ref, tensor }, { signal }),
     region: ({ tensor, region }, { signal }) =>
       engine.call('tensor/region', { ...session.ref, tensor, region }, { signal }),
