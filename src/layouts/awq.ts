@@ -18,7 +18,14 @@ import { findWeights, PartReader, scaleColumns, type ModuleParts } from './parts
  * `scales` [groups, out]. w = (code − zero) · scale.
  * @see https://arxiv.org/abs/2306.00978
  */
-export const awq: Layout = { id: 'awq', find, codes, decoder: decoderOf(codes), writers: [awqWriter()] };
+export const awq: Layout = {
+  id: 'awq',
+  mark: /^qweight$/,
+  find,
+  codes,
+  decoder: decoderOf(codes),
+  writers: [awqWriter()],
+};
 
 const ends = ['qweight', 'qzeros', 'scales'] as const;
 

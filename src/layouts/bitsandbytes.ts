@@ -31,6 +31,7 @@ import { modulesOf, PartReader, warningOf, type ModuleParts } from './parts';
  */
 export const bitsandbytes: Layout = {
   id: 'bitsandbytes',
+  mark: /^(SCB|bitsandbytes__(nf4|fp4))$/,
   find,
   codes,
   decoder,

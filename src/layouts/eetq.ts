@@ -31,6 +31,7 @@ import { findWeights, PartReader, type ModuleParts } from './parts';
  */
 export const eetq: Layout = {
   id: 'eetq',
+  mark: /^weight_scales$/,
   find,
   codes,
   decoder: decoderOf(codes),

@@ -28,6 +28,7 @@ import { lowNibbleFirst, modulesOf, once, PartReader, type ModuleParts } from '.
  */
 export const floatBlocks: Layout = {
   id: 'float-blocks',
+  mark: /^(weight_packed|weight_scale_2)$|_blocks$/,
   find,
   codes,
   decoder: decoderOf(codes),

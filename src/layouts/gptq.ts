@@ -34,6 +34,7 @@ import {
  */
 export const gptq: Layout = {
   id: 'gptq',
+  mark: /^qweight$/,
   find,
   codes,
   decoder: decoderOf(open, 'rounded'),

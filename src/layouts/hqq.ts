@@ -19,7 +19,7 @@ import { modulesOf, PartReader, rounded, warningOf, type ModuleParts } from './p
  * are quantized themselves are not read.
  * @see https://mobiusml.github.io/hqq_blog/
  */
-export const hqq: Layout = { id: 'hqq', find, decoder };
+export const hqq: Layout = { id: 'hqq', mark: /^W_q$/, find, decoder };
 
 const ends = [
   ...['W_q', 'scale', 'zero', 'shape', 'nbits', 'group_size', 'axis', 'packing', 'unpack_view_dtype'],

@@ -21,6 +21,7 @@ import { findWeights, PartReader, scaleColumns, type ModuleParts } from './parts
  */
 export const marlin: Layout = {
   id: 'marlin',
+  mark: /^B$/,
   find,
   codes,
   decoder: decoderOf(codes),

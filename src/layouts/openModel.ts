@@ -1,6 +1,7 @@
 import { mergedModel } from '../adapters/mergedModel';
 import { openCheckedSource } from '../files/digests/checkedSource';
 import { ggmlRowBytes, ggmlType } from '../model/dtypes';
+import { lastPartsOf } from '../model/lastParts';
 import { modelOf, type Model, type OpenFiles } from '../model/model';
 import type { ModelContent } from '../model/modelContent';
 import { openFiles } from '../model/openFiles';
@@ -58,13 +59,17 @@ async function withLogicalWeights(files: OpenFiles, signal: AbortSignal | undefi
   let { tensors } = content;
   const warnings: string[] = [];
   const taken = new Set<string>();
+  const lastParts = [...lastPartsOf(tensors)];
   for (const layout of layouts) {
+    const { mark } = layout;
+    if (mark && !lastParts.some((part) => mark.test(part))) continue;
     const open = tensors.filter(({ file }) => !taken.has(file));
     const found = await layout.find({ tensors: open, config, metadataOfFiles }, partReader(files), signal);
     for (const file of found.files ?? []) taken.add(file);
+    for (const warning of found.warnings) warnings.push(warning);
+    if (found.weights.length === 0) continue;
     const { usable, doubled } = usableOf(found, tensors, layout);
     tensors = replaced(tensors, usable);
-    for (const warning of found.warnings) warnings.push(warning);
     for (const warning of warningOf(doubled, doubledText)) warnings.push(warning);
   }
   const foreign = quantizedLayoutOf(tensors, config);

@@ -22,6 +22,7 @@ import { columnGroups, field, groupOf, modulesOf, PartReader, unpackRows } from 
  */
 export const packedIntegers: Layout = {
   id: 'packed-integers',
+  mark: /^weight_packed$/,
   find,
   codes,
   decoder: decoderOf(codes),

@@ -25,6 +25,7 @@ import { findWeights, PartReader, type ModuleParts } from './parts';
  */
 export const scaledCodes: Layout = {
   id: 'scaled-codes',
+  mark: /^(weight_scale|weight_scale_inv|qscale_weight|_weight_scale|_scale)$/,
   find,
   codes,
   decoder: decoderOf(open),

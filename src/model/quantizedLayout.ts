@@ -1,6 +1,7 @@
 import type { QuantizedLayout, TensorDescriptor } from '../protocol/model';
 import { plural } from '../protocol/words';
 import { isRecord } from './json';
+import { lastPartsOf } from './lastParts';
 
 /** The tensors that stand for one weight matrix, by the ends of their names ("qweight", "scales"). */
 class Parts {
@@ -177,6 +178,10 @@ const rules: readonly LayoutRule[] = [
 const ends =
   /^(.*?)(?:\.(weight\.quant_state\.bitsandbytes__(?:nf4|fp4)|weight\.(?:absmax|quant_map|_data\._data|_data|_scale|_shift)|centroids\.weight|SCB|qweight|qzeros|scales|g_idx|B|s|weight_(?:packed|shape|scale|scales|global_scale|scale_2|scale_inv)|_weight_(?:qdata|scale)|W_q|q_weight|q_scale|trellis|codebooks|codes|indices|weight)|(_blocks|_scales))$/;
 
+/** Last parts of names of which each rule needs one: `weight` alone is no layout. */
+const marks =
+  /^(bitsandbytes__(nf4|fp4)|absmax|quant_map|_data|_scale|_shift|SCB|qweight|qzeros|scales|g_idx|B|s|weight_(packed|shape|scale|scales|global_scale|scale_2|scale_inv)|_weight_(qdata|scale)|W_q|q_weight|q_scale|trellis|codebooks|codes|indices)$|_blocks$|_scales$/;
+
 /**
  * The layout that a quantizing library stored weights in, decided from the tensors: config.json may be outdated or silent.
  * Where there are several, the one of most matrices. Where none is known, matrices of integers count if a configuration names a quantization.
@@ -185,6 +190,8 @@ export function quantizedLayoutOf(
   tensors: readonly TensorDescriptor[],
   config?: Readonly<Record<string, unknown>>,
 ): QuantizedLayout | undefined {
+  if (![...lastPartsOf(tensors)].some((part) => marks.test(part)))
+    return isRecord(statedBy(config)) ? unknownLayoutOf(tensors) : undefined;
   const modules = new Map<string, Parts>();
   for (const tensor of tensors) {
     const [, module = '', end, experts] = ends.exec(tensor.name) ?? [];
