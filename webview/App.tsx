@@ -1,15 +1,17 @@
+import type { FunctionComponent } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { useAppState, useRetry } from './context';
+import { useApp, useAppState, useRetry } from './context';
 import { Button, Spinner } from './controls';
-import type { Tab } from './store';
+import { modesOf, tabs, type Modes as PageModes, type ModedTab, type Tab } from './tabs';
 import { narrowQuery, useMedia } from './useMedia';
 import { CompareView } from './views/CompareView';
 import { EvaluateView } from './views/evaluate/EvaluateView';
 import { ExportView } from './views/export/ExportView';
 import { Header } from './views/Header';
 import { LongText } from './views/LongText';
-import { MetadataView } from './views/MetadataView';
 import { Middle } from './views/Middle';
+import { ModelView } from './views/model/ModelView';
+import { Modes } from './views/Modes';
 import { PlanView } from './views/plan/PlanView';
 import { QuantizeView } from './views/quantize/QuantizeView';
 import { QuantizeModelView } from './views/quantizeModel/QuantizeModelView';
@@ -21,21 +23,21 @@ import { TensorTree } from './views/TensorTree';
 import { TensorView } from './views/TensorView';
 import { WholeModelNeeded } from './views/WholeModelNeeded';
 
-const views = {
-  tensor: TensorView,
-  quantize: QuantizeView,
-  sensitivity: SensitivityView,
-  plan: PlanView,
-  quantizeModel: QuantizeModelView,
-  export: ExportView,
-  refine: RefineView,
-  compare: CompareView,
-  evaluate: EvaluateView,
-  metadata: MetadataView,
+/** What each page shows; of those with modes, by the mode. */
+const views: { readonly [T in Tab]: (modes: PageModes) => FunctionComponent } = {
+  model: () => ModelView,
+  tensor: () => TensorView,
+  quantize: ({ quantize }) => (quantize === 'tensors' ? QuantizeView : QuantizeModelView),
+  plan: ({ plan }) => (plan === 'plan' ? PlanView : SensitivityView),
+  evaluate: () => EvaluateView,
+  compare: () => CompareView,
+  export: (modes) => (modes.export === 'export' ? ExportView : RefineView),
 };
 
 /** Views that need all files of a model. */
-const needWhole: ReadonlySet<Tab> = new Set(['quantizeModel', 'export', 'refine', 'evaluate']);
+const needWhole: ReadonlySet<FunctionComponent> = new Set([
+  ...[QuantizeModelView, ExportView, RefineView, EvaluateView],
+]);
 
 export function App() {
   const { model, failure } = useAppState();
@@ -80,13 +82,32 @@ function Failure({ message }: { message: string }) {
 }
 
 function Page() {
-  const { tab, part } = useAppState();
-  const View = views[tab];
+  const { tab, modes, part } = useAppState();
+  const View = views[tab](modes);
   return (
-    <div class="details">
-      <div class="view" role="tabpanel" id="tab-panel" aria-labelledby={`tab-${tab}`}>
-        {part?.alone && needWhole.has(tab) ? <WholeModelNeeded part={part} /> : <View />}
+    <div class="details" role="tabpanel" id="tab-panel" aria-labelledby={`tab-${tab}`}>
+      <ModesOfPage />
+      <div class="view">
+        {part?.alone && needWhole.has(View) ? <WholeModelNeeded part={part} /> : <View />}
       </div>
+    </div>
+  );
+}
+
+/** What the page shows, where that can be chosen. */
+function ModesOfPage() {
+  const { store } = useApp();
+  const { tab, modes, model } = useAppState();
+  const choices = modesOf(tab, model?.limits);
+  if (choices.length === 0) return null;
+  return (
+    <div class="modes-of-page">
+      <Modes
+        label={`What ${tabs.find(({ id }) => id === tab)!.label} shows`}
+        modes={choices}
+        value={modes[tab as ModedTab]}
+        onChange={(mode) => store.setModes({ [tab]: mode })}
+      />
     </div>
   );
 }

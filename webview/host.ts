@@ -50,7 +50,7 @@ async function followQuantization(store: Store, host: Host, step: QuantizationSt
   else if (store.state.recipeChoices) await openQuantization(store, host);
 }
 
-/** Requests what the Quantize Model tab needs. @returns why that failed. */
+/** Requests what the page that quantizes the model needs. @returns why that failed. */
 export async function openQuantization(store: Store, host: Host): Promise<string | undefined> {
   try {
     const { choices, step, text } = await host.call('openQuantization', {});

@@ -19,24 +19,10 @@ import type { EvaluationActivity } from '../src/protocol/evaluationView';
 import type { RefinementActivity } from '../src/protocol/refinementView';
 import type { Figures } from './influence';
 import type { Quantization } from './quantization';
-import type { EvaluationForm, EvaluationMode } from './views/evaluate/form';
+import { destinations, firstModes, followsSelection, tabs, type Modes, type Tab } from './tabs';
+import type { EvaluationForm } from './views/evaluate/form';
 import type { RefinementForm } from './views/refine/form';
 import { saveState, savedState } from './vscodeApi';
-
-export type Tab =
-  | 'tensor'
-  | 'quantize'
-  | 'sensitivity'
-  | 'plan'
-  | 'quantizeModel'
-  | 'export'
-  | 'refine'
-  | 'compare'
-  | 'evaluate'
-  | 'metadata';
-
-/** One tensor in grids by methods, or tensors in formats. */
-export type QuantizeMode = 'methods' | 'formats';
 
 /** The state that everything in the editor is rendered from. */
 export interface State {
@@ -66,23 +52,20 @@ export interface State {
   readonly modelComparison?: ModelComparisonState | undefined;
   /** What is known of the files against their digests. */
   readonly verification?: VerificationState | undefined;
-  /** What recipes can be made of; absent until the Quantize Model tab requests it. */
+  /** What recipes can be made of; absent until the page that quantizes the whole model requests it. */
   readonly recipeChoices?: RecipeChoices;
   /** A calibration text next to the model. */
   readonly calibrationText?: string;
   /** The quantization of the whole model that is in progress, or the last one. */
   readonly quantization?: Quantization;
-  /** The refinement of this file that is in progress, or the last one, and the form of the Refine tab. */
+  /** The refinement of this file that is in progress, or the last one, and the form of the page that starts one. */
   readonly refinement?: RefinementActivity;
   readonly refinementForm?: RefinementForm;
-  /** What the Quantize Layer tab shows. */
-  readonly quantizeMode: QuantizeMode;
   /** The evaluation in progress, or the last one. */
   readonly evaluation?: EvaluationActivity;
-  /** Results of earlier evaluations, latest first; absent until the Evaluate tab requests them. */
+  /** Results of earlier evaluations, latest first; absent until the Evaluate page requests them. */
   readonly evaluationResults?: readonly EvaluationResult[];
   readonly evaluationForm?: EvaluationForm;
-  readonly evaluationMode: EvaluationMode;
   /** Why the model could not be opened. */
   readonly failure?: string | undefined;
   /** Why the last request failed; shown until the next one. */
@@ -92,6 +75,7 @@ export interface State {
   /** Whether the user (or a command) selected them; false for the initial selection of an editor. */
   readonly isSelected: boolean;
   readonly tab: Tab;
+  readonly modes: Modes;
 }
 
 /** What is forgotten when the page shows another model, or other files of it. */
@@ -113,11 +97,10 @@ export class Store {
       opening: 0,
       savedPlans: 0,
       job: { kind: 'idle' },
-      evaluationMode: 'evaluation',
-      quantizeMode: 'methods',
       selected: selected === undefined ? [] : [selected],
       isSelected: false,
-      tab: (tab as Tab | undefined) ?? 'tensor',
+      tab: tabs.find(({ id }) => id === tab)?.id ?? 'model',
+      modes: firstModes,
     };
   }
 
@@ -148,23 +131,26 @@ export class Store {
     if (tab) this.openTab(tab);
   }
 
+  /** Shows a page, and there what a command leads to. */
   openTab(tab: CommandTab): void {
-    if (tab === 'evaluate' || tab === 'importance')
-      this.update({ tab: 'evaluate', evaluationMode: tab === 'importance' ? tab : 'evaluation' });
-    else if (tab === 'quantize' || tab === 'methods')
-      this.update({ tab: 'quantize', quantizeMode: tab === 'methods' ? tab : 'formats' });
-    else this.update({ tab });
+    const { tab: page, modes = {} } = destinations[tab];
+    this.update({ tab: page, modes: { ...this.state.modes, ...modes } });
   }
 
+  setModes(modes: Partial<Modes>): void {
+    this.update({ modes: { ...this.state.modes, ...modes } });
+  }
+
+  /** Selects tensors; a page that has nothing to say of them gives way to that of the tensor. */
   select(names: readonly string[]): void {
     const last = names[names.length - 1];
     if (last !== undefined) saveState({ selected: last });
-    const tab = ['metadata', 'quantizeModel', 'export', 'refine', 'compare', 'evaluate'].includes(
-      this.state.tab,
-    )
-      ? 'tensor'
-      : this.state.tab;
-    this.update({ selected: names, isSelected: true, tab });
+    const { tab, modes } = this.state;
+    this.update({
+      selected: names,
+      isSelected: true,
+      ...(followsSelection(tab, modes) ? {} : { tab: 'tensor' }),
+    });
   }
 }
 

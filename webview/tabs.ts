@@ -1,4 +1,29 @@
-import type { Tab } from './store';
+import type { CommandTab } from '../src/protocol/editorState';
+import type { ModelLimits } from '../src/protocol/model';
+
+export type Tab = 'model' | 'tensor' | 'quantize' | 'plan' | 'evaluate' | 'compare' | 'export';
+
+/** What each page with several modes shows; `tensors` is what Quantize shows of the selected ones. */
+export interface Modes {
+  readonly quantize: 'tensors' | 'wholeModel';
+  readonly tensors: 'methods' | 'formats';
+  readonly plan: 'plan' | 'sensitivity';
+  readonly evaluate: 'evaluation' | 'importance' | 'preview';
+  readonly export: 'export' | 'refine';
+}
+
+export const firstModes: Modes = {
+  ...{ quantize: 'tensors', tensors: 'methods', plan: 'plan' },
+  ...{ evaluate: 'evaluation', export: 'export' },
+};
+
+/** One of several views that share a page. */
+export interface ModeDescription<Id extends string = string> {
+  readonly id: Id;
+  readonly label: string;
+  /** What it is for, in a sentence. */
+  readonly hint: string;
+}
 
 /** A page of the editor. */
 export interface TabDescription {
@@ -8,39 +33,75 @@ export interface TabDescription {
   readonly hint: string;
 }
 
-/** The pages by what they are for, in the order of the work. */
-export const tabGroups: readonly { readonly label: string; readonly tabs: readonly TabDescription[] }[] = [
-  {
-    label: 'Inspect',
-    tabs: [
-      { id: 'tensor', label: 'Tensor', hint: 'Statistics, histogram and outliers of the selected tensor.' },
-      { id: 'metadata', label: 'Metadata', hint: 'What the files say of the model.' },
-    ],
-  },
-  {
-    label: 'Choose formats',
-    tabs: [
-      { id: 'quantize', label: 'Quantize Layer', hint: 'The selected tensors in formats and by methods.' },
-      { id: 'sensitivity', label: 'Sensitivity', hint: 'The error of every tensor in every format.' },
-      { id: 'plan', label: 'Plan', hint: 'The best format for each tensor within a size.' },
-    ],
-  },
-  {
-    label: 'Make files',
-    tabs: [
-      { id: 'quantizeModel', label: 'Quantize Model', hint: 'A quantized checkpoint, or GGUF, by a recipe.' },
-      { id: 'export', label: 'Export', hint: 'A GGUF file by a preset or a plan.' },
-      { id: 'refine', label: 'Refine', hint: 'A GGUF file that is trained on the output of its original.' },
-    ],
-  },
-  {
-    label: 'Check',
-    tabs: [
-      { id: 'compare', label: 'Compare', hint: 'The differences from another model, tensor by tensor.' },
-      { id: 'evaluate', label: 'Evaluate', hint: 'Perplexity, KL divergence and speed over a text.' },
-    ],
-  },
+/** The pages in the order of the work. */
+export const tabs: readonly TabDescription[] = [
+  { id: 'model', label: 'Model', hint: 'What the model is, and what its files say of it.' },
+  { id: 'tensor', label: 'Tensor', hint: 'Statistics, histogram and outliers of the selected tensor.' },
+  { id: 'quantize', label: 'Quantize', hint: 'The selected tensors or the whole model in other formats.' },
+  { id: 'plan', label: 'Plan', hint: 'The best format for each tensor within a size.' },
+  { id: 'evaluate', label: 'Evaluate', hint: 'Perplexity, KL divergence and speed over a text.' },
+  { id: 'compare', label: 'Compare', hint: 'The differences from another model, tensor by tensor.' },
+  { id: 'export', label: 'Export', hint: 'A GGUF file by a preset or a plan.' },
 ];
 
-/** The pages in the order in which they are shown. */
-export const tabs: readonly TabDescription[] = tabGroups.flatMap((group) => group.tabs);
+/** Pages that have several modes. */
+export type ModedTab = Exclude<keyof Modes, 'tensors'>;
+
+/** The modes of pages, the first one first; their words depend on what the model can do. */
+export const pageModes: {
+  readonly [T in ModedTab]: (limits: ModelLimits) => readonly ModeDescription<Modes[T]>[];
+} = {
+  quantize: () => [
+    { id: 'tensors', label: 'Tensors', hint: 'The selected tensors in formats and by methods.' },
+    { id: 'wholeModel', label: 'Whole model', hint: 'A quantized checkpoint, or GGUF, by a recipe.' },
+  ],
+  plan: () => [
+    { id: 'plan', label: 'Plan', hint: 'The best format for each tensor within a size.' },
+    { id: 'sensitivity', label: 'Sensitivity', hint: 'The error of every tensor in every format.' },
+  ],
+  evaluate: ({ run, embeds }) => [
+    {
+      id: 'evaluation',
+      label: run !== undefined && embeds === true ? 'Pairs of texts' : 'Perplexity and divergence',
+      hint: 'How good the model is, and what quantizing costs it.',
+    },
+    { id: 'importance', label: 'Importance matrix', hint: 'Which inputs of each tensor count, from a text.' },
+    { id: 'preview', label: 'Errors by block', hint: 'How an error grows from block to block.' },
+  ],
+  export: () => [
+    { id: 'export', label: 'Export', hint: 'A GGUF file by a preset or a plan.' },
+    { id: 'refine', label: 'Refine', hint: 'A GGUF file that is trained on the output of its original.' },
+  ],
+};
+
+/** The modes of a page that has several. */
+export function modesOf(tab: Tab, limits: ModelLimits = {}): readonly ModeDescription[] {
+  return tab in pageModes ? pageModes[tab as ModedTab](limits) : [];
+}
+
+/** A page, and what it shows there. */
+export interface Destination {
+  readonly tab: Tab;
+  readonly modes?: Partial<Modes>;
+}
+
+/** Where commands lead. */
+export const destinations: Readonly<Record<CommandTab, Destination>> = {
+  tensor: { tab: 'tensor' },
+  methods: { tab: 'quantize', modes: { quantize: 'tensors', tensors: 'methods' } },
+  quantize: { tab: 'quantize', modes: { quantize: 'tensors', tensors: 'formats' } },
+  quantizeModel: { tab: 'quantize', modes: { quantize: 'wholeModel' } },
+  plan: { tab: 'plan', modes: { plan: 'plan' } },
+  sensitivity: { tab: 'plan', modes: { plan: 'sensitivity' } },
+  evaluate: { tab: 'evaluate', modes: { evaluate: 'evaluation' } },
+  importance: { tab: 'evaluate', modes: { evaluate: 'importance' } },
+  compare: { tab: 'compare' },
+  export: { tab: 'export', modes: { export: 'export' } },
+  refine: { tab: 'export', modes: { export: 'refine' } },
+};
+
+/** Whether a page is about the selected tensors, or stays useful while others are selected; other pages give way to the tensor's. */
+export function followsSelection(tab: Tab, modes: Modes): boolean {
+  if (tab === 'quantize') return modes.quantize === 'tensors';
+  return tab === 'tensor' || tab === 'plan';
+}

@@ -19,7 +19,7 @@ export interface SavedState {
   readonly exportForm?: unknown;
   /** Which tensors its table shows. */
   readonly exportFilter?: unknown;
-  /** What the Quantize Model tab was set to. */
+  /** What the page that quantizes the model was set to. */
   readonly quantizeModelForm?: unknown;
   /** Grids that methods are compared in. */
   readonly methodGrids?: readonly string[];

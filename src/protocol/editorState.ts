@@ -57,12 +57,17 @@ export interface EditorState {
   readonly tab?: CommandTab;
 }
 
-/** Views that a command can open; `importance` is a part of the Evaluate tab, `methods` of the Quantize Layer tab. */
+/**
+ * What a command can open: a page, or one of its modes. `quantize` are the selected tensors in formats, `methods` in grids by methods;
+ * `importance` is a mode of Evaluate.
+ */
 export type CommandTab =
+  | 'tensor'
   | 'quantize'
   | 'methods'
   | 'quantizeModel'
   | 'plan'
+  | 'sensitivity'
   | 'compare'
   | 'export'
   | 'refine'

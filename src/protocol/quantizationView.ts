@@ -47,7 +47,7 @@ export interface QuantizationStep extends QuantizationActivity {
   readonly finished: readonly QuantizedWeight[];
 }
 
-/** What the Quantize Model tab needs for its first rendering. */
+/** What the page that quantizes the model needs for its first rendering. */
 export interface QuantizationView {
   readonly choices: RecipeChoices;
   /** With all matrices that are finished. */

@@ -2,7 +2,7 @@ import type { EngineProgress } from './engine';
 import type { RefinementPoint, RefinementResult, RefinementSettings } from './refinement';
 import type { RunFailure } from './runFailure';
 
-/** Settings of the Refine tab: the device is that of the editor. */
+/** Settings of the page that refines: the device is that of the editor. */
 export type PanelRefinement = Omit<RefinementSettings, 'device'>;
 
 /** How a refinement ended. */
@@ -33,7 +33,7 @@ export interface RefinementActivity {
   readonly outcome?: RefinementOutcome;
 }
 
-/** What the Refine tab needs for its first rendering. */
+/** What the page that refines needs for its first rendering. */
 export interface RefinementView {
   readonly activity?: RefinementActivity;
   /** The settings that were used last. */

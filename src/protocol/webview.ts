@@ -218,7 +218,7 @@ export type WebviewRequests = {
   finishRefinement: { params: Record<string, never>; result: void };
   /** What to do with the refined file. */
   useRefined: { params: { what: 'open' | 'compare' | 'evaluate' }; result: void };
-  /** Opens the Refine tab: of this file, or of a GGUF file that is asked for, whose original is this model. */
+  /** Opens the page that refines: of this file, or of a GGUF file that is asked for, whose original is this model. */
   refineFile: { params: Record<string, never>; result: void };
   openEvaluation: { params: Record<string, never>; result: EvaluationView };
   /** Keeps the form for the next editor of this model. */

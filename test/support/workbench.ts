@@ -56,6 +56,12 @@ export function frontFrame(page: Page): FrameLocator {
   return page.locator('iframe.webview.ready:visible').last().contentFrame().frameLocator('#active-frame');
 }
 
+/** Opens a page of the editor, and a mode of it. */
+export async function openPage(frame: FrameLocator, tab: string, mode?: string): Promise<void> {
+  await frame.getByRole('tab', { name: tab }).click();
+  if (mode !== undefined) await frame.getByRole('radio', { name: mode, exact: true }).click();
+}
+
 /** Answers VS Code's own file dialog: with what it suggests, or another file of the workspace. */
 export async function acceptFile(page: Page, name?: string): Promise<void> {
   const widget = page.locator('.quick-input-widget');

@@ -9,7 +9,7 @@ import { gridRows, rowCount } from '../support/grid';
 import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
-import { acceptFile, frontFrame, openFile, setTheme } from '../support/workbench';
+import { acceptFile, frontFrame, openFile, openPage, setTheme } from '../support/workbench';
 
 /** What plotly keeps on the element it draws into. */
 interface Drawn {
@@ -221,15 +221,14 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     await expect.poll(width).toBeGreaterThan(before + 30);
     for (let i = 0; i < 4; i++) await page.keyboard.press('ArrowRight');
     await expect.poll(width).toBeLessThan(before + 10);
+    const isShown = (name: string) => frame.getByRole('tab', { name }).getAttribute('aria-selected');
     await frame.getByRole('tab', { name: 'Tensor' }).focus();
-    await page.keyboard.press('ArrowLeft');
-    await expect
-      .poll(() => frame.getByRole('tab', { name: 'Evaluate' }).getAttribute('aria-selected'))
-      .toBe('true');
-    await page.keyboard.press('Home');
-    await expect
-      .poll(() => frame.getByRole('tab', { name: 'Tensor' }).getAttribute('aria-selected'))
-      .toBe('true');
+    await page.keyboard.press('End');
+    await expect.poll(() => isShown('Export')).toBe('true');
+    await page.keyboard.press('ArrowRight');
+    await expect.poll(() => isShown('Model')).toBe('true');
+    await page.keyboard.press('ArrowRight');
+    await expect.poll(() => isShown('Tensor')).toBe('true');
   });
 
   it('draws the histogram of every weight of the selected tensor', async () => {
@@ -292,7 +291,7 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
 
   it('shows config.json in the metadata', async () => {
     await screenshot(page, 'editor-dark');
-    await tab('Metadata');
+    await tab('Model');
     await expect.poll(() => frame.locator('.view').innerText()).toMatch(/hidden_size\s+number\s+256/);
     await tab('Tensor');
   });
@@ -389,7 +388,7 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
   });
 
   it('measures sensitivity and suggests formats', async () => {
-    await tab('Sensitivity');
+    await openPage(frame, 'Plan', 'Sensitivity');
     await frame.getByText('Run Sensitivity').first().click();
     await frame.getByLabel('Group tensors').selectOption('none', { timeout: wait });
     await expect.poll(() => rowCount(frame.locator('.sensitivity .grid')), { timeout: wait }).toBe(44);
@@ -404,7 +403,7 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
   });
 
   it('solves the plan again while the slider moves', async () => {
-    await tab('Plan');
+    await openPage(frame, 'Plan', 'Plan');
     const grid = frame.locator('.plan .grid');
     await frame.getByLabel('Group tensors').selectOption('none', { timeout: wait });
     await expect.poll(() => rowCount(grid), { timeout: wait }).toBe(44);
@@ -465,7 +464,7 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     await second.getByText('Restart and Resume').waitFor({ timeout: wait });
     await screenshot(page, 'engine-died-dark');
     await second.getByText('Restart and Resume').click();
-    await second.getByRole('tab', { name: 'Sensitivity' }).click();
+    await openPage(second, 'Plan', 'Sensitivity');
     await second.getByLabel('Group tensors').selectOption('none', { timeout: wait });
     await expect.poll(() => rowCount(second.locator('.sensitivity .grid')), { timeout: wait }).toBe(44);
     expect(await second.locator('.notice.error').count()).toBe(0);
@@ -492,11 +491,11 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     await openFile(page, 'model.safetensors');
     await setTheme(page, 'light');
     const light = frontFrame(page);
-    await light.getByRole('tab', { name: 'Plan' }).click();
+    await openPage(light, 'Plan', 'Plan');
     await screenshot(page, 'plan-light');
-    await light.getByRole('tab', { name: 'Sensitivity' }).click();
+    await openPage(light, 'Plan', 'Sensitivity');
     await screenshot(page, 'sensitivity-light');
-    await light.getByRole('tab', { name: 'Quantize Layer' }).click();
+    await openPage(light, 'Quantize', 'Tensors');
     await screenshot(page, 'quantize-light');
     await light.getByRole('tab', { name: 'Tensor' }).click();
     await light.locator('.histogram .bars path').first().waitFor({ timeout: wait });

@@ -235,7 +235,7 @@ describe.skipIf(!hasServer)('the export panel', () => {
     const files = new RegExp(`${expected.files.length} files`);
     await expect.poll(() => frame.locator('.export .totals').innerText()).toMatch(files);
     expect(await fileBytes()).toBe(expected.fileBytes);
-    await frame.getByRole('tab', { name: 'Metadata' }).click();
+    await frame.getByRole('tab', { name: 'Model' }).click();
     await frame.getByRole('tab', { name: 'Export' }).click();
     await expect.poll(() => frame.locator('.export .totals').innerText()).toMatch(files);
     await setTheme(page, 'light');

@@ -6,7 +6,7 @@ import { gridRows, rowCount } from '../support/grid';
 import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
-import { runCommand, setTheme } from '../support/workbench';
+import { openPage, runCommand, setTheme } from '../support/workbench';
 
 /** The sample is run over a text for each of its 44 matrices (ms). */
 const wait = 180_000;
@@ -27,7 +27,6 @@ describe.skipIf(!hasServer)('sensitivity over a text', () => {
     await code.close();
   });
 
-  const tab = (name: string) => frame.getByRole('tab', { name }).click();
   const choices = () => page.locator('.quick-input-list .monaco-list-row');
   const caption = () => frame.locator('.sensitivity p.caption:not(.rung-line)').innerText();
   const shown = () => frame.getByLabel('What the table shows');
@@ -46,7 +45,7 @@ describe.skipIf(!hasServer)('sensitivity over a text', () => {
   }
 
   it('suggests the texts next to the model and measures over the chosen one', async () => {
-    await tab('Sensitivity');
+    await openPage(frame, 'Plan', 'Sensitivity');
     await expect.poll(() => frame.locator('.view .empty').innerText()).toContain('Run Sensitivity');
     await frame.getByRole('button', { name: 'Run over a Text…' }).click();
     await choices().nth(2).waitFor({ timeout: wait });
@@ -100,7 +99,7 @@ describe.skipIf(!hasServer)('sensitivity over a text', () => {
   });
 
   it('plans by the expected divergence, and shows the share of each tensor', async () => {
-    await tab('Plan');
+    await openPage(frame, 'Plan', 'Plan');
     const plan = frame.locator('.plan .grid');
     await frame.getByLabel('Group tensors').selectOption('none', { timeout: wait });
     await expect.poll(() => rowCount(plan), { timeout: wait }).toBe(44);
@@ -139,7 +138,7 @@ describe.skipIf(!hasServer)('sensitivity over a text', () => {
   it('looks right in a light theme', async () => {
     await setTheme(page, 'light');
     await screenshot(page, 'plan-influence-light');
-    await tab('Sensitivity');
+    await openPage(frame, 'Plan', 'Sensitivity');
     await screenshot(page, 'influence-light');
     const ink = await shown().evaluate((element) => getComputedStyle(element).color);
     const [red = 255] = ink.match(/\d+/g)!.map(Number);

@@ -61,6 +61,7 @@ describe.skipIf(!hasServer)('PyTorch files in the editor', () => {
     await page
       .getByRole('treeitem', { name: 'pytorch_model-old.safetensors', exact: true })
       .dblclick({ timeout: wait });
+    await frontFrame(page).locator('.tree .row.tensor').first().click({ timeout: wait });
     await frontFrame(page).getByText('pytorch_model-old.safetensors from byte').waitFor({ timeout: wait });
     const out = readFileSync(join(workspace, 'pytorch_model-old.safetensors'));
     expect(out.subarray(-16)).toEqual(Buffer.from(Float32Array.of(1, 2, 3, 4).buffer));

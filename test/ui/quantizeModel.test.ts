@@ -7,7 +7,15 @@ import { temporaryFolder } from '../support/files';
 import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
-import { frontFrame, makeNarrow, overflowOf, runCommand, saveFileAs, setTheme } from '../support/workbench';
+import {
+  frontFrame,
+  makeNarrow,
+  openPage,
+  overflowOf,
+  runCommand,
+  saveFileAs,
+  setTheme,
+} from '../support/workbench';
 
 const wait = 60_000;
 
@@ -106,7 +114,7 @@ describe.skipIf(!hasServer)('Quantize Model…', () => {
     await expect
       .poll(() => frame.locator('.compare .totals').innerText(), { timeout: wait })
       .toMatch(/42 different/);
-    await frame.getByRole('tab', { name: 'Quantize Model' }).click();
+    await openPage(frame, 'Quantize', 'Whole model');
     await tab().locator('vscode-button', { hasText: 'Open Model' }).click();
     const opened = frontFrame(page);
     await opened.locator('.notice', { hasText: 'GPTQ 4-bit' }).first().waitFor({ timeout: wait });
@@ -115,7 +123,7 @@ describe.skipIf(!hasServer)('Quantize Model…', () => {
 
   it('leaves nothing when it is cancelled', async () => {
     const cancelled = `${out}-cancelled`;
-    await frame.getByRole('tab', { name: 'Quantize Model' }).click();
+    await openPage(frame, 'Quantize', 'Whole model');
     // A text that takes far longer than it takes to click.
     const text = join(workspace, 'generated-calibration.txt');
     writeFileSync(text, readFileSync(text, 'utf8').repeat(40));

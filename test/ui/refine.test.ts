@@ -13,6 +13,7 @@ import {
   acceptFile,
   frontFrame,
   makeNarrow,
+  openPage,
   overflowOf,
   runCommand,
   saveFileAs,
@@ -51,7 +52,7 @@ describe.skipIf(!hasServer)('Refine GGUF File…', () => {
     Number(/last measured at step\s+(\d+) of 200/.exec(await run().innerText())?.[1] ?? NaN);
 
   it('opens from the tab of the original, and knows it and a text next to it', async () => {
-    await frame.getByRole('tab', { name: 'Refine' }).click();
+    await openPage(frame, 'Export', 'Refine');
     await frame.getByRole('button', { name: 'Refine a GGUF File…' }).click();
     await acceptFile(page, 'tiny.gguf');
     frame = frontFrame(page);
@@ -120,7 +121,7 @@ describe.skipIf(!hasServer)('Refine GGUF File…', () => {
     await expect
       .poll(() => frame.locator('.compare .totals').innerText(), { timeout: wait })
       .toMatch(/\d+ different/);
-    await frame.getByRole('tab', { name: 'Refine' }).click();
+    await openPage(frame, 'Export', 'Refine');
   });
 
   it('fits a narrow panel', async () => {

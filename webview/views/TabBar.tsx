@@ -1,7 +1,6 @@
 import { timeLeft } from '../../src/protocol/words';
 import { useApp, useAppState, useAsk } from '../context';
-import type { Tab } from '../store';
-import { tabGroups, tabs } from '../tabs';
+import { tabs, type Tab } from '../tabs';
 import { listedTabsQuery, narrowQuery, useMedia } from '../useMedia';
 import { Actions } from './Actions';
 
@@ -28,14 +27,10 @@ function TabSelect() {
       value={tab}
       onChange={(event) => store.update({ tab: event.currentTarget.value as Tab })}
     >
-      {tabGroups.map((group) => (
-        <optgroup key={group.label} label={group.label}>
-          {group.tabs.map(({ id, label }) => (
-            <option key={id} value={id}>
-              {label}
-            </option>
-          ))}
-        </optgroup>
+      {tabs.map(({ id, label }) => (
+        <option key={id} value={id}>
+          {label}
+        </option>
       ))}
     </select>
   );
@@ -46,8 +41,8 @@ function Tabs() {
   const { tab, evaluation, quantization, refinement } = useAppState();
   const runs: Partial<Record<Tab, Running>> = {
     evaluate: { run: evaluation, title: 'An evaluation is running' },
-    quantizeModel: { run: quantization, title: 'The model is being quantized' },
-    refine: { run: refinement, title: 'The file is being refined' },
+    quantize: { run: quantization, title: 'The model is being quantized' },
+    export: { run: refinement, title: 'The file is being refined' },
   };
   const onKey = (event: KeyboardEvent): void => {
     const at = tabs.findIndex(({ id }) => id === tab);
@@ -76,7 +71,7 @@ function Tabs() {
           aria-controls="tab-panel"
           tabIndex={id === tab ? 0 : -1}
           onKeyDown={onKey}
-          class={`tab${id === tab ? ' selected' : ''}${isFirstOfGroup(id) ? ' first' : ''}`}
+          class={id === tab ? 'tab selected' : 'tab'}
           onClick={() => store.update({ tab: id })}
         >
           {label}
@@ -86,9 +81,6 @@ function Tabs() {
     </div>
   );
 }
-
-/** Whether a group begins with the tab; the first group needs no mark. */
-const isFirstOfGroup = (id: Tab): boolean => tabGroups.slice(1).some((group) => group.tabs[0]!.id === id);
 
 interface Running {
   readonly run?: { readonly outcome?: unknown } | undefined;

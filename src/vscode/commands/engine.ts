@@ -115,5 +115,5 @@ function revealTensor(
   services: Services,
   { model, tensor }: { model: string; tensor: string },
 ): Promise<void> {
-  return openEditor(services, { path: model, key: model }, { tensor });
+  return openEditor(services, { path: model, key: model }, { tensor, tab: 'tensor' });
 }

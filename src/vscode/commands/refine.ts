@@ -33,7 +33,7 @@ export function registerRefine(services: Services): vscode.Disposable {
   );
 }
 
-/** Opens the Refine tab of a GGUF file, or of one that is picked, whose original is then the model. */
+/** Opens the page that refines of a GGUF file, or of one that is picked, whose original is then the model. */
 export async function openRefinement(services: Services, session: ModelSession): Promise<void> {
   await session.ensureLoaded();
   if (session.description?.format === 'gguf') return openEditor(services, session, { tab: 'refine' });
@@ -41,7 +41,7 @@ export async function openRefinement(services: Services, session: ModelSession):
   if (file !== undefined) await refineExported(services, session, file);
 }
 
-/** Opens the Refine tab of a file that was made from a model. */
+/** Opens the page that refines of a file that was made from a model. */
 export async function refineExported(
   services: Services,
   session: Pick<ModelSession, 'path'>,

@@ -24,7 +24,7 @@ type QuantizationHandlers = Pick<
   | 'useQuantized'
 >;
 
-/** Requests of the Quantize Model tab. Runs are started, not awaited: events report their progress. */
+/** Requests of the page that quantizes the model. Runs are started, not awaited: events report their progress. */
 export function quantizationHandlers(services: Services, session: ModelSession): QuantizationHandlers {
   const { engine, quantizations, start } = services;
   const run = quantizations.get(session.ref);

@@ -23,7 +23,7 @@ type RefinementHandlers = Pick<
   | 'refineFile'
 >;
 
-/** Requests of the Refine tab. Runs are started, not awaited: events report their progress. */
+/** Requests of the page that refines. Runs are started, not awaited: events report their progress. */
 export function refinementHandlers(services: Services, session: ModelSession): RefinementHandlers {
   const { refinements, context, start } = services;
   const run = refinements.get(session.ref);

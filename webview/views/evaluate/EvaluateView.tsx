@@ -1,7 +1,6 @@
-import { useApp, useAppState } from '../../context';
+import { useAppState } from '../../context';
 import { Loading } from '../../controls';
 import { LongText } from '../LongText';
-import type { EvaluationMode } from './form';
 import { ImportanceMatrix } from './ImportanceMatrix';
 import { Preview } from './Preview';
 import { Results } from './Results';
@@ -9,24 +8,17 @@ import { Run } from './Run';
 import { Setup } from './Setup';
 import { useEvaluation } from './useEvaluation';
 
-/** @param ofPairs it can only be evaluated with pairs of texts. */
-const modesOf = (ofPairs: boolean): readonly { name: EvaluationMode; label: string }[] => [
-  { name: 'evaluation', label: ofPairs ? 'Pairs of texts' : 'Perplexity and divergence' },
-  { name: 'importance', label: 'Importance matrix' },
-  { name: 'preview', label: 'Errors by block' },
-];
-
 /** How good the model is on a text and on questions, and what quantizing costs it; or an importance matrix from a text. */
 export function EvaluateView() {
   const { props, problem } = useEvaluation();
-  const { evaluationMode: mode, evaluation, evaluationResults: results, model } = useAppState();
+  const { modes, evaluation, evaluationResults: results, model } = useAppState();
+  const mode = modes.evaluate;
   const { run, embeds } = model?.limits ?? {};
   // Pairs of texts take the place of a text where a model embeds them.
   const impossible = embeds && mode === 'evaluation' ? undefined : run;
   const what = mode === 'importance' ? 'calibration' : 'evaluation';
   return (
     <div class="evaluate">
-      <Modes mode={mode} ofPairs={run !== undefined && embeds === true} />
       {problem !== undefined && (
         <p class="notice error" role="alert">
           {problem}
@@ -45,25 +37,6 @@ export function EvaluateView() {
       {props && impossible === undefined && mode === 'preview' && <Preview {...props} />}
       {evaluation && mode !== 'preview' && <Run activity={evaluation} isForeign={evaluation.what !== what} />}
       {mode === 'evaluation' && results && <Results results={results} />}
-    </div>
-  );
-}
-
-function Modes({ mode, ofPairs }: { mode: EvaluationMode; ofPairs: boolean }) {
-  const { store } = useApp();
-  return (
-    <div class="toggle modes" role="radiogroup" aria-label="What to do">
-      {modesOf(ofPairs).map(({ name, label }) => (
-        <button
-          key={name}
-          role="radio"
-          aria-checked={mode === name}
-          class={mode === name ? 'on' : ''}
-          onClick={() => store.update({ evaluationMode: name })}
-        >
-          {label}
-        </button>
-      ))}
     </div>
   );
 }

@@ -10,9 +10,6 @@ import type { EvaluationView, PanelEvaluation } from '../../../src/protocol/eval
 import { defined } from '../../../src/protocol/defined';
 import { countOf } from '../../formValues';
 
-/** The things that the Evaluate tab does. */
-export type EvaluationMode = 'evaluation' | 'importance' | 'preview';
-
 /** Variants of the weights that are not named by a file type, a format or a recipe. */
 export const variants = {
   ...{ original: 'original', currentPlan: 'current plan', planFile: 'plan file' },

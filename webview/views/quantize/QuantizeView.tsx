@@ -3,8 +3,9 @@ import type { ComparisonState } from '../../../src/protocol/editorState';
 import { plural } from '../../../src/protocol/words';
 import { useApp, useAppState, useAsk } from '../../context';
 import { Button } from '../../controls';
-import type { QuantizeMode } from '../../store';
+import type { ModeDescription, Modes as PageModes } from '../../tabs';
 import { MethodsView } from '../methods/MethodsView';
+import { Modes } from '../Modes';
 import { OneTensor } from './OneTensor';
 import { SeveralTensors } from './SeveralTensors';
 
@@ -13,31 +14,24 @@ const followedBytes = 64 * 1024 * 1024;
 /** How long a selection must stay before it is followed (milliseconds). */
 const followDelay = 250;
 
-const modes: readonly { name: QuantizeMode; label: string }[] = [
-  { name: 'methods', label: 'Grids and methods' },
-  { name: 'formats', label: 'Formats' },
+const choices: readonly ModeDescription<PageModes['tensors']>[] = [
+  { id: 'methods', label: 'Grids and methods', hint: 'One tensor in grids by methods.' },
+  { id: 'formats', label: 'Formats', hint: 'One or several tensors in formats.' },
 ];
 
 /** What quantizing would cost a layer, in grids by methods, or layers in formats, before anything is written. */
 export function QuantizeView() {
   const { store } = useApp();
-  const { quantizeMode } = useAppState();
+  const { modes } = useAppState();
   return (
     <div class="quantize-layer">
-      <div class="toggle modes" role="radiogroup" aria-label="What to compare">
-        {modes.map(({ name, label }) => (
-          <button
-            key={name}
-            role="radio"
-            aria-checked={quantizeMode === name}
-            class={quantizeMode === name ? 'on' : ''}
-            onClick={() => store.update({ quantizeMode: name })}
-          >
-            {label}
-          </button>
-        ))}
-      </div>
-      {quantizeMode === 'methods' ? <MethodsView /> : <FormatsView />}
+      <Modes
+        label="What to compare"
+        modes={choices}
+        value={modes.tensors}
+        onChange={(mode) => store.setModes({ tensors: mode })}
+      />
+      {modes.tensors === 'methods' ? <MethodsView /> : <FormatsView />}
     </div>
   );
 }
