@@ -37,6 +37,9 @@ export interface GgufView {
   readonly list: (key: string) => readonly GgufScalar[] | undefined;
 }
 
+/** Hyper-parameters of a GGUF view. */
+export type GgufHeader = Pick<GgufView, 'architecture' | 'value' | 'list'>;
+
 const views = new WeakMap<ModelHeaders, GgufView>();
 const conversions = new WeakMap<ModelHeaders, ConvertedCheckpoint>();
 
@@ -60,11 +63,11 @@ export async function ggufView(model: ModelHeaders, signal?: AbortSignal): Promi
  * What headers alone tell of a model's GGUF view; reads no weights.
  * @throws QuantscopeError as `ggufView`.
  */
-export function ggufHeader(model: ModelHeaders): Pick<GgufView, 'architecture' | 'value'> {
+export function ggufHeader(model: ModelHeaders): GgufHeader {
   checkComplete(model.description);
   if (model.gguf) return headerOfGguf(model.gguf);
-  const { architecture, keyValues } = convertedAsStated(model);
-  return { architecture, value: valuesOfPairs(keyValues) };
+  const stated = convertedAsStated(model);
+  return { architecture: stated.architecture, ...lookUp(stated) };
 }
 
 function checkComplete({ missingFiles, missingBytes, part, path }: ModelHeaders['description']): void {
@@ -79,10 +82,14 @@ function checkComplete({ missingFiles, missingBytes, part, path }: ModelHeaders[
     });
 }
 
-function headerOfGguf(gguf: GgufFile): Pick<GgufView, 'architecture' | 'value'> {
+function headerOfGguf(gguf: GgufFile): GgufHeader {
   const value = valuesOfGguf(gguf);
   const architecture = value('general.architecture');
-  return { architecture: typeof architecture === 'string' ? architecture : '', value };
+  return {
+    architecture: typeof architecture === 'string' ? architecture : '',
+    value,
+    list: (key) => gguf.metadata.get(key)?.array?.all,
+  };
 }
 
 const aloneText = ({ file, number, count }: ModelPart): string =>
@@ -91,7 +98,6 @@ const aloneText = ({ file, number, count }: ModelPart): string =>
 function viewOfGguf(gguf: GgufFile, tensors: readonly TensorDescriptor[]): GgufView {
   return {
     ...headerOfGguf(gguf),
-    list: (key) => gguf.metadata.get(key)?.array?.all,
     tensors: tensors.map((tensor) => unchanged(tensor)),
     ...{ computed: [], keyValues: [], notes: [] },
   };

@@ -4,6 +4,8 @@ import { count, table } from './text';
 import { dangerLine, dangerTitle } from '../protocol/dangerText';
 import { limitNote } from '../protocol/limitNote';
 import type { ModelDescription } from '../protocol/model';
+import { identityLines, type ModelIdentity } from '../protocol/overview';
+import { printable } from '../protocol/printable';
 import { plural, size } from '../protocol/words';
 
 export const inspect: Command = {
@@ -13,6 +15,7 @@ export const inspect: Command = {
   options: { metadata: { type: 'boolean', help: 'list the metadata as well' }, lora: loraOption },
   async run({ model: ref, jobs, signal, progress, options }) {
     const model = await jobs['model/open'](ref, { signal, progress });
+    const identity = await jobs['model/overview'](ref, { signal, progress });
     const tensors = table(
       ['tensor', 'dtype', 'shape', 'weights', 'size', 'bits/weight'],
       model.tensors.map((tensor) => [
@@ -35,7 +38,7 @@ export const inspect: Command = {
     const warnings = model.warnings.map((warning) => `Warning: ${warning}`);
     const notes = [...model.notes, limitNote(model)].filter((note) => note !== undefined);
     return {
-      json: model,
+      json: { ...model, identity },
       lines: [
         `${model.name}: ${model.path}`,
         about,
@@ -43,12 +46,21 @@ export const inspect: Command = {
         ...warnings,
         ...notes.map((note) => `Note: ${note}`),
         '',
+        ...identityText(identity),
+        '',
         ...tensors,
         ...(options['metadata'] === true ? ['', ...metadata] : []),
       ],
     };
   },
 };
+
+/** What the model is, one number a line. */
+function identityText(identity: ModelIdentity): string[] {
+  const lines = identityLines(identity);
+  const width = lines.reduce((most, { label }) => Math.max(most, label.length), 0);
+  return lines.map(({ label, text }) => `${label.padEnd(width)}  ${printable(text)}`);
+}
 
 function dangerLines(model: ModelDescription): string[] {
   const title = dangerTitle(model);

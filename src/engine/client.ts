@@ -37,6 +37,7 @@ export interface RunningJob {
  */
 const kinds: Readonly<Record<EngineMethod, ProcessKind>> = {
   'model/open': 'interactive',
+  'model/overview': 'interactive',
   'model/metadata': 'interactive',
   'model/locate': 'interactive',
   'formats/list': 'interactive',

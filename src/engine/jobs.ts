@@ -29,6 +29,7 @@ import { findTensorsJob, locateJob, suggestionJob } from './jobs/lookup';
 import { metadataJob } from './jobs/metadata';
 import { methodChoicesJob, methodsJob, saveMethodJob } from './jobs/methods';
 import { exportMmprojJob, previewMmprojJob } from './jobs/mmproj';
+import { overviewJob } from './jobs/overview';
 import { listPlansJob, planBesideJob, readPlanJob } from './jobs/plans';
 import {
   checkOutputJob,
@@ -54,6 +55,7 @@ export function createJobs(models: OpenModels): Jobs {
       checkParams('model/open', params, modelKinds);
       return models.use(params, signal, (model) => Promise.resolve(describeModel(model)));
     },
+    'model/overview': overviewJob(models),
     'model/metadata': metadataJob(models),
     'model/locate': locateJob(),
     'formats/list': () => Promise.resolve(describeFormats()),

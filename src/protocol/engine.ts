@@ -40,6 +40,7 @@ import type {
   ModelRef,
 } from './model';
 import type { Device, DeviceChoice, DeviceReport, Plan, SensitivityTable } from './plan';
+import type { ModelIdentity } from './overview';
 import type { PreviewParams, PreviewResult } from './preview';
 import type {
   QuantizedWeight,
@@ -65,6 +66,8 @@ import type { ScaffoldedModel } from './scaffold';
 /** Requests that the extension host and the command line send to the engine process: method → parameters, result. */
 export interface EngineRequests {
   'model/open': { params: ModelRef; result: ModelDescription };
+  /** What a model is, in numbers: from headers and its configuration. */
+  'model/overview': { params: ModelRef; result: ModelIdentity };
   /** Part of a metadata value that the description shows cut. */
   'model/metadata': { params: MetadataSliceParams & ModelRef; result: MetadataSlice };
   /** The models that files and folders lead to, each once, in the order of the paths; a path that leads to none is left out. */

@@ -143,7 +143,9 @@ describe('quantscope', () => {
       dtype: 'BF16',
       shape: [256, 256],
     });
+    expect(model).toMatchObject({ identity: { layers: 6, kvHeads: 2, tokenizer: 'GPT2Tokenizer' } });
     const { stdout } = await quantscope(['inspect', sampleFolder]);
+    expect(stdout).toMatch(/^Heads +4, 2 for keys and values$/m);
     expect(stdout).toMatch(/model\.layers\.0\.self_attn\.q_proj\.weight +BF16 +\[256, 256\]/);
   });
 
