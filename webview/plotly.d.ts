@@ -9,6 +9,10 @@ declare module 'plotly.js/lib/core' {
       config: unknown,
     ): Promise<unknown>;
     purge(element: HTMLElement): void;
+    toImage(
+      element: HTMLElement,
+      options: { format: 'svg'; width: number; height: number; imageDataOnly: true },
+    ): Promise<string>;
     readonly Plots: { resize(element: HTMLElement): Promise<unknown> };
   };
   export default Plotly;

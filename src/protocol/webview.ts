@@ -34,6 +34,7 @@ import type { QuantizeModelSettings, QuantizePreview } from './quantizeModel';
 import type { RefinementEstimate } from './refinement';
 import type { PanelRefinement, RefinementActivity, RefinementView } from './refinementView';
 import type { OtherChoice, OtherPlan, SavedPlan } from './savedPlans';
+import type { SeenFile } from './seen';
 import type { SensitivityFigures } from './sensitivityFigures';
 
 /** Settings of the export panel; `usePlan` stands for the editor's plan. */
@@ -239,6 +240,9 @@ export type WebviewRequests = {
   pairResults: { params: { a: string; b: string }; result: PairedComparison };
   /** Asks for confirmation and removes a stored result. */
   removeResult: { params: { id: string }; result: void };
+  /** Asks for a target and writes a picture or a table that the page shows; undefined when the user cancelled. */
+  saveSeen: { params: SeenFile; result: { out: string } | undefined };
+  copyText: { params: { text: string }; result: void };
 };
 
 /** Host → webview, one-way. */

@@ -1,13 +1,14 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FrameLocator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exportGguf } from '../../src/exporter/exportGguf';
 import { openModel } from '../../src/layouts/openModel';
-import { temporaryFolder } from '../support/files';
+import { projectRoot, temporaryFolder } from '../support/files';
 import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
-import { setTheme } from '../support/workbench';
+import { acceptFile, setTheme } from '../support/workbench';
 
 const wait = 30_000;
 
@@ -58,6 +59,30 @@ describe.skipIf(!hasServer)('Compare With…', () => {
     await screenshot(page, 'compare-dark');
     await setTheme(page, 'light');
     await screenshot(page, 'compare-light');
+  });
+
+  it('saves a chart as a picture and its data, and the whole table', async () => {
+    const save = async (what: string, item: string, name: string): Promise<Buffer> => {
+      await frame.getByRole('button', { name: `Save or copy: ${what}` }).click();
+      await frame.getByRole('menuitem', { name: item }).click();
+      await acceptFile(page);
+      await expect.poll(() => existsSync(join(workspace, name)), { timeout: wait }).toBe(true);
+      return readFileSync(join(workspace, name));
+    };
+    const [model] = (await frame.locator('h1').allInnerTexts()) as [string];
+    const chart = 'Root mean square of the difference';
+    const tensor = await frame.locator('.overlay h3').first().innerText();
+    const picture = await save(chart, 'Save as PNG…', `${model} ${tensor} ${chart}.png`);
+    expect(picture.subarray(1, 4).toString()).toBe('PNG');
+    const { width } = (await frame.locator('.error-map').boundingBox())!;
+    expect(picture.readUInt32BE(16)).toBeGreaterThanOrEqual(2 * width); // at twice the resolution, with a margin
+    writeFileSync(join(projectRoot, 'test-results', 'screenshots', 'saved-chart.png'), picture);
+    const data = await save(chart, 'Save Data as CSV…', `${model} ${tensor} ${chart}.csv`);
+    expect(data.toString()).toMatch(/^row,column,RMS of A − B\r\n0,0,\d/);
+    const rows = await save('Compared tensors', 'Save Table as CSV…', `${model} Compared tensors.csv`);
+    const lines = rows.toString().trimEnd().split('\r\n');
+    expect(lines[0]).toBe('Tensor,A,B,relative error,SQNR (dB),Cosine,Max error');
+    expect(lines).toHaveLength(58);
   });
 
   it('is filtered by name', async () => {

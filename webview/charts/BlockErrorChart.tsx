@@ -1,6 +1,8 @@
 import { useMemo } from 'preact/hooks';
+import { columnsFrom } from '../../src/protocol/dataTable';
 import type { PreviewBlock } from '../../src/protocol/preview';
-import { axis, useColors, usePlot } from './plot';
+import { ChartFrame } from './ChartFrame';
+import { axis, plotPicture, useColors, usePlot } from './plot';
 
 /** Relative errors of the states after each block: of the block alone, and of all blocks up to it. */
 export function BlockErrorChart({ blocks }: { blocks: readonly PreviewBlock[] }) {
@@ -32,5 +34,21 @@ export function BlockErrorChart({ blocks }: { blocks: readonly PreviewBlock[] })
     }),
     [blocks, colors],
   );
-  return <div class="block-errors" ref={usePlot(traces, layout, colors)} />;
+  const element = usePlot(traces, layout, colors);
+  return (
+    <ChartFrame
+      title="Errors by block"
+      level={4}
+      data={() =>
+        columnsFrom(blocks, [
+          { name: 'block', value: ({ block }) => block },
+          { name: 'relative squared error, this block alone', value: ({ own }) => own },
+          { name: 'relative squared error, all up to it', value: ({ accumulated }) => accumulated },
+        ])
+      }
+      picture={() => plotPicture(element.current)}
+    >
+      <div class="block-errors" ref={element} />
+    </ChartFrame>
+  );
 }

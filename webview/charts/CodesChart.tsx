@@ -3,14 +3,18 @@ import type { CodeAnalysis } from '../../src/protocol/analysis';
 import { greatestOf } from '../../src/protocol/extremes';
 import { exact } from '../format';
 import { countAxis } from './countAxis';
-import { axis, useColors, usePlot } from './plot';
+import { ChartFrame } from './ChartFrame';
+import { axis, plotPicture, useColors, usePlot } from './plot';
 import { ScaleToggle, type CountScale } from './ScaleToggle';
 
 /** Labels of the axis of levels: all of 16, some of 256. */
 const maxLabels = 17;
 
 /** How many weights have each level; both ends, where weights may have been cut off, in a second colour. */
-export function CodesChart({ levels, counts }: Pick<CodeAnalysis, 'levels' | 'counts'>) {
+export function CodesChart(
+  props: Pick<CodeAnalysis, 'levels' | 'counts'> & { description: string; tensor: string },
+) {
+  const { levels, counts, description, tensor } = props;
   const [scale, setScale] = useState<CountScale>('linear');
   const colors = useColors();
   const traces = useMemo(() => {
@@ -41,9 +45,16 @@ export function CodesChart({ levels, counts }: Pick<CodeAnalysis, 'levels' | 'co
   }, [levels, counts, colors, scale]);
   const element = usePlot(traces, layout, colors);
   return (
-    <div class="chart">
-      <ScaleToggle scale={scale} onChange={setScale} />
+    <ChartFrame
+      {...{ title: 'Codes', level: 4, description, of: tensor }}
+      data={() => [
+        { name: 'level', values: levels },
+        { name: 'count', values: counts },
+      ]}
+      picture={() => plotPicture(element.current)}
+      controls={<ScaleToggle scale={scale} onChange={setScale} />}
+    >
       <div class="codes" ref={element} />
-    </div>
+    </ChartFrame>
   );
 }

@@ -1,7 +1,9 @@
 import { useMemo } from 'preact/hooks';
+import { columnsFrom, type LineColumn } from '../../src/protocol/dataTable';
 import type { EvaluationCurve, EvaluationPoint } from '../../src/protocol/evaluation';
 import { number } from '../format';
-import { axis, useColors, usePlot, type Colors } from './plot';
+import { ChartFrame } from './ChartFrame';
+import { axis, plotPicture, useColors, usePlot, type Colors } from './plot';
 
 /** Perplexity over the windows scored so far and, on a second axis, the mean KL divergence where there is a base. */
 export function CurveChart({ points, windows }: EvaluationCurve) {
@@ -14,8 +16,28 @@ export function CurveChart({ points, windows }: EvaluationCurve) {
   const label = last
     ? `Perplexity over windows; ${number(last.perplexity)} after ${last.windows}`
     : 'Perplexity over windows';
-  return <div class="curve" role="img" aria-label={label} ref={element} />;
+  return (
+    <ChartFrame
+      title="Perplexity over windows"
+      level={4}
+      data={() =>
+        columnsFrom(points, [
+          { name: 'windows', value: (point) => point.windows },
+          { name: 'perplexity', value: ({ perplexity }) => perplexity },
+          ...(hasBase ? [divergenceColumn] : []),
+        ])
+      }
+      picture={() => plotPicture(element.current)}
+    >
+      <div class="curve" role="img" aria-label={label} ref={element} />
+    </ChartFrame>
+  );
 }
+
+const divergenceColumn: LineColumn<EvaluationPoint> = {
+  ...{ name: 'mean KLD', unit: 'nats' },
+  value: ({ divergence }) => divergence,
+};
 
 function tracesOf(points: readonly EvaluationPoint[], hasBase: boolean, colors: Colors) {
   const line = (

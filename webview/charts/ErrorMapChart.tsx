@@ -1,11 +1,12 @@
 import { useMemo } from 'preact/hooks';
 import type { TensorOverlay } from '../../src/protocol/compare';
 import { number } from '../format';
-import { heatMapLayout, heatMapTraces, type HeatMap } from './heatMap';
-import { useColors, usePlot } from './plot';
+import { ChartFrame } from './ChartFrame';
+import { heatMapData, heatMapLayout, heatMapTraces, type HeatMap } from './heatMap';
+import { plotPicture, useColors, usePlot } from './plot';
 
 /** Where two tensors differ: the root mean square of the difference in each cell. */
-export function ErrorMapChart({ map }: { map: TensorOverlay['errorMap'] }) {
+export function ErrorMapChart({ map, of }: { map: TensorOverlay['errorMap']; of: string }) {
   const colors = useColors();
   const cells = useMemo((): HeatMap => {
     const { rows, columns, mapRows, mapColumns } = map;
@@ -14,5 +15,16 @@ export function ErrorMapChart({ map }: { map: TensorOverlay['errorMap'] }) {
   }, [map]);
   const traces = useMemo(() => heatMapTraces(cells), [cells]);
   const layout = useMemo(() => heatMapLayout(cells, { title: 'RMS of A − B' }, colors), [cells, colors]);
-  return <div class="error-map" ref={usePlot(traces, layout, colors)} />;
+  const element = usePlot(traces, layout, colors);
+  return (
+    <ChartFrame
+      title="Root mean square of the difference"
+      level={4}
+      of={of}
+      data={() => heatMapData(cells, { name: 'RMS of A − B' })}
+      picture={() => plotPicture(element.current)}
+    >
+      <div class="error-map" ref={element} />
+    </ChartFrame>
+  );
 }

@@ -1,4 +1,5 @@
-import { useMemo } from 'preact/hooks';
+import { useEffect, useMemo } from 'preact/hooks';
+import { columnsFrom, type DataColumn } from '../../src/protocol/dataTable';
 import type { FrontPoint, PlanFront } from '../../src/protocol/planFront';
 import { frontHeight, frontMargin, frontNames, type FrontName } from '../frontNames';
 import type { FrontScale, MeasuredPoint } from '../frontScale';
@@ -13,10 +14,12 @@ export function FrontChart(props: {
   measured: readonly MeasuredPoint[];
   /** The plan that is shown, where its loss is known. */
   plan: Pick<FrontPoint, 'bytes' | 'loss'> | undefined;
+  /** Is set to the element that it is drawn in. */
+  drawn: { current: HTMLElement | null };
   /** A preset was clicked. */
   choose: (point: FrontPoint) => void;
 }) {
-  const { front, scale, width, measured, plan, choose } = props;
+  const { front, scale, width, measured, plan, choose, drawn } = props;
   const colors = useColors();
   const unit = unitOf(scale);
   const names = useMemo(
@@ -41,6 +44,9 @@ export function FrontChart(props: {
       if (preset) choose(preset);
     },
   });
+  useEffect(() => {
+    drawn.current = element.current;
+  }, [drawn]);
   const label = `Size and ${lossWords[front.measure]} of the best plans and of ${front.presets.length} presets`;
   return <div class="front-plot" role="img" aria-label={label} ref={element} />;
 }
@@ -49,6 +55,23 @@ export const lossWords = {
   divergence: 'predicted KL divergence',
   roleError: 'error weighted by role',
 } as const;
+
+/** The best plans, presets and what was measured, as a table. */
+export function frontData(front: PlanFront, measured: readonly MeasuredPoint[]): DataColumn[] {
+  const points = [
+    ...front.points.map((point) => ({ kind: 'best plan', name: '', ...point })),
+    ...front.presets.map((point) => ({ kind: 'preset', name: point.fileType, ...point })),
+    ...measured.map((point) => ({ ...point, kind: 'measured' })),
+  ];
+  const loss =
+    front.measure === 'divergence' ? { name: 'KL divergence', unit: 'nats' } : { name: 'error by role' };
+  return columnsFrom(points, [
+    { name: 'what', value: ({ kind }) => kind },
+    { name: 'name', value: ({ name }) => name },
+    { name: 'size', unit: 'bytes', value: ({ bytes }) => bytes },
+    { ...loss, value: (point) => point.loss },
+  ]);
+}
 
 interface Unit {
   readonly name: string;

@@ -1,11 +1,20 @@
 import { useMemo } from 'preact/hooks';
 import type { GroupMap } from '../../src/protocol/analysis';
 import { exact } from '../format';
-import { heatMapLayout, heatMapTraces, type HeatMap } from './heatMap';
-import { useColors, usePlot } from './plot';
+import { ChartFrame } from './ChartFrame';
+import { heatMapData, heatMapLayout, heatMapTraces, type HeatMap } from './heatMap';
+import { plotPicture, useColors, usePlot } from './plot';
 
 /** A parameter of groups, one column for each group of a row. */
-export function GroupMapChart({ map, what }: { map: GroupMap; /** "scale". */ what: string }) {
+export function GroupMapChart(props: {
+  map: GroupMap;
+  /** "scale". */
+  what: string;
+  title: string;
+  description: string;
+  tensor: string;
+}) {
+  const { map, what, title, description, tensor } = props;
   const colors = useColors();
   const cells = useMemo((): HeatMap => {
     const { rows, groups, cellRows, cellGroups, mapRows, mapGroups, values } = map;
@@ -21,5 +30,14 @@ export function GroupMapChart({ map, what }: { map: GroupMap; /** "scale". */ wh
   }, [map, what]);
   const traces = useMemo(() => heatMapTraces(cells), [cells]);
   const layout = useMemo(() => heatMapLayout(cells, { title: what }, colors), [cells, what, colors]);
-  return <div class={`group-map ${what.replace(' ', '-')}`} ref={usePlot(traces, layout, colors)} />;
+  const element = usePlot(traces, layout, colors);
+  return (
+    <ChartFrame
+      {...{ title, description, level: 4, of: tensor }}
+      data={() => heatMapData(cells, { name: what })}
+      picture={() => plotPicture(element.current)}
+    >
+      <div class={`group-map ${what.replace(' ', '-')}`} ref={element} />
+    </ChartFrame>
+  );
 }

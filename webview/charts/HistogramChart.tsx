@@ -1,8 +1,10 @@
 import { useMemo, useState } from 'preact/hooks';
 import type { Histogram } from '../../src/protocol/analysis';
 import { greatestOf } from '../../src/protocol/extremes';
+import type { DataColumn } from '../../src/protocol/dataTable';
+import { ChartFrame } from './ChartFrame';
 import { countAxis } from './countAxis';
-import { axis, useColors, usePlot } from './plot';
+import { axis, plotPicture, useColors, usePlot } from './plot';
 import { ScaleToggle, type CountScale } from './ScaleToggle';
 
 /** Bars of a histogram, optionally overlaid with a second one with the same bins. */
@@ -11,11 +13,18 @@ export function HistogramChart({
   beforeName = 'source',
   after,
   afterName,
+  title = 'Histogram',
+  level,
+  of,
 }: {
   before: Histogram;
   beforeName?: string;
   after?: Histogram;
   afterName?: string;
+  title?: string;
+  level?: 3 | 4;
+  /** The tensor. */
+  of: string;
 }) {
   const [scale, setScale] = useState<CountScale>('log');
   const colors = useColors();
@@ -37,12 +46,30 @@ export function HistogramChart({
     [scale, colors, after, largest],
   );
   const element = usePlot(traces, layout, colors);
+  const second = after && { name: `count of ${afterName ?? 'quantized'}`, values: after.counts };
   return (
-    <div class="chart">
-      <ScaleToggle scale={scale} onChange={setScale} />
+    <ChartFrame
+      {...{ title, of, ...(level ? { level } : {}) }}
+      data={() => [
+        ...binsOf(before),
+        { name: after ? `count of ${beforeName}` : 'count', values: before.counts },
+        ...(second ? [second] : []),
+      ]}
+      picture={() => plotPicture(element.current)}
+      controls={<ScaleToggle scale={scale} onChange={setScale} />}
+    >
       <div class="histogram" ref={element} />
-    </div>
+    </ChartFrame>
   );
+}
+
+/** Where each bin begins and ends. */
+function binsOf({ min, max, counts }: Histogram): DataColumn[] {
+  const end = (bin: number): number => min + ((max - min) * bin) / counts.length;
+  return [
+    { name: 'from', values: counts.map((_, bin) => end(bin)) },
+    { name: 'to', values: counts.map((_, bin) => end(bin + 1)) },
+  ];
 }
 
 /** All weights of a constant are in one bar. */

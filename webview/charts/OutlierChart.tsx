@@ -3,8 +3,9 @@ import type { OutlierMap, TensorRegion } from '../../src/protocol/analysis';
 import { Button } from '../controls';
 import { number } from '../format';
 import { spanText } from './cells';
-import { heatMapLayout, heatMapTraces, type HeatMap } from './heatMap';
-import { useColors, usePlot } from './plot';
+import { ChartFrame } from './ChartFrame';
+import { heatMapData, heatMapLayout, heatMapTraces, type HeatMap } from './heatMap';
+import { plotPicture, useColors, usePlot } from './plot';
 import { useRegion } from './useRegion';
 import { isWhole, moved, regionOf, scaled, wholeOf } from './zoom';
 
@@ -49,7 +50,12 @@ export function OutlierChart({ tensor, map, sigma, region, zoomTo }: Props) {
     event.preventDefault();
   };
   return (
-    <div class="outlier-chart">
+    <ChartFrame
+      title="Outlier map"
+      of={tensor}
+      data={() => heatMapData(cells, { name: isSingle(cells) ? 'weight' : 'max |w|' })}
+      picture={() => plotPicture(element.current)}
+    >
       <div class="zoom">
         <span class="muted" role="status">
           {captionOf(cells)}
@@ -71,16 +77,19 @@ export function OutlierChart({ tensor, map, sigma, region, zoomTo }: Props) {
         onPointerDown={(event) => event.currentTarget.focus({ preventScroll: true })}
         ref={element}
       />
-    </div>
+    </ChartFrame>
   );
 }
 
+/** Whether each cell is one weight. */
+const isSingle = ({ cellRows, cellColumns }: Pick<HeatMap, 'cellRows' | 'cellColumns'>): boolean =>
+  cellRows === 1 && cellColumns === 1;
+
 function cellsOf(shown: Omit<HeatMap, 'inWords'>, sigma: number): HeatMap {
-  const isSingle = shown.cellRows === 1 && shown.cellColumns === 1;
   const sigmas = (value: number): string =>
     sigma > 0 && Number.isFinite(value) ? `, ${(Math.abs(value) / sigma).toFixed(1)} σ` : '';
   const inWords = (value: number): string =>
-    `${isSingle ? '' : 'max |w| '}${number(value, 4)}${sigmas(value)}`;
+    `${isSingle(shown) ? '' : 'max |w| '}${number(value, 4)}${sigmas(value)}`;
   const largest = shown.values.reduce((most, value) => (Math.abs(value) > most ? Math.abs(value) : most), 0);
   const top = sigma > 0 ? Math.min(topSigma * sigma, Math.max(largest, sigma)) : largest || 1;
   return { ...shown, top, inWords };
@@ -88,10 +97,9 @@ function cellsOf(shown: Omit<HeatMap, 'inWords'>, sigma: number): HeatMap {
 
 function captionOf({ cellRows, cellColumns, firstRow = 0, firstColumn = 0, rows, columns }: HeatMap): string {
   const where = `${spanText('row', [firstRow, firstRow + rows - 1])}, ${spanText('column', [firstColumn, firstColumn + columns - 1])}`;
-  const what =
-    cellRows === 1 && cellColumns === 1
-      ? 'one weight'
-      : `the largest |w| of ${cellRows} × ${cellColumns} weights`;
+  const what = isSingle({ cellRows, cellColumns })
+    ? 'one weight'
+    : `the largest |w| of ${cellRows} × ${cellColumns} weights`;
   return `${where}: ${what} per cell. Drag to zoom.`.replace(/^r/, 'R');
 }
 

@@ -1,8 +1,10 @@
 import { useMemo } from 'preact/hooks';
+import { columnsFrom } from '../../src/protocol/dataTable';
 import { bestPoint, type RefinementPoint } from '../../src/protocol/refinement';
 import type { RefinementActivity } from '../../src/protocol/refinementView';
 import { number } from '../format';
-import { axis, useColors, usePlot, type Colors } from './plot';
+import { ChartFrame } from './ChartFrame';
+import { axis, plotPicture, useColors, usePlot, type Colors } from './plot';
 
 /** The divergence on text that is kept back, over the steps; the best state is marked. */
 export function RefinementChart({ points, steps }: NonNullable<RefinementActivity['curve']>) {
@@ -14,7 +16,21 @@ export function RefinementChart({ points, steps }: NonNullable<RefinementActivit
   const label = last
     ? `Mean KL divergence over steps; ${number(last.divergence)} after ${last.step} of ${steps}`
     : 'Mean KL divergence over steps';
-  return <div class="curve" role="img" aria-label={label} ref={element} />;
+  return (
+    <ChartFrame
+      title="Mean KL divergence over steps"
+      level={4}
+      data={() =>
+        columnsFrom(points, [
+          { name: 'step', value: ({ step }) => step },
+          { name: 'mean KLD', unit: 'nats', value: ({ divergence }) => divergence },
+        ])
+      }
+      picture={() => plotPicture(element.current)}
+    >
+      <div class="curve" role="img" aria-label={label} ref={element} />
+    </ChartFrame>
+  );
 }
 
 function tracesOf(points: readonly RefinementPoint[], colors: Colors) {

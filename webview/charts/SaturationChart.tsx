@@ -1,10 +1,14 @@
 import { useMemo } from 'preact/hooks';
 import type { CodeAnalysis } from '../../src/protocol/analysis';
 import { cellSpan, spanText } from './cells';
-import { axis, useColors, usePlot } from './plot';
+import { ChartFrame } from './ChartFrame';
+import { axis, plotPicture, useColors, usePlot } from './plot';
 
 /** The share of each row's weights that are at an end of the levels. */
-export function SaturationChart({ saturation, rows }: Pick<CodeAnalysis, 'saturation'> & { rows: number }) {
+export function SaturationChart(
+  props: Pick<CodeAnalysis, 'saturation'> & { rows: number; description: string; tensor: string },
+) {
+  const { saturation, rows, description, tensor } = props;
   const colors = useColors();
   const { cellRows, values } = saturation;
   const traces = useMemo(
@@ -33,5 +37,17 @@ export function SaturationChart({ saturation, rows }: Pick<CodeAnalysis, 'satura
     }),
     [rows, colors],
   );
-  return <div class="saturation" ref={usePlot(traces, layout, colors)} />;
+  const element = usePlot(traces, layout, colors);
+  return (
+    <ChartFrame
+      {...{ title: 'Saturation by row', level: 4, description, of: tensor }}
+      data={() => [
+        { name: 'row', values: values.map((_, cell) => cellSpan(cell, cellRows, 0, rows)[0]) },
+        { name: 'saturated', unit: 'share', values },
+      ]}
+      picture={() => plotPicture(element.current)}
+    >
+      <div class="saturation" ref={element} />
+    </ChartFrame>
+  );
 }

@@ -1,6 +1,8 @@
 import { useMemo } from 'preact/hooks';
+import { columnsFrom } from '../../src/protocol/dataTable';
 import { greatestOf, leastOf } from '../../src/protocol/extremes';
-import { axis, logTicks, useColors, usePlot, type Colors } from './plot';
+import { ChartFrame } from './ChartFrame';
+import { axis, logTicks, plotPicture, useColors, usePlot, type Colors } from './plot';
 
 /** A variant of a model: how large it is, and how far from its base. */
 export interface SizedVariant {
@@ -12,7 +14,7 @@ export interface SizedVariant {
 }
 
 /** Divergence of each variant against its size; the best are at the lower left. */
-export function SizeChart({ variants }: { variants: readonly SizedVariant[] }) {
+export function SizeChart({ variants, base }: { variants: readonly SizedVariant[]; base: string }) {
   const colors = useColors();
   const traces = useMemo(() => {
     const bySize = [...variants].sort((a, b) => a.bytes - b.bytes);
@@ -35,7 +37,21 @@ export function SizeChart({ variants }: { variants: readonly SizedVariant[] }) {
   );
   const element = usePlot(traces, layout, colors);
   return (
-    <div class="by-size" role="img" aria-label="Mean KL divergence of each variant by size" ref={element} />
+    <ChartFrame
+      title={`Divergence from ${base} by size`}
+      level={4}
+      data={() =>
+        columnsFrom(variants, [
+          { name: 'variant', value: ({ name }) => name },
+          { name: 'size', unit: 'bytes', value: ({ bytes }) => bytes },
+          { name: 'mean KLD', unit: 'nats', value: ({ divergence }) => divergence },
+          { name: 'standard error', unit: 'nats', value: ({ standardError }) => standardError },
+        ])
+      }
+      picture={() => plotPicture(element.current)}
+    >
+      <div class="by-size" role="img" aria-label="Mean KL divergence of each variant by size" ref={element} />
+    </ChartFrame>
   );
 }
 

@@ -1,3 +1,4 @@
+import type { DataColumn } from '../../src/protocol/dataTable';
 import { cellSpan, spanText } from './cells';
 import { heatScale } from './heatScale';
 import { axis, type Colors, type Layout, type Trace } from './plot';
@@ -25,6 +26,24 @@ export interface HeatMap {
   readonly columnNoun?: string;
   /** A cell's value in words: "max |w| 0.13, 4.2 σ". */
   readonly inWords: (value: number) => string;
+}
+
+/** Cells of a map as a table: the first row and column of each, and its value; an undefined value is absent. */
+export function heatMapData(
+  map: Omit<HeatMap, 'inWords'>,
+  value: Pick<DataColumn, 'name' | 'unit'>,
+): DataColumn[] {
+  const { values, mapColumns, cellRows, cellColumns, firstRow = 0, firstColumn = 0, rows, columns } = map;
+  const row = (cell: number): number => Math.floor(cell / mapColumns);
+  const starts = (of: (cell: number) => number): number[] => values.map((_, cell) => of(cell));
+  return [
+    { name: 'row', values: starts((cell) => cellSpan(row(cell), cellRows, firstRow, rows)[0]) },
+    {
+      name: map.columnNoun ?? 'column',
+      values: starts((cell) => cellSpan(cell % mapColumns, cellColumns, firstColumn, columns)[0]),
+    },
+    { ...value, values },
+  ];
 }
 
 /** Axes of the map and of the strips along it, in plotly's names. */

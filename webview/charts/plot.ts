@@ -2,6 +2,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import bar from 'plotly.js/lib/bar';
 import Plotly from 'plotly.js/lib/core';
 import heatmap from 'plotly.js/lib/heatmap';
+import type { Picture } from './picture';
 
 /** Only the trace types used here: they do not need eval. */
 Plotly.register([bar, heatmap]);
@@ -27,7 +28,7 @@ const variables: Readonly<Record<Exclude<keyof Colors, 'isDark'>, readonly strin
   second: ['--vscode-charts-yellow', '--vscode-editorWarning-foreground'],
 };
 
-function readColors(): Colors {
+export function readColors(): Colors {
   const style = getComputedStyle(document.body);
   const first = (names: readonly string[]): string =>
     names.map((name) => style.getPropertyValue(name).trim()).find(Boolean) ?? '';
@@ -104,6 +105,14 @@ export function usePlot(traces: readonly Trace[], layout: Layout, colors: Colors
     };
   }, []);
   return element;
+}
+
+/** What plotly has drawn into an element; undefined before it has. */
+export async function plotPicture(element: HTMLElement | null): Promise<Picture | undefined> {
+  if (!element?.classList.contains('js-plotly-plot')) return undefined;
+  const { clientWidth: width, clientHeight: height } = element;
+  const svg = await Plotly.toImage(element, { format: 'svg', width, height, imageDataOnly: true });
+  return { svg, width, height };
 }
 
 function baseLayout(colors: Colors): Layout {

@@ -32,9 +32,7 @@ export function Analysis({ analysis }: { analysis: TensorAnalysis }) {
   return (
     <>
       <TensorStatistics figures={statistics} />
-      <h3>Histogram</h3>
-      <HistogramChart before={analysis.histogram} />
-      <h3>Outlier map</h3>
+      <HistogramChart before={analysis.histogram} of={tensor} />
       <OutlierChart {...{ tensor, map: outliers, sigma: robustSigma(statistics), region, zoomTo }} />
       <div class="lines">
         <Lines noun="row" lines={outliers.outlierRows} dead={outliers.deadRows} goTo={goToRow} />

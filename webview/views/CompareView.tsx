@@ -141,12 +141,22 @@ const comparedColumns: readonly GridColumn<ComparedTensor>[] = [
     ...{ id: 'error', label: 'Rel. error', width: 92 },
     cell: (tensor) => errorText(tensor),
     cellTitle: ({ reason }) => reason,
+    saved: { name: 'relative error', value: ({ error, status }) => error?.relativeError ?? status },
   },
-  { ...{ id: 'sqnr', label: 'SQNR dB', width: 80 }, cell: ({ error }) => error && ratio(error.sqnr) },
-  { ...{ id: 'cosine', label: 'Cosine', width: 84 }, cell: ({ error }) => error && fixed(error.cosine, 6) },
+  {
+    ...{ id: 'sqnr', label: 'SQNR dB', width: 80 },
+    cell: ({ error }) => error && ratio(error.sqnr),
+    saved: { name: 'SQNR', unit: 'dB', value: ({ error }) => error?.sqnr },
+  },
+  {
+    ...{ id: 'cosine', label: 'Cosine', width: 84 },
+    cell: ({ error }) => error && fixed(error.cosine, 6),
+    saved: { value: ({ error }) => error?.cosine },
+  },
   {
     ...{ id: 'max', label: 'Max error', width: 86 },
     cell: ({ error }) => error && figure(error.maxError, 3),
+    saved: { value: ({ error }) => error?.maxError },
   },
 ];
 
@@ -189,13 +199,14 @@ function Overlay({ tensor, other }: { tensor: string; other: string }) {
       {overlay && (
         <>
           <HistogramChart
+            level={4}
+            of={tensor}
             before={overlay.histogramA}
             beforeName="A"
             after={overlay.histogramB}
             afterName="B"
           />
-          <h4>Root mean square of the difference</h4>
-          <ErrorMapChart map={overlay.errorMap} />
+          <ErrorMapChart map={overlay.errorMap} of={tensor} />
         </>
       )}
     </section>

@@ -1,8 +1,10 @@
 import { useRef } from 'preact/hooks';
 import { openMenuByKey } from '../rowMenu';
 import { rowHeight, useVirtualRows } from '../virtualRows';
-import type { GridColumn, GridProps } from './grid';
+import { dataItems, useSaving } from '../useSaving';
+import { gridData, type GridColumn, type GridProps } from './grid';
 import { isControl, useActiveLine } from './gridKeys';
+import { Menu } from './Menu';
 
 /** Height of a scroll bar and the border (pixels). */
 const scrollBar = 14;
@@ -21,51 +23,62 @@ export function DataGrid<Line>(props: GridProps<Line>) {
   const activeLine = lines[active];
   const latest = useRef(active);
   latest.current = active;
+  const items = dataItems(
+    useSaving({ title: props.label }),
+    'Table',
+    props.label,
+    props.savedColumns ?? (() => gridData(props)),
+  );
   return (
-    <div
-      class="grid"
-      role={props.openOf ? 'treegrid' : 'grid'}
-      aria-label={props.label}
-      aria-rowcount={lines.length + 1}
-      aria-colcount={columns.length + 1}
-      aria-activedescendant={activeLine ? `${id}-${active}` : undefined}
-      tabIndex={0}
-      ref={scroller}
-      // A short table takes only the room of its rows and a scroll bar.
-      style={{ maxHeight: `${Math.max(3 * rowHeight, virtual.getTotalSize()) + scrollBar}px` }}
-      onKeyDown={(event) => {
-        const isOwn = event.target === event.currentTarget;
-        if (isOwn && openMenuByKey(event, () => document.getElementById(`${id}-${latest.current}`))) return;
-        onKey(event);
-      }}
-      onContextMenu={(event) => {
-        const row = (event.target as Element).closest<HTMLElement>('[data-line]');
-        const line = row && lines[Number(row.dataset['line'])];
-        if (!line) return event.preventDefault(); // keys open the menu of the active line themselves
-        setActive(keyOf(line));
-        if (props.contextOf) event.currentTarget.dataset['vscodeContext'] = props.contextOf(line);
-      }}
-    >
-      <div class="grid-canvas" style={{ ...layoutOf(columns), height: `${virtual.getTotalSize()}px` }}>
-        <Head {...props} />
-        {virtual.getVirtualItems().map(({ index, start }) => {
-          const line = lines[index];
-          if (!line) return null;
-          return (
-            <Row
-              key={keyOf(line)}
-              {...{ grid: props, line, index, start, isActive: index === active }}
-              click={() => {
-                setActive(keyOf(line));
-                if (props.openOf?.(line) === undefined) props.choose(line);
-                else props.toggle?.(line);
-              }}
-            />
-          );
-        })}
+    <>
+      <div class="grid-tools">
+        <Menu label={`Save or copy: ${props.label}`} items={items} />
       </div>
-      {lines.length === 0 && <p class="empty">{props.empty}</p>}
-    </div>
+      <div
+        class="grid"
+        role={props.openOf ? 'treegrid' : 'grid'}
+        aria-label={props.label}
+        aria-rowcount={lines.length + 1}
+        aria-colcount={columns.length + 1}
+        aria-activedescendant={activeLine ? `${id}-${active}` : undefined}
+        tabIndex={0}
+        ref={scroller}
+        // A short table takes only the room of its rows and a scroll bar.
+        style={{ maxHeight: `${Math.max(3 * rowHeight, virtual.getTotalSize()) + scrollBar}px` }}
+        onKeyDown={(event) => {
+          const isOwn = event.target === event.currentTarget;
+          if (isOwn && openMenuByKey(event, () => document.getElementById(`${id}-${latest.current}`))) return;
+          onKey(event);
+        }}
+        onContextMenu={(event) => {
+          const row = (event.target as Element).closest<HTMLElement>('[data-line]');
+          const line = row && lines[Number(row.dataset['line'])];
+          if (!line) return event.preventDefault(); // keys open the menu of the active line themselves
+          setActive(keyOf(line));
+          if (props.contextOf) event.currentTarget.dataset['vscodeContext'] = props.contextOf(line);
+        }}
+      >
+        <div class="grid-canvas" style={{ ...layoutOf(columns), height: `${virtual.getTotalSize()}px` }}>
+          <Head {...props} />
+          {virtual.getVirtualItems().map(({ index, start }) => {
+            const line = lines[index];
+            if (!line) return null;
+            return (
+              <Row
+                key={keyOf(line)}
+                {...{ grid: props, line, index, start, isActive: index === active }}
+                click={() => {
+                  setActive(keyOf(line));
+                  if (props.openOf?.(line) === undefined) props.choose(line);
+                  else props.toggle?.(line);
+                }}
+              />
+            );
+          })}
+        </div>
+        {lines.length === 0 && <p class="empty">{props.empty}</p>}
+      </div>
+    </>
   );
 }
 

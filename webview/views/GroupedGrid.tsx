@@ -1,4 +1,5 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import type { DataColumn, DataValue } from '../../src/protocol/dataTable';
 import { useApp, useAppState } from '../context';
 import { menuContext } from '../rowMenu';
 import { linesOf, openAtFirst, type Line } from '../lines';
@@ -15,12 +16,18 @@ export interface ListedTensor {
 }
 
 /** A column of figures about the members of a line: one tensor or a group. Members are indices into the list. */
-export interface GroupColumn extends Omit<GridColumn<TensorNode>, 'cell' | 'cellTitle' | 'tint'> {
+export interface GroupColumn extends Omit<GridColumn<TensorNode>, 'cell' | 'cellTitle' | 'tint' | 'saved'> {
   readonly cell: (members: readonly number[]) => preact.ComponentChildren;
   readonly cellTitle?: (members: readonly number[]) => string | undefined;
   readonly tint?: (members: readonly number[]) => string | undefined;
   /** What orders the lines; larger values first. */
   readonly value: (members: readonly number[]) => number;
+  /** The column in tables that are saved: its label and what orders it, where absent. */
+  readonly saved?: {
+    readonly name?: string;
+    readonly unit?: string;
+    readonly value?: (members: readonly number[]) => DataValue;
+  };
 }
 
 type TensorLine = Line<TensorNode>;
@@ -88,6 +95,7 @@ export function GroupedGrid(props: {
       {...(order ? { order } : {})}
       reorder={(column) => setOrder(nextOrder(order, column))}
       empty="Nothing has been measured yet."
+      savedColumns={() => tensorData(tensors, columns)}
     />
   );
 }
@@ -101,7 +109,19 @@ function Name({ node }: { node: TensorNode }) {
   );
 }
 
-function forLines({ cell, cellTitle, tint, ...column }: GroupColumn): GridColumn<TensorLine> {
+/** All tensors in the order of the list, whatever is folded, and their figures. */
+function tensorData(tensors: readonly ListedTensor[], columns: readonly GroupColumn[]): DataColumn[] {
+  return [
+    { name: 'Tensor', values: tensors.map(({ tensor }) => tensor) },
+    ...columns.map(({ id, label, value, saved }) => ({
+      name: saved?.name ?? (typeof label === 'string' ? label : id),
+      ...(saved?.unit === undefined ? {} : { unit: saved.unit }),
+      values: tensors.map((_, index) => (saved?.value ?? value)([index])),
+    })),
+  ];
+}
+
+function forLines({ cell, cellTitle, tint, saved: _, ...column }: GroupColumn): GridColumn<TensorLine> {
   return {
     ...column,
     cell: ({ node }) => cell(node.members),

@@ -138,6 +138,7 @@ function columnsOf(figures: Figures, measure: Measure): GroupColumn[] {
       tint: (members) => tintFor(summary(members), measure, largest * members.length),
       value: (members) =>
         measure === 'error' ? summary(members).error : (summary(members).influence ?? NaN),
+      saved: measure === 'error' ? { unit: 'relative squared error' } : { unit: 'nats' },
     };
   });
 }

@@ -1,4 +1,5 @@
 import type { ComponentChildren } from 'preact';
+import type { DataColumn, DataValue, LineColumn } from '../../src/protocol/dataTable';
 
 /** A column of figures; the names, which stay visible, are not a column. */
 export interface GridColumn<Line> {
@@ -12,6 +13,8 @@ export interface GridColumn<Line> {
   readonly grows?: true;
   readonly align?: 'left';
   readonly cell: (line: Line) => ComponentChildren;
+  /** What the column is called, and what a line has in it, in tables that are saved: the label and the text of the cell where it is absent. */
+  readonly saved?: Omit<LineColumn<Line>, 'name'> & { readonly name?: string };
   /** Details, as a tooltip. */
   readonly cellTitle?: (line: Line) => string | undefined;
   /** Background of the cell. */
@@ -55,7 +58,25 @@ export interface GridProps<Line> {
   readonly reorder?: (column: string) => void;
   /** Shown when there are no lines. */
   readonly empty: string;
+  /** What is saved of the table; absent for its lines with their columns. */
+  readonly savedColumns?: () => readonly DataColumn[];
 }
+
+/** All lines of a grid as a table: their keys and columns. A cell that is more than a text needs `saved`. */
+export function gridData<Line>({ nameLabel, lines, columns, keyOf }: GridProps<Line>): DataColumn[] {
+  return [
+    { name: nameLabel, values: lines.map(keyOf) },
+    ...columns.map(({ id, label, cell, saved }) => ({
+      name: saved?.name ?? (typeof label === 'string' ? label : id),
+      ...(saved?.unit === undefined ? {} : { unit: saved.unit }),
+      values: lines.map((line) => (saved ? saved.value(line) : plainText(cell(line)))),
+    })),
+  ];
+}
+
+/** A cell that is a text or a number; other cells have none. */
+const plainText = (cell: ComponentChildren): DataValue =>
+  typeof cell === 'string' || typeof cell === 'number' ? cell : undefined;
 
 /** The order after a click on a header: largest first, then reversed. */
 export const nextOrder = (order: GridOrder | undefined, column: string): GridOrder => ({

@@ -19,6 +19,7 @@ import { saveOverrides } from './overrideFiles';
 import { textsBeside } from './texts';
 import { quantizationHandlers } from './quantizationHandlers';
 import { refinementHandlers } from './refinementHandlers';
+import { seenHandlers } from './seenHandlers';
 
 /** Requests of an editor's page. Long jobs are started, not awaited: events report their progress. */
 export function pageHandlers(
@@ -35,6 +36,7 @@ export function pageHandlers(
     ...quantizationHandlers(services, session),
     ...refinementHandlers(services, session),
     ...methodHandlers(services, session),
+    ...seenHandlers(session),
     ready: async () => page.loaded(await session.open()),
     openAlone: ({ alone }) => start(page.actions.openAlone(alone)),
     analyse: (params, { signal, progress }) =>

@@ -107,10 +107,5 @@ function BySize({ group }: { group: ResultGroup }) {
     [group, from?.baseHash, path],
   );
   if (!from || new Set(variants.map(({ bytes }) => bytes)).size < 2) return null;
-  return (
-    <details class="size-chart" open>
-      <summary>Divergence from {from.base} by size</summary>
-      <SizeChart variants={variants} />
-    </details>
-  );
+  return <SizeChart variants={variants} base={from.base} />;
 }

@@ -20,12 +20,18 @@ export function columnsOf(choosing: Choosing): GridColumn<ExportedTensor>[] {
     {
       ...{ id: 'from', label: 'From', width: 58, align: 'left' },
       cell: ({ from }) => <span class="muted">{from}</span>,
+      saved: { value: ({ from }) => from },
     },
     {
       ...{ id: 'to', label: 'To', width: 138, align: 'left' },
       cell: (tensor) => <TypeCell tensor={tensor} {...choosing} />,
+      saved: { value: ({ to }) => to },
     },
-    { ...{ id: 'size', label: 'Size', width: 78 }, cell: ({ bytes }) => size(bytes) },
+    {
+      ...{ id: 'size', label: 'Size', width: 78 },
+      cell: ({ bytes }) => size(bytes),
+      saved: { unit: 'bytes', value: ({ bytes }) => bytes },
+    },
     {
       ...{ id: 'why', label: 'Why', width: 116, grows: true, align: 'left' },
       cell: ({ cause, reason }) => (
@@ -35,6 +41,7 @@ export function columnsOf(choosing: Choosing): GridColumn<ExportedTensor>[] {
         </span>
       ),
       cellTitle: ({ cause, reason }) => `${reason} (${causes[cause].meaning})`,
+      saved: { value: ({ reason }) => reason },
     },
   ];
 }

@@ -44,8 +44,13 @@ export function MethodDetail(props: Props) {
         <Figure name="time" value={duration(result.seconds)} />
       </dl>
       {bias && <p class="muted bias">{biasSentence(bias)}</p>}
-      <h3>Before and after</h3>
-      <HistogramChart before={histogram} after={result.histogram} afterName={grid.name} />
+      <HistogramChart
+        title="Before and after"
+        of={row.tensor}
+        before={histogram}
+        after={result.histogram}
+        afterName={grid.name}
+      />
       <SaveIn {...props} />
     </section>
   );

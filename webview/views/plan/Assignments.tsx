@@ -70,6 +70,7 @@ function columnsOf(plan: Plan, { pinned, constrained }: FormatBinder): GroupColu
     },
     {
       ...{ id: 'format', label: 'Format', width: 96, align: 'left', value: bitsPerWeight },
+      saved: { value: ([index = 0]) => assignments[index]?.format },
       cell: (members) => (
         <>
           {formatText(mix(members))}
@@ -92,6 +93,7 @@ function columnsOf(plan: Plan, { pinned, constrained }: FormatBinder): GroupColu
     {
       ...{ id: 'size', label: 'Size', width: 80, value: (members) => mix(members).bytes },
       cell: (members) => size(mix(members).bytes),
+      saved: { unit: 'bytes' },
     },
     share
       ? {
@@ -101,6 +103,7 @@ function columnsOf(plan: Plan, { pinned, constrained }: FormatBinder): GroupColu
         }
       : {
           ...{ id: 'error', label: 'SQNR', width: 72, value: (members) => mix(members).error },
+          saved: { name: 'relative squared error' },
           title: 'Signal-to-quantization-noise ratio; for a group, from the mean error over its weights',
           cell: (members) => errorText(mix(members)),
         },
@@ -118,6 +121,7 @@ function diffColumns(plan: Plan, diff: PlanDiff): GroupColumn[] {
     {
       ...{ id: 'other', label: 'Other', width: 96, align: 'left', value: bits },
       title: `Format in ${diff.name}`,
+      saved: { name: `Format in ${diff.name}`, value: ([index = 0]) => diff.others[index]?.format },
       cell: (members) =>
         members.some((index) => changed.has(index)) ? (
           formatText(mixOf(others(members)))
@@ -128,11 +132,13 @@ function diffColumns(plan: Plan, diff: PlanDiff): GroupColumn[] {
     {
       ...{ id: 'more', label: '± Size', width: 84, value: bytes },
       title: `Size less that in ${diff.name}`,
+      saved: { name: `Size less that in ${diff.name}`, unit: 'bytes' },
       cell: (members) => signed(bytes(members), size),
     },
     {
       ...{ id: 'loss', label: '± KLD', width: 76, value: loss },
       title: `Predicted KL divergence less that in ${diff.name}`,
+      saved: { name: `Predicted KL divergence less that in ${diff.name}`, unit: 'nats' },
       cell: (members) => signed(loss(members), scientific),
     },
   ];

@@ -6,7 +6,9 @@ import { size } from '../../../src/protocol/words';
 import type { BudgetRange } from '../../budgetText';
 import { useAppState } from '../../context';
 import { useWidth } from '../../useWidth';
-import { FrontChart, lossWords } from '../../charts/FrontChart';
+import { ChartFrame } from '../../charts/ChartFrame';
+import { FrontChart, frontData, lossWords } from '../../charts/FrontChart';
+import { plotPicture } from '../../charts/plot';
 import { frontHeight, frontMargin } from '../../frontNames';
 import { RungMark } from '../Evidence';
 import {
@@ -53,16 +55,22 @@ function FrontOf({ front, plan, range, budget, move, disabled, measured, scale }
   const rung = useFrontRung(front);
   const loss = lossOf(plan, front);
   const box = useRef<HTMLDivElement>(null);
+  const drawn = useRef<HTMLElement>(null);
   const width = useWidth(box);
   const clamped = (bits: number): number => Math.min(range.max, Math.max(range.min, bits));
   return (
-    <div class="front-chart">
+    <ChartFrame
+      title="Size and loss"
+      data={() => frontData(front, measured)}
+      picture={() => plotPicture(drawn.current)}
+    >
       <div class="front" ref={box} style={{ height: `${frontHeight}px` }}>
         <FrontChart
           front={front}
           scale={scale}
           width={width}
           measured={measured}
+          drawn={drawn}
           plan={loss === undefined ? undefined : { bytes: plan.total.bytes, loss }}
           choose={({ bitsPerWeight }) => {
             if (!disabled) move(clamped(bitsPerWeight));
@@ -72,7 +80,7 @@ function FrontOf({ front, plan, range, budget, move, disabled, measured, scale }
         <BudgetLine {...{ front, scale, range, budget, disabled }} move={(bits) => move(clamped(bits))} />
       </div>
       <Legend front={front} measured={measured} rung={rung} />
-    </div>
+    </ChartFrame>
   );
 }
 

@@ -32,8 +32,13 @@ export function OneTensor({ comparison }: { comparison: ComparisonState }) {
       ))}
       {result && shown && (
         <>
-          <h3>Before and after, {shown.format}</h3>
-          <HistogramChart before={result.histogram} after={shown.histogram} afterName={shown.format} />
+          <HistogramChart
+            title={`Before and after, ${shown.format}`}
+            of={tensor}
+            before={result.histogram}
+            after={shown.histogram}
+            afterName={shown.format}
+          />
           <Saving choices={[{ tensor, format: shown.format }]} label={`Save as ${shown.format}…`} />
         </>
       )}

@@ -87,10 +87,9 @@ export function SeveralTensors({ comparison }: { comparison: ComparisonState }) 
       />
       {detail && (
         <section aria-label={`${detail.tensor} before and after`}>
-          <h3>
-            Before and after: {nameText(detail.tensor)}, {detail.format.format}
-          </h3>
           <HistogramChart
+            title={`Before and after: ${nameText(detail.tensor)}, ${detail.format.format}`}
+            of={detail.tensor}
             before={detail.result.histogram}
             after={detail.format.histogram}
             afterName={detail.format.format}
@@ -111,17 +110,28 @@ function columnsOf(choose: (tensor: string, format: string) => void): GridColumn
     {
       ...{ id: 'format', label: 'Format', width: 96, align: 'left' },
       cell: (line) => line.result && <Choice line={line} choose={choose} />,
+      saved: { value: ({ format }) => format?.format },
     },
     {
       ...{ id: 'bits', label: 'Bits', width: 80, align: 'left' },
       cell: ({ format }) => format && <Bits bits={format.bitsPerWeight} />,
+      saved: { name: 'Bits per weight', value: ({ format }) => format?.bitsPerWeight },
     },
-    { ...{ id: 'size', label: 'Size', width: 78 }, cell: of(({ bytes }) => size(bytes)) },
+    {
+      ...{ id: 'size', label: 'Size', width: 78 },
+      cell: of(({ bytes }) => size(bytes)),
+      saved: { unit: 'bytes', value: ({ format }) => format?.bytes },
+    },
     {
       ...{ id: 'error', label: 'Rel. error', width: 72 },
       cell: of(({ error }) => figure(error.relativeError, 3)),
+      saved: { name: 'Relative error', value: ({ format }) => format?.error.relativeError },
     },
-    { ...{ id: 'sqnr', label: 'SQNR dB', width: 68 }, cell: of(({ error }) => ratio(error.sqnr)) },
+    {
+      ...{ id: 'sqnr', label: 'SQNR dB', width: 68 },
+      cell: of(({ error }) => ratio(error.sqnr)),
+      saved: { name: 'SQNR', unit: 'dB', value: ({ format }) => format?.error.sqnr },
+    },
   ];
 }
 

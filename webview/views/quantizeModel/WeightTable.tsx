@@ -77,11 +77,13 @@ const plannedColumns: readonly GridColumn<Line>[] = [
   {
     ...{ id: 'from', label: 'From', width: 52, align: 'left' },
     cell: ({ planned }) => <span class="muted">{planned.from}</span>,
+    saved: { value: ({ planned }) => planned.from },
   },
   {
     ...{ id: 'to', label: 'To', width: 106, align: 'left' },
     cell: ({ planned }) => (planned.quantized ? planned.to : <span class="muted">{planned.to}</span>),
     cellTitle: ({ planned }) => planned.to,
+    saved: { value: ({ planned }) => planned.to },
   },
   {
     ...{ id: 'method', label: 'Method', width: 64, align: 'left' },
@@ -92,6 +94,7 @@ const plannedColumns: readonly GridColumn<Line>[] = [
     ...{ id: 'size', label: 'Size', width: 76 },
     cell: ({ planned }) => size(planned.bytes),
     cellTitle: ({ planned }) => `${size(planned.sourceBytes)} now`,
+    saved: { unit: 'bytes', value: ({ planned }) => planned.bytes },
   },
 ];
 
@@ -112,6 +115,7 @@ const measuredColumns: readonly GridColumn<Line>[] = [
     cell: ({ done }) => (done ? decibels(done.relativeError, 1) : ''),
     cellTitle: ({ done }) =>
       done?.roundingError === undefined ? undefined : `Rounding: ${decibels(done.roundingError, 1)}`,
+    saved: { name: 'relative squared error', value: ({ done }) => done?.relativeError },
   },
 ];
 
@@ -119,4 +123,5 @@ const why: GridColumn<Line> = {
   ...{ id: 'why', label: 'Why', width: 70, grows: true, align: 'left' },
   cell: ({ planned }) => <span class="muted">{planned.reason}</span>,
   cellTitle: ({ planned }) => planned.reason,
+  saved: { value: ({ planned }) => planned.reason },
 };

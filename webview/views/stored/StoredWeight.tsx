@@ -29,7 +29,7 @@ export function StoredWeight({ tensor, rows }: { tensor: string; rows: number })
         </p>
       )}
       {value && <Parts stored={value} />}
-      {value?.codes && <Codes codes={value.codes} rows={rows} />}
+      {value?.codes && <Codes codes={value.codes} rows={rows} tensor={tensor} />}
     </section>
   );
 }
@@ -82,24 +82,26 @@ function shortName(name: string, tensor: string): string {
   return module !== '' && name.startsWith(module) ? name.slice(module.length) : name;
 }
 
-function Codes({ codes, rows }: { codes: CodeAnalysis; rows: number }) {
+function Codes({ codes, rows, tensor }: { codes: CodeAnalysis; rows: number; tensor: string }) {
   const { levels, counts, saturation, scales, zeros } = codes;
   return (
     <>
-      <h4>Codes</h4>
-      <p class="muted">{saturationText(codes)}</p>
-      <CodesChart levels={levels} counts={counts} />
-      <h4>Saturation by row</h4>
-      <p class="muted">{worstText(saturation.worst)}</p>
-      <SaturationChart saturation={saturation} rows={rows} />
-      <h4>Scales</h4>
-      <p class="muted">{rangeText(scales)}</p>
-      <GroupMapChart map={scales} what="scale" />
-      {zeros && (
+      <CodesChart {...{ levels, counts, tensor }} description={saturationText(codes)} />
+      <SaturationChart {...{ saturation, rows, tensor }} description={worstText(saturation.worst)} />
+      <GroupMapChart
+        {...{ map: scales, what: 'scale', title: 'Scales', tensor }}
+        description={rangeText(scales)}
+      />
+      {zeros && zeros.min !== zeros.max && (
+        <GroupMapChart
+          {...{ map: zeros, what: 'zero point', title: 'Zero points', tensor }}
+          description={rangeText(zeros)}
+        />
+      )}
+      {zeros && zeros.min === zeros.max && (
         <>
           <h4>Zero points</h4>
           <p class="muted">{rangeText(zeros)}</p>
-          {zeros.min !== zeros.max && <GroupMapChart map={zeros} what="zero point" />}
         </>
       )}
     </>

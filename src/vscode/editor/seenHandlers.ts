@@ -1,0 +1,40 @@
+import { join } from 'node:path';
+import * as vscode from 'vscode';
+import { writeAtomically } from '../../files/atomicFile';
+import { modelInputs } from '../../files/inputs';
+import { QuantscopeError } from '../../model/errors';
+import type { Handlers } from '../../protocol/rpc';
+import { seenFiles, type SeenFile } from '../../protocol/seen';
+import type { WebviewRequests } from '../../protocol/webview';
+import type { ModelSession } from '../modelSession';
+import { fileNameOf } from '../paths';
+
+type SeenHandlers = Pick<Handlers<WebviewRequests>, 'saveSeen' | 'copyText'>;
+
+/** What the page shows, as files and on the clipboard. */
+export function seenHandlers(session: ModelSession): SeenHandlers {
+  return {
+    saveSeen: (file) => saveSeen(session, file),
+    copyText: async ({ text }) => vscode.env.clipboard.writeText(text),
+  };
+}
+
+/** @throws QuantscopeError REQUEST for a kind that there is not, IO, and where the target is a file of the model. */
+async function saveSeen(
+  session: ModelSession,
+  { name, kind, content }: SeenFile,
+): Promise<{ out: string } | undefined> {
+  if (!Object.hasOwn(seenFiles, kind))
+    throw new QuantscopeError('REQUEST', `There are no files of the kind "${kind}".`);
+  const { label, isBase64 } = seenFiles[kind];
+  const target = await vscode.window.showSaveDialog({
+    defaultUri: vscode.Uri.file(join(session.folder, `${fileNameOf(name)}.${kind}`)),
+    filters: { [label]: [kind] },
+    title: `Save as ${label}`,
+  });
+  if (!target) return undefined;
+  const inputs = session.description && (await modelInputs(session.description));
+  const bytes = Buffer.from(content, isBase64 ? 'base64' : 'utf8');
+  await writeAtomically(target.fsPath, (file) => file.write(bytes), inputs);
+  return { out: target.fsPath };
+}
