@@ -16,27 +16,35 @@ export interface JsonFile {
   readonly mtimeMs: number;
 }
 
+/** The same before it is parsed. */
+export type JsonBytes = Omit<JsonFile, 'value'> & { readonly bytes: Uint8Array };
+
 /**
  * Reads a JSON file that belongs to a model.
  * @throws QuantscopeError MODEL_FILE saying what the file is instead of JSON, or what is wrong and in which line; IO when it cannot
  * be read.
  */
 export async function readJsonFile(path: string, signal?: AbortSignal): Promise<JsonFile> {
+  const { bytes, ...file } = await readBytesOfJson(path, signal);
+  return { value: parseJsonBytes(bytes, path), ...file };
+}
+
+/** Its bytes, for `parseJsonBytes`. @throws QuantscopeError MODEL_FILE for a file that is empty or too large, IO. */
+export async function readBytesOfJson(path: string, signal?: AbortSignal): Promise<JsonBytes> {
   const source = await openFileSource(path);
   try {
     const { size, mtimeMs } = source;
     if (size > maxJsonFile) throw fail(path, `The file of ${size} bytes is too large for JSON of this kind.`);
     if (size === 0) throw fail(path, 'The file is empty.');
     const bytes = await source.read(0, size, signal);
-    const hash = createHash('sha256').update(bytes).digest('hex');
-    return { value: parseJsonBytes(bytes, path), hash, size, mtimeMs };
+    return { bytes, hash: createHash('sha256').update(bytes).digest('hex'), size, mtimeMs };
   } finally {
     await source.close();
   }
 }
 
 /** @throws QuantscopeError MODEL_FILE as `readJsonFile`. */
-function parseJsonBytes(bytes: Uint8Array, path: string): unknown {
+export function parseJsonBytes(bytes: Uint8Array, path: string): unknown {
   const foreign = foreignContent(bytes);
   if (foreign !== undefined) throw fail(path, foreign);
   const text = decodeText(bytes, path);

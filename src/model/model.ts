@@ -62,7 +62,9 @@ export interface OpenFiles {
 export function modelOf(files: OpenFiles, reads?: Pick<Model, 'readInto' | 'codes'>): Model {
   const { path, folder, content } = files;
   const { gguf, config, configProblem, modules, modulesProblem, ...described } = content;
-  const byName = new Map(content.tensors.map((tensor) => [tensor.name, tensor]));
+  let named: ReadonlyMap<string, TensorDescriptor> | undefined; // made when a tensor is first asked for by name
+  const byName = (): ReadonlyMap<string, TensorDescriptor> =>
+    (named ??= new Map(content.tensors.map((tensor) => [tensor.name, tensor])));
   const counted = content.format === 'pytorch' ? withoutTied(content.tensors) : content.tensors;
   const fill: ReadInto =
     reads?.readInto ??
@@ -83,9 +85,9 @@ export function modelOf(files: OpenFiles, reads?: Pick<Model, 'readInto' | 'code
     ...(modulesProblem ? { modulesProblem } : {}),
     ...(gguf ? { gguf } : {}),
     tensor(name) {
-      const tensor = byName.get(name);
+      const tensor = byName().get(name);
       if (tensor) return tensor;
-      const message = `The model has no such tensor.${suggestion(name, byName.keys())}`;
+      const message = `The model has no such tensor.${suggestion(name, byName().keys())}`;
       throw new QuantscopeError('REQUEST', message, { file: path, tensor: name });
     },
     async read(tensor, offset, length, signal) {

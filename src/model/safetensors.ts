@@ -9,6 +9,8 @@ import { duplicateTopLevelKey, isRecord, JsonTextError, parseJson } from './json
 import { maxDimensions, maxSafetensorsHeader, maxTensors } from './limits';
 import { jsonEntry } from './metadataEntries';
 import { readability, truncationWarning } from './truncated';
+import { PlainEntry } from './safetensorsEntry';
+import { plainly, refusePlain, type PlainJson } from './plainJson';
 import { stated } from './statedValue';
 
 /**
@@ -20,19 +22,15 @@ export async function readSafetensorsHeader(
   source: ByteSource,
   signal?: AbortSignal,
 ): Promise<CheckpointHeader> {
-  const { header, bytes } = await readHeader(source, signal);
+  const bytes = await readHeaderBytes(source, signal);
   const dataStart = 8 + bytes.length;
   const warnings: string[] = [];
-  const tensors: TensorDescriptor[] = [];
-  for (const [name, value] of Object.entries(header)) {
-    if (name !== '__metadata__') tensors.push(describeTensor(name, value, source, dataStart));
-  }
+  const { tensors, metadata } = readPlain(bytes, source) ?? readAny(bytes, source);
   if (tensors.length > maxTensors)
     throw fail(source, `The header lists ${tensors.length} tensors; at most ${maxTensors} are read.`, 8);
   tensors.sort((a, b) => a.offset - b.offset || a.byteLength - b.byteLength);
   checkLayout(tensors, source, dataStart, warnings);
   const headerHash = createHash('sha256').update(bytes).digest('hex');
-  const metadata = header['__metadata__'];
   return {
     tensors,
     fileMetadata: isRecord(metadata) ? metadata : {},
@@ -47,18 +45,52 @@ export async function readSafetensorsMetadata(
   source: ByteSource,
   signal?: AbortSignal,
 ): Promise<Record<string, unknown>> {
-  const { header } = await readHeader(source, signal);
-  const metadata = header['__metadata__'];
+  const bytes = await readHeaderBytes(source, signal);
+  const { [metadataKey]: metadata } = parseHeader(decodeUtf8(bytes, source), source);
   return isRecord(metadata) ? metadata : {};
 }
 
-async function readHeader(
-  source: ByteSource,
-  signal?: AbortSignal,
-): Promise<{ header: Record<string, unknown>; bytes: Uint8Array }> {
-  const length = await readHeaderLength(source, signal);
-  const bytes = await source.read(8, length, signal);
-  return { header: parseHeader(decodeUtf8(bytes, source), source), bytes };
+const metadataKey = '__metadata__';
+
+async function readHeaderBytes(source: ByteSource, signal?: AbortSignal): Promise<Uint8Array> {
+  return source.read(8, await readHeaderLength(source, signal), signal);
+}
+
+/** What a header lists: its tensors in its order. */
+interface Listed {
+  readonly tensors: TensorDescriptor[];
+  readonly metadata: unknown;
+}
+
+/** The header by the general reader of JSON, which says what is wrong with it. */
+function readAny(bytes: Uint8Array, source: ByteSource): Listed {
+  const header = parseHeader(decodeUtf8(bytes, source), source);
+  const tensors: TensorDescriptor[] = [];
+  for (const [name, value] of Object.entries(header))
+    if (name !== metadataKey) tensors.push(describeEntry(name, value, source, 8 + bytes.length));
+  return { tensors, metadata: header[metadataKey] };
+}
+
+/** A header as libraries write it; undefined where it is written in another way, or anything is wrong with it. */
+function readPlain(bytes: Uint8Array, source: ByteSource): Listed | undefined {
+  const tensors: TensorDescriptor[] = [];
+  const names = new Set<string>();
+  const entry = new PlainEntry();
+  let metadata: unknown;
+  const read = (json: PlainJson): Listed => {
+    json.object((name) => {
+      if (names.size === names.add(name).size) refusePlain();
+      if (name === metadataKey) metadata = parseJson(decodeUtf8(json.objectBytes(), source));
+      else tensors.push(describeTensor(name, entry.read(json), source, 8 + bytes.length));
+    });
+    return { tensors, metadata };
+  };
+  try {
+    return plainly(bytes, read);
+  } catch (error) {
+    if (error instanceof QuantscopeError || error instanceof JsonTextError) return undefined;
+    throw error;
+  }
 }
 
 function fail(source: ByteSource, message: string, offset: number, tensor?: string): QuantscopeError {
@@ -127,13 +159,23 @@ function parseHeader(text: string, source: ByteSource): Record<string, unknown> 
   return header;
 }
 
-function describeTensor(
+/** Where a tensor is and what it is, as a header says. */
+interface Entry {
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  /** Bytes from the start of the data. */
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** Checks what the general reader found. */
+function describeEntry(
   name: string,
   value: unknown,
   source: ByteSource,
   dataStart: number,
 ): TensorDescriptor {
-  const bad = (message: string, offset = 8): QuantscopeError => fail(source, message, offset, name);
+  const bad = (message: string): QuantscopeError => fail(source, message, 8, name);
   if (!isRecord(value)) throw bad('The header entry is not an object.');
   const { dtype, shape, data_offsets: range } = value;
   if (typeof dtype !== 'string') throw bad('The header entry has no dtype.');
@@ -142,31 +184,32 @@ function describeTensor(
   if (!isSizes(range) || range.length !== 2)
     throw bad(`"data_offsets" ${stated(range)}; two byte offsets are needed.`);
   const [begin = 0, end = 0] = range;
-  if (end < begin) throw bad(`The data ends at ${end}, before it begins at ${begin}.`, dataStart + begin);
+  return describeTensor(name, { dtype, shape, begin, end }, source, dataStart);
+}
+
+function describeTensor(
+  name: string,
+  { dtype, shape, begin, end }: Entry,
+  source: ByteSource,
+  dataStart: number,
+): TensorDescriptor {
+  const bad = (message: string): QuantscopeError => fail(source, message, dataStart + begin, name);
+  if (end < begin) throw bad(`The data ends at ${end}, before it begins at ${begin}.`);
   const elements = elementsOf(shape);
   if (elements === undefined)
-    throw bad(
-      `The shape [${shape.join(', ')}] has more weights than can be counted exactly.`,
-      dataStart + begin,
-    );
+    throw bad(`The shape [${shape.join(', ')}] has more weights than can be counted exactly.`);
   const known = safetensorsDtype(dtype);
   const expected = known && bytesOf(known, elements);
-  if (expected !== undefined && expected !== end - begin) {
+  const byteLength = end - begin;
+  if (expected !== undefined && expected !== byteLength) {
     throw bad(
-      `${dtype} [${shape.join(', ')}] needs ${expected} bytes, but the header gives it ${end - begin}.`,
-      dataStart + begin,
+      `${dtype} [${shape.join(', ')}] needs ${expected} bytes, but the header gives it ${byteLength}.`,
     );
   }
-  const base = {
-    name,
-    dtype,
-    shape,
-    elements,
-    file: source.path,
-    offset: dataStart + begin,
-    byteLength: end - begin,
-  };
-  return { ...base, ...readability(base.offset, base.byteLength, source.size, undecodable(dtype, known)) };
+  const offset = dataStart + begin;
+  const tensor = { name, dtype, shape, elements, file: source.path, offset, byteLength, readable: true };
+  if (known?.decodable && offset + byteLength <= source.size) return tensor;
+  return { ...tensor, ...readability(offset, byteLength, source.size, undecodable(dtype, known)) };
 }
 
 function undecodable(dtype: string, known: Dtype | undefined): string | undefined {

@@ -37,15 +37,18 @@ export function mergeShards(
   const isMissing = new Set(missing);
   const tensors = shards.flatMap((shard) => shard.tensors);
   const warnings = shards.flatMap((shard) => shard.warnings);
-  refuseDuplicates(tensors);
+  const present = byName(tensors);
   if (missing.length > 0) warnings.push(missingWarning('shards', shards.length, missing));
-  const present = new Set(tensors.map((tensor) => tensor.name));
-  const unlisted = tensors.filter(({ name }) => !shardOf.has(name)).map(({ name }) => name);
-  if (shardOf.size > 0 && unlisted.length > 0)
+  const lost: [name: string, shard: string][] = [];
+  for (const [name, shard] of shardOf) if (!present.has(name)) lost.push([name, shard]);
+  const isAnyUnlisted = shardOf.size > 0 && present.size + lost.length > shardOf.size;
+  const unlisted = isAnyUnlisted
+    ? tensors.filter(({ name }) => !shardOf.has(name)).map(({ name }) => name)
+    : [];
+  if (unlisted.length > 0)
     warnings.push(
       `In a shard but not in the index: ${plural(unlisted.length, 'tensor')} (${list(unlisted)}).`,
     );
-  const lost = [...shardOf].filter(([name]) => !present.has(name));
   const disagreeing = lost.filter(([, shard]) => !isMissing.has(shard)).map(([name]) => name);
   if (disagreeing.length > 0)
     warnings.push(
@@ -66,20 +69,20 @@ export function missingWarning(kind: string, total: number, missing: readonly st
   return `${present} of ${total} ${kind} are present; parameters and sizes count only those. Missing: ${list(missing)}.`;
 }
 
-function refuseDuplicates(tensors: readonly TensorDescriptor[]): void {
-  const seen = new Map<string, TensorDescriptor>();
+function byName(tensors: readonly TensorDescriptor[]): ReadonlyMap<string, TensorDescriptor> {
+  const found = new Map<string, TensorDescriptor>();
   for (const tensor of tensors) {
-    const other = seen.get(tensor.name);
-    if (other) {
-      const message = `The tensor appears in two shards, ${basename(other.file)} and ${basename(tensor.file)}.`;
-      throw new QuantscopeError('MODEL_FILE', message, {
-        file: tensor.file,
-        tensor: tensor.name,
-        offset: tensor.offset,
-      });
-    }
-    seen.set(tensor.name, tensor);
+    const other = found.get(tensor.name);
+    found.set(tensor.name, tensor);
+    if (!other) continue;
+    const message = `The tensor appears in two shards, ${basename(other.file)} and ${basename(tensor.file)}.`;
+    throw new QuantscopeError('MODEL_FILE', message, {
+      file: tensor.file,
+      tensor: tensor.name,
+      offset: tensor.offset,
+    });
   }
+  return found;
 }
 
 function placeholder(name: string, shard: string, file: string, absent: boolean): TensorDescriptor {
