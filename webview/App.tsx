@@ -4,6 +4,7 @@ import { useApp, useAppState, useRetry } from './context';
 import { Button, Spinner } from './controls';
 import { modesOf, tabs, type Modes as PageModes, type ModedTab, type Tab } from './tabs';
 import { narrowQuery, useMedia } from './useMedia';
+import { useScroll } from './useScroll';
 import { CompareView } from './views/CompareView';
 import { EvaluateView } from './views/evaluate/EvaluateView';
 import { ExportView } from './views/export/ExportView';
@@ -82,12 +83,24 @@ function Failure({ message }: { message: string }) {
 }
 
 function Page() {
-  const { tab, modes, part } = useAppState();
-  const View = views[tab](modes);
+  const { tab, modes } = useAppState();
+  const place = tab in modes ? `${tab} ${modes[tab as ModedTab]}` : tab;
   return (
     <div class="details" role="tabpanel" id="tab-panel" aria-labelledby={`tab-${tab}`}>
       <ModesOfPage />
-      <div class="view">
+      <Scrolled key={place} place={place} View={views[tab](modes)} />
+    </div>
+  );
+}
+
+/** What a page shows, scrolled to where it was left. */
+function Scrolled({ place, View }: { place: string; View: FunctionComponent }) {
+  const { part } = useAppState();
+  const scroller = useRef<HTMLDivElement>(null);
+  useScroll(place, scroller);
+  return (
+    <div class="view" ref={scroller}>
+      <div class="content">
         {part?.alone && needWhole.has(View) ? <WholeModelNeeded part={part} /> : <View />}
       </div>
     </div>

@@ -4,12 +4,14 @@ import type { WebviewRequests } from '../src/protocol/webview';
 import type { Analyses } from './analyses';
 import type { FiguresLoader } from './figures';
 import { openModel, type Host } from './host';
+import type { PersistentValues } from './persistent';
 import type { PlanLoader } from './planLoader';
 import type { State, Store } from './store';
 import type { ViewJobs } from './viewJobs';
 
 export interface App {
   readonly store: Store;
+  readonly persistent: PersistentValues;
   readonly host: Host;
   readonly analyses: Analyses;
   readonly figures: FiguresLoader;

@@ -18,11 +18,12 @@ import type {
 import type { EvaluationActivity } from '../src/protocol/evaluationView';
 import type { RefinementActivity } from '../src/protocol/refinementView';
 import type { Figures } from './influence';
+import type { PersistentValues } from './persistent';
 import type { Quantization } from './quantization';
-import { destinations, firstModes, followsSelection, tabs, type Modes, type Tab } from './tabs';
+import { recall, remember } from './remembered';
+import { destinations, firstModes, followsSelection, type Modes, type Tab } from './tabs';
 import type { EvaluationForm } from './views/evaluate/form';
 import type { RefinementForm } from './views/refine/form';
-import { saveState, savedState } from './vscodeApi';
 
 /** The state that everything in the editor is rendered from. */
 export interface State {
@@ -89,17 +90,17 @@ export class Store {
   state: State;
   private readonly listeners = new Set<() => void>();
 
-  constructor() {
-    const { selected, tab } = savedState();
+  /** @param persistent what outlives the page. */
+  constructor(private readonly persistent: PersistentValues) {
     this.state = {
       formats: [],
       revision: 0,
       opening: 0,
       savedPlans: 0,
       job: { kind: 'idle' },
-      selected: selected === undefined ? [] : [selected],
+      selected: [],
       isSelected: false,
-      tab: tabs.find(({ id }) => id === tab)?.id ?? 'model',
+      tab: 'model',
       modes: firstModes,
     };
   }
@@ -111,20 +112,22 @@ export class Store {
 
   update(change: Partial<State>): void {
     this.state = { ...this.state, ...change };
-    if (change.tab) saveState({ tab: change.tab });
+    remember(this.persistent, change, this.state.isSelected);
     for (const listener of this.listeners) listener();
   }
 
   open({ reveal, tab, model: packed, ...state }: EditorState): void {
     const model: ModelDescription = { ...packed, tensors: fromColumns(packed.tensors) };
     const known = new Set(model.tensors.map((tensor) => tensor.name));
-    const kept = this.state.selected.filter((name) => known.has(name));
+    const isAnother = this.persistent.use(`${model.path}${state.part?.alone ? ' alone' : ''}`);
+    const { selected = this.state.selected, ...recalled } = isAnother ? recall(this.persistent) : {};
+    const kept = selected.filter((name) => known.has(name));
     const isNew = state.revision !== this.state.revision || state.part?.alone !== this.state.part?.alone;
     const first = reveal ?? kept[0] ?? firstMatrix(model);
     this.update({
       ...{ sensitivity: undefined, plan: undefined, failure: undefined },
       ...(isNew ? { ...ofEarlierFiles, opening: this.state.opening + 1 } : {}),
-      ...{ ...state, model },
+      ...{ ...state, ...recalled, model },
       selected: reveal === undefined && kept.length > 0 ? kept : first === undefined ? [] : [first],
       isSelected: reveal !== undefined || (!isNew && this.state.isSelected),
     });
@@ -143,8 +146,6 @@ export class Store {
 
   /** Selects tensors; a page that has nothing to say of them gives way to that of the tensor. */
   select(names: readonly string[]): void {
-    const last = names[names.length - 1];
-    if (last !== undefined) saveState({ selected: last });
     const { tab, modes } = this.state;
     this.update({
       selected: names,

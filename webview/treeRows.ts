@@ -56,6 +56,13 @@ export interface Sort {
   readonly descending: boolean;
 }
 
+/** A stored order; undefined where it is none. */
+export function sortFrom(stored: unknown): Sort | undefined {
+  const { column, descending } = Object(stored) as Partial<Sort>;
+  const isKnown = typeof descending === 'boolean' && column !== undefined && column in keys;
+  return isKnown ? { column, descending } : undefined;
+}
+
 type Keys = Readonly<
   Record<SortColumn, (node: TreeNode, ranges: ReadonlyMap<string, BitRange>) => number | string>
 >;

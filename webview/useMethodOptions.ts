@@ -2,7 +2,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { MethodDescription } from '../src/protocol/recipe';
 import { optionsOf, type OptionTexts } from './methodOptions';
 import type { OptionsByMethod } from './methodRows';
-import { savedState, saveState } from './vscodeApi';
+import { usePersistent } from './usePersistent';
 
 /** How long typing must pause before results are computed again (milliseconds). */
 const pause = 400;
@@ -20,13 +20,14 @@ export interface MethodSettings {
   readonly open: (method: string | undefined) => void;
 }
 
-/** Options that the user sets for methods; they survive hiding the editor. */
+const noTexts: MethodSettings['texts'] = {};
+
+/** Options that the user sets for methods. */
 export function useMethodOptions(methods: readonly MethodDescription[]): MethodSettings {
-  const [texts, setTexts] = useState(() => textsOf(savedState().methodOptions));
+  const [texts, setTexts] = usePersistent('methods.options', noTexts, textsOf);
   const [{ options, problems }, setUsed] = useState(() => usedOf(methods, texts, {}));
   const [opened, open] = useState<string>();
   useEffect(() => {
-    saveState({ methodOptions: texts });
     const timer = setTimeout(() => setUsed((now) => usedOf(methods, texts, now.options)), pause);
     return () => clearTimeout(timer);
   }, [texts]);

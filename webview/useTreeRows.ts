@@ -1,12 +1,12 @@
-import { useMemo, useState } from 'preact/hooks';
+import { useMemo } from 'preact/hooks';
 import type { ModelDescription } from '../src/protocol/model';
 import { plannedFormats, type PlanOutline, type PlannedFormat } from '../src/protocol/planOutline';
 import { parseFilter } from './filter';
 import { linesOf, openAtFirst } from './lines';
 import type { Grouping } from './places';
 import { buildTree, type TreeGroup } from './tree';
-import { filterTree, planRanges, sortTree, type Sort } from './treeRows';
-import { savedState, saveState } from './vscodeApi';
+import { filterTree, planRanges, sortFrom, sortTree, type Sort } from './treeRows';
+import { usePersistent } from './usePersistent';
 
 const noTensors: ModelDescription['tensors'] = [];
 const nothingPlanned: ReadonlyMap<string, PlannedFormat> = new Map();
@@ -14,9 +14,9 @@ const nothingPlanned: ReadonlyMap<string, PlannedFormat> = new Map();
 /** What the tree shows, and what changes it. Each step reruns only when its inputs change. */
 export function useTreeRows(model: ModelDescription | undefined, plan: PlanOutline | undefined) {
   const tensors = model?.tensors ?? noTensors;
-  const [grouping, setGrouping] = useState<Grouping>(savedState().grouping ?? 'layer');
-  const [sort, setSort] = useState<Sort>();
-  const [text, setText] = useState('');
+  const [grouping, setGrouping] = usePersistent<Grouping>('tree.grouping', 'layer');
+  const [sort, setSort] = usePersistent<Sort | undefined>('tree.sort', undefined, sortFrom);
+  const [text, setText] = usePersistent('tree.filter', '');
   const tree = useMemo(() => buildTree(tensors, grouping), [tensors, grouping]);
   const filter = useMemo(() => parseFilter(text), [text]);
   const filtered = useMemo(
@@ -35,22 +35,20 @@ export function useTreeRows(model: ModelDescription | undefined, plan: PlanOutli
     [sorted, filter, expanded],
   );
   return {
-    ...{ rows, tree, filter, text, setText, sort, setSort, grouping, expand, suggested, ranges },
+    ...{ rows, tree, filter, text, setText, sort, setSort, grouping, setGrouping, expand, suggested, ranges },
     matched: filtered.tensors,
     total: tree.tensors,
-    setGrouping: (next: Grouping): void => {
-      setGrouping(next);
-      saveState({ grouping: next });
-    },
   };
 }
 
 export type TreeState = ReturnType<typeof useTreeRows>;
 
+const asAtFirst: Readonly<Record<string, boolean>> = {};
+
 /** Open groups: initially all of a small model, then what the user opened. */
 function useExpanded(tree: TreeGroup) {
   const initial = useMemo(() => openAtFirst(tree.children, tree.tensors), [tree]);
-  const [changed, setChanged] = useState<Readonly<Record<string, boolean>>>(savedState().unfolded ?? {});
+  const [changed, setChanged] = usePersistent<Readonly<Record<string, boolean>>>('tree.unfolded', asAtFirst);
   const expanded = useMemo(() => {
     const open = new Set(initial);
     for (const [id, isOpen] of Object.entries(changed)) {
@@ -61,9 +59,7 @@ function useExpanded(tree: TreeGroup) {
   }, [initial, changed]);
   const expand = (ids: readonly string[], isOpen: boolean): void => {
     if (ids.every((id) => expanded.has(id) === isOpen)) return;
-    const next = { ...changed, ...Object.fromEntries(ids.map((id) => [id, isOpen])) };
-    setChanged(next);
-    saveState({ unfolded: next });
+    setChanged({ ...changed, ...Object.fromEntries(ids.map((id) => [id, isOpen])) });
   };
   return { expanded, expand };
 }

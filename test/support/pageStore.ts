@@ -1,17 +1,23 @@
 import { vi } from 'vitest';
 import { toColumns } from '../../src/protocol/columns';
 import type { TensorDescriptor } from '../../src/protocol/model';
+import { PersistentValues, type StateStorage } from '../../webview/persistent';
 import type { EditorState, PageModel, TableOutline } from '../../src/protocol/editorState';
 
-/** The store of a page, outside of VS Code. */
-export async function pageStore() {
-  vi.stubGlobal('acquireVsCodeApi', () => ({
-    postMessage: () => undefined,
-    getState: () => undefined,
-    setState: () => undefined,
-  }));
+/**
+ * The store of a page, outside of VS Code.
+ * @param storage where VS Code keeps what outlives the page.
+ */
+export async function pageStore(storage: StateStorage = emptyStorage()) {
+  vi.stubGlobal('acquireVsCodeApi', () => ({ postMessage: () => undefined, ...storage }));
   const { Store } = await import('../../webview/store');
-  return new Store();
+  return new Store(new PersistentValues(storage));
+}
+
+/** A storage that nothing was written to. */
+export function emptyStorage(): StateStorage {
+  let state: unknown;
+  return { getState: () => state, setState: (next) => (state = next) };
 }
 
 /** A state of a model with tensors of these names. */

@@ -1,14 +1,15 @@
-import { useMemo, useState } from 'preact/hooks';
+import { useMemo } from 'preact/hooks';
 import { useAppState } from '../context';
 import { filtered, parseFilter } from '../filter';
 import { nameText } from '../format';
+import { usePersistent } from '../usePersistent';
 import { FilterField, FilterStatus } from './FilterField';
 import { MetadataValue } from './MetadataValue';
 
 /** Key-values of the file and of config.json, by where they come from. */
 export function MetadataView() {
   const { model } = useAppState();
-  const [text, setText] = useState('');
+  const [text, setText] = usePersistent('metadata.filter', '');
   const filter = useMemo(() => parseFilter(text), [text]);
   const metadata = model?.metadata ?? [];
   const entries = filtered(metadata, filter, (entry) => ({ name: entry.key, texts: [entry.text] }));

@@ -1,5 +1,5 @@
-import { useRef, useState } from 'preact/hooks';
-import { savedState, saveState } from '../vscodeApi';
+import { useRef } from 'preact/hooks';
+import { usePersistent } from '../usePersistent';
 
 /** Share of the width that the left pane may take. */
 const limits = { min: 0.2, max: 0.75 };
@@ -9,12 +9,10 @@ const keyStep = 0.02;
 
 /** Two panes with a splitter that pointer and arrow keys move. */
 export function Split(props: { left: preact.JSX.Element; right: preact.JSX.Element }) {
-  const [share, setShare] = useState(savedState().split ?? initialShare);
+  const [share, setShare] = usePersistent('split', initialShare);
   const box = useRef<HTMLDivElement>(null);
   const place = (wanted: number): void => {
-    const next = Math.min(limits.max, Math.max(limits.min, wanted));
-    setShare(next);
-    saveState({ split: next });
+    setShare(Math.min(limits.max, Math.max(limits.min, wanted)));
   };
   const move = (event: PointerEvent): void => {
     if (!(event.currentTarget as Element).hasPointerCapture(event.pointerId) || !box.current) return;

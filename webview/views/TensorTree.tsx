@@ -6,6 +6,7 @@ import { leavesOf, type TreeNode } from '../tree';
 import { pathTo } from '../treeRows';
 import { useTreeRows, type TreeState } from '../useTreeRows';
 import { menuContext, openMenuByKey } from '../rowMenu';
+import { useScroll } from '../useScroll';
 import { rowHeight, useVirtualRows } from '../virtualRows';
 import { TreeCells } from './TreeCells';
 import { TreeColumns, TreeFilter } from './TreeHead';
@@ -46,6 +47,7 @@ function Grid({ tree, planned, onOpen }: GridProps) {
   const latest = useRef(activeIndex);
   latest.current = activeIndex;
   const contextOf = (row: TreeRow): string => menuContext(row.node.kind, model?.path, tensorsOf(row, chosen));
+  useScroll('tree', scroller); // after the selection, which is scrolled to where nothing was left
   useCopy(grid, () => {
     const row = rows[activeIndex];
     return row && namesOf(row, chosen).join('\n');

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ExportedTensor } from '../../../src/protocol/export';
-import { filterOf, matching, noFilter } from '../../../webview/views/export/filter';
+import { matching } from '../../../webview/views/export/filter';
 
 const tensor = (name: string, to: string, presetType?: string): ExportedTensor => ({
   ...{ name, to, source: name, sources: 1, shape: [2, 2], from: 'BF16', bytes: 8 },
@@ -35,12 +35,5 @@ describe('the filter of the table of an export', () => {
   it('shows what differs from the preset alone', () => {
     expect(names('', true)).toEqual(['blk.0.ffn_down.weight', 'output.weight']);
     expect(names('output', true)).toEqual(['output.weight']);
-  });
-
-  it('comes back from what was saved, whatever that is', () => {
-    const filter = { text: 'ffn', onlyDifferent: true };
-    expect(filterOf(JSON.parse(JSON.stringify(filter)))).toEqual(filter);
-    for (const saved of [undefined, null, 'ffn', 3, { text: 3, onlyDifferent: 'yes' }])
-      expect(filterOf(saved)).toEqual(noFilter);
   });
 });

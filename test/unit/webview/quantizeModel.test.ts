@@ -1,13 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { QuantizedWeight, RecipeChoices } from '../../../src/protocol/quantizeModel';
 import { finishedOf, withStep } from '../../../webview/quantization';
-import {
-  changeCount,
-  emptyForm,
-  formOf,
-  fromFile,
-  settingsOf,
-} from '../../../webview/views/quantizeModel/form';
+import { changeCount, emptyForm, fromFile, settingsOf } from '../../../webview/views/quantizeModel/form';
 
 const choices: RecipeChoices = {
   recipes: [],
@@ -60,12 +54,6 @@ describe('the form of a whole model', () => {
   ])('%j is not valid', (change, message) =>
     expect(() => settingsOf({ ...form, ...change }, choices)).toThrow(message),
   );
-
-  it('is restored without entries of another type', () =>
-    expect(formOf({ recipe: 'bnb-nf4', bits: 4, unknown: 'x' })).toEqual({
-      ...emptyForm,
-      recipe: 'bnb-nf4',
-    }));
 });
 
 describe('steps of a quantization', () => {

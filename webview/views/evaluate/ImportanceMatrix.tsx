@@ -2,7 +2,6 @@ import type { CalibrationResult } from '../../../src/protocol/evaluation';
 import { preciseText } from '../../../src/protocol/figures';
 import { useApp, useAppState, useAsk } from '../../context';
 import { Button } from '../../controls';
-import { savedState, saveState } from '../../vscodeApi';
 import { PathField, TextSetting } from '../fields';
 import { calibrationOf, takesImportance } from './form';
 import { Machine } from './Setup';
@@ -80,7 +79,7 @@ export function ImportanceMatrix({ form, change }: FormProps) {
 
 /** The result, and where it can be used. */
 function Calibrated({ result, form, change }: FormProps & { result: CalibrationResult }) {
-  const { store } = useApp();
+  const { store, persistent } = useApp();
   const { out, entries, chunks, tokens, perplexity } = result;
   const evaluateWith = (): void => {
     // Only quantizers use it: the unquantized model does not need it.
@@ -88,7 +87,7 @@ function Calibrated({ result, form, change }: FormProps & { result: CalibrationR
     store.openTab('evaluate');
   };
   const exportWith = (): void => {
-    saveState({ exportForm: { ...(savedState().exportForm as object | undefined), imatrix: out } });
+    persistent.set('export.form', { ...(persistent.get('export.form') as object | undefined), imatrix: out });
     store.openTab('export');
   };
   return (

@@ -1,14 +1,14 @@
-import { useEffect, useMemo, useState } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
 import type { ExportedTensor, ExportPreview, TensorTypeRule } from '../../../src/protocol/export';
 import { useAppState } from '../../context';
 import { menuContext } from '../../rowMenu';
-import { savedState, saveState } from '../../vscodeApi';
+import { usePersistentForm } from '../../usePersistent';
 import { causes } from './causes';
 import { TensorName } from '../TensorName';
 import { DataGrid } from '../DataGrid';
 import { FilterField, FilterStatus } from '../FilterField';
 import { columnsOf, sourceOf } from './ExportCells';
-import { filterOf, matching, type TableFilter } from './filter';
+import { matching, noFilter, type TableFilter } from './filter';
 import { tally } from './Totals';
 
 interface Props {
@@ -107,8 +107,7 @@ function Legend({ tensors }: { tensors: readonly ExportedTensor[] }) {
 
 /** The filter, as it was left when the tab or the editor was hidden. */
 function useFilter() {
-  const [filter, setFilter] = useState<TableFilter>(() => filterOf(savedState().exportFilter));
-  useEffect(() => saveState({ exportFilter: filter }), [filter]);
+  const [filter, setFilter] = usePersistentForm('export.filter', noFilter);
   const change = (part: Partial<TableFilter>): void => setFilter((now) => ({ ...now, ...part }));
   return { filter, change };
 }

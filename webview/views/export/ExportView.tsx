@@ -3,7 +3,7 @@ import type { ExportChoices } from '../../../src/protocol/webview';
 import { useApp, useAppState, useAsk } from '../../context';
 import { Button, Loading } from '../../controls';
 import { useDryRun } from '../../useDryRun';
-import { savedState, saveState } from '../../vscodeApi';
+import { usePersistentForm } from '../../usePersistent';
 import { DryRunning } from '../DryRunning';
 import { ExportTable } from './ExportTable';
 import { emptyForm, settingsOf, targets, withRule, type ExportForm } from './form';
@@ -99,11 +99,7 @@ function RefineButton() {
 
 /** The form, as it was left when the editor was hidden. */
 function useForm() {
-  const [form, setForm] = useState<ExportForm>(() => ({
-    ...emptyForm,
-    ...(savedState().exportForm as Partial<ExportForm> | undefined),
-  }));
-  useEffect(() => saveState({ exportForm: form }), [form]);
+  const [form, setForm] = usePersistentForm('export.form', emptyForm);
   const change = (part: Partial<ExportForm>): void => setForm((now) => ({ ...now, ...part }));
   return { form, change };
 }

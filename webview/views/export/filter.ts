@@ -12,15 +12,6 @@ export interface TableFilter {
 
 export const noFilter: TableFilter = { text: '', onlyDifferent: false };
 
-/** The saved filter; invalid entries are dropped. */
-export function filterOf(saved: unknown): TableFilter {
-  const { text, onlyDifferent } = Object(saved) as Record<string, unknown>;
-  return {
-    text: typeof text === 'string' ? text : noFilter.text,
-    onlyDifferent: onlyDifferent === true,
-  };
-}
-
 /** The tensors to show, and what the text was understood as. */
 export function matching(tensors: readonly ExportedTensor[], { text, onlyDifferent }: TableFilter) {
   const filter = parseFilter(text);

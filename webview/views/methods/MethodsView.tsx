@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import type { MethodChoices } from '../../../src/protocol/methods';
 import type { TensorDescriptor } from '../../../src/protocol/model';
 import { size } from '../../../src/protocol/words';
@@ -8,7 +8,7 @@ import { nameText, shapeText } from '../../format';
 import { useAnswer } from '../../useAnswer';
 import { useMethodOptions } from '../../useMethodOptions';
 import { useMethodRows } from '../../useMethodRows';
-import { savedState, saveState } from '../../vscodeApi';
+import { usePersistent } from '../../usePersistent';
 import { Calibration } from './Calibration';
 import { GridEditor } from './GridEditor';
 import { MethodDetail } from './MethodDetail';
@@ -53,11 +53,10 @@ export function MethodsView() {
 function Comparison(props: { tensor: TensorDescriptor; choices: MethodChoices; basis: string }) {
   const { tensor, choices, basis } = props;
   const { methods } = choices;
-  const [grids, setGrids] = useState(() => savedState().methodGrids ?? choices.usual);
+  const [grids, setGrids] = usePersistent('methods.grids', choices.usual);
   const [chosen, choose] = useState<Place>();
   const settings = useMethodOptions(methods);
   const { options } = settings;
-  useEffect(() => saveState({ methodGrids: grids }), [grids]);
   const ids = methods.map(({ id }) => id);
   const states = useMethodRows({ tensor: tensor.name, grids, methods: ids, options, basis });
   const add = (grid: string): void => {

@@ -1,4 +1,3 @@
-import { useEffect, useState } from 'preact/hooks';
 import type { EvidenceEstimate } from '../../../src/protocol/evidence';
 import type { QuantizePreview, RecipeChoices } from '../../../src/protocol/quantizeModel';
 import { useApp, useAppState, useAsk } from '../../context';
@@ -7,10 +6,10 @@ import { finishedOf } from '../../quantization';
 import { useAnswer } from '../../useAnswer';
 import { useDryRun } from '../../useDryRun';
 import { useRecipeChoices } from '../../useRecipeChoices';
-import { savedState, saveState } from '../../vscodeApi';
+import { usePersistentForm } from '../../usePersistent';
 import { DryRunning } from '../DryRunning';
 import { Estimate } from './Estimate';
-import { formOf, settingsOf, type QuantizeModelForm } from './form';
+import { emptyForm, settingsOf, type QuantizeModelForm } from './form';
 import { OutputField, useOutput } from './Output';
 import { RecipeFields } from './RecipeFields';
 import { Run } from './Run';
@@ -111,11 +110,8 @@ function StartButton(props: {
 /** The form, as it was left when the editor was hidden. */
 function useForm() {
   const { calibrationText } = useAppState();
-  const [form, setForm] = useState<QuantizeModelForm>(() => {
-    const { quantizeModelForm: saved } = savedState();
-    return saved === undefined ? { ...formOf({}), text: calibrationText ?? '' } : formOf(saved);
-  });
-  useEffect(() => saveState({ quantizeModelForm: form }), [form]);
+  const fresh = { ...emptyForm, text: calibrationText ?? '' };
+  const [form, setForm] = usePersistentForm('quantizeModel.form', fresh);
   const change = (part: Partial<QuantizeModelForm>): void => setForm((now) => ({ ...now, ...part }));
   return { form, change };
 }

@@ -48,16 +48,6 @@ export const noChanges = {
   ...{ method: '', options: {}, bits: '', group: '', layout: '', skip: '' },
 } satisfies Partial<QuantizeModelForm>;
 
-/** The saved form; entries of another type are dropped. */
-export function formOf(saved: unknown): QuantizeModelForm {
-  const entries = typeof saved === 'object' && saved !== null ? Object.entries(saved) : [];
-  const known = entries.filter(
-    ([name, value]) =>
-      name in emptyForm && typeof value === typeof emptyForm[name as keyof QuantizeModelForm],
-  );
-  return { ...emptyForm, ...Object.fromEntries(known) };
-}
-
 /** Number of changes that are made to the recipe. */
 export const changeCount = (form: QuantizeModelForm): number =>
   Object.entries(noChanges).filter(([name, none]) => {

@@ -5,6 +5,7 @@ import { duration, size } from '../../../src/protocol/words';
 import { useApp, useAppState, useAsk } from '../../context';
 import { Button, Loading } from '../../controls';
 import { checked } from '../../formValues';
+import { overFresh } from '../../persistent';
 import { useJob } from '../../useJob';
 import { Choice, PathField, TextSetting } from '../fields';
 import { Figure } from '../Figure';
@@ -227,7 +228,7 @@ function useForm(): Partial<FormProps> & { change: FormProps['change']; problem?
         const fresh = formOf(view);
         const { refinementForm: known } = store.state;
         store.update({
-          refinementForm: known?.original ? known : fresh,
+          refinementForm: known?.original ? overFresh(fresh, known) : fresh,
           ...(view.activity ? { refinement: view.activity } : {}),
         });
       },
