@@ -2,29 +2,39 @@ import { dtypeNamed } from '../model/dtypes';
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
 import type { Model } from '../model/model';
 import { matrixOf, readAs } from '../model/rows';
-import type { RegionMap, TensorRegion } from '../protocol/analysis';
+import type { CellSize, RegionMap, TensorRegion } from '../protocol/analysis';
 import type { TensorDescriptor } from '../protocol/model';
 import { exactNumbers } from './float32';
 import { floatsOf } from './tensorReader';
 
 /** Cells of the map in each direction; a region of that size or smaller is given weight by weight. */
 const mapSize = 128;
+/** Cells of a map whose size is asked for: an answer of 2 MiB as numbers. */
+const maxCells = 1 << 18;
 /** Weights that are decoded at a time (8 MiB as float32). */
 const stripWeights = 2 * 1024 * 1024;
+/** Parts of rows are read in one piece with what lies between them where that makes up to so many times the bytes. */
+const worthReading = 4;
+
+export interface RegionOptions {
+  /** Weights per cell; as many as make a map of at most 128 × 128 cells unless given. */
+  readonly cell?: CellSize | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
 
 /**
- * A rectangle of a tensor: its weights, or max |w| of cells where it has more weights than a map shows. Only the blocks that the
- * rectangle touches are read. Values are those of the file, in double precision where float32 is too small for the dtype.
- * @throws QuantscopeError REQUEST for a rectangle outside the tensor, UNSUPPORTED for a tensor that cannot be decoded.
+ * A rectangle of a tensor: its weights, or max |w| of cells of several. Only the blocks that the rectangle touches are read, and what lies
+ * between them where rows are short. Values are those of the file, in double precision where float32 is too small for the dtype.
+ * @throws QuantscopeError REQUEST for a rectangle outside the tensor or too many cells, UNSUPPORTED for a tensor that cannot be decoded.
  */
 export async function readRegion(
   model: Model,
   tensor: TensorDescriptor,
   region: TensorRegion,
-  signal?: AbortSignal,
+  { cell = fittingCell(region), signal }: RegionOptions = {},
 ): Promise<RegionMap> {
-  check(tensor, region);
-  const map = emptyMap(region);
+  check(tensor, region, cell);
+  const map = emptyMap(region, cell);
   const { firstColumn, columns } = region;
   for (let column = 0; column < columns; column += stripWeights) {
     const width = Math.min(stripWeights, columns - column);
@@ -40,27 +50,40 @@ export async function readRegion(
   return map;
 }
 
-function check(tensor: TensorDescriptor, region: TensorRegion): void {
+function fittingCell({ rows, columns }: TensorRegion): CellSize {
+  return { rows: Math.ceil(rows / mapSize), columns: Math.ceil(columns / mapSize) };
+}
+
+function check(tensor: TensorDescriptor, region: TensorRegion, cell: CellSize): void {
   const place = { file: tensor.file, tensor: tensor.name };
   if (!tensor.readable)
     throw new QuantscopeError('UNSUPPORTED', tensor.unreadableReason ?? 'The tensor cannot be read.', place);
   const { rows, columns } = matrixOf(tensor.shape);
   const isInside = (first: number, count: number, end: number): boolean =>
     [first, count].every(Number.isSafeInteger) && first >= 0 && count > 0 && first + count <= end;
-  if (isInside(region.firstRow, region.rows, rows) && isInside(region.firstColumn, region.columns, columns))
-    return;
-  const asked = `${region.rows} × ${region.columns} weights from row ${region.firstRow}, column ${region.firstColumn}`;
-  throw new QuantscopeError('REQUEST', `The tensor of ${rows} × ${columns} has no ${asked}.`, place);
+  if (
+    !isInside(region.firstRow, region.rows, rows) ||
+    !isInside(region.firstColumn, region.columns, columns)
+  ) {
+    const asked = `${region.rows} × ${region.columns} weights from row ${region.firstRow}, column ${region.firstColumn}`;
+    throw new QuantscopeError('REQUEST', `The tensor of ${rows} × ${columns} has no ${asked}.`, place);
+  }
+  const isSize = (size: number): boolean => Number.isSafeInteger(size) && size > 0;
+  const cells = Math.ceil(region.rows / cell.rows) * Math.ceil(region.columns / cell.columns);
+  if (isSize(cell.rows) && isSize(cell.columns) && cells <= maxCells) return;
+  const of = `cells of ${cell.rows} × ${cell.columns} weights`;
+  throw new QuantscopeError('REQUEST', `A map has at most ${maxCells} cells; ${of} do not make one.`, place);
 }
 
-function emptyMap(region: TensorRegion): RegionMap & { values: number[] } {
+function emptyMap(region: TensorRegion, cell: CellSize): RegionMap & { values: number[] } {
   const { firstRow, firstColumn, rows, columns } = region;
-  const cellRows = Math.ceil(rows / mapSize);
-  const cellColumns = Math.ceil(columns / mapSize);
-  const mapRows = Math.ceil(rows / cellRows);
-  const mapColumns = Math.ceil(columns / cellColumns);
+  const mapRows = Math.ceil(rows / cell.rows);
+  const mapColumns = Math.ceil(columns / cell.columns);
   const values = new Array<number>(mapRows * mapColumns).fill(0);
-  return { firstRow, firstColumn, rows, columns, cellRows, cellColumns, mapRows, mapColumns, values };
+  return {
+    ...{ firstRow, firstColumn, rows, columns },
+    ...{ cellRows: cell.rows, cellColumns: cell.columns, mapRows, mapColumns, values },
+  };
 }
 
 /** Adds part of a row; both indices are relative to the region. */
@@ -72,12 +95,19 @@ function addRow(
 ): void {
   const { cellRows, cellColumns, mapColumns, values } = map;
   const start = Math.floor(row / cellRows) * mapColumns;
-  const isSingle = cellRows === 1 && cellColumns === 1;
-  for (let i = 0; i < weights.length; i++) {
+  if (cellRows === 1 && cellColumns === 1) {
+    for (let i = 0; i < weights.length; i++) values[start + column + i] = weights[i]!;
+    return;
+  }
+  for (let i = 0; i < weights.length;) {
     const cell = start + Math.floor((column + i) / cellColumns);
-    const value = weights[i]!;
-    if (isSingle) values[cell] = value;
-    else if (Math.abs(value) > values[cell]! && value - value === 0) values[cell] = Math.abs(value);
+    const end = Math.min(weights.length, (cell - start + 1) * cellColumns - column);
+    let largest = values[cell]!;
+    for (; i < end; i++) {
+      const magnitude = Math.abs(weights[i]!);
+      if (magnitude > largest && magnitude < Infinity) largest = magnitude;
+    }
+    values[cell] = largest;
   }
 }
 
@@ -101,16 +131,15 @@ async function decodePieces(
   const blockBytes = bitsPerBlock / 8;
   const first = Math.floor(column / block);
   const blocks = Math.ceil((column + width) / block) - first;
-  const bytes = new Uint8Array(rows * blocks * blockBytes);
-  const rowOffset = (index: number): number => ((index * columns) / block + first) * blockBytes;
-  if (blocks * block === columns) {
-    await model.readInto(tensor, rowOffset(row), bytes, signal);
-  } else {
-    for (let i = 0; i < rows; i++) {
-      const target = bytes.subarray(i * blocks * blockBytes, (i + 1) * blocks * blockBytes);
-      await model.readInto(tensor, rowOffset(row + i), target, signal);
-    }
-  }
+  const bytes = await readPieces(
+    model,
+    tensor,
+    {
+      ...{ first: ((row * columns) / block + first) * blockBytes, count: rows },
+      ...{ bytes: blocks * blockBytes, stride: (columns / block) * blockBytes },
+    },
+    signal,
+  );
   const values =
     exactNumbers(dtype, bytes) ??
     (await floatsOf({ dtype, data: bytes, weights: rows * blocks * block }, signal));
@@ -119,4 +148,33 @@ async function decodePieces(
     const start = i * blocks * block + skipped;
     return values.subarray(start, start + width);
   });
+}
+
+/** Pieces of a tensor's data at equal distances, bytes. */
+interface Pieces {
+  readonly first: number;
+  readonly count: number;
+  readonly bytes: number;
+  readonly stride: number;
+}
+
+/** The pieces one after the other: read in one go where little or nothing lies between them. */
+async function readPieces(
+  model: Model,
+  tensor: TensorDescriptor,
+  { first, count, bytes, stride }: Pieces,
+  signal?: AbortSignal,
+): Promise<Uint8Array> {
+  const span = (count - 1) * stride + bytes;
+  if (span <= worthReading * count * bytes) {
+    const read = new Uint8Array(span);
+    await model.readInto(tensor, first, read, signal);
+    if (stride === bytes) return read;
+    for (let i = 1; i < count; i++) read.copyWithin(i * bytes, i * stride, i * stride + bytes);
+    return read.slice(0, count * bytes);
+  }
+  const read = new Uint8Array(count * bytes);
+  for (let i = 0; i < count; i++)
+    await model.readInto(tensor, first + i * stride, read.subarray(i * bytes, (i + 1) * bytes), signal);
+  return read;
 }

@@ -78,6 +78,12 @@ export interface TensorRegion {
   readonly columns: number;
 }
 
+/** Weights per cell of a map in each direction. */
+export interface CellSize {
+  readonly rows: number;
+  readonly columns: number;
+}
+
 /** Content of a region. */
 export interface RegionMap extends TensorRegion {
   /** Weights per cell in each direction; the last cell of a row or column may cover fewer. */

@@ -1,5 +1,6 @@
 import type { ExportAdapterParams, ExportedAdapter } from './adapters';
 import type {
+  CellSize,
   FormatError,
   HistogramRequest,
   RegionMap,
@@ -87,8 +88,11 @@ export interface EngineRequests {
   'tensor/analyse': { params: ModelRef & { tensor: string } & HistogramRequest; result: TensorAnalysis };
   /** How a weight of a quantized checkpoint is stored: its parts, codes, scales and zero points. */
   'tensor/stored': { params: ModelRef & { tensor: string }; result: StoredAnalysis };
-  /** A rectangle of one tensor, down to single weights. */
-  'tensor/region': { params: ModelRef & { tensor: string; region: TensorRegion }; result: RegionMap };
+  /** A rectangle of one tensor, down to single weights; `cell`: weights per cell of the map, as few as fit unless given. */
+  'tensor/region': {
+    params: ModelRef & { tensor: string; region: TensorRegion; cell?: CellSize };
+    result: RegionMap;
+  };
   /** Error and size of one tensor in each of the formats. */
   'tensor/compare': {
     params: ModelRef & { tensor: string; formats: readonly string[]; bins?: number };

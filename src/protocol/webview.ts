@@ -1,4 +1,11 @@
-import type { HistogramRequest, RegionMap, StoredAnalysis, TensorAnalysis, TensorRegion } from './analysis';
+import type {
+  CellSize,
+  HistogramRequest,
+  RegionMap,
+  StoredAnalysis,
+  TensorAnalysis,
+  TensorRegion,
+} from './analysis';
 import type { TensorOverlay } from './compare';
 import type {
   CommandTab,
@@ -63,7 +70,7 @@ export type WebviewRequests = {
   /** How a weight of a quantized checkpoint is stored. */
   stored: { params: { tensor: string }; result: StoredAnalysis };
   /** A rectangle of a tensor, down to single weights. */
-  region: { params: { tensor: string; region: TensorRegion }; result: RegionMap };
+  region: { params: { tensor: string; region: TensorRegion; cell?: CellSize }; result: RegionMap };
   /** Part of a metadata value that the description shows cut. */
   metadata: { params: MetadataSliceParams; result: MetadataSlice };
   /**

@@ -16,8 +16,6 @@ interface Drawn {
   readonly type: string;
   readonly x: number[];
   readonly y: number[];
-  readonly z: number[][];
-  readonly text: string[][];
 }
 
 const wait = 60_000;
@@ -257,36 +255,6 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
       )
       .toBe('linear');
     await frame.getByRole('radio', { name: 'log' }).click();
-  });
-
-  it('draws the outlier map of the selected tensor', async () => {
-    const [map] = await drawn('.outliers');
-    expect(map!.type).toBe('heatmap');
-    expect(map!.text[56]![3]).toMatch(/^rows 112–113, columns 18–23: max \|w\| [\d.]+, [\d.]+ σ$/);
-    expect([map!.z.length, map!.z[0]!.length]).toEqual([128, 128]);
-    const statistics = await frame.locator('.statistic-groups').innerText();
-    const value = (label: string): number =>
-      Number(new RegExp(`${label}\\s+([−\\d.e]+)`).exec(statistics)![1]!.replace('−', '-'));
-    const largest = Math.max(...map!.z.flat());
-    expect(largest).toBeCloseTo(Math.max(Math.abs(value('minimum')), value('maximum')), 3);
-    expect(await frame.locator('.outliers image').count()).toBeGreaterThan(0);
-  });
-
-  it('zooms the outlier map down to single weights', async () => {
-    const map = frame.locator('.outliers');
-    await map.focus();
-    for (let i = 0; i < 3; i++) await page.keyboard.press('+');
-    await expect
-      .poll(() => frame.locator('.zoom').innerText())
-      .toMatch(/^Rows 112–143, columns 336–431: one weight per cell/);
-    await page.keyboard.press('ArrowDown');
-    await expect.poll(() => frame.locator('.zoom').innerText()).toMatch(/^Rows 120–151, /);
-    const words = await map.evaluate(
-      (element) => (element as unknown as { data: { text: string[][] }[] }).data[0]!.text[0]![0],
-    );
-    expect(words).toMatch(/^row 120, column 336: −?\d[\d.e−]*, \d+\.\d σ$/);
-    await page.keyboard.press('Escape');
-    await expect.poll(() => frame.locator('.zoom').innerText()).toMatch(/^Rows 0–255, columns 0–767: /);
   });
 
   it('shows config.json in the metadata', async () => {

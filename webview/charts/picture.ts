@@ -92,9 +92,11 @@ export async function pngOf({ svg, width, height }: Picture): Promise<string> {
   }
 }
 
-/** A canvas as a picture of the size that it has on the page. */
-export function canvasPicture(canvas: HTMLCanvasElement): Picture {
-  const { clientWidth: width, clientHeight: height } = canvas;
+/** A canvas as a picture; of the size that it has on the page, unless another is given (pixels). */
+export function canvasPicture(
+  canvas: HTMLCanvasElement,
+  { width, height }: Omit<Picture, 'svg'> = { width: canvas.clientWidth, height: canvas.clientHeight },
+): Picture {
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"><image width="${width}" height="${height}" href="${canvas.toDataURL('image/png')}"/></svg>`;
   return { svg, width, height };
 }

@@ -1,39 +1,32 @@
 import { useEffect, useState } from 'preact/hooks';
-import type { DeadLines, OutlierLine, TensorAnalysis, TensorRegion } from '../../src/protocol/analysis';
+import type { DeadLines, OutlierLine, TensorAnalysis } from '../../src/protocol/analysis';
 import { plural } from '../../src/protocol/words';
 import { spanText } from '../charts/cells';
 import { HistogramChart } from '../charts/HistogramChart';
-import { OutlierChart } from '../charts/OutlierChart';
 import { number } from '../format';
+import { viewOfLine, type View } from '../map/view';
+import { OutlierMap } from './tensor/OutlierMap';
 import { TensorStatistics } from './TensorStatistics';
 import { Values } from './Values';
 
 /** Quantiles of a normal distribution at 1 and 99 %: their distance in standard deviations. */
 const centralWidth = 2 * 2.3263;
-/** Rows (columns) around one that stands out, in each direction, that the map shows when the user jumps to it. */
-const around = 8;
 
 /** Result of reading a tensor once: statistics, histogram, outlier map, lines that stand out, values. */
-export function Analysis({ analysis }: { analysis: TensorAnalysis }) {
+export function Analysis({ analysis, bytes }: { analysis: TensorAnalysis; bytes: number }) {
   const { tensor, outliers, statistics } = analysis;
-  const [region, zoomTo] = useState<TensorRegion>();
-  useEffect(() => zoomTo(undefined), [tensor]);
+  const [view, show] = useState<View>();
+  useEffect(() => show(undefined), [tensor]);
   const { rows, columns } = outliers;
-  const goToRow = (index: number): void => {
-    const firstRow = Math.max(0, index - around);
-    const last = Math.min(rows, index + around + 1);
-    zoomTo({ firstRow, rows: last - firstRow, firstColumn: 0, columns });
-  };
-  const goToColumn = (index: number): void => {
-    const firstColumn = Math.max(0, index - around);
-    const last = Math.min(columns, index + around + 1);
-    zoomTo({ firstRow: 0, rows, firstColumn, columns: last - firstColumn });
-  };
+  const goToRow = (index: number): void => show(viewOfLine('row', index, outliers));
+  const goToColumn = (index: number): void => show(viewOfLine('column', index, outliers));
   return (
     <>
       <TensorStatistics figures={statistics} />
       <HistogramChart before={analysis.histogram} of={tensor} />
-      <OutlierChart {...{ tensor, map: outliers, sigma: robustSigma(statistics), region, zoomTo }} />
+      {rows > 0 && columns > 0 && (
+        <OutlierMap {...{ tensor, bytes, map: outliers, sigma: robustSigma(statistics), view, show }} />
+      )}
       <div class="lines">
         <Lines noun="row" lines={outliers.outlierRows} dead={outliers.deadRows} goTo={goToRow} />
         <Lines noun="column" lines={outliers.outlierColumns} dead={outliers.deadColumns} goTo={goToColumn} />

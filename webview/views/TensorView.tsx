@@ -52,7 +52,7 @@ function AnalysisView({ view, bytes }: { view: View; bytes: number }) {
         </p>
       );
     case 'done':
-      return <Analysis analysis={view.analysis} />;
+      return <Analysis analysis={view.analysis} bytes={bytes} />;
     case 'failed':
       return (
         <div class="notice error with-action" role="alert">

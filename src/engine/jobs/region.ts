@@ -7,9 +7,12 @@ import type { OpenModels } from '../models';
 export function regionJob(models: OpenModels): Job<'tensor/region'> {
   return (params, { signal }) => {
     checkParams('tensor/region', params, { ...modelKinds, tensor: 'string' });
-    if (!isRecord(params.region)) throw new QuantscopeError('REQUEST', 'tensor/region: "region" is missing.');
+    const { region, cell } = params;
+    if (!isRecord(region)) throw new QuantscopeError('REQUEST', 'tensor/region: "region" is missing.');
+    if (cell !== undefined && !isRecord(cell))
+      throw new QuantscopeError('REQUEST', 'tensor/region: "cell" needs rows and columns.');
     return models.use(params, signal, (model) =>
-      readRegion(model, model.tensor(params.tensor), params.region, signal),
+      readRegion(model, model.tensor(params.tensor), region, { cell, signal }),
     );
   };
 }

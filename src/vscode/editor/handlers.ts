@@ -42,8 +42,7 @@ export function pageHandlers(
     analyse: (params, { signal, progress }) =>
       engine.call('tensor/analyse', { ...session.ref, ...params }, { signal, onProgress: progress }),
     stored: ({ tensor }, { signal }) => engine.call('tensor/stored', { ...session.ref, tensor }, { signal }),
-    region: ({ tensor, region }, { signal }) =>
-      engine.call('tensor/region', { ...session.ref, tensor, region }, { signal }),
+    region: (params, { signal }) => engine.call('tensor/region', { ...session.ref, ...params }, { signal }),
     metadata: (params, { signal }) =>
       engine.call('model/metadata', { ...session.ref, ...params }, { signal }),
     quantize: ({ tensors, formats, choose }) =>

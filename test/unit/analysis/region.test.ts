@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readRegion } from '../../../src/analysis/region';
+import { readRegion, type RegionOptions } from '../../../src/analysis/region';
 import { TensorReader } from '../../../src/analysis/tensorReader';
 import { openModel } from '../../../src/layouts/openModel';
 import type { TensorRegion } from '../../../src/protocol/analysis';
@@ -16,10 +16,10 @@ function f32Model(name: string, rows: number, columns: number, values: Float32Ar
   return writeFile(folder, name, Buffer.concat([header, Buffer.from(values.buffer)]));
 }
 
-async function regionOf(path: string, region: TensorRegion) {
+async function regionOf(path: string, region: TensorRegion, options: RegionOptions = {}) {
   const model = await openModel(path);
   try {
-    return await readRegion(model, model.tensor('w'), region);
+    return await readRegion(model, model.tensor('w'), region, options);
   } finally {
     await model.close();
   }
@@ -51,6 +51,27 @@ describe('a region of a tensor', () => {
     };
     const expected = Array.from({ length: 97 * 125 }, (_, i) => cell(Math.floor(i / 125), i % 125));
     expect(map.values).toEqual(expected);
+  });
+
+  it('is given in cells of a size that is asked for, also where rows are read in parts', async () => {
+    const cell = { rows: 2, columns: 16 };
+    const narrow = { firstRow: 6, firstColumn: 32, rows: 7, columns: 40 };
+    const map = await regionOf(path, narrow, { cell });
+    expect(map).toMatchObject({ cellRows: 2, cellColumns: 16, mapRows: 4, mapColumns: 3 });
+    const whole = await regionOf(path, { firstRow: 6, firstColumn: 0, rows: 7, columns: 500 }, { cell });
+    for (let row = 0; row < 4; row++)
+      expect(map.values.slice(3 * row, 3 * row + 2)).toEqual(whole.values.slice(32 * row + 2, 32 * row + 4));
+    let largest = 0;
+    for (let c = 64; c < 72; c++) largest = Math.max(largest, Math.abs(at(12, c)));
+    expect(map.values.at(-1)).toBe(largest); // the cell at the end is smaller in both directions
+  });
+
+  it.each([
+    { rows: 0, columns: 1 },
+    { rows: 1, columns: 0.5 },
+  ])('takes no cells of %j', async (cell) => {
+    const region = { firstRow: 0, firstColumn: 0, rows: 10, columns: 10 };
+    await expect(regionOf(path, region, { cell })).rejects.toThrow(/A map has at most 262144 cells/);
   });
 
   it('begins and ends inside blocks of a quantized tensor', async () => {

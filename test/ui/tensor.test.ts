@@ -1,0 +1,123 @@
+/// <reference lib="dom" />
+import type { FrameLocator, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { temporaryFolder, writeFile } from '../support/files';
+import { longName, oddTensors, planted } from '../support/oddTensors';
+import { hasServer, keepFailures, openModelFile, openSample } from '../support/sampleEditor';
+import { screenshot } from '../support/screenshots';
+import type { VsCode } from '../support/vscodeServer';
+import { makeNarrow, overflowOf, runCommand, setTheme } from '../support/workbench';
+
+const wait = 60_000;
+
+describe.skipIf(!hasServer)('the Tensor page', () => {
+  let code: VsCode;
+  let page: Page;
+  let frame: FrameLocator;
+  const workspace = temporaryFolder();
+
+  beforeAll(async () => {
+    ({ code, page } = await openSample(workspace, wait, () => {
+      writeFile(workspace, 'odd.safetensors', oddTensors());
+    }));
+    frame = await openModelFile(page, 'odd.safetensors', wait);
+    await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
+  });
+
+  keepFailures('tensor', () => page);
+
+  afterAll(async () => {
+    await code.close();
+  });
+
+  const select = async (name: string): Promise<void> => {
+    await frame.locator('.tree vscode-text-field input').fill(name);
+    await frame.locator(`.rows .row[data-name="${name}"]`).click({ timeout: wait });
+    await frame.getByRole('heading', { name }).waitFor({ timeout: wait });
+  };
+  const map = () => frame.locator('.map');
+  const mapHead = () => frame.locator('.chart-frame', { has: map() }).locator('> p').innerText();
+  const sharp = () => expect.poll(mapHead, { timeout: wait }).not.toContain('Reading');
+
+  it('shows the map of a tensor, what stands out of it, and the value under the pointer', async () => {
+    await select('planted.weight');
+    await expect
+      .poll(mapHead, { timeout: wait })
+      .toMatch(/^Rows 0–511, columns 0–1023: the largest \|w\| of \d+ × \d+ weights per cell\./);
+    await sharp();
+    await expect
+      .poll(() => frame.locator('.map-legend').innerText(), { timeout: wait })
+      .toMatch(/6\.0 σ[^]*cells in sight, [\d,]+ weights \([\d.]+ %\) of the tensor/);
+    await map().scrollIntoViewIfNeeded();
+    const box = (await map().boundingBox())!;
+    await page.mouse.move(box.x + 200, box.y + 100);
+    await expect
+      .poll(() => frame.locator('.map-callout').innerText())
+      .toMatch(/^rows? [\d–]+, columns? [\d–]+: (max \|w\| )?−?[\d.e−]+, \d+\.\d σ$/);
+    await screenshot(page, 'tensor-map-dark');
+  });
+
+  it('zooms by wheel, drag, double click and keys, down to single weights', async () => {
+    const goTo = async (text: string): Promise<void> =>
+      frame.locator('.lines').getByText(text).first().click();
+    await goTo(String(planted.row));
+    await expect.poll(mapHead).toMatch(/^Rows 29–45, columns 0–1023/);
+    await page.keyboard.press('Tab');
+    await map().focus();
+    for (let i = 0; i < 9; i++) await page.keyboard.press('+');
+    await expect.poll(mapHead).toContain('one weight per cell');
+    await sharp();
+    await page.keyboard.press('Shift+ArrowDown');
+    await expect
+      .poll(() => frame.locator('.map-callout').innerText())
+      .toMatch(/^row \d+, column \d+: −?[\d.e−]+, \d+\.\d σ$/);
+    await screenshot(page, 'tensor-values-in-map-dark');
+    const before = await mapHead();
+    await page.keyboard.press('ArrowRight');
+    await expect.poll(mapHead).not.toBe(before);
+    await page.keyboard.press('Escape');
+    await expect.poll(mapHead).toMatch(/^Rows 0–511, columns 0–1023/);
+    const box = (await map().boundingBox())!;
+    await page.mouse.move(box.x + 300, box.y + 150);
+    await page.mouse.wheel(0, -500); // the map has the focus
+    await expect.poll(mapHead).not.toMatch(/^Rows 0–511, columns 0–1023/);
+    const zoomed = await mapHead();
+    await page.mouse.down();
+    await page.mouse.move(box.x + 200, box.y + 120, { steps: 4 });
+    await page.mouse.up();
+    await expect.poll(mapHead).not.toBe(zoomed);
+    await frame.getByText('Whole Tensor').click();
+    await expect.poll(mapHead).toMatch(/^Rows 0–511, columns 0–1023/);
+  });
+
+  it('shows tensors of any shape', async () => {
+    for (const name of [
+      'scalar',
+      'vector.bias',
+      'constant.weight',
+      'nan.weight',
+      'empty.weight',
+      'flat.weight',
+      'tall.weight',
+      longName,
+    ]) {
+      await select(name);
+      await frame.locator('.statistic-groups').waitFor({ timeout: wait });
+      await screenshot(page, `tensor-${name.slice(0, 12)}-dark`);
+    }
+  });
+
+  it('is shown in both themes and in a narrow panel', async () => {
+    await select('planted.weight');
+    await frame.locator('.tree vscode-text-field input').fill('');
+    await sharp();
+    await screenshot(page, 'tensor-dark');
+    await setTheme(page, 'light');
+    await screenshot(page, 'tensor-light');
+    await map().evaluate((element) => element.scrollIntoView());
+    await screenshot(page, 'tensor-map-light');
+    await makeNarrow(page, frame);
+    expect(await overflowOf(frame.locator('.view'))).toBeLessThanOrEqual(0);
+    await screenshot(page, 'tensor-narrow');
+  });
+});

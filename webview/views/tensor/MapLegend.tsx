@@ -1,0 +1,85 @@
+import { useEffect, useState } from 'preact/hooks';
+import { plural } from '../../../src/protocol/words';
+import { useColors } from '../../charts/plot';
+import { heatScales } from '../../charts/heatScale';
+import { useApp } from '../../context';
+import { number, percent } from '../../format';
+import { cellsAbove, type Picture } from '../../map/compose';
+import { beyondColor } from '../../map/palette';
+import { isSingle } from '../../map/words';
+import { useAnswer } from '../../useAnswer';
+
+/** Thresholds that can be chosen, in σ. */
+const range = { min: 1, max: 12, step: 0.5 };
+/** The weights beyond a threshold are counted once it has not moved for so long (ms). */
+const rest = 250;
+/** Those of larger tensors are counted once the user has moved the threshold. */
+const countedBytes = 64_000_000;
+
+interface Props {
+  readonly tensor: string;
+  readonly bytes: number;
+  readonly sigma: number;
+  readonly picture: Picture;
+  readonly threshold: number;
+  readonly setThreshold: (threshold: number) => void;
+}
+
+/** What the colours mean, from which magnitude on cells stand out, and how many weights do. */
+export function MapLegend({ tensor, bytes, sigma, picture, threshold, setThreshold }: Props) {
+  const [isMoved, setMoved] = useState(false);
+  const { isDark } = useColors();
+  const ramp = heatScales[isDark ? 'dark' : 'light'].join(', ');
+  if (sigma <= 0) return <p class="muted">Colours: |w| from 0 to the largest.</p>;
+  const above = cellsAbove(picture, threshold * sigma);
+  return (
+    <div class="map-legend">
+      <span class="map-scale">
+        0 <i style={{ background: `linear-gradient(to right, ${ramp})` }} /> {threshold} σ
+      </span>
+      <label>
+        <i class="map-beyond" style={{ background: beyondColor(isDark) }} /> stands out above{' '}
+        <input
+          type="range"
+          {...range}
+          value={threshold}
+          aria-label="Magnitude from which cells stand out, in robust standard deviations"
+          aria-valuetext={`${threshold} σ`}
+          onInput={(event) => {
+            setMoved(true);
+            setThreshold(event.currentTarget.valueAsNumber);
+          }}
+        />
+        <output>{threshold.toFixed(1)} σ</output>
+      </label>
+      <span class="muted" role="status">
+        {plural(above, isSingle(picture) ? 'weight' : 'cell')} in sight
+        {(isMoved || bytes <= countedBytes) && <Beyond tensor={tensor} limit={threshold * sigma} />}
+        {` · σ = ${number(sigma, 3)}`}
+      </span>
+    </div>
+  );
+}
+
+/** How many weights of the whole tensor lie beyond a magnitude. */
+function Beyond({ tensor, limit }: { tensor: string; limit: number }) {
+  const { host } = useApp();
+  const [rested, setRested] = useState<number>();
+  useEffect(() => {
+    const timer = setTimeout(() => setRested(limit), rest);
+    return () => clearTimeout(timer);
+  }, [limit]);
+  const key = rested === undefined ? undefined : `${tensor} ${rested}`;
+  const { value } = useAnswer(key, (signal) =>
+    host.call('analyse', { tensor, bins: 1, range: { min: -rested!, max: rested! } }, { signal }),
+  );
+  if (!value || rested !== limit) return null;
+  const { below, above } = value.histogram.outside ?? { below: 0, above: 0 };
+  const share = value.statistics.count > 0 ? ` (${percent((below + above) / value.statistics.count)})` : '';
+  return (
+    <>
+      , {plural(below + above, 'weight')}
+      {share} of the tensor
+    </>
+  );
+}
