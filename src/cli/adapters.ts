@@ -11,10 +11,11 @@ export const loraOption = listOption(
 /** A path, and a number after the last "=". */
 const withWeight = /^(.+)=([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)$/is;
 
-/** The adapters that were given; undefined where none was. A path that ends in "=" and a number needs a weight of its own. */
-export function adaptersOf({ lora }: Options): readonly AdapterRef[] | undefined {
-  if (typeof lora !== 'object' || lora.length === 0) return undefined;
-  return lora.map((text) => {
+/** The adapters that were given by an option; undefined where none was. A path that ends in "=" and a number needs a weight of its own. */
+export function adaptersOf(options: Options, option = 'lora'): readonly AdapterRef[] | undefined {
+  const given = options[option];
+  if (typeof given !== 'object' || given.length === 0) return undefined;
+  return given.map((text) => {
     const [, path = text, weight = '1'] = withWeight.exec(text) ?? [];
     return { path: resolve(path), weight: Number(weight) };
   });

@@ -1,7 +1,14 @@
-import type { ComparedTensor, ModelComparison } from '../protocol/compare';
-import { loraOption } from './adapters';
-import { countOption, textOption, UsageError, type Command, type CommandContext } from './command';
+import { resolve } from 'node:path';
+import type { ComparedTensor, ModelComparison, OtherModel } from '../protocol/compare';
+import { adaptersOf, loraOption } from './adapters';
+import { countOption, flagOption, listOption, textOption, UsageError, valueOption } from './command';
+import type { Command, CommandContext, CommandResult } from './command';
+import { spectraResult } from './compareSpectra';
+import { threeWayResult } from './compareThree';
 import { figure, fixed, table } from './text';
+
+const otherLora = (of: string) =>
+  listOption('ADAPTER[=WEIGHT]', `merge this LoRA adapter into the weights of ${of}, multiplied by WEIGHT`);
 
 export const compareCommand: Command = {
   name: 'compare',
@@ -12,22 +19,60 @@ export const compareCommand: Command = {
     limit: { type: 'string', value: 'N', help: 'show only the N worst tensors' },
     'fail-above': { type: 'string', value: 'E', help: 'exit with status 1 if the relative error is above E' },
     lora: loraOption,
+    'other-lora': otherLora('OTHER'),
+    and: valueOption('THIRD', 'compare THIRD with MODEL, too: which of both is closer to it'),
+    'and-lora': otherLora('THIRD'),
+    rank: flagOption('singular values of what changed in each matrix: is it of low rank, as a merged LoRA?'),
   },
   async run(context) {
-    const { model, other, jobs, signal, progress } = context;
-    const bound = boundOf(context);
-    const result = await jobs['model/compare']({ ...model, other: other! }, { signal, progress });
-    const limit = countOption(context, 'limit') ?? result.tensors.length;
-    const rows = result.tensors.slice(0, limit).map(rowOf);
-    const head = ['tensor', 'A', 'B', 'relative error', 'SQNR dB', 'cosine', 'max error', ''];
-    const failed = bound !== undefined && !(worstOf(result) <= bound);
-    return {
-      json: result,
-      lines: [...table(head, rows), '', ...summary(result)],
-      ...(failed ? { failure: `The models differ by more than ${bound}.` } : {}),
-    };
+    checkOptions(context);
+    const other = otherOf(context);
+    const limit = countOption(context, 'limit') ?? Infinity;
+    const { model, jobs, signal, progress, options } = context;
+    const third = textOption(context, 'and');
+    if (third !== undefined) {
+      const adapters = adaptersOf(options, 'and-lora');
+      const three = { third: resolve(third), ...(adapters ? { thirdAdapters: adapters } : {}) };
+      const params = { ...model, ...other, ...three };
+      return threeWayResult(await jobs['model/compareThree'](params, { signal, progress }), limit);
+    }
+    if (options['rank'] === true)
+      return spectraResult(await jobs['model/spectra']({ ...model, ...other }, { signal, progress }), limit);
+    return twoWay(context, other, limit);
   },
 };
+
+function otherOf({ other, options }: CommandContext): OtherModel {
+  const adapters = adaptersOf(options, 'other-lora');
+  return { other: other!, ...(adapters ? { otherAdapters: adapters } : {}) };
+}
+
+/** @throws UsageError for options that would be ignored. */
+function checkOptions({ options }: CommandContext): void {
+  const pairs = [
+    ...(['rank', 'fail-above'] as const).map((option) => ['and', option] as const),
+    ['rank', 'fail-above'] as const,
+  ];
+  for (const [one, another] of pairs)
+    if (options[one] !== undefined && options[another] !== undefined)
+      throw new UsageError(`--${one} and --${another} do not go together.`);
+  if (options['and-lora'] !== undefined && options['and'] === undefined)
+    throw new UsageError('--and-lora is of the model that --and names.');
+}
+
+async function twoWay(context: CommandContext, other: OtherModel, limit: number): Promise<CommandResult> {
+  const { model, jobs, signal, progress } = context;
+  const bound = boundOf(context);
+  const result = await jobs['model/compare']({ ...model, ...other }, { signal, progress });
+  const rows = result.tensors.slice(0, limit).map(rowOf);
+  const head = ['tensor', 'A', 'B', 'relative error', 'SQNR dB', 'cosine', 'max error', ''];
+  const failed = bound !== undefined && !(worstOf(result) <= bound);
+  return {
+    json: result,
+    lines: [...table(head, rows), '', ...summary(result)],
+    ...(failed ? { failure: `The models differ by more than ${bound}.` } : {}),
+  };
+}
 
 function boundOf(context: CommandContext): number | undefined {
   const text = textOption(context, 'fail-above');

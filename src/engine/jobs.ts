@@ -6,7 +6,8 @@ import { checkParams, modelKinds, type Jobs } from './job';
 import { loadedModelJob } from './jobs/loadedModel';
 import { calibrationJob } from './jobs/calibration';
 import { certifyEstimateJob, certifyJob } from './jobs/certify';
-import { compareModelsJob, overlayJob } from './jobs/compare';
+import { compareModelsJob, compareThreeJob, overlayJob } from './jobs/compare';
+import { spectraJob, spectrumJob } from './jobs/spectra';
 import { exportAdapterJob } from './jobs/adapters';
 import { convertJob, previewConvertJob } from './jobs/convert';
 import {
@@ -94,6 +95,9 @@ export function createJobs(models: OpenModels): Jobs {
     'plan/certifyEstimate': certifyEstimateJob(models),
     'plan/rival': rivalJob(models),
     'model/compare': compareModelsJob(models),
+    'model/compareThree': compareThreeJob(models),
+    'model/spectra': spectraJob(models),
+    'tensor/spectrum': spectrumJob(models),
     'tensor/overlay': overlayJob(models),
     'export/fileTypes': fileTypesJob(),
     'export/preview': previewJob(models),

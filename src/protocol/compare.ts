@@ -1,4 +1,19 @@
 import type { ErrorMetrics, Histogram } from './analysis';
+import type { AdapterRef } from './model';
+
+/** What a model is compared with. */
+export interface OtherModel {
+  /** Its path, absolute. */
+  readonly other: string;
+  /** Adapters that are merged into it, virtually. */
+  readonly otherAdapters?: readonly AdapterRef[];
+}
+
+/** What it is compared with besides. */
+export interface ThirdModel {
+  readonly third: string;
+  readonly thirdAdapters?: readonly AdapterRef[];
+}
 
 /** One side of a matched tensor. */
 export interface ComparedSide {
@@ -46,6 +61,36 @@ export interface ModelComparison {
   /** √(Σ (a − b)² / Σ a²) over all measured weights. */
   readonly relativeError: number;
   readonly counts: Readonly<Record<CompareStatus, number>>;
+}
+
+/** Which of two models is closer to their original: in a tensor, or in all that both have in common with it. */
+export type Closer = 'A' | 'B' | 'same';
+
+/** A tensor of an original in two models that were made of it. */
+export interface ThreeWayTensor {
+  /** Of the original's file. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtypes: { readonly original: string; readonly a?: string; readonly b?: string };
+  readonly statuses: { readonly a: CompareStatus; readonly b: CompareStatus };
+  /** Of each against the original; absent where nothing was measured. */
+  readonly a?: ErrorMetrics;
+  readonly b?: ErrorMetrics;
+  /** Absent where one of them was not measured. */
+  readonly closer?: Closer;
+}
+
+/** Two models against their original, tensor by tensor, the largest difference of errors first. */
+export interface ThreeWayComparison {
+  readonly original: string;
+  readonly a: string;
+  readonly b: string;
+  readonly notes: readonly string[];
+  readonly tensors: readonly ThreeWayTensor[];
+  /** Relative errors over all measured weights. */
+  readonly relativeErrors: { readonly a: number; readonly b: number };
+  /** Tensors that each is closer in. */
+  readonly counts: Readonly<Record<Closer, number>>;
 }
 
 /** One matched tensor in detail. */

@@ -13,7 +13,7 @@ import type { CertifyEstimate } from './certificate';
 import type { ConvertParams, ConvertPreview, ConvertResult } from './convert';
 import type { EvidenceEstimate, EvidenceParams, EvidenceResult, StoredEvidence } from './evidence';
 import type { LoadedModel } from './loadedModel';
-import type { ModelComparison, TensorOverlay } from './compare';
+import type { ModelComparison, OtherModel, TensorOverlay, ThirdModel, ThreeWayComparison } from './compare';
 import type { MethodChoices, MethodParams, MethodRow, SaveMethodParams, SaveMethodResult } from './methods';
 import type { ExportedMmproj, MmprojPreview, MmprojSettings } from './mmproj';
 import type { OnnxForm, OnnxParams, OnnxPreview, OnnxResult, OnnxSettings } from './exportOnnx';
@@ -61,6 +61,7 @@ import type {
   RunRefinementParams,
 } from './refinement';
 import type { RivalOfModel } from './rivalFile';
+import type { ChangeSpectra, ChangeSpectrum } from './spectrum';
 import type { RepairParams, RepairResult, VerifyParams, VerifyResult } from './verify';
 import type { ScaffoldedModel } from './scaffold';
 
@@ -165,9 +166,15 @@ export interface EngineRequests {
     result: RivalOfModel;
   };
   /** Two models tensor by tensor, the worst first. */
-  'model/compare': { params: ModelRef & { other: string }; result: ModelComparison };
+  'model/compare': { params: ModelRef & OtherModel; result: ModelComparison };
+  /** Two models against a third, the model: which of them is closer to it, tensor by tensor. */
+  'model/compareThree': { params: ModelRef & OtherModel & ThirdModel; result: ThreeWayComparison };
+  /** Singular values of the change of all matrices that differ between two models. */
+  'model/spectra': { params: ModelRef & OtherModel; result: ChangeSpectra };
+  /** The same of one tensor, by its common name. */
+  'tensor/spectrum': { params: ModelRef & OtherModel & { tensor: string }; result: ChangeSpectrum };
   /** One tensor of both, by its name in the comparison. */
-  'tensor/overlay': { params: ModelRef & { other: string; tensor: string }; result: TensorOverlay };
+  'tensor/overlay': { params: ModelRef & OtherModel & { tensor: string }; result: TensorOverlay };
   'export/fileTypes': {
     params: Record<string, never>;
     result: { fileTypes: readonly FileTypeDescription[]; tensorTypes: readonly string[] };

@@ -31,7 +31,6 @@ const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', 
 
 /** A text of a file or of the page inside of SVG or HTML: shown, never markup. */
 export const escaped = (text: string): string =>
-  // eslint-disable-next-line no-control-regex -- these may not stand in XML at all
   text
     .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, '')
     .replace(/[&<>"]/g, (sign) => entities[sign]!);

@@ -1,99 +1,90 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { ModelComparison } from '../../../src/protocol/compare';
-import type { ExportPreview } from '../../../src/protocol/export';
+import { exportGguf } from '../../../src/exporter/exportGguf';
+import { openModel } from '../../../src/layouts/openModel';
+import type { ThreeWayComparison } from '../../../src/protocol/compare';
+import type { ChangeSpectra } from '../../../src/protocol/spectrum';
+import { writeAdapter } from '../../support/adapters';
 import { sampleFolder, temporaryFolder } from '../../support/files';
-import { buildPrograms, runProgram, type Ended, type Programs } from '../../support/programs';
+import { buildPrograms, runProgram } from '../../support/programs';
 
 const folder = temporaryFolder();
-const exported = join(folder, 'sample-q8.gguf');
-let programs: Programs;
-const quantscope = (...args: string[]): Promise<Ended> => runProgram(programs.cli, args, { cache: folder });
+const path = (name: string): string => join(folder, name);
+
+let cli: string;
+
+async function run(...args: string[]) {
+  const { code, stdout, stderr } = await runProgram(cli, ['compare', ...args], { cache: path('cache') });
+  return { status: code, text: stdout, said: stderr };
+}
 
 beforeAll(async () => {
-  programs = await buildPrograms();
-  await quantscope('export', sampleFolder, '--type', 'Q8_0', '--out', exported);
-});
-
-describe('quantscope compare', () => {
-  it('prints the worst tensors first, and totals', async () => {
-    const { code, stdout } = await quantscope('compare', sampleFolder, exported, '--limit', '3');
-    expect(code).toBe(0);
-    const lines = stdout.split('\n');
-    expect(lines[0]).toMatch(/^tensor +A +B +relative error +SQNR dB +cosine +max error/);
-    expect(lines.slice(2, 5).every((line) => /BF16 +Q8_0 +0\.00/.test(line))).toBe(true);
-    expect(stdout).toMatch(/44 different, 13 equal; relative error of all weights 0\.00/);
-    const all = await quantscope('compare', sampleFolder, exported, '--json');
-    expect((JSON.parse(all.stdout) as ModelComparison).tensors).toHaveLength(57);
-  });
-
-  it('fails above a bound', async () => {
-    expect((await quantscope('compare', sampleFolder, exported, '--fail-above', '0.02')).code).toBe(0);
-    const { code, stderr } = await quantscope('compare', sampleFolder, exported, '--fail-above', '0.001');
-    expect(code).toBe(1);
-    expect(stderr).toMatch(/differ by more than 0\.001/);
-  });
-
-  it('requires two models', async () => {
-    const { code, stderr } = await quantscope('compare', sampleFolder);
-    expect(code).toBe(2);
-    expect(stderr).toMatch(/compare takes MODEL and OTHER/);
+  cli = (await buildPrograms()).cli;
+  const model = await openModel(sampleFolder);
+  await exportGguf(model, { type: 'Q8_0' }, path('q8.gguf'));
+  await exportGguf(model, { type: 'Q4_0' }, path('q4.gguf'));
+  await model.close();
+  await writeAdapter(path('adapter'), {
+    modules: { 'model.layers.0.self_attn.q_proj': [256, 256], 'model.layers.3.mlp.up_proj': [768, 256] },
+    config: { r: 6 },
   });
 });
 
-describe('quantscope export --dry-run', () => {
-  it('says what an export would write, and writes nothing', async () => {
-    const rules = ['--tensor-type', 'ffn_down=Q6_K', '--output-tensor-type', 'Q8_0'];
-    const args = ['export', sampleFolder, '--type', 'Q4_K_M', ...rules];
-    const { code, stdout } = await quantscope(...args, '--dry-run', '--json');
-    expect(code).toBe(0);
-    const preview = JSON.parse(stdout) as ExportPreview;
-    expect(preview.tensors.find(({ name }) => name === 'output.weight')).toMatchObject({
-      ...{ source: 'lm_head.weight', from: 'BF16', to: 'Q8_0', cause: 'output', presetType: 'Q6_K' },
-    });
-    const down = preview.tensors.filter(({ name }) => name.includes('ffn_down'));
-    expect(down.every(({ to, cause }) => to === 'Q6_K' && cause === 'rule')).toBe(true);
-    expect(down.some(({ presetType }) => presetType === 'Q4_K')).toBe(true);
-    expect(preview.dataBytes).toBeGreaterThan(preview.presetBytes);
-    const legend = 'In brackets: the type that Q4_K_M alone gives the tensor.\n';
-    expect((await quantscope(...args, '--dry-run')).stdout).toContain(legend);
-    const plain = ['export', sampleFolder, '--type', 'Q4_K_M', '--dry-run'];
-    expect((await quantscope(...plain)).stdout).not.toContain('In brackets');
-    const out = join(folder, 'ruled.gguf');
-    const written = await quantscope(...args, '--out', out, '--json');
-    expect((JSON.parse(written.stdout) as ExportPreview).fileBytes).toBe(preview.fileBytes);
+describe('quantscope compare --and', () => {
+  it('says which of two models is closer to their original, by tensor and in all', async () => {
+    const { status, text } = await run(sampleFolder, path('q4.gguf'), '--and', path('q8.gguf'), '--json');
+    expect(status).toBe(0);
+    const result = JSON.parse(text) as ThreeWayComparison;
+    expect(result.counts).toEqual({ A: 0, B: 44, same: 13 }); // norms are equal in both
+    expect(result.relativeErrors.a).toBeGreaterThan(10 * result.relativeErrors.b);
+    const gaps = result.tensors.map(({ a, b }) => a!.relativeError - b!.relativeError);
+    expect(gaps).toEqual([...gaps].sort((x, y) => y - x));
+    const tensor = result.tensors.find(({ name }) => name === 'model.layers.0.mlp.down_proj.weight')!;
+    expect(tensor).toMatchObject({ dtypes: { original: 'BF16', a: 'Q4_0', b: 'Q8_0' }, closer: 'B' });
+    const lines = (await run(sampleFolder, path('q4.gguf'), '--and', path('q8.gguf'), '--limit', '2')).text;
+    expect(lines).toMatch(/A is closer in 0, B in 44; 13 have the same error/);
+    expect(lines.split('\n')).toHaveLength(10); // two of a table with its head, a blank, four of the summary, and the end
   });
 
-  it('saves the types as rules that give the same file', async () => {
-    const [rules, first, second] = ['rules.txt', 'mix.gguf', 'ruled-mix.gguf'].map((name) =>
-      join(folder, name),
-    ) as [...[string, string, string]];
-    await quantscope(
-      'export',
+  it('joins files of other names by those of the original', async () => {
+    const { text } = await run(sampleFolder, sampleFolder, '--and', path('q8.gguf'), '--json');
+    const result = JSON.parse(text) as ThreeWayComparison;
+    expect(result.tensors).toHaveLength(57);
+    expect(result.counts).toEqual({ A: 44, B: 0, same: 13 });
+  });
+});
+
+describe('quantscope compare --rank', () => {
+  it('finds the rank of an adapter, merged into the other model virtually', async () => {
+    const { status, text } = await run(
       sampleFolder,
-      '--type',
-      'Q4_K_M',
-      '--out',
-      first,
-      '--save-tensor-types',
-      rules,
+      sampleFolder,
+      '--other-lora',
+      path('adapter'),
+      '--rank',
+      '--json',
     );
-    expect(readFileSync(rules, 'utf8')).toContain('^blk\\.0\\.attn_q\\.weight$=Q4_K\n');
-    const args = ['--type', 'Q4_K_S', '--tensor-type-file', rules];
-    const { code } = await quantscope('export', sampleFolder, ...args, '--out', second);
-    expect(code).toBe(0);
-    const same = await quantscope('compare', first, second, '--fail-above', '0');
-    expect(same.code).toBe(0);
-  });
-
-  it('splits, and says into what', async () => {
-    const args = ['export', sampleFolder, '--type', 'F16', '--split-max-size', '4M', '--dry-run', '--json'];
-    const { files } = JSON.parse((await quantscope(...args)).stdout) as ExportPreview;
-    expect(files.map(({ name }) => name.slice(-21))).toEqual([
-      ...['-00001-of-00003.gguf', '-00002-of-00003.gguf', '-00003-of-00003.gguf'].map(
-        (name) => expect.stringContaining(name) as string,
-      ),
+    expect(status).toBe(0);
+    const { spectra, skipped } = JSON.parse(text) as ChangeSpectra;
+    const changed = spectra.filter(({ norm }) => norm > 0);
+    expect(changed.map(({ name, kind, rank }) => ({ name, kind, rank }))).toEqual([
+      { name: 'model.layers.0.self_attn.q_proj.weight', kind: 'low rank', rank: 6 },
+      { name: 'model.layers.3.mlp.up_proj.weight', kind: 'low rank', rank: 6 },
     ]);
+    expect(spectra.length + skipped.length).toBe(57);
+    expect(skipped.every(({ name }) => /norm/.test(name))).toBe(true);
+    const lines = (await run(sampleFolder, sampleFolder, '--other-lora', path('adapter'), '--rank')).text;
+    expect(lines).toMatch(/2 of 44 matrices changed; 2 by a low rank of 6, as a merged LoRA does\./);
   });
+});
+
+it.each([
+  [['--and', 'x', '--rank'], /--and and --rank do not go together/],
+  [['--and', 'x', '--fail-above', '1'], /--and and --fail-above do not go together/],
+  [['--rank', '--fail-above', '1'], /--rank and --fail-above do not go together/],
+  [['--and-lora', 'x'], /--and-lora is of the model that --and names/],
+])('%s is rejected, not ignored', async (options, message) => {
+  const { status, said } = await run(sampleFolder, sampleFolder, ...options);
+  expect(status).toBe(2);
+  expect(said).toMatch(message);
 });
