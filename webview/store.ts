@@ -1,7 +1,7 @@
-import { fromColumns } from '../src/protocol/columns';
+import { tabled, type TabledModel } from '../src/protocol/tensorTable';
 import type { EvaluationResult } from '../src/protocol/evaluation';
 import type { FormatDescription } from '../src/protocol/formats';
-import type { ModelDescription, ModelPart } from '../src/protocol/model';
+import type { ModelPart } from '../src/protocol/model';
 import type { DeviceReport } from '../src/protocol/plan';
 import type { PlanOutline } from '../src/protocol/planOutline';
 import type { RevisedPlan } from '../src/protocol/planStep';
@@ -27,7 +27,7 @@ import type { RefinementForm } from './views/refine/form';
 
 /** The state that everything in the editor is rendered from. */
 export interface State {
-  readonly model?: ModelDescription;
+  readonly model?: TabledModel;
   /** Increases when the page shows another model, or other files of it: an answer to an earlier request is not about this one. */
   readonly opening: number;
   /** Revision of the model's files: increases when they have changed. */
@@ -117,11 +117,10 @@ export class Store {
   }
 
   open({ reveal, tab, model: packed, ...state }: EditorState): void {
-    const model: ModelDescription = { ...packed, tensors: fromColumns(packed.tensors) };
-    const known = new Set(model.tensors.map((tensor) => tensor.name));
+    const model = tabled(packed);
     const isAnother = this.persistent.use(`${model.path}${state.part?.alone ? ' alone' : ''}`);
     const { selected = this.state.selected, ...recalled } = isAnother ? recall(this.persistent) : {};
-    const kept = selected.filter((name) => known.has(name));
+    const kept = selected.filter((name) => model.table.indexOf(name) >= 0);
     const isNew = state.revision !== this.state.revision || state.part?.alone !== this.state.part?.alone;
     const first = reveal ?? kept[0] ?? firstMatrix(model);
     this.update({
@@ -156,7 +155,11 @@ export class Store {
 }
 
 /** What a fresh editor shows: a matrix, which has more to see than a norm. */
-function firstMatrix(model: ModelDescription): string | undefined {
-  const readable = model.tensors.filter((tensor) => tensor.readable);
-  return (readable.find((tensor) => tensor.shape.length > 1) ?? readable[0] ?? model.tensors[0])?.name;
+function firstMatrix({ table }: TabledModel): string | undefined {
+  const at = [
+    table.findKind(({ readable, shape }) => readable && shape.length > 1),
+    table.findKind(({ readable }) => readable),
+    Math.min(0, table.count - 1),
+  ].find((i) => i >= 0);
+  return at === undefined ? undefined : table.name(at);
 }

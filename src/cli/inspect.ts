@@ -7,6 +7,7 @@ import type { ModelDescription } from '../protocol/model';
 import { identityLines, type ModelIdentity } from '../protocol/overview';
 import { printable } from '../protocol/printable';
 import { plural, size } from '../protocol/words';
+import { tabled } from '../protocol/tensorTable';
 
 export const inspect: Command = {
   name: 'inspect',
@@ -14,7 +15,7 @@ export const inspect: Command = {
   summary: 'List the tensors and metadata of a model; reads headers only',
   options: { metadata: { type: 'boolean', help: 'list the metadata as well' }, lora: loraOption },
   async run({ model: ref, jobs, signal, progress, options }) {
-    const model = await jobs['model/open'](ref, { signal, progress });
+    const model = tabled(await jobs['model/open'](ref, { signal, progress }));
     const identity = await jobs['model/overview'](ref, { signal, progress });
     const tensors = table(
       ['tensor', 'dtype', 'shape', 'weights', 'size', 'bits/weight'],

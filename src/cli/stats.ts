@@ -11,6 +11,7 @@ import { size } from '../protocol/words';
 import { loraOption } from './adapters';
 import { countOption, requiredOption, type Command } from './command';
 import { count, figure, number, table } from './text';
+import { tabled } from '../protocol/tensorTable';
 
 export const stats: Command = {
   name: 'stats',
@@ -29,7 +30,7 @@ export const stats: Command = {
       { ...model, tensor, ...(bins === undefined ? {} : { bins }) },
       { signal, progress },
     );
-    const { tensors } = await jobs['model/open'](model, { signal, progress });
+    const { tensors } = tabled(await jobs['model/open'](model, { signal, progress }));
     const isStored = tensors.find(({ name }) => name === tensor)?.stored !== undefined;
     const stored = isStored
       ? await jobs['tensor/stored']({ ...model, tensor }, { signal, progress })

@@ -1,6 +1,7 @@
 import { modelLimits } from '../architectures/modelLimits';
 import type { Model } from '../model/model';
-import type { ModelDescription } from '../protocol/model';
+import { packModel } from '../model/packTensors';
+import type { PackedModel } from '../protocol/tensorTable';
 import { describeFormats } from '../quant/catalogue';
 import { checkParams, modelKinds, type Jobs } from './job';
 import { loadedModelJob } from './jobs/loadedModel';
@@ -124,7 +125,7 @@ export function createJobs(models: OpenModels): Jobs {
   };
 }
 
-function describeModel(model: Model): ModelDescription {
+function describeModel(model: Model): PackedModel {
   const limits = modelLimits(model);
-  return { ...model.description, ...(Object.keys(limits).length === 0 ? {} : { limits }) };
+  return { ...packModel(model.description), ...(Object.keys(limits).length === 0 ? {} : { limits }) };
 }

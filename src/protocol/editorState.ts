@@ -1,19 +1,14 @@
 import type { TensorComparison } from './analysis';
-import type { Columns } from './columns';
 import type { ModelComparison } from './compare';
 import type { EngineProgress } from './engine';
 import type { FormatDescription } from './formats';
 import type { MeasuredWith } from './measuredWith';
-import type { ModelDescription, ModelPart, TensorDescriptor } from './model';
+import type { ModelPart } from './model';
 import type { DeviceReport } from './plan';
 import type { PlanOutline } from './planOutline';
 import type { Rung } from './rungs';
+import type { PackedModel } from './tensorTable';
 import type { VerifyResult } from './verify';
-
-/** A description on its way to a page. */
-export interface PageModel extends Omit<ModelDescription, 'tensors'> {
-  readonly tensors: Columns<TensorDescriptor>;
-}
 
 /** Which measurements there are; the table itself crosses when its view opens. */
 export interface TableOutline {
@@ -35,7 +30,7 @@ export interface TableOutline {
  * those of a large model are many times the size of its header.
  */
 export interface EditorState {
-  readonly model: PageModel;
+  readonly model: PackedModel;
   /** Increases when the files have changed: results of an earlier revision are out of date. */
   readonly revision: number;
   readonly formats: readonly FormatDescription[];

@@ -32,14 +32,7 @@ import type { SavedPlan } from './savedPlans';
 import type { SensitivityEstimate, SensitivityParams, StoredParams } from './sensitivityRun';
 import type { FormatDescription } from './formats';
 import type { GpuRuntimeOffer, GpuRuntimeStatus } from './gpuRuntime';
-import type {
-  FoundTensor,
-  LocatedModel,
-  MetadataSlice,
-  MetadataSliceParams,
-  ModelDescription,
-  ModelRef,
-} from './model';
+import type { FoundTensor, LocatedModel, MetadataSlice, MetadataSliceParams, ModelRef } from './model';
 import type { Device, DeviceChoice, DeviceReport, Plan, SensitivityTable } from './plan';
 import type { ModelIdentity } from './overview';
 import type { PreviewParams, PreviewResult } from './preview';
@@ -64,10 +57,11 @@ import type { RivalOfModel } from './rivalFile';
 import type { ChangeSpectra, ChangeSpectrum } from './spectrum';
 import type { RepairParams, RepairResult, VerifyParams, VerifyResult } from './verify';
 import type { ScaffoldedModel } from './scaffold';
+import type { PackedModel } from './tensorTable';
 
 /** Requests that the extension host and the command line send to the engine process: method → parameters, result. */
 export interface EngineRequests {
-  'model/open': { params: ModelRef; result: ModelDescription };
+  'model/open': { params: ModelRef; result: PackedModel };
   /** What a model is, in numbers: from headers and its configuration. */
   'model/overview': { params: ModelRef; result: ModelIdentity };
   /** Part of a metadata value that the description shows cut. */

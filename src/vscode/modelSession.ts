@@ -1,11 +1,11 @@
 import { basename } from 'node:path';
 import { nameFromPath } from '../model/modelName';
-import { toColumns } from '../protocol/columns';
 import type { ModelDescription, ModelRef } from '../protocol/model';
 import type { DeviceReport, Plan, SensitivityTable } from '../protocol/plan';
 import type { VerifyResult } from '../protocol/verify';
 import type { RevisedPlan } from '../protocol/planStep';
 import { sensitivityFigures } from '../protocol/sensitivityFigures';
+import { tabled, type PackedModel } from '../protocol/tensorTable';
 import type { ComparisonState, EditorState, JobState, ModelComparisonState } from '../protocol/editorState';
 import type { HostEvents, WebviewRequests } from '../protocol/webview';
 import { Comparisons } from './comparisons';
@@ -252,14 +252,14 @@ export class ModelSession {
     const files = JSON.stringify(model.files);
     const isChanged = files !== this.files;
     if (isChanged) this.renew(files);
-    this.description = model;
-    this.described.fire(model);
+    this.description = tabled(model);
+    this.described.fire(this.description);
     this.formats = await engine.call('formats/list', {}, { signal });
     this.results = this.readResults(this.revision);
     inBackground(this.results, log, notices);
     inBackground(devices.find(), log, notices);
     if (isChanged) void this.verification.opened(); // never rejects
-    return this.stateOf({ ...model, tensors: toColumns(model.tensors) });
+    return this.stateOf(model);
   }
 
   /** Reads earlier measurements and the plan next to the model, and tells of them; those of earlier files are dropped. */
@@ -273,7 +273,7 @@ export class ModelSession {
     if (revision === this.revision) planning.begin(found);
   }
 
-  private stateOf(model: EditorState['model']): EditorState {
+  private stateOf(model: PackedModel): EditorState {
     const { planning } = this;
     return {
       model,

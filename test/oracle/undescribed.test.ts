@@ -8,6 +8,7 @@ import { temporaryFolder } from '../support/files';
 import { hasOracle, llamaCpp } from '../support/llamaCpp';
 import { writeSyntheticGguf } from '../support/syntheticGguf';
 import { undescribedModels } from '../support/undescribedModels';
+import { tabled } from '../../src/protocol/tensorTable';
 
 const folder = temporaryFolder();
 const cacheDir = join(folder, 'cache');
@@ -38,7 +39,7 @@ describe.skipIf(!hasOracle)('GGUF files of architectures without a description',
         expect(same, type).toBe(true);
       }
 
-      const { tensors, architecture } = await request('model/open', { path });
+      const { tensors, architecture } = tabled(await request('model/open', { path }));
       expect(architecture).toBe(name);
       const matrix = tensors.find(({ name: tensor }) => tensor === `blk.3.${spec.parts![0]}.weight`)!;
       const { statistics } = await request('tensor/analyse', { path, tensor: matrix.name });
@@ -57,7 +58,7 @@ describe.skipIf(!hasOracle)('GGUF files of architectures without a description',
       const planFile = join(folder, `${name}.ampq.json`);
       writeFileSync(planFile, printPlan(plan));
       await request('export/gguf', { path, planFile, out: to('plan', 'ours') });
-      const planned = await request('model/open', { path: to('plan', 'ours') });
+      const planned = tabled(await request('model/open', { path: to('plan', 'ours') }));
       const written = new Map(planned.tensors.map(({ name: tensor, dtype }) => [tensor, dtype]));
       for (const { tensor, format } of plan.assignments) expect(written.get(tensor)).toBe(format);
     },

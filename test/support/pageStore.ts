@@ -1,8 +1,9 @@
 import { vi } from 'vitest';
-import { toColumns } from '../../src/protocol/columns';
+import { packTensors } from '../../src/model/packTensors';
 import type { TensorDescriptor } from '../../src/protocol/model';
 import { PersistentValues, type StateStorage } from '../../webview/persistent';
-import type { EditorState, PageModel, TableOutline } from '../../src/protocol/editorState';
+import type { EditorState, TableOutline } from '../../src/protocol/editorState';
+import type { PackedModel } from '../../src/protocol/tensorTable';
 
 /**
  * The store of a page, outside of VS Code.
@@ -26,7 +27,7 @@ export function stateOf(tensors: readonly string[], more: Partial<EditorState> =
     ...{ name, dtype: 'BF16', shape: [2, 3], elements: 6 },
     ...{ file: '/m.safetensors', offset: 0, byteLength: 12, readable: true },
   }));
-  const model = { path: '/m.safetensors', name: 'm', tensors: toColumns(descriptors) } as PageModel;
+  const model = { path: '/m.safetensors', name: 'm', tensors: packTensors(descriptors) } as PackedModel;
   return { model, revision: 1, formats: [], job: { kind: 'idle' }, ...more };
 }
 

@@ -9,6 +9,7 @@ import type { SessionEvent } from '../../src/vscode/modelSession';
 import { Sessions } from '../../src/vscode/sessions';
 import { fakeContext } from './fakeHost';
 import { temporaryFolder } from './files';
+import { packModel } from '../../src/model/packTensors';
 
 /** The device that the engine of these sessions finds. */
 export const device = { chosen: 'cpu', label: 'native addon', refused: [] } as const;
@@ -60,7 +61,7 @@ export function setUpSession({ stored, beside = () => ({ problems: [] }), loaded
   const files = { mtimeMs: 1 };
   const fake = fakeContext(
     {
-      'model/open': () => modelOf(folder, files.mtimeMs),
+      'model/open': () => packModel(modelOf(folder, files.mtimeMs)),
       'formats/list': () => [],
       'sensitivity/stored': () => stored?.(folder),
       'plan/beside': () => beside(folder),

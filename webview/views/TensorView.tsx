@@ -13,7 +13,7 @@ export function TensorView() {
   const ask = useAsk();
   const { model, selected } = useAppState();
   const name = selected[selected.length - 1];
-  const tensor = model?.tensors.find((item) => item.name === name);
+  const tensor = model?.table.named(name);
   const view = useAnalysis(tensor);
   if (!tensor) return <p class="empty">Select a tensor to see its contents.</p>;
   return (

@@ -11,6 +11,7 @@ import { fakeContext, settle } from '../../support/fakeHost';
 import { temporaryFolder } from '../../support/files';
 import { tableOf } from '../../support/tables';
 import { gainsFrom } from '../../support/plans';
+import { packModel } from '../../../src/model/packTensors';
 
 /** Of two tensors, of which the first loses more. */
 const errors = [
@@ -39,7 +40,7 @@ function setUp({ measured }: { measured: boolean }) {
   };
   const fake = fakeContext(
     {
-      'model/open': () => model,
+      'model/open': () => packModel(model),
       'formats/list': () => [],
       'sensitivity/stored': () => (measured ? table : undefined),
       'sensitivity/estimate': () => ({ tensors: 2, formats: ['Q4_K'], seconds: 1 }),

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { makePlan, printPlan } from '../../../src/ampq/planFile';
-import { toColumns } from '../../../src/protocol/columns';
+import { packModel } from '../../../src/model/packTensors';
+import { tabled } from '../../../src/protocol/tensorTable';
 import type { ModelDescription } from '../../../src/protocol/model';
 import type { Plan, SensitivityTable } from '../../../src/protocol/plan';
 import { sensitivityFigures } from '../../../src/protocol/sensitivityFigures';
@@ -38,7 +39,7 @@ describe('the state of a session', () => {
   it('has what is known, and nothing else', async () => {
     const { engine, session, folder } = setUpSession();
     const model = modelOf(folder);
-    const page = { ...model, tensors: toColumns([]) };
+    const page = packModel(model);
     const bare = { model: page, revision: 1, formats: [], job: { kind: 'idle' } };
     expect(await session.open()).toStrictEqual(bare);
     await settle();
@@ -66,7 +67,7 @@ describe('the state of a session', () => {
     expect([heard, session.folder]).toEqual([[], folder]);
     await session.ensureLoaded();
     session.onDescribed((model) => heard.push(['late', model]));
-    const model = modelOf(folder);
+    const model = tabled(packModel(modelOf(folder)));
     expect(heard).toEqual([
       ['early', model],
       ['late', model],

@@ -20,7 +20,7 @@ export function MethodsView() {
   const { host } = useApp();
   const { model, selected, revision } = useAppState();
   const name = selected.at(-1);
-  const tensor = model?.tensors.find((item) => item.name === name);
+  const tensor = model?.table.named(name);
   const [calibrations, setCalibrations] = useState(0);
   const { value, failure, retry } = useAnswer(`${revision} ${calibrations}`, (signal) =>
     host.call('methodChoices', {}, { signal }),
