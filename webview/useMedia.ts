@@ -1,10 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 
-/** Below this width (CSS pixels), tree and page do not stand side by side. */
+/** Below this width (CSS pixels), tree and page do not stand side by side, and the tabs are a list. */
 export const narrowQuery = '(max-width: 749px)';
-
-/** Below this width (CSS pixels), the tabs are a list, as a row of them would leave no room for the running job. */
-export const listedTabsQuery = '(max-width: 899px)';
 
 /** Whether a media query holds; the component re-renders when that changes. */
 export function useMedia(query: string): boolean {

@@ -425,14 +425,14 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
   it('offers a restart when the engine is killed in the middle of a job, and resumes', async () => {
     await openFile(page, 'again.safetensors');
     const second = frontFrame(page);
-    await second.getByText('Run Sensitivity').first().waitFor({ timeout: wait });
+    await openPage(second, 'Plan', 'Sensitivity');
+    await second.locator('.view').getByText('Run Sensitivity').first().waitFor({ timeout: wait });
     const killed = killNextJob(); // a model of this size is measured in a blink
-    await second.getByText('Run Sensitivity').first().click();
+    await second.locator('.view').getByText('Run Sensitivity').first().click();
     await killed;
     await second.getByText('Restart and Resume').waitFor({ timeout: wait });
     await screenshot(page, 'engine-died-dark');
     await second.getByText('Restart and Resume').click();
-    await openPage(second, 'Plan', 'Sensitivity');
     await second.getByLabel('Group tensors').selectOption('none', { timeout: wait });
     await expect.poll(() => rowCount(second.locator('.sensitivity .grid')), { timeout: wait }).toBe(44);
     expect(await second.locator('.notice.error').count()).toBe(0);

@@ -246,7 +246,7 @@ describe.skipIf(!hasServer)('the export panel', () => {
 
   it('writes exactly what it has shown', async () => {
     const bytes = await fileBytes();
-    await frame.getByRole('button', { name: 'Export…' }).click();
+    await frame.locator('.export').getByRole('button', { name: 'Export…' }).click();
     await acceptFile(page);
     const target = join(workspace, `${basename(workspace)}-Q4_K_M.gguf`);
     await expect.poll(() => existsSync(target), { timeout: wait }).toBe(true);

@@ -11,15 +11,17 @@ export function Actions() {
   const isNarrow = useMedia(narrowQuery);
   const isBusy = job.kind === 'running';
   const usual: readonly MenuItem[] = [
-    { label: 'Run Sensitivity', disabled: isBusy, run: () => void ask('runSensitivity', {}) },
     { label: 'Quantize Model…', run: () => store.openTab('quantizeModel') },
+    { label: 'Export…', run: () => store.openTab('export') },
   ];
   const rest: readonly MenuItem[] = [
+    { label: 'Run Sensitivity', disabled: isBusy, run: () => void ask('runSensitivity', {}) },
     {
       label: 'Run Sensitivity over a Text…',
       disabled: isBusy,
       run: () => void ask('runSensitivityOverText', {}),
     },
+    { label: 'Export GGUF…', run: () => void ask('exportGguf', { plan: false }) },
     { label: 'Evaluate…', run: () => store.openTab('evaluate') },
     { label: 'Compare With…', run: () => void ask('compareWith', {}) },
     { label: 'Refine GGUF File…', run: () => void ask('refineFile', {}) },
@@ -28,14 +30,11 @@ export function Actions() {
   return (
     <span class="actions">
       {!isNarrow &&
-        usual.map(({ label, disabled = false, run }) => (
-          <Button key={label} disabled={disabled} onClick={run}>
+        usual.map(({ label, run }) => (
+          <Button key={label} onClick={run}>
             {label}
           </Button>
         ))}
-      <Button primary onClick={() => void ask('exportGguf', { plan: false })}>
-        Export GGUF…
-      </Button>
       <Menu label="More actions" items={isNarrow ? [...usual, ...rest] : rest} />
     </span>
   );

@@ -1,25 +1,32 @@
+import { useMemo } from 'preact/hooks';
 import type { ModelDescription } from '../../src/protocol/model';
 import { plural, size } from '../../src/protocol/words';
 import { useAppState } from '../context';
 import { bits, count } from '../format';
 import { narrowQuery, useMedia } from '../useMedia';
 import { Actions } from './Actions';
+import { Middle } from './Middle';
 import { Notices } from './Notices';
 
 /** The model in one line, and what can be done with it: in a narrow panel that is beside the pages. */
 export function Header() {
   const { model } = useAppState();
   const isNarrow = useMedia(narrowQuery);
+  const facts = useMemo(() => (model ? factsOf(model) : []), [model]);
   if (!model) return null;
   return (
     <header>
       <div class="bar">
-        <h1 title={model.path}>{model.name}</h1>
-        <span class="facts">
-          {factsOf(model).map((fact) => (
-            <span key={fact}>{fact}</span>
-          ))}
-        </span>
+        <div class="identity">
+          <h1>
+            <Middle text={model.name} title={model.path} />
+          </h1>
+          <span class="facts">
+            {facts.map((fact) => (
+              <span key={fact}>{fact}</span>
+            ))}
+          </span>
+        </div>
         {!isNarrow && <Actions />}
       </div>
       <Notices model={model} />
@@ -27,16 +34,29 @@ export function Header() {
   );
 }
 
+/** Family, parameters, dtype and size, shards. */
 function factsOf(model: ModelDescription): string[] {
-  const { format, version, architecture, parameters, dataBytes, weightFiles } = model;
+  const { format, architecture, parameters, weightFiles } = model;
   const { present, total } = weightFiles;
   const noun = format === 'gguf' ? 'part' : 'shard';
   return [
     architecture ?? 'unknown architecture',
-    version === undefined ? format : `${format.toUpperCase()} v${version}`,
     `${count(parameters)} ${parameters === 1 ? 'parameter' : 'parameters'}${present < total ? ` in ${present} of ${plural(total, noun)}` : ''}`,
-    size(dataBytes),
-    ...(parameters > 0 ? [`${bits((8 * dataBytes) / parameters)} bits/weight`] : []),
+    sizeOf(model),
     ...(total > 1 && present === total ? [plural(total, noun)] : []),
   ];
+}
+
+/** Share of the bytes from which on a dtype stands for all of them. */
+const mostBytes = 0.95;
+
+/** "BF16 16.06 GB", or "4.92 GB, 4.91 bits per weight" where there are several types. */
+function sizeOf({ tensors, dataBytes, parameters }: ModelDescription): string {
+  const bytes = new Map<string, number>();
+  for (const { dtype, byteLength } of tensors) bytes.set(dtype, (bytes.get(dtype) ?? 0) + byteLength);
+  const [main] = [...bytes].sort(([, a], [, b]) => b - a);
+  if (main && main[1] >= mostBytes * dataBytes) return `${main[0]} ${size(dataBytes)}`;
+  return parameters > 0
+    ? `${size(dataBytes)}, ${bits((8 * dataBytes) / parameters)} bits per weight`
+    : size(dataBytes);
 }

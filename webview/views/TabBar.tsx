@@ -1,16 +1,15 @@
 import { timeLeft } from '../../src/protocol/words';
 import { useApp, useAppState, useAsk } from '../context';
 import { tabs, type Tab } from '../tabs';
-import { listedTabsQuery, narrowQuery, useMedia } from '../useMedia';
+import { narrowQuery, useMedia } from '../useMedia';
 import { Actions } from './Actions';
 
 /** The pages of the editor, and the area of the running job; in a narrow panel also the actions. */
 export function TabBar() {
   const isNarrow = useMedia(narrowQuery);
-  const isListed = useMedia(listedTabsQuery);
   return (
     <div class={isNarrow ? 'tab-bar narrow' : 'tab-bar'}>
-      {isListed ? <TabSelect /> : <Tabs />}
+      {isNarrow ? <TabSelect /> : <Tabs />}
       <RunningJob />
       {isNarrow && <Actions />}
     </div>
@@ -93,11 +92,11 @@ function RunningMark({ run, title }: Running) {
   return <span class="running-mark" role="img" aria-label="(running)" title={title} />;
 }
 
-/** Progress of the running job; its area is reserved while none runs, so nothing moves when one starts. */
+/** Progress of the running job; its place is kept while none runs, so that nothing moves when one starts. */
 function RunningJob() {
   const ask = useAsk();
   const { job } = useAppState();
-  if (job.kind !== 'running') return null;
+  if (job.kind !== 'running') return <div class="job" />;
   const { title, progress } = job;
   const share = progress && progress.total > 0 ? progress.done / progress.total : undefined;
   const done = share === undefined ? '' : `${Math.floor(100 * share)} %${timeLeft(progress?.secondsLeft)}`;
