@@ -14,8 +14,6 @@ namespace {
 
 // Weights that the fused pass holds at a time, once as the source has them and once decoded: half of an L2 cache.
 constexpr size_t kChunkWeights = size_t{1} << 14;
-// Limit of pieces per call of a scan: each has its own counters (megabytes), merged in order.
-constexpr size_t kScanPieces = 8;
 
 void requireEncoder(const Codec& codec) {
   if (codec.encode == nullptr) fail(std::string("there is no encoder for ") + codec.name);
@@ -39,21 +37,6 @@ const float* checkedImportance(const Codec& codec, size_t columns, std::span<con
   requireLength("importance", importance.size(), columns);
   requireImportance(importance);
   return wanted == Importance::Unused ? nullptr : importance.data();
-}
-
-struct Cut {
-  size_t pieces;
-  size_t perPiece;
-};
-
-/// Pieces of about equal size: whole rows unless a row is longer than a piece.
-Cut cutScan(const Scan& scan, size_t n) {
-  if (n > scan.weights() - scan.seen()) fail("more weights were scanned than the matrix has");
-  if (n == 0) return {0, 1};
-  size_t perPiece = std::max((n + kScanPieces - 1) / kScanPieces, kPieceWeights);
-  const size_t columns = scan.options().columns;
-  if (columns <= perPiece) perPiece = (perPiece + columns - 1) / columns * columns;
-  return {(n + perPiece - 1) / perPiece, perPiece};
 }
 
 /// Wide stores that straddle cache lines halve the speed of a memory-bound decoder, so an unaligned target is filled through
@@ -271,27 +254,6 @@ ErrorSums sumErrors(std::span<const float> source, std::span<const float> decode
 void histogramOf(std::span<const float> values, float min, float max, std::span<double> counts) {
   if (counts.empty()) fail("a histogram needs at least one bin");
   addToHistogram(values.data(), values.size(), min, max, counts);
-}
-
-void scanFirst(Scan& scan, std::span<const float> values, CancelFlag cancelled) {
-  const Cut cut = cutScan(scan, values.size());
-  std::vector<FirstPart> parts(cut.pieces);
-  overRows(values.size(), cut.perPiece, cancelled, [&](size_t first, size_t count) {
-    parts[first / cut.perPiece] = scan.first(values.data() + first, scan.seen() + first, count);
-  });
-  for (const FirstPart& part : parts) scan.merge(part);
-  scan.advance(values.size());
-}
-
-void scanSecond(Scan& scan, std::span<const float> values, CancelFlag cancelled) {
-  if (!scan.turn()) return;
-  const Cut cut = cutScan(scan, values.size());
-  std::vector<SecondPart> parts(cut.pieces);
-  overRows(values.size(), cut.perPiece, cancelled, [&](size_t first, size_t count) {
-    parts[first / cut.perPiece] = scan.second(values.data() + first, count);
-  });
-  for (const SecondPart& part : parts) scan.merge(part);
-  scan.advance(values.size());
 }
 
 }  // namespace qs

@@ -3,7 +3,6 @@
 #include <span>
 
 #include "kernels/kernels.h"
-#include "kernels/scan.h"
 #include "rows.h"
 
 namespace qs {
@@ -55,8 +54,5 @@ BadWeight checkBlocks(const Codec& codec, std::span<const uint8_t> source, Cance
 
 ErrorSums sumErrors(std::span<const float> source, std::span<const float> decoded);
 void histogramOf(std::span<const float> values, float min, float max, std::span<double> counts);
-// Both take the next weights of the matrix in row-major order, which need not be whole rows.
-void scanFirst(Scan& scan, std::span<const float> values, CancelFlag cancelled);
-void scanSecond(Scan& scan, std::span<const float> values, CancelFlag cancelled);
 
 }  // namespace qs

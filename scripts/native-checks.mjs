@@ -29,7 +29,7 @@ const sourcesAfter = (key) =>
     .map((path) => basename(path, '.cc'));
 
 const perTarget = sourcesAfter('"kernel_sources"');
-const shared = sourcesAfter('"target_name": "quantscope"').filter((name) => name !== 'scan');
+const shared = sourcesAfter('"target_name": "quantscope"');
 /** What runs kernels on the thread pool. */
 const poolSources = addonSources().filter(
   (path) => !path.startsWith('native/binding/') && !shared.includes(basename(path, '.cc')),

@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "../operations.h"
+#include "../scan/scan.h"
 #include "arguments.h"
 #include "errors.h"
 #include "task.h"
@@ -14,9 +14,10 @@
 namespace qs::binding {
 namespace {
 
-Napi::Float64Array doubles(Napi::Env env, const std::vector<double>& values) {
+template <typename T>
+Napi::Float64Array doubles(Napi::Env env, const std::vector<T>& values) {
   auto array = Napi::Float64Array::New(env, values.size());
-  std::copy(values.begin(), values.end(), array.Data());
+  std::transform(values.begin(), values.end(), array.Data(), [](T value) { return static_cast<double>(value); });
   return array;
 }
 
@@ -24,6 +25,11 @@ Napi::Float32Array singles(Napi::Env env, const std::vector<float>& values) {
   auto array = Napi::Float32Array::New(env, values.size());
   std::copy(values.begin(), values.end(), array.Data());
   return array;
+}
+
+std::vector<double> listOf(const Napi::Value& value, const char* name) {
+  const auto numbers = doublesOf(value, name);
+  return {numbers.begin(), numbers.end()};
 }
 
 class ScanObject : public Napi::ObjectWrap<ScanObject> {
@@ -34,31 +40,39 @@ class ScanObject : public Napi::ObjectWrap<ScanObject> {
                         InstanceMethod<&ScanObject::Second>("second"), InstanceMethod<&ScanObject::Finish>("finish")});
   }
 
-  // (rows, columns, cellRows, cellColumns, bins, percents: Float64Array)
+  // (dtype, rows, columns, cellRows, cellColumns, bins, range: two numbers or none, percents, thresholds), the last three as
+  // Float64Array
   explicit ScanObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ScanObject>(info) {
-    const auto percents = spanOf<double>(info[5], napi_float64_array, "percents");
-    const auto cell = [&](size_t i, const char* name) { return std::max<size_t>(1, sizeOf(info[i], name)); };
     scan_ = guarded(info.Env(), [&] {
-      return std::make_unique<Scan>(ScanOptions{sizeOf(info[0], "rows"), sizeOf(info[1], "columns"), cell(2, "cellRows"),
-                                                cell(3, "cellColumns"), sizeOf(info[4], "bins"),
-                                                std::vector<double>(percents.begin(), percents.end())});
+      const auto cell = [&](size_t i, const char* name) { return std::max<size_t>(1, sizeOf(info[i], name)); };
+      ScanOptions options{stringOf(info[0]),
+                          sizeOf(info[1], "rows"),
+                          sizeOf(info[2], "columns"),
+                          {cell(3, "cellRows"), cell(4, "cellColumns")},
+                          sizeOf(info[5], "bins"),
+                          {},
+                          listOf(info[7], "percents"),
+                          listOf(info[8], "thresholds")};
+      const auto range = doublesOf(info[6], "range");
+      if (range.size() == 2) options.range = ValueRange{range[0], range[1]};
+      return std::make_unique<Scan>(std::move(options));
     });
   }
 
  private:
-  // (values, cancel?)
-  Napi::Value First(const Napi::CallbackInfo& info) { return pass(info, scanFirst); }
-  Napi::Value Second(const Napi::CallbackInfo& info) { return pass(info, scanSecond); }
+  // (data, cancel?)
+  Napi::Value First(const Napi::CallbackInfo& info) { return pass(info, &Scan::first); }
+  Napi::Value Second(const Napi::CallbackInfo& info) { return pass(info, &Scan::second); }
 
-  Napi::Value pass(const Napi::CallbackInfo& info, void (*scan)(Scan&, std::span<const float>, CancelFlag)) {
+  Napi::Value pass(const Napi::CallbackInfo& info, void (Scan::*scan)(std::span<const uint8_t>, CancelFlag)) {
     return guarded(info.Env(), [&] {
-      const auto values = floatsOf(info[0], "values");
+      const auto data = bytesOf(info[0], "data");
       const CancelFlag cancelled = cancelFlag(info[1]);
       if (busy_.exchange(true)) throw Napi::Error::New(info.Env(), "a scan takes one slab at a time");
-      return run(info, [this, scan, values, cancelled] {
+      return run(info, [this, scan, data, cancelled] {
         const std::unique_ptr<std::atomic<bool>, void (*)(std::atomic<bool>*)> done(
             &busy_, [](std::atomic<bool>* busy) { *busy = false; });
-        scan(*scan_, values, cancelled);
+        (scan_.get()->*scan)(data, cancelled);
       });
     });
   }
@@ -82,24 +96,30 @@ class ScanObject : public Napi::ObjectWrap<ScanObject> {
   }
 
   Napi::Value result(Napi::Env env) {
-    scan_->turn();
+    const ScanFigures& figures = scan_->figures();
     auto result = Napi::Object::New(env);
     const auto number = [&](const char* key, double value) { result.Set(key, value); };
-    number("count", static_cast<double>(scan_->finite + scan_->nans + scan_->infinities));
-    number("finite", static_cast<double>(scan_->finite));
-    number("min", scan_->min);
-    number("max", scan_->max);
-    number("absMax", std::max(std::fabs(scan_->min), std::fabs(scan_->max)));
-    number("mean", scan_->mean());
-    number("standardDeviation", std::sqrt(scan_->variance()));
-    number("kurtosis", scan_->kurtosis());
-    number("zeros", static_cast<double>(scan_->zeros));
-    number("nans", static_cast<double>(scan_->nans));
-    number("infinities", static_cast<double>(scan_->infinities));
-    result.Set("percentiles", doubles(env, scan_->percentiles()));
-    result.Set("histogram", doubles(env, scan_->histogram));
+    number("count", static_cast<double>(figures.finite + figures.nans + figures.infinities));
+    number("finite", static_cast<double>(figures.finite));
+    number("min", figures.min);
+    number("max", figures.max);
+    number("absMax", std::max(std::fabs(figures.min), std::fabs(figures.max)));
+    number("mean", figures.mean);
+    number("standardDeviation", std::sqrt(figures.variance));
+    number("kurtosis", figures.kurtosis);
+    number("rms", figures.rms);
+    number("zeros", static_cast<double>(figures.zeros));
+    number("nans", static_cast<double>(figures.nans));
+    number("infinities", static_cast<double>(figures.infinities));
+    number("below", static_cast<double>(figures.histogram.below));
+    number("above", static_cast<double>(figures.histogram.above));
+    result.Set("percentiles", doubles(env, figures.percentiles));
+    result.Set("histogram", doubles(env, figures.histogram.bins));
+    result.Set("beyond", doubles(env, figures.beyond));
     result.Set("rowAbsMax", singles(env, scan_->rowAbsMax));
     result.Set("columnAbsMax", singles(env, scan_->columnAbsMax));
+    result.Set("rowRms", singles(env, scan_->rowRms()));
+    result.Set("columnRms", singles(env, scan_->columnRms()));
     result.Set("cellAbsMax", singles(env, scan_->cellAbsMax));
     return result;
   }

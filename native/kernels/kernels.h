@@ -9,6 +9,7 @@
 #include "factors.h"
 #include "measures.h"
 #include "grid_row.h"
+#include "scan_tile.h"
 #include "slab.h"
 #include "weight_grid.h"
 
@@ -49,6 +50,12 @@ struct Kernels {
   void (*addRows)(float* to, const float* factors, const float* rows, size_t stride, size_t count, size_t width);
   void (*sweepRow)(const WeightGrid& grid, const RowRun& run, const RowScale& scale);
   void (*rescaleRow)(const WeightGrid& grid, const RowRun& run, const RowScale& scale);
+  // scan_kernels.h
+  bool (*scanLines)(const ScanTile& tile, const LineFigures& at);
+  StripFigures (*scanStrip)(const float* x, size_t n);
+  float (*mergeMaxima)(float* into, const float* from, size_t n);
+  size_t (*countBeyond)(const float* x, size_t n, float threshold);
+  void (*binsOf)(const float* x, size_t n, const BinScale& scale, int32_t* bins);
 };
 
 // Those that this processor supports, the widest first.

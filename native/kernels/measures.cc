@@ -13,9 +13,9 @@ void ErrorSums::add(const ErrorSums& other) {
   largest = std::max(largest, other.largest);
 }
 
-Bins::Bins(float min, float max, size_t count)
+Bins::Bins(double min, double max, size_t count)
     : min_(min), perUnit_(0), last_(count == 0 ? 0 : static_cast<double>(count - 1)) {
-  const double width = static_cast<double>(max) - static_cast<double>(min);
+  const double width = max - min;
   if (width > 0 && std::isfinite(width)) perUnit_ = static_cast<double>(count) / width;
 }
 
@@ -23,6 +23,8 @@ size_t Bins::of(float value) const {
   const double position = perUnit_ == 0 ? 0 : (static_cast<double>(value) - min_) * perUnit_;
   return static_cast<size_t>(std::clamp(position, 0.0, last_));
 }
+
+BinScale Bins::scale() const { return {min_, perUnit_, last_}; }
 
 void addToHistogram(const float* x, size_t n, float min, float max, std::span<double> counts) {
   if (counts.empty()) return;

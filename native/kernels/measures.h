@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <span>
 
+#include "scan_tile.h"
+
 namespace qs {
 
 struct ErrorSums {
@@ -20,8 +22,9 @@ struct ErrorSums {
 // or last.
 class Bins {
  public:
-  Bins(float min, float max, size_t count);
+  Bins(double min, double max, size_t count);
   size_t of(float value) const;
+  BinScale scale() const;
 
  private:
   double min_;

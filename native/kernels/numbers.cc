@@ -16,6 +16,20 @@ QS_INLINE T readAt(const void* in, size_t index) {
   return value;
 }
 
+/// What each code of an 8-bit float stands for.
+struct ByteValues {
+  float of[256];
+
+  explicit ByteValues(const Fp8& kind) {
+    for (size_t code = 0; code < 256; ++code) of[code] = floatFromFp8(static_cast<uint8_t>(code), kind);
+  }
+
+  QS_INLINE void decode(const void* in, float* y, size_t n) const {
+    const auto* codes = static_cast<const uint8_t*>(in);
+    for (size_t i = 0; i < n; ++i) y[i] = of[codes[i]];
+  }
+};
+
 }  // namespace
 
 template <typename T>
@@ -74,11 +88,13 @@ void decodeBF16(const void* in, float* y, size_t n) {
 }
 
 void decodeE4M3(const void* in, float* y, size_t n) {
-  for (size_t i = 0; i < n; ++i) y[i] = floatFromFp8(readAt<uint8_t>(in, i), kE4M3);
+  static const ByteValues values(kE4M3);
+  values.decode(in, y, n);
 }
 
 void decodeE5M2(const void* in, float* y, size_t n) {
-  for (size_t i = 0; i < n; ++i) y[i] = floatFromFp8(readAt<uint8_t>(in, i), kE5M2);
+  static const ByteValues values(kE5M2);
+  values.decode(in, y, n);
 }
 
 }  // namespace qs::QS_TARGET

@@ -19,6 +19,7 @@
 #include "numbers.h"
 #include "products.h"
 #include "row_descent.h"
+#include "scan_kernels.h"
 #include "sums.h"
 #include "ternary.h"
 
@@ -90,6 +91,7 @@ extern const Kernels kTable = {kName, kCodecs, spanOfWeights, encodeGridRow,
                               addProducts, subtractProducts, factorDiagonal, solveRows,
                               addFeedback, predictColumns, quantizeColumns, followColumns,
                               sweepGroup, rescaleGroup, groupMoments,
-                              addRows, sweepRow, rescaleRow};
+                              addRows, sweepRow, rescaleRow,
+                              scanLines, scanStrip, mergeMaxima, countBeyond, binsOf};
 
 }  // namespace qs::QS_TARGET

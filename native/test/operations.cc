@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "../operations.h"
+#include "../scan/scan.h"
 #include "../solvers/training.h"
 #include "expect.h"
 #include "inputs.h"
@@ -41,16 +42,40 @@ std::vector<float> rounded(std::vector<float> values, int mantissaBits) {
   return values;
 }
 
-void scanInPieces(const std::vector<float>& values, size_t rows, size_t columns, size_t piece, const std::string& name) {
-  Scan scan({rows, columns, 3, 5, 17, {0.1, 50, 99.9}});
-  const auto pass = [&](void (*take)(Scan&, std::span<const float>, CancelFlag)) {
-    for (size_t first = 0; first < values.size(); first += piece) {
-      const Floats part(values.data() + first, std::min(piece, values.size() - first));
-      take(scan, part.span(), nullptr);
+/// The upper halves of float32.
+std::vector<uint8_t> upperHalves(const std::vector<float>& values) {
+  std::vector<uint8_t> bytes;
+  for (const float value : values) {
+    uint8_t own[sizeof value];
+    std::memcpy(own, &value, sizeof value);
+    bytes.insert(bytes.end(), {own[2], own[3]});
+  }
+  return bytes;
+}
+
+std::vector<uint8_t> bytesOf(const std::vector<float>& values) {
+  std::vector<uint8_t> bytes(values.size() * sizeof(float));
+  std::memcpy(bytes.data(), values.data(), bytes.size());
+  return bytes;
+}
+
+ScanOptions scanOptions(const char* dtype, size_t rows, size_t columns) {
+  return {dtype, rows, columns, {3, 5}, 17, {}, {0.1, 50, 99.9}, {3, 6}};
+}
+
+void scanInPieces(const char* dtype, const std::vector<uint8_t>& data, const std::vector<float>& values, size_t rows,
+                  size_t columns, size_t piece, const std::string& name) {
+  Scan scan(scanOptions(dtype, rows, columns));
+  const auto pass = [&](void (Scan::*take)(std::span<const uint8_t>, CancelFlag)) {
+    for (size_t first = 0; first < data.size(); first += piece) {
+      const size_t size = std::min(piece, data.size() - first);
+      const std::unique_ptr<uint8_t[]> exact(new uint8_t[size]);
+      std::memcpy(exact.get(), data.data() + first, size);
+      (scan.*take)({exact.get(), size}, nullptr);
     }
   };
-  pass(scanFirst);
-  if (scan.turn()) pass(scanSecond);
+  pass(&Scan::first);
+  if (scan.turn()) pass(&Scan::second);
   float largest = 0;
   uint64_t finite = 0;
   for (const float value : values) {
@@ -58,15 +83,16 @@ void scanInPieces(const std::vector<float>& values, size_t rows, size_t columns,
     ++finite;
     largest = std::max(largest, std::fabs(value));
   }
-  double counted = 0;
-  for (const double count : scan.histogram) counted += count;
-  expect(scan.finite == finite && counted == static_cast<double>(finite), name + ": every finite weight is counted once");
-  expect(std::max(std::fabs(scan.min), std::fabs(scan.max)) == largest || finite == 0, name + ": the extremes");
+  const ScanFigures& found = scan.figures();
+  uint64_t counted = 0;
+  for (const uint64_t count : found.histogram.bins) counted += count;
+  expect(found.finite == finite && counted == finite, name + ": every finite weight is counted once");
+  expect(std::max(std::fabs(found.min), std::fabs(found.max)) == largest || finite == 0, name + ": the extremes");
   const float ofRows = *std::max_element(scan.rowAbsMax.begin(), scan.rowAbsMax.end());
   const float ofColumns = *std::max_element(scan.columnAbsMax.begin(), scan.columnAbsMax.end());
   const float ofCells = *std::max_element(scan.cellAbsMax.begin(), scan.cellAbsMax.end());
   expect(ofRows == largest && ofColumns == largest && ofCells == largest, name + ": the maxima of rows, columns and cells");
-  for (const double value : scan.percentiles()) expect(finite == 0 || std::isfinite(value), name + ": the percentiles");
+  for (const double value : found.percentiles) expect(finite == 0 || std::isfinite(value), name + ": the percentiles");
 }
 
 void scans() {
@@ -76,14 +102,31 @@ void scans() {
       auto values = draw(input, rows * columns, 3);
       values[values.size() / 2] = NAN;
       values.back() = INFINITY;
+      const auto narrow = rounded(values, 7);
       for (const size_t piece : {values.size(), size_t{1009}, size_t{70000}}) {
         if (values.size() / piece > 400) continue;
         const std::string name = std::string(input.name) + " " + std::to_string(rows) + " x " + std::to_string(columns) +
                                  " by " + std::to_string(piece);
-        scanInPieces(values, rows, columns, piece, name);
-        scanInPieces(rounded(values, 7), rows, columns, piece, name + ", rounded");
+        scanInPieces("F32", bytesOf(values), values, rows, columns, 4 * piece, name);
+        scanInPieces("F32", bytesOf(narrow), narrow, rows, columns, 4 * piece, name + ", rounded");
+        scanInPieces("BF16", upperHalves(narrow), narrow, rows, columns, 2 * piece, name + ", BF16");
       }
     }
+  }
+}
+
+/// Blocks of a type, whole rows at a time.
+void scanBlocks() {
+  constexpr size_t kRows = 5;
+  constexpr size_t kColumns = 1280;
+  const Codec& codec = *codecNamed("Q4_K");
+  const auto values = draw(kInputs[1], kRows * kColumns, 4);
+  std::vector<uint8_t> codes(values.size() / codec.block * codec.bytes);
+  codec.encode(values.data(), codes.data(), {kRows, kColumns, nullptr});
+  std::vector<float> decoded(values.size());
+  codec.decode(codes.data(), decoded.data(), decoded.size());
+  for (const size_t rows : {kRows, size_t{2}}) {
+    scanInPieces("Q4_K", codes, decoded, kRows, kColumns, rows * codes.size() / kRows, "blocks");
   }
 }
 
@@ -171,13 +214,13 @@ void expectError(const char* what, const Work& work) {
 }
 
 void errors() {
-  expectError("a scan without columns", [] { Scan({5, 0, 1, 1, 1, {}}); });
-  expectError("a scan of too many weights", [] { Scan({size_t{1} << 40, size_t{1} << 40, 1, 1, 1, {}}); });
-  expectError("a map of too many cells", [] { Scan({size_t{1} << 30, size_t{1} << 20, 1, 1, 1, {}}); });
+  expectError("a scan without columns", [] { Scan(scanOptions("F32", 5, 0)); });
+  expectError("a scan of too many weights", [] { Scan(scanOptions("F32", size_t{1} << 40, size_t{1} << 40)); });
+  expectError("a map of too many cells", [] { Scan(scanOptions("F32", size_t{1} << 30, size_t{1} << 20)); });
   expectError("more weights than the matrix has", [] {
-    Scan scan({1, 3, 1, 1, 1, {}});
-    const float four[4] = {};
-    scanFirst(scan, four, nullptr);
+    Scan scan(scanOptions("F32", 1, 3));
+    const uint8_t four[16] = {};
+    scan.first(four, nullptr);
   });
   expectError("units of no numbers", [] { adamStep({}, {}, {{0.9, 0.99}, 1, 1, {}, 0}); });
   expectError("an exception of a piece", [] {
@@ -190,6 +233,7 @@ void errors() {
 int main() {
   Pool::shared().setThreads(4);
   scans();
+  scanBlocks();
   histograms();
   ranges();
   trainingSteps();

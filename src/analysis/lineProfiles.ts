@@ -5,34 +5,28 @@ const maxPoints = 4096;
 /** Outlier columns that are named. */
 const maxNamed = 64;
 
-/** Figures of all lines (rows or columns) of a matrix. */
-export interface LineFigures {
-  readonly absMax: Float32Array;
-  /** Sums of the squares of their finite weights, and how many these are. */
-  readonly squares: Float64Array;
-  readonly finite: Float64Array;
-}
-
-/** Figures of lines in at most 4,096 points; undefined where there are none. */
-export function profileOf({ absMax, squares, finite }: LineFigures): LineProfile | undefined {
+/**
+ * Figures of lines in at most 4,096 points; undefined where there are none.
+ * @param absMax max |w| of each line, and `rms` its root mean square.
+ */
+export function profileOf(absMax: Float32Array, rms: Float32Array): LineProfile | undefined {
   const lines = absMax.length;
   if (lines === 0) return undefined;
   const linesPerPoint = Math.ceil(lines / maxPoints);
-  const rms = (line: number): number => (finite[line]! > 0 ? Math.sqrt(squares[line]! / finite[line]!) : 0);
   return {
     ...{ lines, linesPerPoint },
-    absMax: curveOf(lines, linesPerPoint, (line) => absMax[line]!),
-    rms: curveOf(lines, linesPerPoint, rms),
+    absMax: curveOf(absMax, linesPerPoint),
+    rms: curveOf(rms, linesPerPoint),
   };
 }
 
-function curveOf(lines: number, linesPerPoint: number, value: (line: number) => number): ProfileCurve {
+function curveOf(figures: Float32Array, linesPerPoint: number): ProfileCurve {
   const curve = { min: [] as number[], mean: [] as number[], max: [] as number[] };
-  for (let first = 0; first < lines; first += linesPerPoint) {
-    const end = Math.min(lines, first + linesPerPoint);
+  for (let first = 0; first < figures.length; first += linesPerPoint) {
+    const end = Math.min(figures.length, first + linesPerPoint);
     let [min, sum, max] = [Infinity, 0, -Infinity];
     for (let line = first; line < end; line++) {
-      const figure = value(line);
+      const figure = figures[line]!;
       min = Math.min(min, figure);
       sum += figure;
       max = Math.max(max, figure);

@@ -82,6 +82,33 @@ export class TensorReader {
     }
   }
 
+  /**
+   * The same slabs, the next of which is read while one is used; the data of one that is not held is only valid until the next is
+   * requested.
+   */
+  async *passing(signal?: AbortSignal): AsyncGenerator<TensorSlab> {
+    if (this.isHeld || changesWeights(this.tensor)) return yield* this.slabs(signal);
+    const slabs = [...slabsOf(this.tensor)];
+    const room = slabs.reduce((most, { bytes }) => Math.max(most, bytes), 0);
+    const buffers = [new Uint8Array(room), new Uint8Array(slabs.length > 1 ? room : 0)];
+    const read = (index: number): Promise<TensorSlab> | undefined => {
+      const slab = slabs[index];
+      const reading = slab && this.read(slab, signal, buffers[index % 2]!.subarray(0, slab.bytes));
+      reading?.catch(() => undefined); // it is reported when its slab is requested
+      return reading;
+    };
+    let next = read(0);
+    try {
+      for (let index = 1; next; index++) {
+        const slab = await next;
+        next = read(index);
+        yield slab;
+      }
+    } finally {
+      await next?.catch(() => undefined); // it fills a buffer until then
+    }
+  }
+
   /** The weights as float32, in the same slabs. */
   async *values(signal?: AbortSignal): AsyncGenerator<TensorSlab & { readonly values: Float32Array }> {
     for await (const slab of this.slabs(signal)) yield { ...slab, values: await floatsOf(slab, signal) };
@@ -115,12 +142,13 @@ export class TensorReader {
     });
   }
 
-  private async read(slab: Slab, signal: AbortSignal | undefined): Promise<TensorSlab> {
+  /** @param target what is read is put there, where the rows of the tensor are not rearranged. */
+  private async read(slab: Slab, signal: AbortSignal | undefined, target?: Uint8Array): Promise<TensorSlab> {
     const { firstWeight, weights } = slab;
     // Entries of a vector may be read as rows of one weight: they are still one row.
     const part = slab.columns > 1 ? slab.columns : weights;
     const columns = weights % this.columns === 0 ? this.columns : part;
-    const data = await readSlab(this.model, this.tensor, slab, { signal });
+    const data = await readSlab(this.model, this.tensor, slab, { signal, ...(target ? { target } : {}) });
     if (!changesWeights(this.tensor)) return { dtype: slab.dtype, data, firstWeight, weights, columns };
     const values = await floatsOf({ dtype: slab.dtype, data, weights }, signal);
     changeWeights(this.tensor, values, firstWeight);

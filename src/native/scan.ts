@@ -1,5 +1,6 @@
 import { cancellable } from './cancellable';
 
+/** Figures over the finite weights of a matrix; NaN: not defined. */
 export interface ScanResult {
   readonly count: number;
   readonly finite: number;
@@ -9,73 +10,95 @@ export interface ScanResult {
   readonly mean: number;
   readonly standardDeviation: number;
   readonly kurtosis: number;
+  /** Root mean square. */
+  readonly rms: number;
   readonly zeros: number;
   readonly nans: number;
   readonly infinities: number;
   /** One value per requested percentile, exact (nearest rank). */
   readonly percentiles: Float64Array;
-  /** Equal-width bins over [min, max]. */
+  /** Bins of equal width over [min, max], or over the requested range: `below` and `above` count the others then. */
   readonly histogram: Float64Array;
-  /** max |w| of each row and each column (empty for more than 4,194,304 of them) and of each cell of the map (row-major). */
+  readonly below: number;
+  readonly above: number;
+  /** Weights with |w| > threshold · rms, for each threshold. */
+  readonly beyond: Float64Array;
+  /** max |w| and root mean square of each row and each column (empty for more than 4,194,304 of them). */
   readonly rowAbsMax: Float32Array;
   readonly columnAbsMax: Float32Array;
+  readonly rowRms: Float32Array;
+  readonly columnRms: Float32Array;
+  /** max |w| of each cell of the map, row-major. */
   readonly cellAbsMax: Float32Array;
 }
 
 export interface ScanOptions {
+  /** Of the data. */
+  readonly dtype: string;
   readonly rows: number;
   readonly columns: number;
   readonly cellRows: number;
   readonly cellColumns: number;
+  /** 0: no histogram. */
   readonly bins: number;
+  readonly range?: { readonly min: number; readonly max: number } | undefined;
   /** Percents in (0, 100). */
   readonly percentiles: readonly number[];
+  /** Multiples of the root mean square. */
+  readonly thresholds: readonly number[];
 }
 
 /**
- * Statistics of a matrix. All weights, row-major, go through `first` in pieces of any length; then `turn` returns whether they
- * must go through `second` as well. Values of at most 10 bits of mantissa need not (F16, BF16, 8-bit floats, also stored as F32).
+ * Statistics of a matrix. All of its data, whole blocks in row-major order, goes through `first` in pieces of any length; then `turn`
+ * returns whether it must go through `second` as well. That of dtypes of at most 16 bits need not, nor that of float32 that are BF16.
  */
 export interface Scan {
-  first(values: Float32Array, signal?: AbortSignal): Promise<void>;
+  first(data: Uint8Array, signal?: AbortSignal): Promise<void>;
   turn(): boolean;
-  second(values: Float32Array, signal?: AbortSignal): Promise<void>;
+  second(data: Uint8Array, signal?: AbortSignal): Promise<void>;
   finish(): ScanResult;
 }
 
 /** Statistics. */
 export interface ScanFunctions {
-  /** @throws Error for a matrix without weights or with more than 2^53, or a map of more than 2^24 cells. */
+  /** @throws Error for an unknown dtype, a matrix without weights or with more than 2^53, or a map of more than 2^24 cells. */
   createScan(options: ScanOptions): Scan;
 }
 
 interface NativeScan {
-  first(values: Float32Array, cancel: Int32Array | undefined): Promise<void>;
+  first(data: Uint8Array, cancel: Int32Array | undefined): Promise<void>;
   turn(): boolean;
-  second(values: Float32Array, cancel: Int32Array | undefined): Promise<void>;
+  second(data: Uint8Array, cancel: Int32Array | undefined): Promise<void>;
   finish(): ScanResult;
 }
 
 export interface ScanBinding {
   readonly Scan: new (
+    dtype: string,
     rows: number,
     columns: number,
     cellRows: number,
     cellColumns: number,
     bins: number,
+    range: Float64Array,
     percents: Float64Array,
+    thresholds: Float64Array,
   ) => NativeScan;
 }
 
 export function scanFunctions(binding: ScanBinding): ScanFunctions {
   return {
-    createScan: ({ rows, columns, cellRows, cellColumns, bins, percentiles }) => {
-      const percents = Float64Array.from(percentiles);
-      const scan = new binding.Scan(rows, columns, cellRows, cellColumns, bins, percents);
+    createScan: ({ dtype, rows, columns, cellRows, cellColumns, bins, range, percentiles, thresholds }) => {
+      const scan = new binding.Scan(
+        ...([dtype, rows, columns, cellRows, cellColumns, bins] as const),
+        range ? Float64Array.of(range.min, range.max) : new Float64Array(),
+        Float64Array.from(percentiles),
+        Float64Array.from(thresholds),
+      );
       return {
-        first: (values, signal) => cancellable(signal, (cancel) => scan.first(values, cancel)),
+        first: (data, signal) => cancellable(signal, (cancel) => scan.first(data, cancel)),
         turn: () => scan.turn(),
-        second: (values, signal) => cancellable(signal, (cancel) => scan.second(values, cancel)),
+        second: (data, signal) => cancellable(signal, (cancel) => scan.second(data, cancel)),
         finish: () => scan.finish(),
       };
     },

@@ -1,131 +1,207 @@
-import { describe, expect, it } from 'vitest';
-import { loadNative, type ScanResult } from '../../src/native';
+import { afterAll, describe, expect, it } from 'vitest';
+import { dtypeNamed, ggmlRowBytes } from '../../src/model/dtypes';
+import { loadNative, type ScanOptions, type ScanResult } from '../../src/native';
 import { Random } from '../support/random';
+import { scanFaults } from '../support/scanReference';
 
 const native = loadNative();
-const [rows, columns] = [37, 53];
-const percentiles = [0.1, 25, 50, 99.9];
-const options = { rows, columns, cellRows: 5, cellColumns: 7, bins: 40, percentiles };
+const widest = native.simd;
+const figures = { bins: 40, percentiles: [0.1, 25, 50, 99.9], thresholds: [0.5, 3, 6] };
 
-/** Rounded to so many bits of mantissa, as a narrower float has them. */
-function rounded(values: Float32Array, mantissaBits: number): Float32Array {
-  const bits = new Uint32Array(values.slice().buffer);
-  return new Float32Array(bits.map((word) => word & ~((1 << (23 - mantissaBits)) - 1)).buffer);
-}
+afterAll(() => native.setSimd(widest));
 
-const exact = new Random(5).fill(rows * columns, (random) => random.studentT3() * 0.02);
-exact.set([NaN, Infinity, -Infinity, 0, -0, -7.5, 1e-40]);
-const samples = { F32: exact, F16: rounded(exact, 10), BF16: rounded(exact, 7) };
+const bytesOf = (values: Float32Array): Uint8Array => new Uint8Array(values.slice().buffer);
 
-/** Scans the weights in pieces of these lengths, the last of which is repeated. */
+/** Scans the data in pieces of these lengths in bytes, the last of which is repeated. */
 async function scan(
-  values: Float32Array,
-  lengths: readonly number[],
-  secondPass: boolean,
-): Promise<ScanResult> {
+  options: ScanOptions,
+  data: Uint8Array,
+  lengths: readonly number[] = [data.length],
+): Promise<{ found: ScanResult; hasSecondPass: boolean }> {
   const running = native.createScan(options);
-  const pass = async (take: (piece: Float32Array) => Promise<void>): Promise<void> => {
-    for (let first = 0, i = 0; first < values.length; i++) {
+  const pass = async (take: (piece: Uint8Array) => Promise<void>): Promise<void> => {
+    for (let first = 0, i = 0; first < data.length; i++) {
       const length = lengths[Math.min(i, lengths.length - 1)]!;
-      await take(values.subarray(first, Math.min(values.length, first + length)));
+      await take(data.subarray(first, Math.min(data.length, first + length)));
       first += length;
     }
   };
   await pass((piece) => running.first(piece));
-  expect(running.turn()).toBe(secondPass);
-  if (secondPass) await pass((piece) => running.second(piece));
-  return running.finish();
+  const hasSecondPass = running.turn();
+  if (hasSecondPass) await pass((piece) => running.second(piece));
+  return { found: running.finish(), hasSecondPass };
 }
 
-const absMax = (values: Float32Array, belongs: (index: number) => boolean): number =>
-  values.reduce(
-    (most, value, i) => (belongs(i) && Number.isFinite(value) ? Math.max(most, Math.abs(value)) : most),
-    0,
-  );
+const random = new Random(5);
+const heavyTailed = (count: number): Float32Array => random.fill(count, (from) => from.studentT3() * 0.02);
+const withOddities = (values: Float32Array): Float32Array => {
+  values.set([NaN, Infinity, -Infinity, 0, -0, -7.5, 1e-40]);
+  return values;
+};
+/** Rounded to so many bits of mantissa, as a narrower float has them. */
+const rounded = (values: Float32Array, mantissaBits: number): Float32Array => {
+  const bits = new Uint32Array(values.slice().buffer);
+  return new Float32Array(bits.map((word) => word & ~((1 << (23 - mantissaBits)) - 1)).buffer);
+};
 
-function expectScan(found: ScanResult, values: Float32Array): void {
-  const finite = values.filter(Number.isFinite);
-  const sorted = finite.slice().sort();
-  const mean = finite.reduce((sum, x) => sum + x, 0) / finite.length;
-  const moment = (power: number): number =>
-    finite.reduce((sum, x) => sum + (x - mean) ** power, 0) / finite.length;
-  const row = (i: number): number => Math.floor(i / columns);
-  expect(found).toMatchObject({
-    ...{ count: values.length, finite: finite.length, nans: 1, infinities: 2 },
-    zeros: finite.filter((x) => x === 0).length,
-    ...{ min: sorted[0], max: sorted.at(-1) },
-  });
-  expect(found.mean).toBeCloseTo(mean, 12);
-  expect(found.standardDeviation / Math.sqrt(moment(2))).toBeCloseTo(1, 10);
-  expect(found.kurtosis / (moment(4) / moment(2) ** 2)).toBeCloseTo(1, 10);
-  expect([...found.percentiles]).toEqual(
-    percentiles.map((percent) => sorted[Math.ceil((percent / 100) * sorted.length) - 1]),
-  );
-  expect([...found.rowAbsMax]).toEqual(
-    Array.from({ length: rows }, (_, r) => absMax(values, (i) => row(i) === r)),
-  );
-  expect([...found.columnAbsMax]).toEqual(
-    Array.from({ length: columns }, (_, c) => absMax(values, (i) => i % columns === c)),
-  );
-  expect([...found.cellAbsMax]).toEqual(
-    Array.from({ length: 8 * 8 }, (_, cell) =>
-      absMax(
-        values,
-        (i) => Math.floor(row(i) / 5) === Math.floor(cell / 8) && Math.floor((i % columns) / 7) === cell % 8,
-      ),
-    ),
-  );
+/** Data of a dtype in which every byte occurs. */
+async function dataOf(dtype: string, weights: number): Promise<Uint8Array> {
+  if (dtype === 'F32') return bytesOf(withOddities(heavyTailed(weights)));
+  const known = dtypeNamed(dtype)!;
+  if (known.block === 1)
+    return Uint8Array.from({ length: (weights * known.bitsPerBlock) / 8 }, () =>
+      Math.floor(random.next() * 256),
+    );
+  const data = new Uint8Array(ggmlRowBytes(dtype, weights));
+  const importance = new Float32Array(weights).fill(1);
+  await native.encodeRows(dtype, heavyTailed(weights), weights, data, { importance });
+  return data;
 }
+
+const ggmlNames = native.codecs.filter(({ block }) => block > 1).map(({ name }) => name);
+const plain = ['F64', 'F32', 'F16', 'BF16', 'F8_E4M3', 'F8_E5M2'];
+const integers = ['I64', 'I32', 'I16', 'I8', 'U64', 'U32', 'U16', 'U8', 'BOOL'];
 
 describe('a scan', () => {
+  it.each([...plain, ...integers, ...ggmlNames])(
+    'of %s finds what plain loops in float64 find',
+    async (dtype) => {
+      const [rows, columns] = [21, 768];
+      const data = await dataOf(dtype, rows * columns);
+      const options = { dtype, rows, columns, cellRows: 5, cellColumns: 7, ...figures };
+      const values = new Float32Array(rows * columns);
+      await native.decode(dtype, data, values);
+      const { found, hasSecondPass } = await scan(options, data);
+      expect(scanFaults(found, values, options)).toEqual([]);
+      const { block, bitsPerBlock } = dtypeNamed(dtype)!;
+      if (block === 1) expect(hasSecondPass).toBe(bitsPerBlock > 16);
+      const counts = await native.histogram(values, found.min, found.max, figures.bins);
+      expect(found.histogram).toEqual(counts);
+    },
+  );
+
   it.each([
-    ['F32', true],
-    ['F16', false],
-    ['BF16', false],
-  ] as const)(
-    'of %s finds the same in pieces of any length, with a second pass: %s',
-    async (name, second) => {
-      const values = samples[name];
-      const whole = await scan(values, [values.length], second);
-      expectScan(whole, values);
-      const counts = await native.histogram(values, whole.min, whole.max, options.bins);
-      expect(whole.histogram).toEqual(counts);
-      for (const lengths of [[columns], [1, 2 * columns + 3, 17], [1000]]) {
-        const found = await scan(values, lengths, second);
-        expectScan(found, values);
-        expect(found.histogram).toEqual(counts);
+    { rows: 37, columns: 53, cellRows: 5, cellColumns: 7 },
+    { rows: 1, columns: 70_001, cellRows: 1, cellColumns: 547 },
+    { rows: 20_011, columns: 3, cellRows: 157, cellColumns: 1 },
+    { rows: 3, columns: 40_000, cellRows: 1, cellColumns: 313 },
+  ])(
+    'of $rows rows of $columns finds the same in pieces of any length and on every vector unit',
+    async (shape) => {
+      const weights = shape.rows * shape.columns;
+      const values = withOddities(heavyTailed(weights));
+      for (const [dtype, matrix] of [
+        ['F32', values],
+        ['F32', rounded(values, 7)],
+        ['BF16', rounded(values, 7)],
+      ] as const) {
+        const options = { dtype, ...shape, ...figures };
+        const words = new Uint16Array(matrix.slice().buffer).filter((_, i) => i % 2 === 1);
+        const data = dtype === 'F32' ? bytesOf(matrix) : new Uint8Array(words.buffer);
+        const size = data.length / weights;
+        const whole = await scan(options, data);
+        expect(whole.hasSecondPass).toBe(matrix === values);
+        expect(scanFaults(whole.found, matrix, options)).toEqual([]);
+        for (const lengths of [[shape.columns * 64], [1, 2 * shape.columns + 3, 17_001], [9_999]]) {
+          const { found } = await scan(
+            options,
+            data,
+            lengths.map((length) => length * size),
+          );
+          expect(scanFaults(found, matrix, options)).toEqual([]);
+          expect(found.histogram).toEqual(whole.found.histogram);
+        }
+        for (const path of native.simdPaths) {
+          native.setSimd(path);
+          expect((await scan(options, data)).found, path).toEqual(whole.found);
+        }
+        native.setSimd(widest);
       }
     },
   );
 
-  it('keeps everything but the maxima of single rows of a matrix that has too many', async () => {
-    const many = 2 ** 22 + 1;
-    const running = native.createScan({ ...options, rows: many, columns: 1, cellRows: many, cellColumns: 1 });
-    await running.first(new Float32Array(many).fill(2));
-    const { rowAbsMax, columnAbsMax, cellAbsMax, count, percentiles: found } = running.finish();
-    expect([rowAbsMax.length, [...columnAbsMax], [...cellAbsMax], count]).toEqual([0, [2], [2], many]);
-    expect([...found]).toEqual([2, 2, 2, 2]);
+  it.each(['F32', 'BF16'])('of %s counts a histogram over a range, and what is outside', async (dtype) => {
+    const values = Float32Array.of(-4, -1, -0.5, 0, 0.25, 1, 1.5, NaN, Infinity, -Infinity, 3, 1 / 3);
+    const matrix = dtype === 'F32' ? values : rounded(values, 7);
+    const words = new Uint16Array(matrix.slice().buffer).filter((_, i) => i % 2 === 1);
+    const data = dtype === 'F32' ? bytesOf(matrix) : new Uint8Array(words.buffer);
+    const shape = { rows: 2, columns: 6, cellRows: 1, cellColumns: 1 };
+    const options = { dtype, ...shape, ...figures, bins: 4, range: { min: -1, max: 1 } };
+    const { found } = await scan(options, data);
+    expect([...found.histogram]).toEqual([1, 1, 3, 1]);
+    expect([found.below, found.above]).toEqual([1, 2]);
   });
 
   it.each([
+    ['F32', Float32Array.of(0.1, 0.1, 0.1)],
+    ['BF16', Uint16Array.of(0x3dcd, 0x3dcd, 0x3dcd)],
+  ])('of equal %s has no spread, and no kurtosis', async (dtype, values) => {
+    const options = { dtype, rows: 1, columns: 3, cellRows: 1, cellColumns: 1, ...figures };
+    const { found } = await scan(options, new Uint8Array(values.buffer));
+    expect(found).toMatchObject({ standardDeviation: 0, kurtosis: NaN, zeros: 0, mean: found.min });
+  });
+
+  it('without a finite weight has no figures', async () => {
+    const options = { dtype: 'F32', rows: 1, columns: 2, cellRows: 1, cellColumns: 1, ...figures };
+    const { found } = await scan(options, bytesOf(Float32Array.of(NaN, -Infinity)));
+    expect(found).toMatchObject({
+      finite: 0,
+      nans: 1,
+      infinities: 1,
+      min: NaN,
+      max: NaN,
+      mean: NaN,
+      rms: NaN,
+    });
+    expect([...found.percentiles, ...found.rowRms, ...found.beyond]).toEqual([
+      NaN,
+      NaN,
+      NaN,
+      NaN,
+      0,
+      0,
+      0,
+      0,
+    ]);
+  });
+
+  it('keeps everything but the figures of single rows of a matrix that has too many', async () => {
+    const many = 2 ** 22 + 1;
+    const options = { dtype: 'F32', rows: many, columns: 1, cellRows: many, cellColumns: 1, ...figures };
+    const running = native.createScan(options);
+    await running.first(bytesOf(new Float32Array(many).fill(2)));
+    const { rowAbsMax, rowRms, columnAbsMax, cellAbsMax, count, percentiles: found } = running.finish();
+    expect([rowAbsMax.length, rowRms.length, [...columnAbsMax], [...cellAbsMax], count]).toEqual([0, 0, [2], [2], many]); // prettier-ignore
+    expect([...found]).toEqual([2, 2, 2, 2]);
+  });
+
+  const small = { dtype: 'F32', rows: 37, columns: 53, cellRows: 5, cellColumns: 7, ...figures };
+
+  it.each([
     ['without weights', { columns: 0 }, 'without weights'],
+    ['of an unknown dtype', { dtype: 'F9' }, 'there is no decoder for F9'],
     ['of rows that cannot be counted', { rows: -1 }, 'rows is not a count'],
     ['of more weights than can be counted', { rows: 2 ** 40, columns: 2 ** 40 }, 'more than 2^53 weights'],
     ['with a map of a cell per weight', { rows: 2 ** 30, columns: 2 ** 20, cellRows: 1 }, 'too many cells'],
     ['with more bins than memory', { bins: 2 ** 50 }, 'not enough memory'],
   ])('%s is an error', (_, changed, message) =>
-    expect(() => native.createScan({ ...options, ...changed })).toThrow(message),
+    expect(() => native.createScan({ ...small, ...changed })).toThrow(message),
   );
 
-  it('of more weights than the matrix has is an error', async () => {
-    const running = native.createScan({ ...options, rows: 1, columns: 3 });
-    await expect(running.first(new Float32Array(4))).rejects.toThrow('more weights were scanned');
+  it('of more weights than the matrix has, or of a part of a block, is an error', async () => {
+    const three = native.createScan({ ...small, rows: 1, columns: 3 });
+    await expect(three.first(new Uint8Array(16))).rejects.toThrow('more weights were scanned');
+    await expect(three.first(new Uint8Array(6))).rejects.toThrow(
+      'the slab has 6 elements where 4 are needed',
+    );
+    const blocks = native.createScan({ ...small, dtype: 'Q4_K', columns: 300 });
+    await expect(blocks.first(new Uint8Array(144))).rejects.toThrow('not whole blocks of Q4_K');
   });
 
   it('takes one piece after the other', async () => {
-    const running = native.createScan({ ...options, rows: 2 ** 16, cellRows: 2 ** 10 });
-    const first = running.first(new Float32Array(2 ** 16 * columns));
-    await expect(running.first(new Float32Array(columns))).rejects.toThrow('one slab at a time');
+    const running = native.createScan({ ...small, rows: 2 ** 16, cellRows: 2 ** 10 });
+    const first = running.first(new Uint8Array(4 * 2 ** 16 * small.columns));
+    await expect(running.first(new Uint8Array(4 * small.columns))).rejects.toThrow('one slab at a time');
     expect(() => running.turn()).toThrow('a slab is still being scanned');
     expect(() => running.finish()).toThrow('a slab is still being scanned');
     await first;

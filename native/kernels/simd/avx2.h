@@ -170,5 +170,8 @@ QS_INLINE void store(double* to, F64 a) { _mm256_storeu_pd(to, a.v); }
 QS_INLINE F64 operator+(F64 a, F64 b) { return {_mm256_add_pd(a.v, b.v)}; }
 QS_INLINE F64 operator-(F64 a, F64 b) { return {_mm256_sub_pd(a.v, b.v)}; }
 QS_INLINE F64 operator*(F64 a, F64 b) { return {_mm256_mul_pd(a.v, b.v)}; }
+// The lower and the upper half of the lanes, exactly.
+QS_INLINE F64 widenLow(F32 a) { return {_mm256_cvtps_pd(_mm256_castps256_ps128(a.v))}; }
+QS_INLINE F64 widenHigh(F32 a) { return {_mm256_cvtps_pd(_mm256_extractf128_ps(a.v, 1))}; }
 
 }  // namespace qs::QS_TARGET

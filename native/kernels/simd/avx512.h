@@ -171,5 +171,8 @@ QS_INLINE void store(double* to, F64 a) { _mm512_storeu_pd(to, a.v); }
 QS_INLINE F64 operator+(F64 a, F64 b) { return {_mm512_add_pd(a.v, b.v)}; }
 QS_INLINE F64 operator-(F64 a, F64 b) { return {_mm512_sub_pd(a.v, b.v)}; }
 QS_INLINE F64 operator*(F64 a, F64 b) { return {_mm512_mul_pd(a.v, b.v)}; }
+// The lower and the upper half of the lanes, exactly.
+QS_INLINE F64 widenLow(F32 a) { return {_mm512_cvtps_pd(_mm512_castps512_ps256(a.v))}; }
+QS_INLINE F64 widenHigh(F32 a) { return {_mm512_cvtps_pd(_mm512_extractf32x8_ps(a.v, 1))}; }
 
 }  // namespace qs::QS_TARGET

@@ -169,5 +169,8 @@ QS_INLINE void store(double* to, F64 a) { vst1q_f64(to, a.v); }
 QS_INLINE F64 operator+(F64 a, F64 b) { return {vaddq_f64(a.v, b.v)}; }
 QS_INLINE F64 operator-(F64 a, F64 b) { return {vsubq_f64(a.v, b.v)}; }
 QS_INLINE F64 operator*(F64 a, F64 b) { return {vmulq_f64(a.v, b.v)}; }
+// The lower and the upper half of the lanes, exactly.
+QS_INLINE F64 widenLow(F32 a) { return {vcvt_f64_f32(vget_low_f32(a.v))}; }
+QS_INLINE F64 widenHigh(F32 a) { return {vcvt_high_f64_f32(a.v)}; }
 
 }  // namespace qs::QS_TARGET

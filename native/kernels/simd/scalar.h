@@ -192,5 +192,8 @@ QS_INLINE void store(double* to, F64 a) {
 QS_INLINE F64 operator+(F64 a, F64 b) { return {{a.v[0] + b.v[0], a.v[1] + b.v[1]}}; }
 QS_INLINE F64 operator-(F64 a, F64 b) { return {{a.v[0] - b.v[0], a.v[1] - b.v[1]}}; }
 QS_INLINE F64 operator*(F64 a, F64 b) { return {{a.v[0] * b.v[0], a.v[1] * b.v[1]}}; }
+// The lower and the upper half of the lanes, exactly.
+QS_INLINE F64 widenLow(F32 a) { return {{a.v[0], a.v[1]}}; }
+QS_INLINE F64 widenHigh(F32 a) { return {{a.v[2], a.v[3]}}; }
 
 }  // namespace qs::QS_TARGET

@@ -1,0 +1,96 @@
+#include "value_counts.h"
+
+#include <cstring>
+
+namespace qs {
+namespace {
+
+// Successive weights are counted in different tables: equal ones would wait for each other's store.
+constexpr size_t kTables = 2;
+constexpr size_t kByteCodes = 256;
+// A counter has 32 bits; a call adds less than 2^31.
+constexpr uint64_t kMostInTables = uint64_t{1} << 31;
+
+}  // namespace
+
+ValueCounts::ValueCounts(size_t codes) : codes_(codes), tables_(codes * kTables) {}
+
+void ValueCounts::add(const uint8_t* codes, size_t n) {
+  if (codes_ == kByteCodes) {
+    addBytes(codes, n);
+  } else {
+    addWords(codes, n);
+  }
+  added(n);
+}
+
+void ValueCounts::addBytes(const uint8_t* codes, size_t n) {
+  uint32_t* even = tables_.data();
+  uint32_t* odd = even + kByteCodes;
+  size_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    uint64_t eight;
+    std::memcpy(&eight, codes + i, sizeof eight);
+    for (int k = 0; k < 8; k += 2) {
+      ++even[(eight >> (8 * k)) & 0xff];
+      ++odd[(eight >> (8 * k + 8)) & 0xff];
+    }
+  }
+  for (; i < n; ++i) ++even[codes[i]];
+}
+
+void ValueCounts::addWords(const uint8_t* codes, size_t n) {
+  uint32_t* even = tables_.data();
+  uint32_t* odd = even + codes_;
+  size_t i = 0;
+  for (; i + 4 <= n; i += 4) {
+    uint64_t four;
+    std::memcpy(&four, codes + 2 * i, sizeof four);
+    ++even[four & 0xffff];
+    ++odd[(four >> 16) & 0xffff];
+    ++even[(four >> 32) & 0xffff];
+    ++odd[four >> 48];
+  }
+  for (; i < n; ++i) {
+    uint16_t code;
+    std::memcpy(&code, codes + 2 * i, sizeof code);
+    ++even[code];
+  }
+}
+
+void ValueCounts::addUpperHalves(const float* x, size_t n) {
+  uint32_t* even = tables_.data();
+  uint32_t* odd = even + codes_;
+  size_t i = 0;
+  for (; i + 2 <= n; i += 2) {
+    uint64_t two;
+    std::memcpy(&two, x + i, sizeof two);
+    ++even[(two >> 16) & 0xffff];
+    ++odd[two >> 48];
+  }
+  for (; i < n; ++i) {
+    uint32_t one;
+    std::memcpy(&one, x + i, sizeof one);
+    ++even[one >> 16];
+  }
+  added(n);
+}
+
+void ValueCounts::added(size_t n) {
+  inTables_ += n;
+  if (inTables_ > kMostInTables) drain();
+}
+
+void ValueCounts::drain() {
+  drained_.resize(codes_);
+  for (size_t code = 0; code < codes_; ++code) drained_[code] += uint64_t{tables_[code]} + tables_[codes_ + code];
+  std::memset(tables_.data(), 0, tables_.size() * sizeof(uint32_t));
+  inTables_ = 0;
+}
+
+void ValueCounts::addTo(std::vector<uint64_t>& totals) const {
+  for (size_t code = 0; code < codes_; ++code) totals[code] += uint64_t{tables_[code]} + tables_[codes_ + code];
+  for (size_t code = 0; code < drained_.size(); ++code) totals[code] += drained_[code];
+}
+
+}  // namespace qs

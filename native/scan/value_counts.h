@@ -1,0 +1,33 @@
+#pragma once
+// How often each code occurs: counters of one thread at a time.
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace qs {
+
+class ValueCounts {
+ public:
+  explicit ValueCounts(size_t codes);
+
+  // Little-endian codes at any address: of one byte where there are 256 codes, else of two.
+  void add(const uint8_t* codes, size_t n);
+  // The upper halves of float32.
+  void addUpperHalves(const float* x, size_t n);
+
+  // Adds all counts to the totals.
+  void addTo(std::vector<uint64_t>& totals) const;
+
+ private:
+  void addBytes(const uint8_t* codes, size_t n);
+  void addWords(const uint8_t* codes, size_t n);
+  void added(size_t n);
+  void drain();
+
+  size_t codes_;
+  uint64_t inTables_ = 0;
+  std::vector<uint32_t> tables_;
+  std::vector<uint64_t> drained_;  // empty until the tables could overflow
+};
+
+}  // namespace qs
