@@ -87,7 +87,10 @@ export class TensorReader {
    * requested.
    */
   async *passing(signal?: AbortSignal): AsyncGenerator<TensorSlab> {
-    if (this.isHeld || changesWeights(this.tensor)) return yield* this.slabs(signal);
+    if (this.isHeld || changesWeights(this.tensor)) {
+      yield* this.slabs(signal);
+      return;
+    }
     const slabs = [...slabsOf(this.tensor)];
     const room = slabs.reduce((most, { bytes }) => Math.max(most, bytes), 0);
     const buffers = [new Uint8Array(room), new Uint8Array(slabs.length > 1 ? room : 0)];
