@@ -128,14 +128,9 @@ async function walkStrings(
   length: number,
   first: GgufScalar[],
 ): Promise<void> {
-  for (let i = 0; i < length; i++) {
-    if (i < maxShownElements) {
-      first.push(await readString(reader, what));
-      continue;
-    }
-    const size = await reader.count(`length of string ${i} in ${what}`, maxGgufString);
-    reader.skip(size, `string ${i} of ${length} in ${what}`);
-  }
+  const held = Math.min(length, maxShownElements);
+  for (let i = 0; i < held; i++) first.push(await readString(reader, what));
+  await reader.skipStrings(held, length, maxGgufString, what);
 }
 
 /** The whole value as a reader sees it: of an array, the elements that are held. */
@@ -184,11 +179,12 @@ export async function readArrayPart(
   reader.offset = value.offset + 12; // element type and length
   const elements: GgufScalar[] = [];
   const end = Math.min(length, first + count);
-  if (elementType !== 'string') reader.skip(Math.min(first, length) * fixed[elementType].size, 'an array');
-  for (let i = elementType === 'string' ? 0 : first; i < end; i++) {
+  const skipped = Math.min(first, length);
+  if (elementType === 'string') await reader.skipStrings(0, skipped, maxGgufString, 'an array');
+  else reader.skip(skipped * fixed[elementType].size, 'an array');
+  for (let i = first; i < end; i++) {
     if (elementType !== 'string') elements.push(await readFixed(reader, elementType, 'an array'));
-    else if (i >= first) elements.push(await readString(reader, 'an array'));
-    else reader.skip(await reader.count('length of a string in an array', maxGgufString), 'an array');
+    else elements.push(await readString(reader, 'an array'));
   }
   return elements;
 }

@@ -61,6 +61,35 @@ export class HeaderReader {
   }
 
   /**
+   * Advances over strings, each after its length in 64 bits: those of a vocabulary, of which a window holds thousands.
+   * @param from number of the first of them, which is next. @param to that of the one after the last. @param limit of the length of each.
+   */
+  async skipStrings(from: number, to: number, limit: number, what: string): Promise<void> {
+    for (let i = from; i < to; i++) {
+      i += this.skipStringsOfWindow(to - i, limit);
+      if (i === to) return;
+      // The next length is outside the window, or wrong: it is read as any other, which says so.
+      const size = await this.count(`length of string ${i} in ${what}`, limit);
+      this.skip(size, `string ${i} of ${to} in ${what}`);
+    }
+  }
+
+  /** Advances over at most `count` strings as long as their lengths are in the window and right; returns how many. */
+  private skipStringsOfWindow(count: number, limit: number): number {
+    const { view, windowStart, source } = this;
+    let at = this.offset - windowStart;
+    let done = 0;
+    while (done < count && at >= 0 && at + 8 <= view.byteLength) {
+      const size = view.getUint32(at, true) + 2 ** 32 * view.getUint32(at + 4, true);
+      if (size > limit || windowStart + at + 8 + size > source.size) break;
+      at += 8 + size;
+      done += 1;
+    }
+    this.offset = windowStart + at;
+    return done;
+  }
+
+  /**
    * SHA-256 of exactly the bytes from the beginning of the file to here, skipped ones included, whatever the windows were.
    * Ends the hash.
    * @throws QuantscopeError MODEL_FILE when there are more than `maxGgufHeader` of them.
