@@ -90,6 +90,41 @@ describe.skipIf(!hasServer)('the Tensor page', () => {
     await expect.poll(mapHead).toMatch(/^Rows 0–511, columns 0–1023/);
   });
 
+  it('shows the values of any slice and copies them for other programs', async () => {
+    const values = frame.locator('.values');
+    const field = values.locator('vscode-text-field input');
+    const cells = () => values.locator('tbody tr').first().locator('th, td').allInnerTexts();
+    await field.fill('450:453, 56:60');
+    await expect.poll(() => values.locator('thead th').allInnerTexts()).toEqual(['', '56', '57', '58', '59']);
+    await values.locator('tbody tr').nth(1).locator('td').nth(2).scrollIntoViewIfNeeded();
+    await expect
+      .poll(() => values.locator('tbody tr').nth(1).locator('th, td').allInnerTexts(), { timeout: wait })
+      .toEqual(expect.arrayContaining(['451', '−0.75000']));
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+    const copied = () => page.evaluate(() => navigator.clipboard.readText());
+    await values.getByText('Copy as CSV').click();
+    await expect.poll(copied).toMatch(/^row,56,57,58,59\n450,[^]*\n451,[^,]*,[^,]*,-0\.75,[^,]*\n452,/);
+    await values.getByText('Copy as NumPy').click();
+    await expect.poll(copied).toMatch(/^np\.array\(\[\[[^]*, -0\.75, [^]*dtype=np\.float32\)\n$/);
+    await field.fill('600');
+    await expect
+      .poll(() => values.locator('.filter-status').innerText())
+      .toBe('Dimension 0: there is no index 600; there are 512.');
+    await field.fill('');
+    await values.locator('.values-grid').evaluate((element) => element.scrollTo(1e9, 1e9));
+    await expect.poll(() => values.locator('tbody th').last().innerText()).toBe('511');
+    await expect.poll(() => values.locator('thead th').last().innerText()).toBe('1023');
+    await screenshot(page, 'tensor-values-dark');
+    await select('experts.weight');
+    await expect.poll(cells, { timeout: wait }).toEqual(expect.arrayContaining(['0, 0']));
+    await field.fill('2, 1:, 3:5');
+    await expect.poll(async () => (await cells())[0]).toBe('2, 1');
+    await select('tall.weight');
+    await values.locator('.values-grid').evaluate((element) => element.scrollTo(0, 1e9));
+    await expect.poll(() => values.locator('tbody th').last().innerText()).toBe('999999');
+    await screenshot(page, 'tensor-tall-values-dark');
+  });
+
   it('shows tensors of any shape', async () => {
     for (const name of [
       'scalar',

@@ -54,7 +54,7 @@ export function tilesOf(view: View, cell: CellSize, extent: Extent): Tile[] {
 }
 
 /** The tile whose first weight this is. */
-function tileAt(firstRow: number, firstColumn: number, cell: CellSize, extent: Extent): Tile {
+export function tileAt(firstRow: number, firstColumn: number, cell: CellSize, extent: Extent): Tile {
   return {
     key: `${cell.rows}×${cell.columns} ${firstRow},${firstColumn}`,
     cell,

@@ -1,20 +1,28 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { DeadLines, OutlierLine, TensorAnalysis } from '../../src/protocol/analysis';
+import type { TensorDescriptor } from '../../src/protocol/model';
 import { plural } from '../../src/protocol/words';
 import { spanText } from '../charts/cells';
 import { HistogramChart } from '../charts/HistogramChart';
 import { number } from '../format';
 import { viewOfLine, type View } from '../map/view';
 import { OutlierMap } from './tensor/OutlierMap';
+import { Values } from './tensor/Values';
 import { TensorStatistics } from './TensorStatistics';
-import { Values } from './Values';
 
 /** Quantiles of a normal distribution at 1 and 99 %: their distance in standard deviations. */
 const centralWidth = 2 * 2.3263;
 
 /** Result of reading a tensor once: statistics, histogram, outlier map, lines that stand out, values. */
-export function Analysis({ analysis, bytes }: { analysis: TensorAnalysis; bytes: number }) {
+export function Analysis({
+  analysis,
+  tensor: descriptor,
+}: {
+  analysis: TensorAnalysis;
+  tensor: TensorDescriptor;
+}) {
   const { tensor, outliers, statistics } = analysis;
+  const bytes = descriptor.byteLength;
   const [view, show] = useState<View>();
   useEffect(() => show(undefined), [tensor]);
   const { rows, columns } = outliers;
@@ -31,8 +39,7 @@ export function Analysis({ analysis, bytes }: { analysis: TensorAnalysis; bytes:
         <Lines noun="row" lines={outliers.outlierRows} dead={outliers.deadRows} goTo={goToRow} />
         <Lines noun="column" lines={outliers.outlierColumns} dead={outliers.deadColumns} goTo={goToColumn} />
       </div>
-      <h3>Values</h3>
-      <Values {...{ tensor, rows, columns }} />
+      <Values {...{ tensor: descriptor, extent: outliers, statistics }} />
     </>
   );
 }

@@ -2,6 +2,7 @@ import { useAppState, useAsk } from '../context';
 import { Button, Spinner } from '../controls';
 import { nameText, percentDone, shapeText } from '../format';
 import { useAnalysis, type AnalysisView as View } from '../useAnalysis';
+import type { TensorDescriptor } from '../../src/protocol/model';
 import { size } from '../../src/protocol/words';
 import { Analysis } from './Analysis';
 import { TensorDamage } from './Damage';
@@ -31,7 +32,7 @@ export function TensorView() {
       </p>
       <TensorDamage tensor={tensor} />
       {!tensor.readable && <p class="notice warning">{tensor.unreadableReason}</p>}
-      <AnalysisView view={view} bytes={tensor.byteLength} />
+      <AnalysisView view={view} tensor={tensor} />
       {tensor.stored && view.kind === 'done' && (
         <StoredWeight key={tensor.name} tensor={tensor.name} rows={view.analysis.outliers.rows} />
       )}
@@ -39,12 +40,12 @@ export function TensorView() {
   );
 }
 
-function AnalysisView({ view, bytes }: { view: View; bytes: number }) {
+function AnalysisView({ view, tensor }: { view: View; tensor: TensorDescriptor }) {
   switch (view.kind) {
     case 'none':
       return null;
     case 'asks':
-      return <Button onClick={view.start}>{`Analyse (${size(bytes)})`}</Button>;
+      return <Button onClick={view.start}>{`Analyse (${size(tensor.byteLength)})`}</Button>;
     case 'reading':
       return (
         <p class="loading">
@@ -52,7 +53,7 @@ function AnalysisView({ view, bytes }: { view: View; bytes: number }) {
         </p>
       );
     case 'done':
-      return <Analysis analysis={view.analysis} bytes={bytes} />;
+      return <Analysis analysis={view.analysis} tensor={tensor} />;
     case 'failed':
       return (
         <div class="notice error with-action" role="alert">

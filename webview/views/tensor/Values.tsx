@@ -1,0 +1,113 @@
+import { useEffect, useMemo, useState } from 'preact/hooks';
+import type { TensorStatistics } from '../../../src/protocol/analysis';
+import type { TensorDescriptor } from '../../../src/protocol/model';
+import { greatestOf } from '../../../src/protocol/extremes';
+import { useApp } from '../../context';
+import { Button, TextField } from '../../controls';
+import type { Extent } from '../../map/view';
+import { shapeText } from '../../format';
+import { useSaving } from '../../useSaving';
+import { valueFormat } from '../../values/format';
+import { parseSlice, runsOf, type Slice } from '../../values/slice';
+import { csvOf, numpyOf, type SliceValues } from '../../values/text';
+import { ValuesGrid } from './ValuesGrid';
+
+/** Values that are copied at most, and requests for them: one for each run of rows that lie next to each other. */
+const mostCopied = 1 << 18;
+const mostRuns = 4096;
+const single = { rows: 1, columns: 1 };
+
+interface Props {
+  readonly tensor: TensorDescriptor;
+  readonly extent: Extent;
+  readonly statistics: TensorStatistics;
+}
+
+/** Any slice of the weights as a table, as NumPy writes slices, and as text for other programs. */
+export function Values({ tensor, extent, statistics }: Props) {
+  const { name, shape, dtype } = tensor;
+  const [text, setText] = useState('');
+  useEffect(() => setText(''), [name]);
+  const parsed = useMemo(() => parseSlice(text, shape), [text, name]);
+  const [shown, setShown] = useState<Slice>();
+  const slice =
+    typeof parsed === 'string' ? (shown?.shape === shape ? shown : parseSlice('', shape)) : parsed;
+  useEffect(() => {
+    if (typeof parsed !== 'string') setShown(parsed);
+  }, [parsed]);
+  const format = useMemo(() => valueFormat(dtype, statistics.absMax), [dtype, statistics]);
+  const letters = greatestOf([statistics.min, statistics.max].map((value) => format(value).length));
+  if (typeof slice === 'string') return <p class="muted">The tensor is empty.</p>;
+  return (
+    <section class="values" aria-label="Values">
+      <h3>Values</h3>
+      <div class="values-head">
+        {shape.length > 0 && (
+          <label>
+            Slice{' '}
+            <TextField
+              label="Slice"
+              value={text}
+              placeholder={placeholderOf(shape)}
+              title="As NumPy writes it: 0:64, 128:256. Dimensions that are left out are shown whole."
+              width="210px"
+              onInput={setText}
+            />
+          </label>
+        )}
+        <CopyButtons {...{ tensor, slice }} />
+        <span class={typeof parsed === 'string' ? 'filter-status failed' : 'muted'} role="status">
+          {typeof parsed === 'string' ? parsed : sizeText(slice)}
+        </span>
+      </div>
+      <ValuesGrid {...{ tensor: name, extent, slice, format, letters }} />
+    </section>
+  );
+}
+
+const placeholderOf = (shape: readonly number[]): string =>
+  shape.map((size, i) => (i < shape.length - 2 ? '0' : `0:${Math.min(64, size)}`)).join(', ');
+
+function sizeText(slice: Slice): string {
+  const { shape, rows, columns } = slice;
+  return [
+    `${rows.toLocaleString('en-US')} × ${columns.toLocaleString('en-US')} of ${shapeText(shape) || 'a single number'}`,
+    ...(shape.length > 2 ? [`rows are named by the first ${shape.length - 1} dimensions`] : []),
+    ...(isTooLarge(slice)
+      ? [`slices of up to ${mostCopied.toLocaleString('en-US')} values can be copied`]
+      : []),
+  ].join('; ');
+}
+
+const isTooLarge = ({ rows, columns, parts }: Slice): boolean =>
+  rows * columns > mostCopied || rows / (parts.at(-2)?.count ?? 1) > mostRuns;
+
+function CopyButtons({ tensor, slice }: { tensor: TensorDescriptor; slice: Slice }) {
+  const { host, store } = useApp();
+  const { copy } = useSaving({ title: 'Values', of: tensor.name });
+  const size = slice.rows * slice.columns;
+  const copyAs = async (write: (values: SliceValues) => string): Promise<void> => {
+    try {
+      const values = new Float64Array(size);
+      for (const { row, firstRow, rows } of runsOf(slice)) {
+        const region = { firstRow, rows, firstColumn: slice.firstColumn, columns: slice.columns };
+        const part = await host.call('region', { tensor: tensor.name, region, cell: single });
+        values.set(part.values, row * slice.columns);
+      }
+      await copy(write({ slice, values, dtype: tensor.dtype }));
+    } catch (error) {
+      store.update({ problem: error instanceof Error ? error.message : String(error) });
+    }
+  };
+  const disabled = isTooLarge(slice);
+  return (
+    <>
+      <Button disabled={disabled} onClick={() => void copyAs(csvOf)}>
+        Copy as CSV
+      </Button>
+      <Button disabled={disabled} onClick={() => void copyAs(numpyOf)}>
+        Copy as NumPy
+      </Button>
+    </>
+  );
+}
