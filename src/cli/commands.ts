@@ -2,6 +2,7 @@ import type { Command } from './command';
 import { certify } from './certify';
 import { compareCommand } from './compare';
 import { convertCommand } from './convert';
+import { estimateCommand } from './estimate';
 import { evalCommand } from './eval';
 import { exportCommand } from './export';
 import { exportOnnxCommand } from './exportOnnx';
@@ -27,6 +28,7 @@ import { verifyCommand } from './verify';
 /** The subcommands, in the order of the help. */
 export const commands: readonly Command[] = [
   inspect,
+  estimateCommand,
   stats,
   quantize,
   sensitivity,

@@ -38,6 +38,7 @@ export interface RunningJob {
 const kinds: Readonly<Record<EngineMethod, ProcessKind>> = {
   'model/open': 'interactive',
   'model/overview': 'interactive',
+  'model/estimate': 'interactive',
   'model/metadata': 'interactive',
   'model/locate': 'interactive',
   'formats/list': 'interactive',

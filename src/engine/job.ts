@@ -6,6 +6,7 @@ import { convertDtypes, convertNames, type ConvertDtype, type ConvertNames } fro
 import { codeChoices, objectives, type CodeChoice, type Objective } from '../protocol/export';
 import { trainedParts, type TrainedParts } from '../protocol/refinement';
 import { backends, leastSampledBlocks, type Backend } from '../protocol/plan';
+import { cacheTypes, type CacheType } from '../protocol/fit';
 import { inputRanges, type InputRange } from '../protocol/exportOnnx';
 import type { EngineMethod, EngineProgress, EngineRequests } from '../protocol/engine';
 import { stated } from '../model/statedValue';
@@ -25,6 +26,19 @@ export type Jobs = { readonly [M in EngineMethod]: Job<M> };
 
 /** Bins of a histogram: more than a screen has columns to show them in. */
 const maxBins = 65_536;
+
+/** What a target of a run is named by, besides its kind. */
+const runTargetNames: Readonly<Record<string, string | undefined>> = {
+  ...{ stored: undefined, type: 'type', recipe: 'recipe', plan: 'planFile' },
+};
+
+function isRunTarget(value: unknown): boolean {
+  if (!isRecord(value) || !Object.hasOwn(runTargetNames, String(value['kind']))) return false;
+  const name = runTargetNames[String(value['kind'])];
+  if (name === undefined) return true;
+  const named = value[name];
+  return typeof named === 'string' && named.length > 0 && (name !== 'planFile' || isAbsolute(named));
+}
 
 /** Types that parameters may be required to have. A path is absolute: the engine's working directory is arbitrary. */
 const kinds = {
@@ -62,6 +76,8 @@ const kinds = {
   memory: (value: unknown) => ['auto', 'whole', 'streamed'].includes(value as string),
   trainedParts: (value: unknown) => trainedParts.includes(value as TrainedParts),
   backend: (value: unknown) => backends.includes(value as Backend),
+  cacheType: (value: unknown) => cacheTypes.includes(value as CacheType),
+  runTargets: (value: unknown) => Array.isArray(value) && value.every(isRunTarget),
   codes: (value: unknown) => codeChoices.includes(value as CodeChoice),
   convertDtype: (value: unknown) => convertDtypes.includes(value as ConvertDtype),
   convertNames: (value: unknown) => convertNames.includes(value as ConvertNames),

@@ -43,6 +43,7 @@ import {
 import { refinementEstimateJob, refinementJob } from './jobs/refinement';
 import { repairJob } from './jobs/repair';
 import { rivalJob } from './jobs/rivals';
+import { runEstimateJob } from './jobs/runEstimate';
 import { regionJob } from './jobs/region';
 import { scaffoldJob } from './jobs/scaffold';
 import { estimateJob, probeJob, sensitivityJob, storedSensitivityJob } from './jobs/sensitivity';
@@ -58,6 +59,7 @@ export function createJobs(models: OpenModels): Jobs {
       return models.use(params, signal, (model) => Promise.resolve(describeModel(model)));
     },
     'model/overview': overviewJob(models),
+    'model/estimate': runEstimateJob(models),
     'model/metadata': metadataJob(models),
     'model/locate': locateJob(),
     'formats/list': () => Promise.resolve(describeFormats()),

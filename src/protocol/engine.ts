@@ -53,6 +53,7 @@ import type {
   RefinementResult,
   RunRefinementParams,
 } from './refinement';
+import type { RunEstimate, RunEstimateParams } from './runEstimate';
 import type { RivalOfModel } from './rivalFile';
 import type { ChangeSpectra, ChangeSpectrum } from './spectrum';
 import type { RepairParams, RepairResult, VerifyParams, VerifyResult } from './verify';
@@ -64,6 +65,8 @@ export interface EngineRequests {
   'model/open': { params: ModelRef; result: PackedModel };
   /** What a model is, in numbers: from headers and its configuration. */
   'model/overview': { params: ModelRef; result: ModelIdentity };
+  /** Memory and traffic of a model at run time, its weights in other formats. */
+  'model/estimate': { params: RunEstimateParams; result: RunEstimate };
   /** Part of a metadata value that the description shows cut. */
   'model/metadata': { params: MetadataSliceParams & ModelRef; result: MetadataSlice };
   /** The models that files and folders lead to, each once, in the order of the paths; a path that leads to none is left out. */

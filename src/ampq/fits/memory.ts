@@ -37,6 +37,18 @@ export function cacheBytes({ layers }: RuntimeShape, settings: RunSettings): num
   });
 }
 
+/**
+ * Bytes of keys, values and states that a step reads and writes when the context is full: windows are read as far as they reach, states are
+ * read and written.
+ */
+export function readBytes({ layers }: RuntimeShape, { context, sequences, cacheType }: RunSettings): number {
+  const { block, bytes } = ggmlTypes.find(({ name }) => name === cacheType.toUpperCase())!;
+  return layers.reduce((sum, { keys, values, window = context, states = 0 }) => {
+    const cells = Math.min(window, context) * sequences;
+    return sum + (cells * (keys + values) * bytes) / block + 2 * 4 * states * sequences;
+  }, 0);
+}
+
 /** Inputs of a graph besides masks, and what is lost between its buffers: measured less, bytes. */
 const otherBuffers = 1024 * 1024;
 
