@@ -25,6 +25,7 @@ import type { FitRequest, FittingBits } from './fit';
 import type { MethodChoices, MethodParams, MethodRow, SaveMethodParams } from './methods';
 import type { MetadataSlice, MetadataSliceParams } from './model';
 import type { OverrideKind } from './overrides';
+import type { ModelIdentity } from './overview';
 import type { Budget, DeviceReport, PlanConstraint } from './plan';
 import type { FormatBinding, FormatReasons, PlanFront } from './planFront';
 import type { PlanOutline } from './planOutline';
@@ -62,6 +63,8 @@ export type WebviewRequests = {
   ready: { params: Record<string, never>; result: EditorState };
   /** Opens the one file that the editor was given, or the whole model that it is part of; the state comes as `opened`. */
   openAlone: { params: { alone: boolean }; result: void };
+  /** What the model is, in numbers. */
+  overview: { params: Record<string, never>; result: ModelIdentity };
   analyse: {
     params: { tensor: string } & HistogramRequest;
     result: TensorAnalysis;

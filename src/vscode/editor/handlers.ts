@@ -12,6 +12,7 @@ import { fileNameOf } from '../paths';
 import type { Services } from '../services';
 import type { EditorPage } from './editors';
 import { evaluationHandlers } from './evaluationHandlers';
+import { modelHandlers } from './modelHandlers';
 import { loadTensorTypes, saveTensorTypes } from './exportFiles';
 import { chooseFile } from './files';
 import { methodHandlers } from './methodHandlers';
@@ -36,6 +37,7 @@ export function pageHandlers(
     ...quantizationHandlers(services, session),
     ...refinementHandlers(services, session),
     ...methodHandlers(services, session),
+    ...modelHandlers(services, session),
     ...seenHandlers(session),
     ready: async () => page.loaded(await session.open()),
     openAlone: ({ alone }) => start(page.actions.openAlone(alone)),

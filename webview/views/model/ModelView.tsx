@@ -1,6 +1,29 @@
+import { useMemo } from 'preact/hooks';
+import { useApp, useAppState } from '../../context';
+import { placedTensors } from '../../model/parts';
+import { useAnswer } from '../../useAnswer';
 import { MetadataView } from '../MetadataView';
+import { BlockDiagram } from './BlockDiagram';
+import { Bytes } from './Bytes';
+import { Identity } from './Identity';
 
-/** What the model is, and what its files say of it. */
+/** What the model is: numbers, one block, where the bytes are, and what its files say of it. */
 export function ModelView() {
-  return <MetadataView />;
+  const { host } = useApp();
+  const { model, opening } = useAppState();
+  const overview = useAnswer(`${opening}`, (signal) => host.call('overview', {}, { signal }));
+  const table = model?.table;
+  const placed = useMemo(() => (table ? placedTensors(table) : []), [table]);
+  if (!table) return null;
+  return (
+    <div class="model-page">
+      <Identity overview={overview} />
+      <BlockDiagram {...{ table, placed }} hasRope={overview.value?.ropeBase !== undefined} />
+      <Bytes placed={placed} />
+      <section class="card wide" aria-labelledby="model-metadata">
+        <h3 id="model-metadata">Metadata</h3>
+        <MetadataView />
+      </section>
+    </div>
+  );
 }

@@ -1,0 +1,65 @@
+import type { FrameLocator, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../support/files';
+import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
+import { screenshot } from '../support/screenshots';
+import type { VsCode } from '../support/vscodeServer';
+import { makeNarrow, openPage, overflowOf, setTheme } from '../support/workbench';
+
+const wait = 120_000;
+
+describe.skipIf(!hasServer)('the page about the whole model', () => {
+  let code: VsCode;
+  let page: Page;
+  let frame: FrameLocator;
+
+  beforeAll(async () => {
+    ({ code, page, frame } = await openSample(temporaryFolder(), wait));
+  });
+
+  keepFailures('model', () => page);
+
+  afterAll(async () => {
+    await code.close();
+  });
+
+  const view = () => frame.locator('.model-page');
+  const box = (tensor: string) => view().locator(`.block-diagram .box[data-tensor="${tensor}"]`);
+
+  it('is what an editor opens with: the model in numbers', async () => {
+    await view().locator('.identity').waitFor({ timeout: wait });
+    const facts = await view().locator('.identity > div').allInnerTexts();
+    expect(facts.map((fact) => fact.replace('\n', ' '))).toEqual(
+      expect.arrayContaining(['Layers 6', 'Heads 4, 2 for keys and values', 'Context 256 tokens']),
+    );
+    await screenshot(page, 'model-dark');
+  });
+
+  it('has one block whose boxes open the tensors of the chosen layer, by click and by key', async () => {
+    expect(await box('model.layers.0.self_attn.q_proj.weight').textContent()).toContain('256 × 256');
+    await view().getByLabel('Layer whose tensors the boxes open').selectOption('4');
+    await box('model.layers.4.mlp.down_proj.weight').focus();
+    await page.keyboard.press('Enter');
+    await frame.locator('.view h2', { hasText: 'model.layers.4.mlp.down_proj.weight' }).waitFor();
+    await openPage(frame, 'Model');
+  });
+
+  it('shows where the bytes are, and filters the tree by a part of them', async () => {
+    await view().locator('.treemap .cell', { hasText: 'down' }).first().click();
+    await expect.poll(() => frame.locator('.tree .filter-status').innerText()).toMatch(/^6 of 57/);
+    await view().getByRole('radio', { name: 'Table' }).click();
+    const row = view().locator('.shares tr', { hasText: 'lm_head' });
+    expect((await row.innerText()).split(/\t/)).toEqual([
+      ...['lm_head Output', 'BF16', '1', '262 k', '524.29 kB', '16.0', '5.0 %'],
+    ]);
+    await view().getByRole('radio', { name: 'Map' }).click();
+  });
+
+  it('is as wide as a narrow window, and the same in a light theme', async () => {
+    await setTheme(page, 'light');
+    await screenshot(page, 'model-light');
+    await makeNarrow(page, frame);
+    expect(await overflowOf(frame.locator('.view'))).toBeLessThanOrEqual(1);
+    await screenshot(page, 'model-narrow-light');
+  });
+});

@@ -1,0 +1,86 @@
+import { areaLabels, companion, partOfRole, type Area, type PatternPlace, type PlacedTensor } from './parts';
+
+/** The tensors of one role in one dtype. */
+export interface RoleShare {
+  readonly area: Area;
+  /** As the diagram of a block names it, or the name outside of blocks. */
+  readonly label: string;
+  /** What a filter of the tree finds it by. */
+  readonly filter: string;
+  readonly dtype: string;
+  readonly tensors: number;
+  readonly parameters: number;
+  readonly bytes: number;
+}
+
+export type Measure = 'bytes' | 'parameters';
+
+/** An area with the roles in it, the largest first. */
+export interface AreaShare {
+  readonly area: Area;
+  readonly label: string;
+  readonly bytes: number;
+  readonly parameters: number;
+  readonly roles: readonly RoleShare[];
+}
+
+/** Where the bytes, or the weights, are. Areas and roles without any are left out. */
+export function bytesByRole(placed: readonly PlacedTensor[], measure: Measure): AreaShare[] {
+  const roles = new Map<string, { -readonly [K in keyof RoleShare]: RoleShare[K] }>();
+  for (const item of placed) {
+    const { kind } = item;
+    const { area } = item.place;
+    const label = labelOf(item.place);
+    const key = `${area}\n${label}\n${kind.dtype}`;
+    const share = roles.get(key) ?? {
+      ...{
+        area,
+        label,
+        filter: filterOf(item.place),
+        dtype: kind.dtype,
+        tensors: 0,
+        parameters: 0,
+        bytes: 0,
+      },
+    };
+    roles.set(key, share);
+    share.tensors += 1;
+    share.parameters += kind.elements;
+    share.bytes += kind.byteLength;
+  }
+  const areas = new Map<Area, RoleShare[]>();
+  for (const share of roles.values()) {
+    if (share[measure] > 0) areas.set(share.area, [...(areas.get(share.area) ?? []), share]);
+  }
+  const sum = (shares: readonly RoleShare[], of: Measure): number =>
+    shares.reduce((total, share) => total + share[of], 0);
+  return [...areas]
+    .map(([area, shares]) => ({
+      ...{
+        area,
+        label: areaLabels[area],
+        bytes: sum(shares, 'bytes'),
+        parameters: sum(shares, 'parameters'),
+      },
+      roles: shares.sort((a, b) => b[measure] - a[measure]),
+    }))
+    .sort((a, b) => b[measure] - a[measure]);
+}
+
+/** Norms are one; other models in the file go by their stack. */
+function labelOf({ area, role, stack }: PatternPlace): string {
+  if (area === 'norm') return 'norms';
+  if (area === 'other') return (stack ?? role).split('.').slice(0, 2).join('.');
+  if (stack !== undefined) return partOfRole(role).label;
+  return role.split('.').findLast((part) => !/^\d*$/.test(part)) ?? role;
+}
+
+/** A filter that finds the tensors of the role in all blocks. */
+function filterOf({ area, role, stack, glob }: PatternPlace): string {
+  if (area === 'norm') return 'norm';
+  if (area === 'other') return quoted((stack ?? role).split('.')[0]!);
+  const own = glob.replace(companion, '.*');
+  return /^[\w.*-]+$/.test(own) ? own : quoted(role);
+}
+
+const quoted = (text: string): string => `"${text.replaceAll('"', '')}"`;

@@ -1,0 +1,215 @@
+import type { RefObject } from 'preact';
+import { useMemo, useRef } from 'preact/hooks';
+import { columnsFrom, type DataColumn } from '../../../src/protocol/dataTable';
+import { plural, size } from '../../../src/protocol/words';
+import { bitColor } from '../../bitScale';
+import { ChartFrame } from '../../charts/ChartFrame';
+import { svgPicture } from '../../charts/picture';
+import { bits, count, nameText, percent } from '../../format';
+import { bytesByRole, type AreaShare, type Measure, type RoleShare } from '../../model/bytesByRole';
+import type { PlacedTensor } from '../../model/parts';
+import { squarify, type Box } from '../../model/treemap';
+import { usePersistent } from '../../usePersistent';
+import { useWidth } from '../../useWidth';
+import { Modes } from '../Modes';
+
+const measures = [
+  { id: 'bytes', label: 'Bytes' },
+  { id: 'parameters', label: 'Parameters' },
+] as const;
+const forms = [
+  { id: 'map', label: 'Map' },
+  { id: 'table', label: 'Table' },
+] as const;
+
+/** Height of the map, and of the name of an area in it. */
+const mapHeight = 220;
+const headHeight = 16;
+
+/** Where the bytes are, by what tensors are for. A click filters the tree. */
+export function Bytes({ placed }: { placed: readonly PlacedTensor[] }) {
+  const [measure, setMeasure] = usePersistent<Measure>('model.bytes.measure', 'bytes');
+  const [form, setForm] = usePersistent<'map' | 'table'>('model.bytes.form', 'map');
+  const drawing = useRef<SVGSVGElement>(null);
+  const areas = useMemo(() => bytesByRole(placed, measure), [placed, measure]);
+  if (areas.length === 0) return null;
+  const total = areas.reduce((sum, area) => sum + area[measure], 0);
+  return (
+    <div class="card">
+      <ChartFrame
+        title={`Where the ${measure} are`}
+        data={() => shareColumns(areas)}
+        picture={() => (drawing.current ? svgPicture(drawing.current) : undefined)}
+        controls={
+          <>
+            <Modes label="What is counted" modes={measures} value={measure} onChange={setMeasure} />
+            <Modes label="Map or table" modes={forms} value={form} onChange={setForm} />
+          </>
+        }
+      >
+        {form === 'map' ? (
+          <Map {...{ areas, measure, total, drawing }} />
+        ) : (
+          <Table {...{ areas, measure, total }} />
+        )}
+      </ChartFrame>
+    </div>
+  );
+}
+
+const shareColumns = (areas: readonly AreaShare[]): DataColumn[] =>
+  columnsFrom(
+    areas.flatMap(({ label: area, roles }) => roles.map((role) => ({ ...role, area }))),
+    [
+      { name: 'area', value: ({ area }) => area },
+      { name: 'part', value: ({ label }) => label },
+      { name: 'dtype', value: ({ dtype }) => dtype },
+      { name: 'tensors', value: ({ tensors }) => tensors },
+      { name: 'parameters', value: ({ parameters }) => parameters },
+      { name: 'size', unit: 'bytes', value: ({ bytes }) => bytes },
+      { name: 'bits per weight', value: bitsOf },
+    ],
+  );
+
+interface SharesProps {
+  readonly areas: readonly AreaShare[];
+  readonly measure: Measure;
+  readonly total: number;
+}
+
+const amount = (share: Pick<RoleShare, Measure>, measure: Measure): string =>
+  measure === 'bytes' ? size(share.bytes) : count(share.parameters);
+
+function bitsOf({ bytes, parameters }: Pick<RoleShare, Measure>): number {
+  return parameters === 0 ? 0 : (8 * bytes) / parameters;
+}
+
+function Map({ areas, measure, total, drawing }: SharesProps & { drawing: RefObject<SVGSVGElement> }) {
+  const frame = useRef<HTMLDivElement>(null);
+  const width = useWidth(frame);
+  const boxes = squarify(
+    areas.map((area) => area[measure]),
+    { x: 0, y: 0, width, height: mapHeight },
+  );
+  return (
+    <div class="treemap" ref={frame}>
+      <svg
+        ref={drawing}
+        width={width}
+        height={mapHeight}
+        role="group"
+        aria-label="Parts in the proportions of their size"
+      >
+        {width > 0 &&
+          areas.map((area, i) => <Area key={area.area} {...{ area, measure, total }} box={boxes[i]!} />)}
+      </svg>
+    </div>
+  );
+}
+
+function Area({ area, box, measure, total }: { area: AreaShare; box: Box } & Omit<SharesProps, 'areas'>) {
+  const hasHead = box.height > 2.2 * headHeight && box.width > 50 && area.roles.length > 1;
+  const inner = hasHead ? { ...box, y: box.y + headHeight, height: box.height - headHeight } : box;
+  const boxes = squarify(
+    area.roles.map((role) => role[measure]),
+    inner,
+  );
+  return (
+    <>
+      {hasHead && (
+        <text class="head" x={box.x} y={box.y + headHeight - 4}>
+          {cut(`${area.label} ${percent(area[measure] / total)}`, box.width)}
+        </text>
+      )}
+      {area.roles.map((role, i) => (
+        <Role key={`${role.label} ${role.dtype}`} {...{ role, measure, total }} box={boxes[i]!} />
+      ))}
+    </>
+  );
+}
+
+/** Width of a letter and height of a line of the texts in the map (pixels). */
+const [letter, lineHeight] = [7, 15];
+
+/** As much of a text as has room; nothing where that is less than three letters. */
+function cut(text: string, width: number): string {
+  const room = Math.floor((width - 8) / letter);
+  if (text.length <= room) return text;
+  return room < 4 ? '' : `${text.slice(0, room - 1)}…`;
+}
+
+function Role({ role, box, measure, total }: { role: RoleShare; box: Box } & Omit<SharesProps, 'areas'>) {
+  const [, filterTree] = usePersistent('tree.filter', '');
+  const { x, y, width, height } = box;
+  const label = nameText(role.label);
+  const words = `${label}, ${role.dtype}: ${size(role.bytes)}, ${count(role.parameters)} parameters in ${plural(role.tensors, 'tensor')}, ${bits(bitsOf(role))} bits per weight, ${percent(role[measure] / total)} of all. Filters the tree.`;
+  const lines = [label, amount(role, measure), role.dtype].slice(0, Math.floor((height - 4) / lineHeight));
+  return (
+    <g
+      class="cell"
+      role="button"
+      tabindex={0}
+      aria-label={words}
+      onClick={() => filterTree(role.filter)}
+      onKeyDown={(event) => {
+        if (event.key !== 'Enter' && event.key !== ' ') return;
+        event.preventDefault();
+        filterTree(role.filter);
+      }}
+    >
+      <title>{words}</title>
+      <rect
+        {...{ x, y }}
+        width={Math.max(0, width - 1)}
+        height={Math.max(0, height - 1)}
+        style={{ fill: bitColor(bitsOf(role)) }}
+      />
+      {lines.map((line, i) => (
+        <text key={i} x={x + 4} y={y + 13 + i * lineHeight} class={i === 0 ? 'name' : ''}>
+          {cut(line, width)}
+        </text>
+      ))}
+    </g>
+  );
+}
+
+function Table({ areas, measure, total }: SharesProps) {
+  const [, filterTree] = usePersistent('tree.filter', '');
+  return (
+    <div class="table-scroll">
+      <table class="shares">
+        <thead>
+          <tr>
+            <th>Part</th>
+            <th>Dtype</th>
+            <th class="right">Tensors</th>
+            <th class="right">Parameters</th>
+            <th class="right">Size</th>
+            <th class="right">Bits/weight</th>
+            <th class="right">Share</th>
+          </tr>
+        </thead>
+        <tbody>
+          {areas.flatMap((area) =>
+            area.roles.map((role) => (
+              <tr key={`${area.area} ${role.label} ${role.dtype}`}>
+                <td>
+                  <button class="link" onClick={() => filterTree(role.filter)}>
+                    {nameText(role.label)}
+                  </button>{' '}
+                  <span class="muted">{area.label}</span>
+                </td>
+                <td>{role.dtype}</td>
+                <td class="right">{role.tensors.toLocaleString('en-US')}</td>
+                <td class="right">{count(role.parameters)}</td>
+                <td class="right">{size(role.bytes)}</td>
+                <td class="right">{bits(bitsOf(role))}</td>
+                <td class="right">{percent(role[measure] / total)}</td>
+              </tr>
+            )),
+          )}
+        </tbody>
+      </table>
+    </div>
+  );
+}

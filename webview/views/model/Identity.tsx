@@ -1,0 +1,30 @@
+import { identityLines, type ModelIdentity } from '../../../src/protocol/overview';
+import { Loading } from '../../controls';
+import { nameText } from '../../format';
+import type { Answer } from '../../useAnswer';
+import { LongText } from '../LongText';
+
+/** What the model is, in numbers. */
+export function Identity({ overview: { value, failure, isLoading } }: { overview: Answer<ModelIdentity> }) {
+  return (
+    <section class="card wide" aria-labelledby="model-identity">
+      <h3 id="model-identity">Identity</h3>
+      {value && (
+        <dl class="identity">
+          {identityLines(value).map(({ label, text, hint }) => (
+            <div key={label} title={hint}>
+              <dt>{label}</dt>
+              <dd>{nameText(text)}</dd>
+            </div>
+          ))}
+        </dl>
+      )}
+      {isLoading && !value && <Loading>Reading what the model says of itself…</Loading>}
+      {failure !== undefined && (
+        <p class="notice error">
+          <LongText text={failure} />
+        </p>
+      )}
+    </section>
+  );
+}
