@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { joinPlace } from '../model/place';
 import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
 import { readJsonFile } from '../model/jsonFiles';
@@ -64,7 +64,7 @@ const plainStarts: readonly unknown[] = [undefined, null, true, false, 'gaussian
  * @see https://huggingface.co/docs/peft/package_reference/lora (LoraConfig)
  */
 export async function readAdapterConfig(folder: string, signal?: AbortSignal): Promise<AdapterConfig> {
-  const file = join(folder, 'adapter_config.json');
+  const file = joinPlace(folder, 'adapter_config.json');
   const { value: config, hash, size, mtimeMs } = await readJsonFile(file, signal);
   if (!isRecord(config))
     throw new QuantscopeError('MODEL_FILE', 'The file does not hold a JSON object.', { file });

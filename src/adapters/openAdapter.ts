@@ -1,9 +1,9 @@
-import { stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
-import { cannotOpen, openFileSource, type ByteSource } from '../model/byteSource';
+import { basename, dirname } from 'node:path';
+import type { ByteSource } from '../model/byteSource';
 import { QuantscopeError } from '../model/errors';
 import { fileKind } from '../model/fileKind';
 import { fileIdentity } from '../model/identity';
+import { absolutePlace, exists, joinPlace, openSource, statPlace } from '../model/place';
 import { headerReaders } from '../model/readHeader';
 import { readElements } from '../model/strides';
 import { loadNative } from '../native';
@@ -56,10 +56,10 @@ const fileNames = ['adapter_model.safetensors', 'adapter_model.bin'] as const;
  * @throws QuantscopeError IO or MODEL_FILE for files that are not those of an adapter, UNSUPPORTED for kinds of adapters that are not read.
  */
 export async function openAdapter(path: string, signal?: AbortSignal): Promise<Adapter> {
-  const absolute = resolve(path);
+  const absolute = absolutePlace(path);
   const file = await weightsOf(absolute);
   const config = await readAdapterConfig(dirname(file), signal);
-  const source = await openFileSource(file);
+  const source = await openSource(file);
   try {
     const kind = await fileKind(source);
     if (kind !== 'safetensors' && kind !== 'pytorch') {
@@ -84,15 +84,12 @@ export async function openAdapter(path: string, signal?: AbortSignal): Promise<A
 }
 
 async function weightsOf(path: string): Promise<string> {
-  const found = await stat(path).catch((cause: unknown) => {
-    throw cannotOpen('path', path, cause);
-  });
-  const isFolder = found.isDirectory();
+  const { isFolder } = await statPlace(path);
   if (!isFolder && basename(path) !== 'adapter_config.json') return path;
   const folder = isFolder ? path : dirname(path);
   for (const name of fileNames) {
-    const file = join(folder, name);
-    if (await stat(file).catch(() => undefined)) return file;
+    const file = joinPlace(folder, name);
+    if (await exists(file)) return file;
   }
   const message = `The folder holds no adapter: ${fileNames.join(' or ')} is missing.`;
   throw new QuantscopeError('REQUEST', message, { file: folder });

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { joinPlace } from '../model/place';
 import { QuantscopeError } from '../model/errors';
 import type { GgufFile } from '../model/gguf';
 import type { GgufScalar } from '../model/ggufValue';
@@ -103,7 +103,7 @@ function viewOfGguf(gguf: GgufFile, tensors: readonly TensorDescriptor[]): GgufV
   };
 }
 
-const configFile = ({ folder, config }: ModelHeaders): string => join(folder, configName(config));
+const configFile = ({ folder, config }: ModelHeaders): string => joinPlace(folder, configName(config));
 
 /** A checkpoint in GGUF's view, where its output is by default as config.json states. */
 function converted(

@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { absolutePlace } from '../model/place';
 import type { AdapterRef } from '../protocol/model';
 import { listOption, type Options } from './command';
 
@@ -17,6 +17,6 @@ export function adaptersOf(options: Options, option = 'lora'): readonly AdapterR
   if (typeof given !== 'object' || given.length === 0) return undefined;
   return given.map((text) => {
     const [, path = text, weight = '1'] = withWeight.exec(text) ?? [];
-    return { path: resolve(path), weight: Number(weight) };
+    return { path: absolutePlace(path), weight: Number(weight) };
   });
 }

@@ -1,6 +1,8 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { suggestion } from '../model/closest';
+import { absolutePlace } from '../model/place';
+import { isAddress } from '../model/remote/address';
 import type { ModelRef } from '../protocol/model';
 import { checkDigests, operandsOf, thisFile, UsageError, type Command, type Options } from './command';
 import { adaptersOf } from './adapters';
@@ -46,11 +48,17 @@ export function parseInvocation(args: readonly string[]): Invocation {
   const [first = '.', second] = command.actions ? operands.slice(1) : operands;
   const adapters = adaptersOf(options);
   const model = {
-    ...{ path: resolve(first), alone: options[thisFile] === true },
+    ...{ path: absolutePlace(first), alone: options[thisFile] === true },
     ...(options[checkDigests] === true ? { checked: true } : {}),
     ...(adapters ? { adapters } : {}),
   };
-  return { command, model, ...action, ...(second === undefined ? {} : { other: resolve(second) }), options };
+  return {
+    command,
+    model,
+    ...action,
+    ...(second === undefined ? {} : { other: absolutePlace(second) }),
+    options,
+  };
 }
 
 function checkComplete(command: Command, options: Options, operands: readonly string[]): void {
@@ -102,7 +110,7 @@ function parseOptions(
   }
 }
 
-/** @throws UsageError for an empty value, and for a second one of an option that has one: neither is ignored. */
+/** @throws UsageError for an empty value, an address where none is read, and for a second value of an option that has one: none is ignored. */
 function checkValues(
   given: readonly { readonly name: string; readonly value?: string | undefined }[],
   isList: (name: string) => boolean,
@@ -111,6 +119,8 @@ function checkValues(
   for (const { name, value } of given) {
     if (value === undefined) continue;
     if (value === '') throw new UsageError(`The value of --${name} is empty.`);
+    if (name !== 'lora' && isAddress(value))
+      throw new UsageError(`--${name} takes no address: only a model and its adapters may lie on a server.`);
     if (seen.has(name) && !isList(name)) throw new UsageError(`--${name} is given more than once.`);
     seen.add(name);
   }

@@ -16,7 +16,7 @@ const example = [
 
 /** What holds for all commands. */
 const rules = [
-  'MODEL is a folder, an index or a file of a model; a shard opens the model that it is part of.',
+  'MODEL is a folder, an index or a file of a model, here or on a server (https://…, hf://OWNER/MODEL); a shard opens the model that it is part of.',
   'Every command takes --json (one JSON document on stdout) and --help.',
   'Results go to stdout; progress, notes and errors to stderr.',
   'Ctrl-C cancels and leaves existing files unchanged; a second one ends the process immediately.',

@@ -1,4 +1,5 @@
 import { isAbsolute } from 'node:path';
+import { isRemote } from '../model/remote/address';
 import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
 import { mmprojTypes, type MmprojType } from '../protocol/mmproj';
@@ -27,6 +28,9 @@ export type Jobs = { readonly [M in EngineMethod]: Job<M> };
 /** Bins of a histogram: more than a screen has columns to show them in. */
 const maxBins = 65_536;
 
+/** Whether a text names a file wherever a process runs: a path is absolute, or an address. */
+const isPlace = (text: string): boolean => isAbsolute(text) || isRemote(text);
+
 /** What a target of a run is named by, besides its kind. */
 const runTargetNames: Readonly<Record<string, string | undefined>> = {
   ...{ stored: undefined, type: 'type', recipe: 'recipe', plan: 'planFile' },
@@ -42,16 +46,16 @@ function isRunTarget(value: unknown): boolean {
 
 /** Types that parameters may be required to have. A path is absolute: the engine's working directory is arbitrary. */
 const kinds = {
-  path: (value: unknown) => typeof value === 'string' && isAbsolute(value),
+  path: (value: unknown) => typeof value === 'string' && isPlace(value),
   paths: (value: unknown) =>
-    Array.isArray(value) && value.every((item) => typeof item === 'string' && isAbsolute(item)),
+    Array.isArray(value) && value.every((item) => typeof item === 'string' && isPlace(item)),
   adapters: (value: unknown) =>
     Array.isArray(value) &&
     value.every(
       (item) =>
         isRecord(item) &&
         typeof item['path'] === 'string' &&
-        isAbsolute(item['path']) &&
+        isPlace(item['path']) &&
         Number.isFinite(item['weight']),
     ),
   string: (value: unknown) => typeof value === 'string' && value.length > 0,
@@ -86,17 +90,17 @@ const kinds = {
   calibration: (value: unknown) =>
     isRecord(value) &&
     typeof value['text'] === 'string' &&
-    isAbsolute(value['text']) &&
+    isPlace(value['text']) &&
     [value['tokens'], value['context']].every(
       (count) => count === undefined || (Number.isSafeInteger(count) && (count as number) > 0),
     ),
   optimised: (value: unknown) =>
     isRecord(value) &&
     typeof value['evidenceDir'] === 'string' &&
-    isAbsolute(value['evidenceDir']) &&
+    isPlace(value['evidenceDir']) &&
     (value['isRequired'] === undefined || typeof value['isRequired'] === 'boolean') &&
     (value['backend'] === undefined || backends.includes(value['backend'] as Backend)) &&
-    (value['text'] === undefined || (typeof value['text'] === 'string' && isAbsolute(value['text']))) &&
+    (value['text'] === undefined || (typeof value['text'] === 'string' && isPlace(value['text']))) &&
     (value['tokens'] === undefined ||
       (Number.isSafeInteger(value['tokens']) && (value['tokens'] as number) > 0)) &&
     (value['objective'] === undefined || objectives.includes(value['objective'] as Objective)),

@@ -1,9 +1,11 @@
 import { stat } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { ensureUnchanged } from '../files/inputs';
-import { QuantscopeError } from '../model/errors';
 import { openModel } from '../layouts/openModel';
 import type { Model } from '../model/model';
+import { isRemote } from '../model/remote/address';
+import { hasRemoteChanged } from '../model/remote/remoteFiles';
+import { untilCancelled } from '../model/untilCancelled';
 import type { ModelDescription, ModelRef } from '../protocol/model';
 
 /** Models kept open between requests: headers of large models take time to parse. */
@@ -140,19 +142,13 @@ async function closeEntry(entry: Entry): Promise<void> {
   await model?.close();
 }
 
-/** The promise's result, or CANCELLED as soon as the signal fires; the promise itself continues for others. */
-function untilCancelled<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const cancel = (): void => reject(new QuantscopeError('CANCELLED', 'The request was cancelled.'));
-    if (signal.aborted) return cancel();
-    signal.addEventListener('abort', cancel);
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', cancel));
-  });
-}
-
-/** Whether the files of a model are those that were read, by size and time of change. */
+/** Whether the files of a model are those that were read, by size and time of change; of those on servers, by the answers so far. */
 export async function isCurrent({ files }: Pick<ModelDescription, 'files'>): Promise<boolean> {
   for (const file of files) {
+    if (isRemote(file.path)) {
+      if (hasRemoteChanged(file.path)) return false;
+      continue;
+    }
     const now = await stat(file.path).catch(() => undefined);
     if (now?.size !== file.size || now.mtimeMs !== file.mtimeMs) return false;
   }

@@ -1,8 +1,9 @@
-import { basename, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { Origin } from '../files/digests/manifest';
 import { inputsOf, type Inputs } from '../files/inputs';
 import { QuantscopeError } from '../model/errors';
 import type { Model } from '../model/model';
+import { folderName } from '../model/modelName';
 import type { EngineProgress, ExportResult } from '../protocol/engine';
 import type { ExportPreview } from '../protocol/export';
 import type { EvidenceSource } from '../quant/evidence';
@@ -42,7 +43,7 @@ export async function previewGguf(
   out?: string,
   { signal, ...read }: ReadFiles & Pick<ExportOptions, 'signal'> = {},
 ): Promise<ExportPreview> {
-  const { files, preview } = await prepareGguf(model, target, out ?? `${basename(model.folder)}.gguf`, {
+  const { files, preview } = await prepareGguf(model, target, out ?? `${folderName(model.folder)}.gguf`, {
     signal,
   });
   if (out !== undefined) await checkedInputs(model, files, read);

@@ -1,8 +1,7 @@
-import { join } from 'node:path';
+import { exists, joinPlace } from '../model/place';
 import type { KeyValue } from '../model/keyValue';
 import type { Model } from '../model/model';
 import { readTextStart } from '../model/textFile';
-import { exists } from '../tokenizer/tokenizerFiles';
 
 /** Bytes at the start of a model card that its front matter is looked for in. */
 const maxFrontMatter = 64 * 1024;
@@ -15,7 +14,7 @@ export async function checkpointName(
   { folder, config, description }: Pick<Model, 'folder' | 'config' | 'description'>,
   signal?: AbortSignal,
 ): Promise<string> {
-  const file = join(folder, 'README.md');
+  const file = joinPlace(folder, 'README.md');
   const card = (await exists(file)) ? await readTextStart(file, maxFrontMatter, signal) : '';
   const stated = nameOfCard(card);
   if (stated !== undefined) return stated;

@@ -2,7 +2,7 @@ import { readlink, realpath } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { QuantscopeError } from '../model/errors';
 import type { ModelDescription } from '../protocol/model';
-import { ensureFolderAbove, fileIdentity, followLinks, statIfPresent } from './target';
+import { ensureFolderAbove, fileIdentity, followLinks, refuseAddress, statIfPresent } from './target';
 
 /** A folder that results are written to. */
 export interface FolderTarget {
@@ -21,6 +21,7 @@ type Place = Pick<ModelDescription, 'folder' | 'files'>;
  * @throws QuantscopeError REQUEST naming the folder when it is something else, is or lies in that of a checkpoint, or cannot be made.
  */
 export async function findFolderTarget(out: string, model: Place): Promise<FolderTarget> {
+  refuseAddress(out);
   const path = resolve(out);
   const refuse = (message: string): QuantscopeError =>
     new QuantscopeError('REQUEST', message, { file: path });

@@ -1,10 +1,18 @@
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { QuantscopeError } from '../model/errors';
+import { isRemote } from '../model/remote/address';
+import { hasRemoteChanged } from '../model/remote/remoteFiles';
 import { coveringFiles } from '../model/weightCandidates';
 import type { ModelDescription, ModelFileIdentity } from '../protocol/model';
 import { manifestPath } from './digests/manifest';
 import { fileIdentity, findTarget, followLinks, statIfPresent, type OutputTarget } from './target';
+
+/** Files on servers cannot be outputs. */
+const onThisMachine = ({ format, files }: ModelFiles): ModelFiles => ({
+  format,
+  files: files.filter(({ path }) => !isRemote(path)),
+});
 
 /** A file that is read while the outputs are written: if it changes meanwhile, they would mix two versions of it. */
 export type StreamedFile = Pick<ModelFileIdentity, 'path' | 'size' | 'mtimeMs'>;
@@ -117,6 +125,7 @@ export class Inputs {
   async ensureUnchanged(): Promise<void> {
     for (const file of this.files) {
       if (!file.streamed) continue;
+      if (isRemote(file.path) && hasRemoteChanged(file.path)) throw changed(file.path);
       const now = await stateOf(file.path);
       if (now.identity !== file.identity || now.stamp !== file.stamp) throw changed(file.path);
     }
@@ -125,6 +134,11 @@ export class Inputs {
 
 /** @throws QuantscopeError IO for a file that is not the one that was opened any more. */
 async function ensureAsOpened({ path, size, mtimeMs }: StreamedFile): Promise<void> {
+  // Each answer of a server is compared with the first one.
+  if (isRemote(path)) {
+    if (hasRemoteChanged(path)) throw changed(path);
+    return;
+  }
   const found = await statIfPresent(path);
   if (!found || Number(found.size) !== size || Math.abs(Number(found.mtimeNs) / 1e6 - mtimeMs) > 0.01)
     throw changed(path);
@@ -153,16 +167,18 @@ export async function inputsOfModels(
   models: readonly ModelFiles[],
   ...others: readonly (string | undefined)[]
 ): Promise<Inputs> {
-  const sets = await Promise.all(models.map(setsOf));
+  const local = models.map(onThisMachine);
+  const sets = await Promise.all(local.map(setsOf));
   const files = models.flatMap((model) => model.files);
-  const beside = await Promise.all(models.map(filesBeside));
+  const beside = await Promise.all(local.map(filesBeside));
   return Inputs.of(files, [...beside.flat(), ...others], sets.flat());
 }
 
 /** The files of a model for outputs that are not made of its weights: it may have changed since it was opened. */
 export async function modelInputs(model: ModelFiles): Promise<Inputs> {
-  const paths = model.files.map(({ path }) => path);
-  return Inputs.of([], [...paths, ...(await filesBeside(model))], await setsOf(model));
+  const local = onThisMachine(model);
+  const paths = local.files.map(({ path }) => path);
+  return Inputs.of([], [...paths, ...(await filesBeside(local))], await setsOf(local));
 }
 
 /** The sets of shards or parts, with their indexes, that files of a model belong to: one may have been opened alone, others be missing. */

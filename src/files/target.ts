@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { reason } from '../model/byteSource';
 import { QuantscopeError } from '../model/errors';
+import { isAddress } from '../model/remote/address';
 
 /** Where an output goes: symbolic links are followed, so that the file that they point to is replaced, not the link. */
 export interface OutputTarget {
@@ -22,6 +23,7 @@ const maxLinks = 40;
  * written to nor made; IO when the file system does not allow the check.
  */
 export async function findTarget(path: string): Promise<OutputTarget> {
+  refuseAddress(path);
   const absolute = resolve(path);
   try {
     const destination = await followLinks(absolute);
@@ -37,6 +39,12 @@ export async function findTarget(path: string): Promise<OutputTarget> {
     const message = `The output file cannot be examined: ${reason(cause)}`;
     throw new QuantscopeError('IO', message, { file: absolute }, cause);
   }
+}
+
+/** @throws QuantscopeError REQUEST for an output on a server. */
+export function refuseAddress(path: string): void {
+  if (isAddress(path))
+    throw new QuantscopeError('REQUEST', 'Outputs are written to this machine only, not to an address.');
 }
 
 /** What makes two paths the same file: device and inode, which hard links and other spellings share. Undefined when absent. */

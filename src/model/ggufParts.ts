@@ -1,11 +1,15 @@
-import { readdir } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname } from 'node:path';
 import type { ByteSource } from './byteSource';
 import { QuantscopeError, throwIfCancelled } from './errors';
 import { readGguf, type GgufFile } from './gguf';
 import { kindByName } from './fileKind';
+import { inParallel } from './inParallel';
 import { maxGgufParts, maxSniffedFiles } from './limits';
 import { numberedName } from './modelName';
+import { exists, joinPlace, listPlace } from './place';
+
+/** Parts that are looked for at the same time: servers answer slowly. */
+const partsAtOnce = 8;
 
 /** One file of a split GGUF model; without content when it does not exist. */
 export interface GgufPart {
@@ -75,12 +79,13 @@ function partNames(file: string, count: number): string[] {
 }
 
 function absentName(part: number, file: string, named: readonly string[]): string {
-  return join(dirname(file), named[part] ?? `part ${part + 1}`);
+  return joinPlace(dirname(file), named[part] ?? `part ${part + 1}`);
 }
 
 async function present(file: string, named: readonly string[]): Promise<string[]> {
-  const there = new Set(await readdir(dirname(file)));
-  return named.filter((name) => there.has(name)).map((name) => join(dirname(file), name));
+  const paths = named.map((name) => joinPlace(dirname(file), name));
+  const there = await inParallel(paths, partsAtOnce, exists);
+  return paths.filter((_, i) => there[i]);
 }
 
 /** Parts under other names: GGUF files of the folder that state the same numbers of parts and tensors. */
@@ -92,8 +97,10 @@ async function findByContent(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const keys = ['split.count', 'split.tensors.count'] as const;
-  const names = (await readdir(dirname(file))).filter((name) => kindByName(name) === 'gguf').sort();
-  for (const path of names.slice(0, maxSniffedFiles).map((name) => join(dirname(file), name))) {
+  const names = (await listPlace(dirname(file), 'weights'))
+    .filter((name) => kindByName(name) === 'gguf')
+    .sort();
+  for (const path of names.slice(0, maxSniffedFiles).map((name) => joinPlace(dirname(file), name))) {
     if (path === file) continue;
     throwIfCancelled(signal);
     const gguf = await open(path)

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import type { TensorDescriptor } from '../protocol/model';
-import { openFileSource, type ByteSource } from './byteSource';
+import type { ByteSource } from './byteSource';
+import { openSource } from './place';
 import { QuantscopeError } from './errors';
 import { readGguf, type GgufFile } from './gguf';
 import { readArrayElements } from './ggufValue';
@@ -28,7 +29,7 @@ export interface Imatrix {
  * @throws QuantscopeError MODEL_FILE naming file and offset when it is damaged, IO when it cannot be read.
  */
 export async function readImatrix(path: string, signal?: AbortSignal): Promise<Imatrix> {
-  const source = await openFileSource(path);
+  const source = await openSource(path);
   try {
     const magic = source.size < 4 ? '' : Buffer.from(await source.read(0, 4, signal)).toString('latin1');
     const imatrix =

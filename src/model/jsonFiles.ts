@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { lstat } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { MetadataEntry, ModelFileIdentity } from '../protocol/model';
-import { openFileSource } from './byteSource';
 import { QuantscopeError } from './errors';
 import { foreignContent } from './fileKind';
 import { isRecord, JsonTextError, lineAndColumn, parseJson } from './json';
 import { maxJsonFile } from './limits';
 import { jsonEntry } from './metadataEntries';
+import { exists, joinPlace, openSource } from './place';
+import { isRemote } from './remote/address';
 
 export interface JsonFile {
   readonly value: unknown;
@@ -31,7 +31,7 @@ export async function readJsonFile(path: string, signal?: AbortSignal): Promise<
 
 /** Its bytes, for `parseJsonBytes`. @throws QuantscopeError MODEL_FILE for a file that is empty or too large, IO. */
 export async function readBytesOfJson(path: string, signal?: AbortSignal): Promise<JsonBytes> {
-  const source = await openFileSource(path);
+  const source = await openSource(path);
   try {
     const { size, mtimeMs } = source;
     if (size > maxJsonFile) throw fail(path, `The file of ${size} bytes is too large for JSON of this kind.`);
@@ -92,10 +92,10 @@ export interface ConfigFile {
 
 /** Reads config.json: the weights can be inspected without it, so a problem with it is returned, not thrown. */
 export async function readConfig(folder: string, signal?: AbortSignal): Promise<ConfigFile> {
-  const usual = join(folder, 'config.json');
-  const isUsual = await exists(usual);
-  const path = isUsual ? usual : join(folder, 'params.json');
-  if (!isUsual && !(await exists(path))) return {};
+  const usual = joinPlace(folder, 'config.json');
+  const isUsual = await isNamed(usual);
+  const path = isUsual ? usual : joinPlace(folder, 'params.json');
+  if (!isUsual && !(await isNamed(path))) return {};
   try {
     const { value, hash, size, mtimeMs } = await readJsonFile(path, signal);
     const identity = { path, size, mtimeMs, headerHash: hash };
@@ -114,7 +114,8 @@ export async function readConfig(folder: string, signal?: AbortSignal): Promise<
 const isMistral = (params: Readonly<Record<string, unknown>>): boolean =>
   ['dim', 'n_layers', 'n_heads'].every((key) => Object.hasOwn(params, key));
 
-async function exists(path: string): Promise<boolean> {
+async function isNamed(path: string): Promise<boolean> {
+  if (isRemote(path)) return exists(path);
   try {
     await lstat(path); // a link that leads nowhere is there, and a problem
     return true;

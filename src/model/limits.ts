@@ -70,7 +70,7 @@ export const maxImatrixDataset = 65_535;
 /** Parts of a split GGUF model: the format counts them in 16 bits. */
 export const maxGgufParts = 65_535;
 
-/** JSON that a package source serves: an entry of NuGet's catalogue lists the package's files, some kilobytes (bytes). */
+/** JSON that a server states facts in: an entry of NuGet's catalogue lists a package's files, a page of the Hub a thousand files, some hundred kilobytes (bytes). */
 export const maxServedJson = 4 * 1024 * 1024;
 
 /** Package with ONNX Runtime's CUDA libraries: some hundred megabytes (bytes). */
@@ -78,6 +78,9 @@ export const maxGpuPackage = 4 * 1024 * 1024 * 1024;
 
 /** Redirections that a download follows. */
 export const maxRedirects = 5;
+
+/** Files of a folder on a server: the largest published models have some hundreds. */
+export const maxListedFiles = 50_000;
 
 /** Shards of a model: the largest published ones have some hundreds. */
 export const maxShards = 10_000;

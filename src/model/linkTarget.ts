@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { openFileSource } from './byteSource';
+import { isRemote } from './remote/address';
 
 /** The longest path that Linux accepts (bytes). */
 const maxPath = 4096;
@@ -10,6 +11,7 @@ const maxPath = 4096;
  * else. Copies of model caches have such files in place of the weights.
  */
 export async function linkTarget(path: string): Promise<string | undefined> {
+  if (isRemote(path)) return undefined; // its target would be on this machine
   const { size } = await stat(path);
   if (size === 0 || size > maxPath) return undefined;
   const source = await openFileSource(path);

@@ -1,7 +1,7 @@
-import { stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname } from 'node:path';
 import type { LocatedModel } from '../protocol/model';
 import { nameFromPath } from './modelName';
+import { exists, joinPlace } from './place';
 import { coveringFiles } from './weightCandidates';
 import { findWeightFiles } from './weightFiles';
 
@@ -13,7 +13,7 @@ export async function locateModel(path: string): Promise<LocatedModel> {
   const { folder, files, index, format } = await findWeightFiles({ path });
   const covering =
     format === 'gguf' ? await coveringFiles(dirname(files[0]!), basename(files[0]!)) : undefined;
-  const all = covering?.files.map((name) => join(folder, name)) ?? files;
+  const all = covering?.files.map((name) => joinPlace(folder, name)) ?? files;
   // An index of a single file is the same model as that file.
   const indexed = all.length > 1 ? index?.path : undefined;
   const file = indexed ?? (await firstPresent(all)) ?? path;
@@ -21,6 +21,6 @@ export async function locateModel(path: string): Promise<LocatedModel> {
 }
 
 async function firstPresent(files: readonly string[]): Promise<string | undefined> {
-  for (const file of files) if (await stat(file).catch(() => undefined)) return file;
+  for (const file of files) if (await exists(file)) return file;
   return undefined;
 }

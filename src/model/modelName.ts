@@ -1,5 +1,6 @@
 import { basename, dirname } from 'node:path';
 import { withoutEnding } from './fileKind';
+import { hubFolder } from './remote/address';
 
 /** Names that tools give to every model's files: they say nothing about the model. */
 const generic =
@@ -19,8 +20,10 @@ export function nameFromPath(folder: string, file: string): string {
   return generic.test(family) || base === '' ? folderName(folder) : base;
 }
 
-/** Folder `models--OWNER--NAME/snapshots/REVISION` of the Hugging Face cache is named after the model. */
+/** That of a model on the Hugging Face Hub, and folder `models--OWNER--NAME/snapshots/REVISION` of its cache, are named after the model. */
 export function folderName(folder: string): string {
+  const hub = hubFolder(folder);
+  if (hub?.inside === '') return basename(hub.model);
   const cached = /^models--.*?--(.+)$/.exec(basename(dirname(dirname(folder))))?.[1];
   if (basename(dirname(folder)) === 'snapshots' && cached !== undefined) return cached;
   return basename(folder) || folder;

@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { ModelFileIdentity } from '../protocol/model';
 import type { OpenSource } from './byteSource';
@@ -12,6 +11,7 @@ import { linkTarget } from './linkTarget';
 import type { OpenFiles } from './model';
 import type { FileMetadata, ModelContent } from './modelContent';
 import { nameFromPath } from './modelName';
+import { exists } from './place';
 import { headerReaders, type CheckpointFormat, type ReadHeader } from './readHeader';
 import {
   openModuleWeights,
@@ -158,11 +158,7 @@ async function openShard(
   signal?: AbortSignal,
 ): Promise<Shard> {
   const absent = { path, tensors: [], metadata: [], warnings: [] };
-  try {
-    await stat(path);
-  } catch {
-    return absent;
-  }
+  if (!(await exists(path))) return absent;
   const source = await open((await linkTarget(path)) ?? path);
   try {
     await fileKind(source, { signal });

@@ -1,11 +1,11 @@
-import { resolve } from 'node:path';
 import type { ModelRef } from '../protocol/model';
-import { openFileSource, type ByteSource, type OpenSource } from './byteSource';
+import type { ByteSource, OpenSource } from './byteSource';
 import { QuantscopeError } from './errors';
 import type { OpenFiles } from './model';
 import type { ModelContent } from './modelContent';
 import { openCheckpoint } from './openCheckpoint';
 import { openGguf } from './openGguf';
+import { absolutePlace, openSource as openPlace } from './place';
 import { findWeightFiles } from './weightFiles';
 
 /**
@@ -17,10 +17,10 @@ import { findWeightFiles } from './weightFiles';
 export async function openFiles(
   model: string | ModelRef,
   signal?: AbortSignal,
-  openSource: OpenSource = openFileSource,
+  openSource: OpenSource = openPlace,
 ): Promise<OpenFiles> {
   const { path, alone = false } = typeof model === 'string' ? { path: model } : model;
-  const absolute = resolve(path);
+  const absolute = absolutePlace(path);
   const sources = new Map<string, ByteSource>();
   const open: OpenSource = async (target) => {
     const source = sources.get(target) ?? (await openSource(target));

@@ -1,5 +1,3 @@
-import { access } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Danger, ModelFileIdentity, TensorDescriptor } from '../protocol/model';
 import type { OpenSource } from './byteSource';
 import { QuantscopeError } from './errors';
@@ -7,6 +5,7 @@ import { fileIdentity } from './identity';
 import { isRecord } from './json';
 import { readJsonFile } from './jsonFiles';
 import { maxSentenceModules } from './limits';
+import { exists, joinPlace } from './place';
 import { headerReaders, type CheckpointFormat } from './readHeader';
 
 /** A step of an embedding model of sentence-transformers, in the order of its modules.json. */
@@ -39,12 +38,12 @@ export async function readSentenceModules(folder: string, signal?: AbortSignal):
     files.push({ path, size, mtimeMs, headerHash: hash });
     return value;
   };
-  const list = join(folder, 'modules.json');
+  const list = joinPlace(folder, 'modules.json');
   if (!(await exists(list))) return { modules: [], files };
   try {
     const modules: SentenceModule[] = [];
     for (const { type, path } of listed(await read(list), list)) {
-      const file = join(folder, path, 'config.json');
+      const file = joinPlace(folder, path, 'config.json');
       // That of the model itself is the model's.
       const config = path !== '' && (await exists(file)) ? await read(file) : {};
       if (!isRecord(config)) throw fail(file, 'The file does not hold a JSON object.');
@@ -110,7 +109,7 @@ export async function openModuleWeights(
   const dangers: Danger[] = [];
   for (const module of modules) {
     if (module.path === '' || !isModule(module, 'Dense')) continue;
-    const found = await weightsFile(join(folder, module.path));
+    const found = await weightsFile(joinPlace(folder, module.path));
     if (!found) continue;
     const source = await open(found.file);
     const header = await headerReaders[found.format](source, signal);
@@ -125,17 +124,8 @@ async function weightsFile(
   folder: string,
 ): Promise<{ readonly file: string; readonly format: CheckpointFormat } | undefined> {
   for (const [name, format] of moduleFiles) {
-    const file = join(folder, name);
+    const file = joinPlace(folder, name);
     if (await exists(file)) return { file, format };
   }
   return undefined;
-}
-
-async function exists(file: string): Promise<boolean> {
-  try {
-    await access(file);
-    return true;
-  } catch {
-    return false; // every one of these files is optional
-  }
 }

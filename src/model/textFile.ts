@@ -1,13 +1,13 @@
 import { constants } from 'node:buffer';
-import { openFileSource } from './byteSource';
 import { QuantscopeError } from './errors';
+import { openSource } from './place';
 
 /**
  * A UTF-8 text, a byte order mark included.
  * @throws QuantscopeError REQUEST for a file of more than `most` bytes, or than a string can hold, or that is not UTF-8, IO when it cannot be read.
  */
 export async function readTextFile(file: string, most: number, signal?: AbortSignal): Promise<string> {
-  const source = await openFileSource(file);
+  const source = await openSource(file);
   try {
     const limit = Math.min(most, constants.MAX_STRING_LENGTH);
     if (source.size > limit)
@@ -22,7 +22,7 @@ export async function readTextFile(file: string, most: number, signal?: AbortSig
 
 /** The text at the start of a file; bytes that are not UTF-8 become replacement characters. @throws QuantscopeError IO. */
 export async function readTextStart(file: string, most: number, signal?: AbortSignal): Promise<string> {
-  const source = await openFileSource(file);
+  const source = await openSource(file);
   try {
     return new TextDecoder().decode(await source.read(0, Math.min(source.size, most), signal));
   } finally {

@@ -1,10 +1,9 @@
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { ModelFormat } from '../protocol/model';
 import { QuantscopeError } from './errors';
 import { kindByName, withoutEnding } from './fileKind';
 import { maxShards } from './limits';
 import { numberedName } from './modelName';
+import { joinPlace, listPlace } from './place';
 import { formatOf, indexName, readWeightIndex, type WeightIndex } from './weightIndex';
 
 /** Files of a folder that make up one set of weights. */
@@ -21,9 +20,9 @@ export interface Candidate {
 
 /** The set of which a file is one of several; an index counts more than a number in the name. */
 export async function coveringFiles(folder: string, name: string): Promise<Candidate | undefined> {
-  let names: string[];
+  let names: readonly string[];
   try {
-    names = await readdir(folder);
+    names = await listPlace(folder, 'weights');
   } catch {
     return undefined; // a file in a folder that cannot be listed stands for itself
   }
@@ -44,7 +43,7 @@ export async function listCandidates(
   const notes: string[] = [];
   const indexed: Candidate[] = [];
   for (const name of [...names].sort().filter((item) => indexName.test(item))) {
-    const index = await readIndex(join(folder, name), notes);
+    const index = await readIndex(joinPlace(folder, name), notes);
     if (index && index.shards.length > 0) indexed.push(ofIndex(name, index, there));
   }
   const named = new Set(indexed.flatMap(({ files }) => files));

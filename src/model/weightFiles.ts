@@ -1,12 +1,10 @@
-import type { Stats } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname } from 'node:path';
 import type { ModelFormat, ModelPart, ModelRef } from '../protocol/model';
-import { cannotOpen, openFileSource, specialKind } from './byteSource';
 import { QuantscopeError } from './errors';
 import { fileKind, kindByName, type FileKind } from './fileKind';
 import { linkTarget } from './linkTarget';
 import { maxSniffedFiles } from './limits';
+import { joinPlace, listPlace, openSource, statPlace } from './place';
 import { bestOf, coveringFiles, listCandidates, type Candidate } from './weightCandidates';
 import { formatOf, readWeightIndex, shardPaths, type WeightIndex } from './weightIndex';
 
@@ -31,9 +29,8 @@ export interface WeightFiles {
  * a folder without a model or with several that are equally good.
  */
 export async function findWeightFiles({ path, alone = false }: ModelRef): Promise<WeightFiles> {
-  const stats = await statOf(path);
-  if (stats.isDirectory()) return ofFolder(path);
-  const special = specialKind(stats);
+  const { isFolder, special } = await statPlace(path);
+  if (isFolder) return ofFolder(path);
   if (special !== undefined)
     throw new QuantscopeError('IO', `The path is ${special}: a model is a regular file or a folder.`, {
       file: path,
@@ -50,14 +47,6 @@ export async function findWeightFiles({ path, alone = false }: ModelRef): Promis
   const number = [...whole.files].sort().indexOf(name) + 1;
   const part = { file: name, number, count: whole.files.length, alone };
   return alone ? { ...single, part } : { ...ofCandidate(folder, whole), part, notes };
-}
-
-async function statOf(path: string): Promise<Stats> {
-  try {
-    return await stat(path);
-  } catch (cause) {
-    throw cannotOpen('path', path, cause);
-  }
 }
 
 interface Recognized {
@@ -77,7 +66,7 @@ async function recognize(path: string): Promise<Recognized> {
 }
 
 async function kindOf(path: string, byName = true): Promise<FileKind> {
-  const source = await openFileSource(path);
+  const source = await openSource(path);
   try {
     return await fileKind(source, { byName });
   } finally {
@@ -86,8 +75,7 @@ async function kindOf(path: string, byName = true): Promise<FileKind> {
 }
 
 async function ofFolder(folder: string): Promise<WeightFiles> {
-  const entries = await readdir(folder, { withFileTypes: true });
-  const names = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
+  const names = await listPlace(folder);
   const { candidates: named, notes } = await listCandidates(folder, names);
   const candidates = named.length > 0 ? named : await unnamed(folder, names);
   const { best, others } = bestOf(folder, candidates);
@@ -96,7 +84,7 @@ async function ofFolder(folder: string): Promise<WeightFiles> {
   // One file, by its content; of a split GGUF any part leads to the others.
   const name = best.files.find((file) => names.includes(file)) ?? best.files[0]!;
   if (!names.includes(name)) return { ...ofCandidate(folder, best), notes: chosen };
-  const { file, kind, notes: followed } = await recognize(join(folder, name));
+  const { file, kind, notes: followed } = await recognize(joinPlace(folder, name));
   const format = kind === 'json' ? best.format : kind;
   return { ...ofCandidate(folder, best), format, files: [file], notes: [...chosen, ...followed] };
 }
@@ -107,7 +95,7 @@ async function unnamed(folder: string, names: readonly string[]): Promise<Candid
   let other: QuantscopeError | undefined;
   for (const name of names.slice(0, maxSniffedFiles)) {
     try {
-      const kind = await kindOf(join(folder, name), kindByName(name) !== 'pytorch');
+      const kind = await kindOf(joinPlace(folder, name), kindByName(name) !== 'pytorch');
       if (kind !== 'json') found.push({ label: name, format: kind, files: [name], present: 1 });
     } catch (error) {
       if (/\.(bin|pt|pth|ckpt|h5)$/i.test(name) && error instanceof QuantscopeError) other ??= error;
@@ -127,7 +115,7 @@ function chosenNote(best: Candidate, others: readonly Candidate[]): string[] {
 }
 
 function ofCandidate(folder: string, { format, files, index }: Candidate): Omit<WeightFiles, 'notes'> {
-  return { format, folder, files: files.map((name) => join(folder, name)), ...(index ? { index } : {}) };
+  return { format, folder, files: files.map((name) => joinPlace(folder, name)), ...(index ? { index } : {}) };
 }
 
 function ofIndex(index: WeightIndex): Omit<WeightFiles, 'notes'> {

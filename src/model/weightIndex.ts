@@ -1,10 +1,11 @@
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname } from 'node:path';
 import type { ModelFileIdentity, ModelFormat } from '../protocol/model';
 import { QuantscopeError } from './errors';
 import { kindByName } from './fileKind';
 import { isRecord } from './json';
 import { parseJsonBytes, readBytesOfJson } from './jsonFiles';
 import { maxShards } from './limits';
+import { joinPlace } from './place';
 import { plainly, refusePlain } from './plainJson';
 
 /** An index of shards: `model.safetensors.index.json` or `pytorch_model.bin.index.json` by its usual name. */
@@ -79,4 +80,4 @@ const isFileName = (name: string): boolean =>
 
 /** Paths of the shards that an index names. */
 export const shardPaths = ({ path, shards }: WeightIndex): string[] =>
-  shards.map((shard) => join(dirname(path), shard));
+  shards.map((shard) => joinPlace(dirname(path), shard));

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { joinPlace } from '../model/place';
 import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
 import { modelType, otherModel } from './otherModels';
@@ -55,7 +55,7 @@ function parseMerge(merge: unknown, index: number, file: string): readonly [stri
  * @param rows rows of the embedding.
  */
 export function byteLevelVocabulary(files: TokenizerFiles, rows: number): Vocabulary {
-  const file = join(files.folder, files.tokenizerName);
+  const file = joinPlace(files.folder, files.tokenizerName);
   const tokenizer = files.tokenizer ?? {};
   checkNormalizer(tokenizer['normalizer'], file);
   const model = parseBpeModel(tokenizer, file);
@@ -91,7 +91,7 @@ function checkNormalizer(normalizer: unknown, file: string): void {
  * of the first merge that makes it.
  */
 export function byteFallbackVocabulary(files: TokenizerFiles, rows: number): Vocabulary {
-  const file = join(files.folder, files.tokenizerName);
+  const file = joinPlace(files.folder, files.tokenizerName);
   const tokenizer = files.tokenizer ?? {};
   const model = parseBpeModel(tokenizer, file);
   if (!model.byteFallback)
@@ -132,7 +132,7 @@ const shownTokens: ReadonlySet<string> = new Set([
  * @throws QuantscopeError UNSUPPORTED for another kind, or a space before the text.
  */
 export function gemma4Vocabulary(files: TokenizerFiles, rows: number): Vocabulary {
-  const file = join(files.folder, files.tokenizerName);
+  const file = joinPlace(files.folder, files.tokenizerName);
   const tokenizer = files.tokenizer ?? {};
   const model = parseBpeModel(tokenizer, file);
   if (!model.byteFallback || addsSpace(tokenizer, file)) {

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { joinPlace } from '../model/place';
 import { QuantscopeError } from '../model/errors';
 import type { KeyValue } from '../model/keyValue';
 import { isRecord } from '../model/json';
@@ -27,7 +27,7 @@ export function chatTemplatesOf(files: TokenizerFiles): ChatTemplates {
     'chat_template.json': processorTemplate,
   };
   for (const [name, stated] of Object.entries(sources))
-    if (named.size === 0) addStated(named, stated ?? undefined, join(folder, name));
+    if (named.size === 0) addStated(named, stated ?? undefined, joinPlace(folder, name));
   return fromNamed(named);
 }
 

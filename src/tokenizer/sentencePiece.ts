@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { joinPlace } from '../model/place';
 import { QuantscopeError } from '../model/errors';
 import { otherModel, sentencePieceTypes } from './otherModels';
 import { pieceVocabulary, type PieceVocabulary } from './pieceVocabulary';
@@ -14,7 +14,7 @@ import type { Normalization, Token, Vocabulary } from './vocabulary';
  * @throws QuantscopeError UNSUPPORTED for a model that is neither BPE nor Unigram, or treats spaces in ways that llama.cpp does not.
  */
 export function sentencePieceVocabulary(files: TokenizerFiles, rows: number): Vocabulary {
-  const file = join(files.folder, files.sentencePiece?.name ?? 'tokenizer.model');
+  const file = joinPlace(files.folder, files.sentencePiece?.name ?? 'tokenizer.model');
   const model = decodeSentencePiece(files.sentencePiece?.bytes ?? new Uint8Array(0), file);
   const { trainerSpec } = model;
   const type = trainerSpec ? (sentencePieceTypes[trainerSpec.modelType] ?? trainerSpec.modelType) : 'BPE';

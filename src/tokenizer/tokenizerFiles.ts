@@ -1,9 +1,7 @@
-import { access, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { openFileSource } from '../model/byteSource';
 import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
 import { readJsonFile } from '../model/jsonFiles';
+import { exists, joinPlace, listPlace, openSource } from '../model/place';
 import { tekkenRoles, tokenizerOfTekken } from './tekken';
 import { isRankFile, tokenizerOfTiktoken } from './tiktoken';
 import { tokenizerOfVocabulary } from './vocabularyFiles';
@@ -66,7 +64,7 @@ export async function readTokenizerFiles(folder: string, signal?: AbortSignal): 
     ...(generation ? { generation } : {}),
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
     ...(processorTemplate === undefined ? {} : { processorTemplate }),
-    moreChatTemplates: await readChatTemplates(join(folder, 'additional_chat_templates'), signal),
+    moreChatTemplates: await readChatTemplates(joinPlace(folder, 'additional_chat_templates'), signal),
   };
 }
 
@@ -87,12 +85,16 @@ async function readVocabulary(
   if (tokenizer || sentencePiece) return stated;
   const tekken = await readObject(folder, 'tekken.json');
   if (tekken) {
-    const file = join(folder, 'tekken.json');
+    const file = joinPlace(folder, 'tekken.json');
     return { tokenizer: tokenizerOfTekken(tekken, file), tokenizerName: 'tekken.json', config: tekkenRoles };
   }
   const [ranks] = models;
   if (ranks) {
-    const { tokenizer: ranked, roles } = tokenizerOfTiktoken(ranks.bytes, config, join(folder, ranks.name));
+    const { tokenizer: ranked, roles } = tokenizerOfTiktoken(
+      ranks.bytes,
+      config,
+      joinPlace(folder, ranks.name),
+    );
     return { tokenizer: ranked, tokenizerName: ranks.name, config: roles };
   }
   return readWords(folder, config ?? {}, signal);
@@ -105,7 +107,7 @@ async function readWords(
 ): Promise<VocabularyFiles> {
   const vocab = await readObject(folder, 'vocab.json');
   const merges = await readText(folder, 'merges.txt', signal);
-  const at = (name: string) => ({ tokenizerName: name, file: join(folder, name) });
+  const at = (name: string) => ({ tokenizerName: name, file: joinPlace(folder, name) });
   if (vocab && merges !== undefined) {
     const { file, tokenizerName } = at('vocab.json');
     return { tokenizer: tokenizerOfVocabulary(vocab, merges, config, file), tokenizerName };
@@ -121,7 +123,7 @@ async function readModels(
   folder: string,
   signal: AbortSignal | undefined,
 ): Promise<NonNullable<TokenizerFiles['sentencePiece']>[]> {
-  const present = (await exists(folder)) ? await readdir(folder) : [];
+  const present = await listPlace(folder).catch((): string[] => []);
   const listed = present.filter((name) => name.endsWith('.tiktoken')).sort();
   const names = ['tokenizer.model', 'spiece.model', 'sentencepiece.bpe.model', 'tiktoken.model', ...listed];
   const models: { name: string; bytes: Uint8Array }[] = [];
@@ -137,8 +139,8 @@ async function readChatTemplates(
   signal: AbortSignal | undefined,
 ): Promise<ReadonlyMap<string, string>> {
   const templates = new Map<string, string>();
-  if (!(await exists(folder))) return templates;
-  const files = (await readdir(folder)).filter((name) => name.endsWith('.jinja')).sort();
+  const all = await listPlace(folder).catch((): string[] => []); // most checkpoints have no such folder
+  const files = all.filter((name) => name.endsWith('.jinja')).sort();
   for (const file of files) {
     const text = await readText(folder, file, signal);
     if (text !== undefined) templates.set(file.replace(/\.jinja$/, ''), text);
@@ -162,17 +164,18 @@ export function addedTokens({
     const { content, special } = isRecord(entry) ? entry : {};
     if (!isTokenId(id) || typeof content !== 'string')
       throw damagedToken(
-        join(folder, file),
+        joinPlace(folder, file),
         `The added token ${shortJson(entry)} with the id ${shortJson(id)}`,
       );
     if (!tokens.has(id)) tokens.set(id, { id, text: content, special: special === true, file });
   };
   const listed = tokenizer?.['added_tokens'] ?? [];
-  if (!Array.isArray(listed)) throw damagedToken(join(folder, tokenizerName), '"added_tokens"');
+  if (!Array.isArray(listed)) throw damagedToken(joinPlace(folder, tokenizerName), '"added_tokens"');
   for (const entry of listed as unknown[])
     add(tokenizerName, isRecord(entry) ? entry['id'] : undefined, entry);
   const decoder = config?.['added_tokens_decoder'] ?? {};
-  if (!isRecord(decoder)) throw damagedToken(join(folder, 'tokenizer_config.json'), '"added_tokens_decoder"');
+  if (!isRecord(decoder))
+    throw damagedToken(joinPlace(folder, 'tokenizer_config.json'), '"added_tokens_decoder"');
   for (const [id, entry] of Object.entries(decoder)) add('tokenizer_config.json', Number(id), entry);
   for (const [content, id] of Object.entries(added ?? {})) add('added_tokens.json', id, { content });
   return [...tokens.values()].sort((a, b) => a.id - b.id);
@@ -184,7 +187,7 @@ export function fileOfToken(
   added: readonly AddedToken[],
   vocabulary: string,
 ): (id: number) => string {
-  const files = new Map(added.map(({ id, file }) => [id, join(folder, file)]));
+  const files = new Map(added.map(({ id, file }) => [id, joinPlace(folder, file)]));
   return (id) => files.get(id) ?? vocabulary;
 }
 
@@ -210,7 +213,7 @@ function damagedToken(file: string, what: string): QuantscopeError {
 }
 
 async function readObject(folder: string, name: string): Promise<Record<string, unknown> | undefined> {
-  const file = join(folder, name);
+  const file = joinPlace(folder, name);
   if (!(await exists(file))) return undefined;
   const { value } = await readJsonFile(file);
   if (isRecord(value)) return value;
@@ -231,24 +234,14 @@ async function readBytes(
   name: string,
   signal: AbortSignal | undefined,
 ): Promise<Uint8Array | undefined> {
-  const file = join(folder, name);
+  const file = joinPlace(folder, name);
   if (!(await exists(file))) return undefined;
-  const source = await openFileSource(file);
+  const source = await openSource(file);
   try {
     if (source.size <= maxTokenizerFile) return await source.read(0, source.size, signal);
     const message = `The file of ${source.size} bytes is too large for a tokenizer file.`;
     throw new QuantscopeError('MODEL_FILE', message, { file, offset: 0 });
   } finally {
     await source.close();
-  }
-}
-
-/** Whether there is a file of this name. */
-export async function exists(file: string): Promise<boolean> {
-  try {
-    await access(file);
-    return true;
-  } catch {
-    return false; // the files of a tokenizer are all optional; who needs one says so
   }
 }

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { joinPlace } from '../model/place';
 import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
 import { charsmapOf } from './charsmap';
@@ -17,7 +17,7 @@ export const noBytesNote =
  * @throws QuantscopeError MODEL_FILE for a damaged one, UNSUPPORTED for a step of normalization that GGUF cannot express.
  */
 export function unigramVocabulary(files: TokenizerFiles, rows: number): Vocabulary {
-  const file = join(files.folder, files.tokenizerName);
+  const file = joinPlace(files.folder, files.tokenizerName);
   const tokenizer = files.tokenizer ?? {};
   const model: unknown = tokenizer['model'];
   const { vocab, unk_id: unknown, byte_fallback: bytes } = isRecord(model) ? model : {};

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { joinPlace } from '../model/place';
 import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
 import { addedTokens, fileOfToken, tokenIds, type TokenizerFiles } from './tokenizerFiles';
@@ -19,7 +19,7 @@ import { wordPieceRoles } from './wordFiles';
  * @throws QuantscopeError MODEL_FILE for a damaged one, UNSUPPORTED for steps other than BERT's, or two tokens of one text.
  */
 export function wordPieceVocabulary(files: TokenizerFiles, rows: number): Vocabulary {
-  const file = join(files.folder, files.tokenizerName);
+  const file = joinPlace(files.folder, files.tokenizerName);
   const tokenizer = files.tokenizer ?? {};
   const model: unknown = tokenizer['model'];
   const { vocab, continuing_subword_prefix: prefix = '##' } = isRecord(model) ? model : {};

@@ -1,5 +1,6 @@
 import { readManifest, type DigestManifest } from '../../files/digests/manifest';
-import { openFileSource, type ByteSource } from '../../model/byteSource';
+import type { ByteSource } from '../../model/byteSource';
+import { openSource } from '../../model/place';
 import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
 import type { EngineProgress } from '../../protocol/engine';
@@ -54,7 +55,7 @@ export async function verifyFiles(
 ): Promise<VerifyResult> {
   const sources: ByteSource[] = [];
   try {
-    for (const file of files) sources.push(await openFileSource(file));
+    for (const file of files) sources.push(await openSource(file));
     return await new Verification(path, options).of(sources.map((source) => ({ source })));
   } finally {
     for (const source of sources) await source.close();

@@ -2,11 +2,10 @@ import { request as requestHttp, type IncomingMessage } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { pipeline, type Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { HttpsProxyAgent } from 'https-proxy-agent';
-import { getProxyForUrl } from 'proxy-from-env';
 import { reason } from '../../model/byteSource';
 import { QuantscopeError, throwIfCancelled } from '../../model/errors';
 import { maxRedirects, maxServedJson } from '../../model/limits';
+import { proxyAgent } from '../../model/remote/proxy';
 
 export interface FetchOptions {
   readonly signal: AbortSignal;
@@ -73,25 +72,19 @@ function checkedUrl(url: string): URL {
   throw new QuantscopeError('IO', `${url} is not an https address; nothing was downloaded.`);
 }
 
-function ask(url: URL, { signal, proxy }: FetchOptions): Promise<IncomingMessage> {
-  const secure = url.protocol === 'https:';
-  const through = secure ? (proxy ?? getProxyForUrl(url.href)) : '';
-  return new Promise((resolve, reject) => {
-    const failed = (cause: unknown): void => {
-      if (signal.aborted) reject(new QuantscopeError('CANCELLED', 'The request was cancelled.'));
-      else reject(new QuantscopeError('IO', `${url.href} cannot be reached: ${reason(cause)}.`, {}, cause));
-    };
-    try {
-      const request = (secure ? requestHttps : requestHttp)(
-        url,
-        { signal, timeout: silence, ...(through === '' ? {} : { agent: new HttpsProxyAgent(through) }) },
-        resolve,
-      );
-      request.on('error', failed);
+async function ask(url: URL, { signal, proxy }: FetchOptions): Promise<IncomingMessage> {
+  const isSecure = url.protocol === 'https:';
+  try {
+    const agent = isSecure ? await proxyAgent(url, proxy) : undefined;
+    return await new Promise((resolve, reject) => {
+      const options = { signal, timeout: silence, ...(agent ? { agent } : {}) };
+      const request = (isSecure ? requestHttps : requestHttp)(url, options, resolve);
+      request.on('error', reject);
       request.on('timeout', () => request.destroy(new Error(`no answer for ${silence / 1000} s`)));
       request.end();
-    } catch (cause) {
-      failed(cause); // the proxy is not a valid address
-    }
-  });
+    });
+  } catch (cause) {
+    throwIfCancelled(signal);
+    throw new QuantscopeError('IO', `${url.href} cannot be reached: ${reason(cause)}.`, {}, cause);
+  }
 }

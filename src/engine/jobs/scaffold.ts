@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { joinPlace } from '../../model/place';
 import { architectures } from '../../architectures/registry';
 import { scaffoldModel } from '../../architectures/scaffold/proposal';
 import { QuantscopeError } from '../../model/errors';
@@ -17,7 +17,7 @@ export function scaffoldJob(models: OpenModels): Job<'model/scaffold'> {
       if (!config)
         throw refuse(
           'A description is made from config.json, which is missing.',
-          join(folder, 'config.json'),
+          joinPlace(folder, 'config.json'),
         );
       return Promise.resolve(scaffoldModel(description.tensors, config, architectures));
     });

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { joinPlace } from '../../model/place';
 import { modelType } from '../../tokenizer/otherModels';
 import { isByteLevel } from '../../tokenizer/preTokenizers';
 import { addedTokens, type TokenizerFiles } from '../../tokenizer/tokenizerFiles';
@@ -25,7 +25,7 @@ export function checkpointTokenizerJson(files: TokenizerFiles, size: number): To
     pre_tokenizer: part('pre_tokenizer'),
     post_processor: null,
     decoder: part('decoder') ?? byteLevel,
-    model: within(runnable(tokenizer['model'], join(files.folder, 'tokenizer.json')), size),
+    model: within(runnable(tokenizer['model'], joinPlace(files.folder, 'tokenizer.json')), size),
   };
 }
 

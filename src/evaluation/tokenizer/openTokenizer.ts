@@ -1,7 +1,7 @@
-import { join } from 'node:path';
+import { exists, joinPlace } from '../../model/place';
 import { ggufView } from '../../architectures/ggufView';
 import { readTokenizer } from '../../tokenizer/readTokenizer';
-import { exists, readTokenizerFiles } from '../../tokenizer/tokenizerFiles';
+import { readTokenizerFiles } from '../../tokenizer/tokenizerFiles';
 import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
 import { checkpointTokenizerJson } from './checkpointTokenizer';
@@ -29,7 +29,7 @@ export async function openTokenizer(model: Model, signal?: AbortSignal): Promise
     await embeddingRows(model, signal),
     signal,
   );
-  const file = join(model.folder, 'tokenizer.json');
+  const file = joinPlace(model.folder, 'tokenizer.json');
   const hasJson = await exists(file);
   const values = await tokenizerValues(pairValues(pairs, hasJson ? file : model.folder));
   if (!hasJson || values.model === 't5') return ofValues(values);

@@ -1,7 +1,8 @@
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { makeFolder } from '../../files/makeFolder';
 import type { Model } from '../../model/model';
+import { joinPlace, listPlace, readPlace, statPlace } from '../../model/place';
 import { recordName } from './outputFolder';
 
 /** A file of this size is not a tokenizer, a template or a licence (bytes). */
@@ -41,16 +42,23 @@ export async function filesToCopy(
   { folder, modules }: Pick<Model, 'folder' | 'modules'>,
   also: ReadonlySet<string> = new Set(),
 ): Promise<string[]> {
-  const top = (await readdir(folder)).filter((name) => isCopied(name, also));
+  const top = (await listPlace(folder)).filter((name) => isCopied(name, also));
   const ofModules: string[] = [];
   for (const { path } of modules ?? []) {
     if (path === '') continue;
-    for (const name of await readdir(join(folder, path)).catch(() => [])) ofModules.push(`${path}/${name}`);
+    const names = await listPlace(joinPlace(folder, path)).catch((): string[] => []);
+    for (const name of names) ofModules.push(`${path}/${name}`);
   }
   const files: string[] = [];
   for (const name of [...top, ...ofModules]) {
-    const found = await stat(join(folder, name)).catch(() => undefined); // a link that leads nowhere
-    if (found?.isFile() && (found.size <= maxBytes || name.includes('/'))) files.push(name);
+    const found = await statPlace(joinPlace(folder, name)).catch(() => undefined); // a link that leads nowhere
+    if (
+      found &&
+      !found.isFolder &&
+      found.special === undefined &&
+      (found.size <= maxBytes || name.includes('/'))
+    )
+      files.push(name);
   }
   return files.sort();
 }
@@ -58,7 +66,7 @@ export async function filesToCopy(
 /** Bytes of the files that are copied. */
 export async function copiedBytes(model: Pick<Model, 'folder' | 'modules'>): Promise<number> {
   const sizes = await Promise.all(
-    (await filesToCopy(model)).map(async (name) => (await stat(join(model.folder, name))).size),
+    (await filesToCopy(model)).map(async (name) => (await statPlace(joinPlace(model.folder, name))).size),
   );
   return sizes.reduce((sum, size) => sum + size, 0);
 }
@@ -67,6 +75,6 @@ export async function copiedBytes(model: Pick<Model, 'folder' | 'modules'>): Pro
 export async function copyFiles(from: string, names: readonly string[], to: string): Promise<void> {
   for (const name of names) {
     await makeFolder(dirname(join(to, name)));
-    await writeFile(join(to, name), await readFile(join(from, name)));
+    await writeFile(join(to, name), await readPlace(joinPlace(from, name)));
   }
 }

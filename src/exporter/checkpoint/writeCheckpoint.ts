@@ -1,8 +1,9 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolderAtomically } from '../../files/atomicFolder';
 import { manifestPath } from '../../files/digests/manifest';
 import { inputsOf, type Inputs } from '../../files/inputs';
+import { joinPlace, readPlace } from '../../model/place';
 import { throwIfCancelled } from '../../model/errors';
 import type { Model } from '../../model/model';
 import type { QuantizedWeight } from '../../protocol/quantizeModel';
@@ -113,7 +114,7 @@ async function writeOtherFiles(
   folder: string,
   facts: RunFacts,
 ): Promise<void> {
-  const config = await readFile(join(model.folder, 'config.json'), 'utf8');
+  const config = Buffer.from(await readPlace(joinPlace(model.folder, 'config.json'))).toString();
   const copied = await filesToCopy(model);
   await copyFiles(model.folder, copied, folder);
   const texts = new Map<string, string>([['config.json', `${configText(config, plan)}\n`]]);

@@ -1,7 +1,6 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { configName } from '../../model/jsonFiles';
 import type { Model } from '../../model/model';
+import { joinPlace, readPlace } from '../../model/place';
 import { withKeys, withoutQuantization, withValues } from '../checkpoint/jsonText';
 import { filesToCopy, quantizationFiles } from '../checkpoint/smallFiles';
 import type { FloatDtype } from './castNumbers';
@@ -33,7 +32,7 @@ export async function folderFiles(model: Model, plan: ConversionPlan): Promise<F
   const file = configName(model.config);
   const also = new Set(['README.md', ...(plan.isDecoded ? [] : quantizationFiles)]);
   const copied = (await filesToCopy(model, also)).filter((name) => name !== file);
-  const text = await readFile(join(model.folder, file), 'utf8');
+  const text = Buffer.from(await readPlace(joinPlace(model.folder, file))).toString();
   const written = file === 'params.json' ? paramsText(text, plan) : configText(text, plan);
   return { texts: new Map([[file, written]]), copied };
 }

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { exists, joinPlace } from '../../model/place';
 import {
   convertVision,
   type ConvertedVision,
@@ -10,7 +10,6 @@ import { isRecord } from '../../model/json';
 import { configName, readJsonFile } from '../../model/jsonFiles';
 import type { Model } from '../../model/model';
 import { readTokenizer } from '../../tokenizer/readTokenizer';
-import { exists } from '../../tokenizer/tokenizerFiles';
 
 /** The vision part of a model, and the file that says how images are prepared. */
 export interface VisionPart extends ConvertedVision {
@@ -42,7 +41,7 @@ function configOf({ description, config, configProblem, folder, gguf }: Model): 
     throw wrong('Files of the model are missing or incomplete.');
   if (configProblem) throw configProblem;
   if (!config) throw wrong('The vision part follows from config.json, which is missing next to the weights.');
-  return { value: config, file: join(folder, configName(config)) };
+  return { value: config, file: joinPlace(folder, configName(config)) };
 }
 
 /** Files that state how images are prepared, and the key under which the second one, of newer libraries, does. */
@@ -51,7 +50,7 @@ const inner = 'image_processor';
 
 async function imagesOf(folder: string, signal: AbortSignal | undefined): Promise<StatedFile> {
   for (const name of [usual, combined]) {
-    const file = join(folder, name);
+    const file = joinPlace(folder, name);
     if (!(await exists(file))) continue;
     const { value } = await readJsonFile(file, signal);
     const stated = isRecord(value) && name === combined ? value[inner] : value;
@@ -60,7 +59,7 @@ async function imagesOf(folder: string, signal: AbortSignal | undefined): Promis
     throw new QuantscopeError('MODEL_FILE', 'The file does not hold a JSON object.', { file });
   }
   const message = `${usual}, which states how images are prepared, is missing next to the weights, and so is ${combined} with "${inner}".`;
-  throw new QuantscopeError('REQUEST', message, { file: join(folder, usual) });
+  throw new QuantscopeError('REQUEST', message, { file: joinPlace(folder, usual) });
 }
 
 /** Ids of the tokens of a checkpoint, by text. */

@@ -1,11 +1,8 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { statIfPresent } from '../../files/target';
-import { reason } from '../../model/byteSource';
 import { QuantscopeError } from '../../model/errors';
 import { isRecord } from '../../model/json';
 import { configName, readJsonFile } from '../../model/jsonFiles';
 import type { Model } from '../../model/model';
+import { exists, joinPlace, readPlace } from '../../model/place';
 import { withKeys, withoutQuantization } from '../checkpoint/jsonText';
 import { genaiConfig } from './genaiConfig';
 import type { OnnxOptions, PlannedModel } from './planOnnx';
@@ -73,7 +70,7 @@ async function configFile(
   library: Readonly<Record<string, unknown>> | undefined,
 ): Promise<Companion[]> {
   const name = 'config.json';
-  const bytes = await readIfPresent(join(folder, name));
+  const bytes = await readIfPresent(joinPlace(folder, name));
   if (!bytes) return [];
   const isQuantized = Object.keys(withoutQuantization).some((key) => config[key] !== undefined);
   const changes = {
@@ -87,24 +84,18 @@ async function configFile(
 async function copies(folder: string): Promise<Companion[]> {
   const files: Companion[] = [];
   for (const name of copied) {
-    const bytes = await readIfPresent(join(folder, name));
+    const bytes = await readIfPresent(joinPlace(folder, name));
     if (bytes) files.push({ name, bytes });
   }
   return files;
 }
 
 async function generationConfig(folder: string): Promise<Readonly<Record<string, unknown>>> {
-  const file = join(folder, 'generation_config.json');
-  if (!(await statIfPresent(file))) return {};
+  const file = joinPlace(folder, 'generation_config.json');
+  if (!(await exists(file))) return {};
   const { value } = await readJsonFile(file);
   return isRecord(value) ? value : {};
 }
 
-async function readIfPresent(file: string): Promise<Buffer | undefined> {
-  try {
-    return await readFile(file);
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new QuantscopeError('IO', `The file cannot be read: ${reason(cause)}`, { file }, cause);
-  }
-}
+const readIfPresent = async (file: string): Promise<Buffer | undefined> =>
+  (await exists(file)) ? Buffer.from(await readPlace(file)) : undefined;

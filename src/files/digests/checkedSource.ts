@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { openFileSource, type ByteSource } from '../../model/byteSource';
+import type { ByteSource } from '../../model/byteSource';
 import { QuantscopeError } from '../../model/errors';
+import { openSource } from '../../model/place';
 import { digestBytes } from './chunkDigests';
 import { readManifest, type DigestManifest, type TensorDigests } from './manifest';
 import { changedMessage, changedOutside, sizeMessage } from './changedOutside';
@@ -16,7 +17,7 @@ export async function openCheckedSource(path: string, signal?: AbortSignal): Pro
     throw new QuantscopeError('REQUEST', 'No digests were written with the file: it cannot be checked.', {
       file: path,
     });
-  const source = await openFileSource(path);
+  const source = await openSource(path);
   try {
     if (source.size !== manifest.bytes)
       throw new QuantscopeError('MODEL_FILE', sizeMessage(source.size, manifest.bytes), { file: path });

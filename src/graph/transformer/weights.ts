@@ -7,6 +7,7 @@ import {
   type ConvertedTensor,
 } from '../../architectures/convertedTensor';
 import type { GgufView } from '../../architectures/ggufView';
+import { isRemote } from '../../model/remote/address';
 import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
 import { matrixOf } from '../../model/rows';
@@ -154,7 +155,7 @@ export class Weights {
     }
   }
 
-  /** Where the rows lie in files of 16- or 32-bit floats; undefined when they must be decoded, moved or changed. */
+  /** Where the rows lie in files of 16- or 32-bit floats; undefined when they must be decoded, moved, changed or fetched. */
   stored(name: string, rows?: RowSpan): StoredRows | undefined {
     const tensor = this.tensors.get(name);
     if (!tensor || this.changes.has(name) || tensor.unit || changesWeights(tensor)) return undefined;
@@ -170,6 +171,7 @@ export class Weights {
     const width = dtype === 'F32' ? 4 : 2;
     if (pieces.some((piece) => piece.tensor.offset % width !== 0)) return undefined;
     const rowBytes = columns * width;
+    if (pieces.some((piece) => isRemote(piece.tensor.file))) return undefined;
     return {
       dtype,
       parts: pieces.map((piece) => ({

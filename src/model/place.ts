@@ -1,0 +1,111 @@
+import { access, readdir, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { cannotOpen, openFileSource, specialKind, type ByteSource } from './byteSource';
+import { QuantscopeError } from './errors';
+import { registerAddress } from './remote/access';
+import { hubFolder, isAddress, isRemote, joinRemote } from './remote/address';
+import { listRemote } from './remote/listing';
+import { isAbsent, openRemoteSource, remoteSize } from './remote/remoteFiles';
+
+/**
+ * Where files of models lie: on this machine or on a server, named by a path in both cases. `dirname` and `basename` of node:path are right for
+ * both; everything else that reads models goes through here.
+ */
+
+/** What a user named, as a path: absolute, or an address without its query. @throws QuantscopeError REQUEST for an invalid address. */
+export const absolutePlace = (text: string): string =>
+  isAddress(text) ? registerAddress(text) : resolve(text);
+
+/** A path inside a folder. */
+export const joinPlace = (folder: string, ...names: readonly string[]): string =>
+  isRemote(folder) ? joinRemote(folder, ...names) : join(folder, ...names);
+
+/** Opens a file for reading. @throws QuantscopeError IO when it cannot be opened or is not a regular file. */
+export const openSource = (path: string): Promise<ByteSource> =>
+  isRemote(path) ? openRemoteSource(path) : openFileSource(path);
+
+export interface PlaceFacts {
+  readonly isFolder: boolean;
+  /** Bytes of a file. */
+  readonly size: number;
+  /** What it is instead of a file or a folder. */
+  readonly special?: string;
+}
+
+/** @throws QuantscopeError IO when there is nothing at the path, or a server does not say. */
+export async function statPlace(path: string): Promise<PlaceFacts> {
+  if (isRemote(path)) return remoteFacts(path);
+  try {
+    const stats = await stat(path);
+    const isFolder = stats.isDirectory();
+    const special = isFolder ? undefined : specialKind(stats);
+    return { isFolder, size: stats.size, ...(special === undefined ? {} : { special }) };
+  } catch (cause) {
+    throw cannotOpen('path', path, cause);
+  }
+}
+
+async function remoteFacts(path: string): Promise<PlaceFacts> {
+  const folder: PlaceFacts = { isFolder: true, size: 0 };
+  if (path.endsWith('/') || hubFolder(path)?.inside === '') return folder;
+  const size = await remoteSize(path);
+  if (size !== undefined) return { isFolder: false, size };
+  const names = await listRemote(path, 'weights').catch((): string[] => []);
+  if (names.length > 0) return folder;
+  throw new QuantscopeError(
+    'IO',
+    'The server has neither a file of this name nor a folder with a model (HTTP status 404).',
+    { file: path },
+  );
+}
+
+/** Whether there is a file of this name. @throws QuantscopeError IO when a server does not say. */
+export async function exists(path: string): Promise<boolean> {
+  if (isRemote(path)) return existsRemote(path);
+  try {
+    await access(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The list of a folder of the Hub spares a request for each name. */
+async function existsRemote(path: string): Promise<boolean> {
+  const folder = dirname(path);
+  if (!hubFolder(folder)) return (await remoteSize(path)) !== undefined;
+  try {
+    return (await listRemote(folder, 'all')).includes(path.slice(folder.length + 1));
+  } catch (error) {
+    if (isAbsent(error)) return false;
+    throw error;
+  }
+}
+
+/**
+ * Names of the files of a folder, folders left out.
+ * @param scope what is needed of a folder on a server that cannot list it: the usual names of weights, or all usual names.
+ * @throws QuantscopeError IO when it cannot be listed.
+ */
+export async function listPlace(
+  folder: string,
+  scope: 'weights' | 'all' = 'all',
+): Promise<readonly string[]> {
+  if (isRemote(folder)) return listRemote(folder.replace(/\/+$/, ''), scope);
+  try {
+    const entries = await readdir(folder, { withFileTypes: true });
+    return entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
+  } catch (cause) {
+    throw cannotOpen('path', folder, cause);
+  }
+}
+
+/** A whole file. @throws QuantscopeError IO. */
+export async function readPlace(path: string, signal?: AbortSignal): Promise<Uint8Array> {
+  const source = await openSource(path);
+  try {
+    return await source.read(0, source.size, signal);
+  } finally {
+    await source.close();
+  }
+}

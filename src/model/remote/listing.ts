@@ -1,0 +1,130 @@
+import { QuantscopeError } from '../errors';
+import { inParallel } from '../inParallel';
+import { isRecord } from '../json';
+import { maxListedFiles, maxServedJson } from '../limits';
+import { isFolderOfSigned } from './access';
+import { encodeName, hubAddress, hubFolder, joinRemote, type HubFolder } from './address';
+import { remoteSize } from './remoteFiles';
+import { ask, RequestError } from './request';
+import { withRetries } from './retries';
+
+/** How long a list of the Hub is used (ms). */
+const freshTime = 30_000;
+
+/** Names of files that lead to weights, for servers that cannot list a folder. */
+const namesOfWeights = [
+  'model.safetensors.index.json',
+  'model.safetensors',
+  'pytorch_model.bin.index.json',
+  'pytorch_model.bin',
+  'consolidated.safetensors',
+  'diffusion_pytorch_model.safetensors.index.json',
+  'diffusion_pytorch_model.safetensors',
+];
+
+/** Names of files beside weights. */
+const namesBeside = [
+  ...['config.json', 'params.json', 'generation_config.json', 'modules.json', 'README.md'],
+  ...[
+    'tokenizer.json',
+    'tokenizer_config.json',
+    'tokenizer.model',
+    'special_tokens_map.json',
+    'added_tokens.json',
+  ],
+  ...['vocab.json', 'merges.txt', 'vocab.txt', 'chat_template.jinja', 'chat_template.json'],
+  ...['spiece.model', 'sentencepiece.bpe.model', 'tekken.json', 'tiktoken.model'],
+  ...['preprocessor_config.json', 'processor_config.json'],
+];
+
+const asked = new Map<string, { readonly names: Promise<readonly string[]>; readonly askedAt: number }>();
+
+/**
+ * Names of the files of a folder: from the Hub's list; of another server those of the usual names that exist.
+ * @param scope what is needed of the folder where it cannot be listed.
+ * @throws QuantscopeError IO where the folder does not exist or cannot be listed.
+ */
+export async function listRemote(folder: string, scope: 'weights' | 'all'): Promise<readonly string[]> {
+  const hub = hubFolder(folder);
+  if (hub) return onHub(folder, hub);
+  if (isFolderOfSigned(folder))
+    throw new QuantscopeError('IO', 'The files beside a signed address cannot be listed.', { file: folder });
+  const names = scope === 'weights' ? namesOfWeights : [...namesOfWeights, ...namesBeside];
+  const present = await inParallel(names, 8, (name) => isThere(joinRemote(folder, name)));
+  return names.filter((_, i) => present[i]);
+}
+
+/** A server that refuses a name, or does not give it by ranges, has no usable file of it. */
+async function isThere(path: string): Promise<boolean> {
+  try {
+    return (await remoteSize(path)) !== undefined;
+  } catch (error) {
+    if (error instanceof RequestError && error.failure.status === undefined) throw error;
+    return false;
+  }
+}
+
+function onHub(folder: string, hub: HubFolder): Promise<readonly string[]> {
+  const now = Date.now();
+  for (const [key, { askedAt }] of asked) if (now - askedAt >= freshTime) asked.delete(key);
+  const before = asked.get(folder);
+  if (before) return before.names;
+  const names = listHub(folder, hub);
+  asked.set(folder, { names, askedAt: now });
+  names.catch(() => asked.delete(folder));
+  return names;
+}
+
+/** The pages of the Hub's list of a folder. */
+async function listHub(folder: string, { model, revision, inside }: HubFolder): Promise<readonly string[]> {
+  const names: string[] = [];
+  const start = `${hubAddress()}/api/models/${model}/tree/${revision}${inside === '' ? '' : `/${inside}`}`;
+  for (let page: string | undefined = start; page !== undefined;) {
+    const { entries, next } = await withRetries(() => readPage(folder, page!), undefined);
+    for (const entry of entries)
+      if (isRecord(entry) && entry['type'] === 'file' && typeof entry['path'] === 'string')
+        names.push(encodeName(entry['path'].split('/').at(-1)!));
+    if (names.length > maxListedFiles)
+      throw new QuantscopeError('IO', `The folder has more than ${maxListedFiles} files.`, { file: folder });
+    page = next;
+  }
+  return names;
+}
+
+async function readPage(folder: string, address: string) {
+  const headers = { accept: 'application/json', 'accept-encoding': 'identity' };
+  const { body, headers: stated } = await ask({ path: folder, at: new URL(address), headers, wanted: [200] });
+  const fail = (message: string, cause?: unknown): QuantscopeError =>
+    new QuantscopeError('IO', message, { file: folder }, cause);
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > maxServedJson) throw fail(`The list of files is longer than ${maxServedJson} bytes.`);
+      chunks.push(chunk);
+    }
+  } catch (cause) {
+    if (cause instanceof QuantscopeError) throw cause;
+    throw new RequestError('The list of files is cut off.', folder, { isPassing: true }, cause);
+  }
+  const entries = parsed(Buffer.concat(chunks).toString());
+  if (!Array.isArray(entries)) throw fail('The list of files is not as the Hub gives it.');
+  return { entries: entries as unknown[], next: nextPage(stated.link, address) };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // a page for people
+  }
+}
+
+/** The next page of a list, on the same server only. */
+function nextPage(link: string | readonly string[] | undefined, from: string): string | undefined {
+  const [, target] = /<([^>]+)>\s*;\s*rel="?next"?/.exec(String(link ?? '')) ?? [];
+  if (target === undefined || !URL.canParse(target, from)) return undefined;
+  const url = new URL(target, from);
+  return url.origin === new URL(from).origin ? url.href : undefined;
+}

@@ -1,0 +1,135 @@
+import { describe, expect, it, vi } from 'vitest';
+import { openModel } from '../../../../src/layouts/openModel';
+import { locateModel } from '../../../../src/model/locateModel';
+import { absolutePlace } from '../../../../src/model/place';
+import type { ModelDescription } from '../../../../src/protocol/model';
+import { sampleFolder, sampleWeights } from '../../../support/files';
+import { filesUnder, serveHub, serveRanges } from '../../../support/rangeServer';
+
+const serveSample = () => serveRanges(filesUnder('/models/sample', sampleFolder));
+
+/** What is the same of a model wherever it lies. */
+const same = ({ tensors, metadata, files, dataBytes }: ModelDescription) => ({
+  tensors: tensors.map(({ name, dtype, shape, offset }) => ({ name, dtype, shape, offset })),
+  hashes: files.map(({ size, headerHash, contentHash }) => ({ size, headerHash, contentHash })),
+  ...{ metadata, dataBytes },
+});
+
+async function described(place: string): Promise<ModelDescription> {
+  const model = await openModel(absolutePlace(place));
+  await model.close();
+  return model.description;
+}
+
+describe('a model on a server', () => {
+  it.each(['/models/sample', '/models/sample/', '/models/sample/model.safetensors'])(
+    'is that of the same files here: %s',
+    async (path) => {
+      const server = await serveSample();
+      const description = await described(server.address + path);
+      expect(same(description)).toEqual(same(await described(sampleFolder)));
+      expect(description.name).toBe('sample');
+    },
+  );
+
+  it('costs its header, its configuration and the samples of its identity', async () => {
+    const server = await serveSample();
+    await described(`${server.address}/models/sample/model.safetensors`);
+    expect(server.sent).toBeLessThan(450 * 1024);
+    const ofWeights = server.asked.filter(({ path }) => path.endsWith('/model.safetensors'));
+    expect(ofWeights.length).toBeLessThanOrEqual(65);
+    expect(server.asked.length - ofWeights.length).toBeLessThan(10);
+    expect(server.asked.every(({ range }) => range !== undefined)).toBe(true);
+  });
+
+  it('gives the weights of a tensor by their range', async () => {
+    const server = await serveSample();
+    const local = await openModel(sampleWeights);
+    const model = await openModel(`${server.address}/models/sample`);
+    const before = server.sent;
+    const { name, byteLength } = [...model.description.tensors].sort(
+      (a, b) => b.byteLength - a.byteLength,
+    )[0]!;
+    const bytes = await model.read(model.tensor(name), 0, byteLength);
+    expect(Buffer.from(bytes).equals(await local.read(local.tensor(name), 0, byteLength))).toBe(true);
+    expect(server.sent - before).toBeLessThan(byteLength + 2 * 4096);
+    await Promise.all([model.close(), local.close()]);
+  });
+
+  it('has the files beside it, unless its address is signed', async () => {
+    const server = await serveSample();
+    const address = `${server.address}/models/sample/model.safetensors?X-Amz-Signature=s3cret`;
+    const description = await described(address);
+    expect(description.metadata.some(({ key }) => key === 'hidden_size')).toBe(false);
+    expect(new Set(server.asked.map(({ path }) => path))).toEqual(
+      new Set(['/models/sample/model.safetensors']),
+    );
+    expect(JSON.stringify(description)).not.toContain('s3cret');
+  });
+
+  it('is found by any of its shards', async () => {
+    const shards = ['a-00001-of-00002.safetensors', 'a-00002-of-00002.safetensors'];
+    const header = (name: string) => `{"${name}":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`;
+    const bytes = (name: string): Buffer => {
+      const text = Buffer.from(header(name));
+      const length = Buffer.alloc(8);
+      length.writeBigUInt64LE(BigInt(text.length));
+      return Buffer.concat([length, text, Buffer.alloc(4)]);
+    };
+    const index = { weight_map: { one: shards[0], two: shards[1] } };
+    const server = await serveRanges(
+      new Map([
+        ...([['/m/model.safetensors.index.json', Buffer.from(JSON.stringify(index))]] as const),
+        ...shards.map((name, i) => [`/m/${name}`, bytes(['one', 'two'][i]!)] as const),
+      ]),
+    );
+    for (const path of ['/m', `/m/${shards[1]}`, '/m/model.safetensors.index.json']) {
+      const { tensors, files } = await described(server.address + path);
+      expect(tensors.map(({ name }) => name)).toEqual(['one', 'two']);
+      expect(files.map((file) => file.path)).toContain(`${server.address}/m/${shards[0]}`);
+    }
+    expect((await locateModel(`${server.address}/m/${shards[0]}`)).file).toBe(
+      `${server.address}/m/model.safetensors.index.json`,
+    );
+  });
+
+  it('never leads to another place', async () => {
+    const other = await serveRanges(new Map());
+    const index = { weight_map: { one: `${other.address}/x.safetensors` } };
+    const server = await serveRanges(
+      new Map([['/m/model.safetensors.index.json', Buffer.from(JSON.stringify(index))]]),
+    );
+    await expect(described(`${server.address}/m/model.safetensors.index.json`)).rejects.toThrow(
+      /not a file name/,
+    );
+    expect(other.asked).toEqual([]);
+  });
+
+  it.each([
+    ['/models/none', /neither a file of this name nor a folder/],
+    ['/models/none/', /holds no safetensors, GGUF or PyTorch/],
+    ['/models/sample/config.json', /without a "weight_map"/],
+  ])('that is none says so: %s', async (path, message) => {
+    const server = await serveSample();
+    await expect(described(server.address + path)).rejects.toThrow(message);
+  });
+});
+
+describe('a model of the Hub', () => {
+  it('is read with the token, which is not sent to where files are stored', async () => {
+    const { hub, store } = await serveHub('owner/model', sampleFolder, 'hf_token');
+    vi.stubEnv('HF_ENDPOINT', hub.address);
+    await expect(described('hf://owner/model')).rejects.toThrow(/401.*HF_TOKEN.*restricted/s);
+    vi.stubEnv('HF_TOKEN', 'hf_token');
+    for (const place of ['hf://owner/model', `${hub.address}/owner/model/blob/main/model.safetensors`]) {
+      const description = await described(place);
+      expect(same(description)).toEqual(same(await described(sampleFolder)));
+      expect(JSON.stringify(description)).not.toContain('secret');
+    }
+    expect(store.asked.length).toBeGreaterThan(0);
+    expect(store.asked.every(({ headers }) => headers.authorization === undefined)).toBe(true);
+    // What the list does not name is not asked for.
+    expect(hub.asked.some(({ path }) => path.includes('params.json'))).toBe(false);
+    vi.unstubAllEnvs();
+  });
+});
