@@ -5,7 +5,7 @@ import { Button, Spinner } from './controls';
 import { modesOf, tabs, type Modes as PageModes, type ModedTab, type Tab } from './tabs';
 import { narrowQuery, useMedia } from './useMedia';
 import { useScroll } from './useScroll';
-import { CompareView } from './views/CompareView';
+import { CompareView } from './views/compare/CompareView';
 import { EvaluateView } from './views/evaluate/EvaluateView';
 import { ExportView } from './views/export/ExportView';
 import { Header } from './views/Header';

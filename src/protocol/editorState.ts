@@ -1,5 +1,5 @@
 import type { TensorComparison } from './analysis';
-import type { ModelComparison } from './compare';
+import type { ModelComparison, OtherModel, ThreeWayComparison } from './compare';
 import type { EngineProgress } from './engine';
 import type { FormatDescription } from './formats';
 import type { MeasuredWith } from './measuredWith';
@@ -99,10 +99,11 @@ export interface ComparisonState {
 }
 
 /** Comparison with another model, as the Compare tab shows it. */
-export interface ModelComparisonState {
-  /** Path of the other model. */
-  readonly other: string;
+export interface ModelComparisonState extends OtherModel {
   readonly progress?: EngineProgress;
   readonly result?: ModelComparison;
+  /** A third model, of which it is asked which of both is closer to this one. */
+  readonly third?: string;
+  readonly three?: ThreeWayComparison;
   readonly error?: string;
 }

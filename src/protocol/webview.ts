@@ -6,7 +6,7 @@ import type {
   TensorAnalysis,
   TensorRegion,
 } from './analysis';
-import type { TensorOverlay } from './compare';
+import type { OtherModel, TensorOverlay } from './compare';
 import type {
   CommandTab,
   ComparisonState,
@@ -44,6 +44,7 @@ import type { PanelRefinement, RefinementActivity, RefinementView } from './refi
 import type { OtherChoice, OtherPlan, SavedPlan } from './savedPlans';
 import type { SeenFile } from './seen';
 import type { SensitivityFigures } from './sensitivityFigures';
+import type { ChangeSpectrum } from './spectrum';
 
 /** Settings of the export panel; `usePlan` stands for the editor's plan. */
 export type PanelSettings = ExportSettings & { usePlan?: boolean };
@@ -111,10 +112,20 @@ export type WebviewRequests = {
   saveQuantized: { params: { choices: readonly TensorChoice[] }; result: { out: string } | undefined };
   /** Asks for another model and compares it; results come as `modelComparison` events. */
   compareWith: { params: Record<string, never>; result: void };
+  /** Asks for adapters and compares the model with itself and them; the same events. */
+  compareWithAdapters: { params: Record<string, never>; result: void };
+  /** Asks for a third model: which of both is closer to this one; the same events. Rejected without a comparison. */
+  compareThird: { params: Record<string, never>; result: void };
   /** One tensor of the comparison in detail. */
   overlay: {
-    params: { other: string; tensor: string };
+    params: OtherModel & { tensor: string };
     result: TensorOverlay;
+    progress: EngineProgress;
+  };
+  /** Singular values of what differs in one tensor of the comparison. */
+  spectrum: {
+    params: OtherModel & { tensor: string };
+    result: ChangeSpectrum;
     progress: EngineProgress;
   };
   runSensitivity: { params: Record<string, never>; result: void };

@@ -1,4 +1,7 @@
-import type { ModelRef } from '../protocol/model';
+import { QuantscopeError } from '../model/errors';
+import type { OtherModel } from '../protocol/compare';
+import type { EngineProgress } from '../protocol/engine';
+import type { AdapterRef, ModelRef } from '../protocol/model';
 import type { ComparisonState, EditorState, ModelComparisonState } from '../protocol/editorState';
 import { messageOf, type Engine } from './host';
 
@@ -8,6 +11,12 @@ type ShownComparisons = Pick<EditorState, 'comparison' | 'modelComparison'>;
 export interface ComparisonHooks {
   comparison(state: ComparisonState): void;
   modelComparison(state: ModelComparisonState): void;
+}
+
+/** How a comparison of models is cancelled, and tells how far it is. */
+interface ComparisonCall {
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: EngineProgress) => void;
 }
 
 /** Comparisons that the editors of a model show: of tensors in formats, and with another model. A new one cancels the previous one. */
@@ -55,24 +64,45 @@ export class Comparisons {
     return state;
   }
 
-  /** The whole model against another; progress is reported. */
-  async compareWith(other: string, title: string): Promise<ModelComparisonState> {
+  /** The whole model against another, with adapters merged into it; progress is reported. */
+  compareWith(other: string, title: string, adapters?: readonly AdapterRef[]): Promise<ModelComparisonState> {
+    const compared: OtherModel = { other, ...(adapters ? { otherAdapters: adapters } : {}) };
+    return this.showing(compared, async (call) => ({
+      result: await this.engine.call('model/compare', { ...this.model(), ...compared }, { ...call, title }),
+    }));
+  }
+
+  /** The model that it was compared with, and a third: which of them is closer to this one. */
+  async compareThird(third: string, title: string): Promise<ModelComparisonState> {
+    const known = this.shown.modelComparison;
+    if (!known?.result)
+      throw new QuantscopeError('REQUEST', 'There is no comparison yet that a third model could join.');
+    const { other, otherAdapters, result } = known;
+    const compared: OtherModel = { other, ...(otherAdapters ? { otherAdapters } : {}) };
+    return this.showing({ ...compared, result, third }, async (call) => {
+      const params = { ...this.model(), ...compared, third };
+      return { three: await this.engine.call('model/compareThree', params, { ...call, title }) };
+    });
+  }
+
+  /** Shows a state, its progress, and what is found or why nothing is. */
+  private async showing(
+    first: ModelComparisonState,
+    work: (call: ComparisonCall) => Promise<Partial<ModelComparisonState>>,
+  ): Promise<ModelComparisonState> {
     this.models?.abort();
     const controller = (this.models = new AbortController());
     const signal = AbortSignal.any([controller.signal, this.life]);
-    let state: ModelComparisonState = { other };
+    let state = first;
     const show = (change: Partial<ModelComparisonState>): void => {
-      state = { other, ...change };
+      state = { ...first, ...change };
       if (signal.aborted) return;
       this.shown = { ...this.shown, modelComparison: state };
       this.hooks.modelComparison(state);
     };
     show({});
     try {
-      const params = { ...this.model(), other };
-      const onProgress = (progress: NonNullable<ModelComparisonState['progress']>): void =>
-        show({ progress });
-      show({ result: await this.engine.call('model/compare', params, { signal, title, onProgress }) });
+      show(await work({ signal, onProgress: (progress) => show({ progress }) }));
     } catch (error) {
       show({ error: messageOf(error) });
     }

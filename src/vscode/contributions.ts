@@ -1,6 +1,7 @@
 /** Ids that package.json contributes, once; a test compares the two. */
 export const commands = {
   compareWith: 'quantscope.compareWith',
+  compareWithAdapters: 'quantscope.compareWithAdapters',
   evaluate: 'quantscope.evaluate',
   computeImportance: 'quantscope.computeImportance',
   quantizeLayer: 'quantscope.quantizeLayer',

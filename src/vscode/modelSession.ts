@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { nameFromPath } from '../model/modelName';
-import type { ModelDescription, ModelRef } from '../protocol/model';
+import type { AdapterRef, ModelDescription, ModelRef } from '../protocol/model';
 import type { DeviceReport, Plan, SensitivityTable } from '../protocol/plan';
 import type { VerifyResult } from '../protocol/verify';
 import type { RevisedPlan } from '../protocol/planStep';
@@ -229,8 +229,13 @@ export class ModelSession {
     return this.comparisons.compare(tensors, formats);
   }
 
-  compareWith(other: string): Promise<ModelComparisonState> {
-    return this.comparisons.compareWith(other, `Comparison with ${other.replace(/^.*[\\/]/, '')}`);
+  compareWith(other: string, adapters?: readonly AdapterRef[]): Promise<ModelComparisonState> {
+    const name = (adapters?.[0]?.path ?? other).replace(/^.*[\\/]/, '');
+    return this.comparisons.compareWith(other, `Comparison with ${name}`, adapters);
+  }
+
+  compareThird(third: string): Promise<ModelComparisonState> {
+    return this.comparisons.compareThird(third, `Comparison with ${third.replace(/^.*[\\/]/, '')}`);
   }
 
   /** Checks all files against the digests that were written with them. */

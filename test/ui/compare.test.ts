@@ -22,6 +22,7 @@ describe.skipIf(!hasServer)('Compare With…', () => {
     ({ code, page, frame } = await openSample(workspace, 60_000, async () => {
       const model = await openModel(workspace);
       await exportGguf(model, { type: 'Q4_K_M' }, join(workspace, 'small.gguf'));
+      await exportGguf(model, { type: 'Q8_0' }, join(workspace, 'better.gguf'));
       await model.close();
     }));
   });
@@ -83,6 +84,51 @@ describe.skipIf(!hasServer)('Compare With…', () => {
     const lines = rows.toString().trimEnd().split('\r\n');
     expect(lines[0]).toBe('Tensor,A,B,relative error,SQNR (dB),Cosine,Max error');
     expect(lines).toHaveLength(58);
+  });
+
+  it('says in how many directions a tensor differs', async () => {
+    await frame.getByRole('button', { name: 'Singular Values of the Difference' }).click();
+    const spectrum = frame.locator('.spectrum');
+    await spectrum.locator('.spectrum-plot.js-plotly-plot').waitFor({ timeout: wait });
+    // Rounding to a type of blocks is noise.
+    expect(await spectrum.innerText()).toMatch(/No direction stands out/);
+    await spectrum.scrollIntoViewIfNeeded();
+    await screenshot(page, 'compare-spectrum-light');
+  });
+
+  it('shows how far tensors moved by layer and role', async () => {
+    await frame.getByRole('radio', { name: 'Layers' }).click();
+    const map = frame.locator('.change-map.js-plotly-plot');
+    await map.waitFor({ timeout: wait });
+    const { x, y } = await map.evaluate(
+      (element) => (element as unknown as { data: { x: string[]; y: string[] }[] }).data[0]!,
+    );
+    expect(x).toEqual(['0', '1', '2', '3', '4', '5']);
+    expect(y).toEqual([
+      ...['attn_norm', 'attn_q', 'attn_k', 'attn_v', 'attn_output'],
+      ...['ffn_norm', 'ffn_gate', 'ffn_up', 'ffn_down'],
+    ]);
+    await frame.locator('.view').evaluate((element) => element.scrollTo(0, 0));
+    await screenshot(page, 'compare-map-light');
+    await setTheme(page, 'dark');
+    await screenshot(page, 'compare-map-dark');
+  });
+
+  it('takes a third model, and says which of both is closer to this one', async () => {
+    await frame.getByRole('button', { name: 'More comparisons' }).click();
+    await frame.getByRole('menuitem', { name: 'Compare a Third…' }).click();
+    await page
+      .locator('.quick-input-list .monaco-list-row', { hasText: 'better.gguf' })
+      .click({ timeout: wait });
+    await frame.getByRole('radio', { name: 'Three models' }).click({ timeout: wait });
+    expect(await frame.locator('.compare .totals').innerText()).toMatch(
+      /A is closer in\s+0\s+B is closer in\s+44\s+the same in\s+13/,
+    );
+    expect(await frame.locator('.compare .grid-row[data-tensor]').first().innerText()).toMatch(
+      /B\s+0\.07\d+\s+0\.005\d+\s+Q4_K\s+Q8_0\s+BF16/,
+    );
+    await screenshot(page, 'compare-three-dark');
+    await frame.getByRole('radio', { name: 'Tensors', exact: true }).click();
   });
 
   it('is filtered by name', async () => {

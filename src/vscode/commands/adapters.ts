@@ -85,7 +85,7 @@ async function askFolders(title: string, many: boolean, start?: string): Promise
 }
 
 /** Adapters and their weights; undefined when the user cancelled. */
-async function askAdapters(beside: string): Promise<readonly AdapterRef[] | undefined> {
+export async function askAdapters(beside: string): Promise<readonly AdapterRef[] | undefined> {
   const paths = await askFolders('Adapters to merge', true, dirname(beside));
   if (!paths) return undefined;
   const adapters: AdapterRef[] = [];

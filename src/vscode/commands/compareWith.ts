@@ -1,24 +1,43 @@
 import * as vscode from 'vscode';
 import type { ModelComparisonState } from '../../protocol/editorState';
+import type { AdapterRef } from '../../protocol/model';
 import { commands } from '../contributions';
 import { openEditor } from '../editor/openEditor';
 import type { Services } from '../services';
-import { pickModel, targetSession, type ModelArgument } from './targets';
+import { askAdapters } from './adapters';
+import { pickModel, targetSession, wholeSession, type ModelArgument } from './targets';
 
-/** Arguments that other code may pass; with `other` no dialog is shown. */
-type Argument = ModelArgument & { readonly other?: string };
+/** Arguments that other code may pass; with `other` or `adapters` no dialog is shown. */
+type Argument = ModelArgument & { readonly other?: string; readonly adapters?: readonly AdapterRef[] };
 
-/** Compare With…: another model of any format, tensor by tensor, on the Compare tab of the editor. */
+/**
+ * Compare With…: another model of any format, tensor by tensor, on the Compare tab of the editor. Compare With Adapters…: this model with
+ * adapters merged into it, virtually.
+ */
 export function registerCompareWith(services: Services): vscode.Disposable {
-  return vscode.commands.registerCommand(
-    commands.compareWith,
-    async (argument?: Argument): Promise<ModelComparisonState | undefined> => {
-      const session = await targetSession(services, argument);
-      if (!session) return undefined;
-      const other = argument?.other ?? (await pickModel(services, 'Compare with which model?', session.path));
-      if (other === undefined) return undefined;
-      await openEditor(services, session, { tab: 'compare' });
-      return session.compareWith(other);
-    },
+  return vscode.Disposable.from(
+    vscode.commands.registerCommand(
+      commands.compareWith,
+      async (argument?: Argument): Promise<ModelComparisonState | undefined> => {
+        const session = await targetSession(services, argument);
+        if (!session) return undefined;
+        const title = 'Compare with which model?';
+        const other = argument?.other ?? (await pickModel(services, title, session.path));
+        if (other === undefined) return undefined;
+        await openEditor(services, session, { tab: 'compare' });
+        return session.compareWith(other);
+      },
+    ),
+    vscode.commands.registerCommand(
+      commands.compareWithAdapters,
+      async (argument?: Argument): Promise<ModelComparisonState | undefined> => {
+        const session = await wholeSession(services, argument);
+        if (!session) return undefined;
+        const adapters = argument?.adapters ?? (await askAdapters(session.folder));
+        if (!adapters) return undefined;
+        await openEditor(services, session, { tab: 'compare' });
+        return session.compareWith(session.path, adapters);
+      },
+    ),
   );
 }

@@ -11,6 +11,7 @@ import type { ModelSession } from '../modelSession';
 import { fileNameOf } from '../paths';
 import type { Services } from '../services';
 import type { EditorPage } from './editors';
+import { compareHandlers } from './compareHandlers';
 import { evaluationHandlers } from './evaluationHandlers';
 import { modelHandlers } from './modelHandlers';
 import { loadTensorTypes, saveTensorTypes } from './exportFiles';
@@ -39,6 +40,7 @@ export function pageHandlers(
     ...methodHandlers(services, session),
     ...modelHandlers(services, session),
     ...seenHandlers(session),
+    ...compareHandlers(services, session),
     ready: async () => page.loaded(await session.open()),
     openAlone: ({ alone }) => start(page.actions.openAlone(alone)),
     analyse: (params, { signal, progress }) =>
@@ -54,9 +56,6 @@ export function pageHandlers(
         ...(choose === undefined ? {} : { choose }),
       }),
     saveQuantized: (params, { signal }) => saveQuantized(services, session, params, signal),
-    compareWith: () => run(commands.compareWith, target),
-    overlay: ({ other, tensor }, { signal, progress }) =>
-      engine.call('tensor/overlay', { ...session.ref, other, tensor }, { signal, onProgress: progress }),
     runSensitivity: () => start(session.runSensitivity()),
     runSensitivityOverText: () => start(run(commands.runSensitivityOverText, target)),
     runForFewBits: () => start(session.runForFewBits()),
