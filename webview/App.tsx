@@ -14,7 +14,8 @@ import { Middle } from './views/Middle';
 import { ModelView } from './views/model/ModelView';
 import { Modes } from './views/Modes';
 import { PlanView } from './views/plan/PlanView';
-import { QuantizeView } from './views/quantize/QuantizeView';
+import { LensView } from './views/lens/LensView';
+import { TensorsView } from './views/quantize/TensorsView';
 import { QuantizeModelView } from './views/quantizeModel/QuantizeModelView';
 import { RefineView } from './views/refine/RefineView';
 import { SensitivityView } from './views/SensitivityView';
@@ -28,12 +29,14 @@ import { WholeModelNeeded } from './views/WholeModelNeeded';
 const views: { readonly [T in Tab]: (modes: PageModes) => FunctionComponent } = {
   model: () => ModelView,
   tensor: () => TensorView,
-  quantize: ({ quantize }) => (quantize === 'tensors' ? QuantizeView : QuantizeModelView),
+  quantize: ({ quantize }) => quantizeViews[quantize],
   plan: ({ plan }) => (plan === 'plan' ? PlanView : SensitivityView),
   evaluate: () => EvaluateView,
   compare: () => CompareView,
   export: (modes) => (modes.export === 'export' ? ExportView : RefineView),
 };
+
+const quantizeViews = { tensor: LensView, tensors: TensorsView, wholeModel: QuantizeModelView };
 
 /** Views that need all files of a model. */
 const needWhole: ReadonlySet<FunctionComponent> = new Set([

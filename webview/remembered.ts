@@ -43,11 +43,10 @@ export function remember(values: PersistentValues, change: Partial<Remembered>, 
 /** Modes that exist; the first one of a page instead of any other. */
 function modesFrom(stored: unknown): Modes {
   const modes = overFresh(firstModes, stored);
-  const tensors = modes.tensors === 'formats' ? 'formats' : firstModes.tensors;
   const pages = tabs.flatMap(({ id }) => {
     const ids = modesOf(id).map((mode) => mode.id);
     const mode = modes[id as keyof Modes];
     return ids.length > 0 && !ids.includes(mode) ? [[id, ids[0]!] as const] : [];
   });
-  return { ...modes, tensors, ...(Object.fromEntries(pages) as Partial<Modes>) };
+  return { ...modes, ...(Object.fromEntries(pages) as Partial<Modes>) };
 }

@@ -149,10 +149,14 @@ export class Store {
     this.update({
       selected: names,
       isSelected: true,
+      ...(modes.quantize === 'wholeModel' ? {} : { modes: { ...modes, quantize: modeFor(names) } }),
       ...(followsSelection(tab, modes) ? {} : { tab: 'tensor' }),
     });
   }
 }
+
+/** What Quantize shows of a selection. */
+const modeFor = (names: readonly string[]): Modes['quantize'] => (names.length > 1 ? 'tensors' : 'tensor');
 
 /** What a fresh editor shows: a matrix, which has more to see than a norm. */
 function firstMatrix({ table }: TabledModel): string | undefined {

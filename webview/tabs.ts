@@ -3,17 +3,16 @@ import type { ModelLimits } from '../src/protocol/model';
 
 export type Tab = 'model' | 'tensor' | 'quantize' | 'plan' | 'evaluate' | 'compare' | 'export';
 
-/** What each page with several modes shows; `tensors` is what Quantize shows of the selected ones. */
+/** What each page with several modes shows. */
 export interface Modes {
-  readonly quantize: 'tensors' | 'wholeModel';
-  readonly tensors: 'methods' | 'formats';
+  readonly quantize: 'tensor' | 'tensors' | 'wholeModel';
   readonly plan: 'plan' | 'sensitivity';
   readonly evaluate: 'evaluation' | 'importance' | 'preview';
   readonly export: 'export' | 'refine';
 }
 
 export const firstModes: Modes = {
-  ...{ quantize: 'tensors', tensors: 'methods', plan: 'plan' },
+  ...{ quantize: 'tensor', plan: 'plan' },
   ...{ evaluate: 'evaluation', export: 'export' },
 };
 
@@ -45,14 +44,15 @@ export const tabs: readonly TabDescription[] = [
 ];
 
 /** Pages that have several modes. */
-export type ModedTab = Exclude<keyof Modes, 'tensors'>;
+export type ModedTab = keyof Modes;
 
 /** The modes of pages, the first one first; their words depend on what the model can do. */
 export const pageModes: {
   readonly [T in ModedTab]: (limits: ModelLimits) => readonly ModeDescription<Modes[T]>[];
 } = {
   quantize: () => [
-    { id: 'tensors', label: 'Tensors', hint: 'The selected tensors in formats and by methods.' },
+    { id: 'tensor', label: 'One tensor', hint: 'What every recipe does to the selected tensor.' },
+    { id: 'tensors', label: 'Several tensors', hint: 'Tensors, each in a format, saved together.' },
     { id: 'wholeModel', label: 'Whole model', hint: 'A quantized checkpoint, or GGUF, by a recipe.' },
   ],
   plan: () => [
@@ -88,8 +88,8 @@ export interface Destination {
 /** Where commands lead. */
 export const destinations: Readonly<Record<CommandTab, Destination>> = {
   tensor: { tab: 'tensor' },
-  methods: { tab: 'quantize', modes: { quantize: 'tensors', tensors: 'methods' } },
-  quantize: { tab: 'quantize', modes: { quantize: 'tensors', tensors: 'formats' } },
+  methods: { tab: 'quantize', modes: { quantize: 'tensor' } },
+  quantize: { tab: 'quantize', modes: { quantize: 'tensors' } },
   quantizeModel: { tab: 'quantize', modes: { quantize: 'wholeModel' } },
   plan: { tab: 'plan', modes: { plan: 'plan' } },
   sensitivity: { tab: 'plan', modes: { plan: 'sensitivity' } },
@@ -102,6 +102,6 @@ export const destinations: Readonly<Record<CommandTab, Destination>> = {
 
 /** Whether a page is about the selected tensors, or stays useful while others are selected; other pages give way to the tensor's. */
 export function followsSelection(tab: Tab, modes: Modes): boolean {
-  if (tab === 'quantize') return modes.quantize === 'tensors';
+  if (tab === 'quantize') return modes.quantize !== 'wholeModel';
   return tab === 'tensor' || tab === 'plan';
 }

@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { MethodDescription } from '../src/protocol/recipe';
 import { optionsOf, type OptionTexts } from './methodOptions';
-import type { OptionsByMethod } from './methodRows';
+import type { OptionsByMethod } from './lensRows';
 import { usePersistent } from './usePersistent';
 
 /** How long typing must pause before results are computed again (milliseconds). */

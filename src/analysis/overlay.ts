@@ -3,13 +3,12 @@ import { matrixOf } from '../model/rows';
 import { loadNative } from '../native';
 import type { Histogram } from '../protocol/analysis';
 import type { TensorOverlay } from '../protocol/compare';
+import { ErrorMapMeter } from './errorMap';
 import type { TensorPair } from './matchTensors';
 import { TensorReader, type TensorWork } from './tensorReader';
 import { together } from './together';
 
 const bins = 160;
-/** Most cells of the error map in each direction. */
-const mapSize = 128;
 
 /**
  * One tensor of two models in detail, in equal shapes: histograms of both over their common range, and where they differ.
@@ -34,7 +33,7 @@ export async function overlayTensors(
   for await (const pair of both()) range = pair.reduce(widened, range);
   if (range.min > range.max) range = { min: NaN, max: NaN };
   const [histogramA, histogramB] = [emptyHistogram(range), emptyHistogram(range)];
-  const errors = new ErrorMap(matrixOf(tensorA.shape));
+  const errors = new ErrorMapMeter(matrixOf(tensorA.shape));
   for await (const [left, right] of both()) {
     await addValues(histogramA, left);
     await addValues(histogramB, right);
@@ -69,38 +68,4 @@ async function addValues(
 ): Promise<void> {
   const added = await loadNative().histogram(values, min, max, bins);
   added.forEach((count, bin) => (counts[bin]! += count));
-}
-
-/** Root mean square of differences in cells of a matrix, whose weights are added in their order. */
-class ErrorMap {
-  private readonly mapRows: number;
-  private readonly mapColumns: number;
-  private readonly squares: Float64Array;
-  private readonly weights: Float64Array;
-  private index = 0;
-
-  constructor(private readonly matrix: { readonly rows: number; readonly columns: number }) {
-    this.mapRows = Math.min(matrix.rows, mapSize);
-    this.mapColumns = Math.min(matrix.columns, mapSize);
-    this.squares = new Float64Array(this.mapRows * this.mapColumns);
-    this.weights = new Float64Array(this.squares.length);
-  }
-
-  add(left: Float32Array, right: Float32Array): void {
-    const { rows, columns } = this.matrix;
-    for (let i = 0; i < left.length; i++, this.index++) {
-      const row = Math.floor(this.index / columns);
-      const column = this.index - row * columns;
-      const mapRow = Math.floor((row * this.mapRows) / rows);
-      const cell = mapRow * this.mapColumns + Math.floor((column * this.mapColumns) / columns);
-      this.squares[cell]! += (left[i]! - right[i]!) ** 2;
-      this.weights[cell]! += 1;
-    }
-  }
-
-  finish(): TensorOverlay['errorMap'] {
-    const { mapRows, mapColumns } = this;
-    const values = [...this.squares].map((square, cell) => Math.sqrt(square / this.weights[cell]!));
-    return { ...this.matrix, mapRows, mapColumns, values };
-  }
 }

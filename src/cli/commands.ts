@@ -14,6 +14,7 @@ import { gainsCommand } from './gains';
 import { gpuRuntimeCommand } from './gpuRuntime';
 import { imatrixCommand } from './imatrix';
 import { inspect } from './inspect';
+import { lensCommand } from './lens';
 import { previewCommand } from './preview';
 import { quantize } from './quantize';
 import { quantizeModelCommand } from './quantizeModel';
@@ -30,6 +31,7 @@ export const commands: readonly Command[] = [
   inspect,
   estimateCommand,
   stats,
+  lensCommand,
   quantize,
   sensitivity,
   gainsCommand,

@@ -3,9 +3,9 @@ import type { FormatError } from '../protocol/analysis';
 import { QuantscopeError } from '../model/errors';
 import { size } from '../protocol/words';
 import { loraOption } from './adapters';
+import { calibrationOptions } from './calibrate';
 import { listOption, requiredOption, textOption, UsageError, type Command } from './command';
 import { quantizeByMethod } from './quantizeByMethod';
-import { runOptions } from './runOptions';
 import { figure, fixed, table } from './text';
 
 export const quantize: Command = {
@@ -23,20 +23,9 @@ export const quantize: Command = {
     },
     method: { type: 'string', value: 'M', help: 'method that finds the codes: rtn, gptq, awq…' },
     option: listOption('NAME=VALUE', 'set an option of the method'),
-    calibration: {
-      type: 'string',
-      value: 'F',
-      help: 'UTF-8 text to run the model over, for methods that need to know its inputs',
-    },
     layout: { type: 'string', value: 'L', help: 'layout that --out is written in, with --method' },
     out: { type: 'string', value: 'X', help: 'the .safetensors file to write' },
-    tokens: { type: 'string', value: 'N', help: 'tokens of the text that are used (default: 65,536)' },
-    context: {
-      type: 'string',
-      value: 'N',
-      help: 'tokens per window (default: 512, or the model’s if shorter)',
-    },
-    device: runOptions['device']!,
+    ...calibrationOptions,
     lora: loraOption,
   },
   async run(context) {

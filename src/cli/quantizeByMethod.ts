@@ -6,7 +6,6 @@ import { biasSentence, type MethodResult } from '../protocol/methods';
 import type { EvidenceKind } from '../protocol/recipe';
 import { size } from '../protocol/words';
 import {
-  countOption,
   requiredOption,
   textOption,
   textOptions,
@@ -14,9 +13,9 @@ import {
   type CommandContext,
   type CommandResult,
 } from './command';
+import { calibrate } from './calibrate';
 import { checkOutputs } from './outputs';
 import { methodOptions } from './recipeOptions';
-import { deviceOption } from './device';
 import { figure, fixed, table } from './text';
 
 /** A tensor in a grid by a method; measured, and with --out written in a layout. */
@@ -44,16 +43,16 @@ export async function quantizeByMethod(context: CommandContext): Promise<Command
       lines: [...errorLines(written.error), line],
     };
   }
-  const row = await jobs['tensor/methods'](
-    { ...model, cacheDir, tensor, grid, methods: [method], options: { [method]: options } },
+  const { rows } = await jobs['tensor/lens'](
+    { ...model, cacheDir, tensor, recipes: [{ grid, method }], options: { [method.toLowerCase()]: options } },
     { signal, progress },
   );
-  const [cell] = row.cells;
-  if (cell?.refused !== undefined) throw new QuantscopeError('REQUEST', cell.refused, { tensor });
-  if (cell?.missing !== undefined)
-    throw new QuantscopeError('REQUEST', missing(method, cell.missing), { tensor });
-  const result = withoutHistogram(cell!.result!);
-  return { json: { tensor, grid: row.grid, method, ...result }, lines: resultLines(result) };
+  const [row] = rows;
+  if (row?.refused !== undefined) throw new QuantscopeError('REQUEST', row.refused, { tensor });
+  if (row?.missing !== undefined)
+    throw new QuantscopeError('REQUEST', missing(method, row.missing), { tensor });
+  const result = withoutHistogram(row!.result!);
+  return { json: { tensor, grid: row!.grid, method, ...result }, lines: resultLines(result) };
 }
 
 type Figures = Omit<MethodResult, 'histogram'>;
@@ -62,26 +61,6 @@ const withoutHistogram = ({ histogram: _histogram, ...figures }: MethodResult): 
 
 const missing = (method: string, kind: EvidenceKind): string =>
   `${method} needs to know the inputs of the matrix (${evidenceWords[kind]}): give a text to run the model over (--calibration FILE).`;
-
-/** Everything that methods may need is measured in one pass, or was by an earlier one over the same text. */
-async function calibrate(context: CommandContext): Promise<void> {
-  const { model, jobs, signal, progress, evaluationDir: cacheDir } = context;
-  const text = textOption(context, 'calibration');
-  if (text === undefined) return;
-  const [tokens, window] = [countOption(context, 'tokens'), countOption(context, 'context')];
-  const amount = {
-    ...(tokens === undefined ? {} : { tokens }),
-    ...(window === undefined ? {} : { context: window }),
-  };
-  const { notes } = await jobs['evidence/run'](
-    {
-      ...{ ...model, ...amount, cacheDir, text: resolve(text), device: deviceOption(context) },
-      needs: ['hessian', 'activations'],
-    },
-    { signal, progress },
-  );
-  for (const note of notes) context.note(note);
-}
 
 function errorLines(error: ErrorMetrics): string[] {
   return table(

@@ -66,6 +66,12 @@ const kinds = {
     value.every(
       (item) => isRecord(item) && typeof item['tensor'] === 'string' && typeof item['format'] === 'string',
     ),
+  recipes: (value: unknown) =>
+    Array.isArray(value) &&
+    value.length > 0 &&
+    value.every(
+      (item) => isRecord(item) && typeof item['grid'] === 'string' && typeof item['method'] === 'string',
+    ),
   sampleBlocks: (value: unknown) => Number.isSafeInteger(value) && (value as number) >= leastSampledBlocks,
   count: (value: unknown) => Number.isSafeInteger(value) && (value as number) > 0,
   bins: (value: unknown) =>

@@ -27,9 +27,9 @@ import {
   gpuRuntimeRemoveJob,
   gpuRuntimeStatusJob,
 } from './jobs/gpuRuntime';
+import { errorMapJob, lensJob, methodChoicesJob } from './jobs/lens';
 import { findTensorsJob, locateJob, suggestionJob } from './jobs/lookup';
 import { metadataJob } from './jobs/metadata';
-import { methodChoicesJob, methodsJob, saveMethodJob } from './jobs/methods';
 import { exportMmprojJob, previewMmprojJob } from './jobs/mmproj';
 import { overviewJob } from './jobs/overview';
 import { listPlansJob, planBesideJob, readPlanJob } from './jobs/plans';
@@ -45,6 +45,7 @@ import { repairJob } from './jobs/repair';
 import { rivalJob } from './jobs/rivals';
 import { runEstimateJob } from './jobs/runEstimate';
 import { regionJob } from './jobs/region';
+import { saveMethodJob } from './jobs/saveMethod';
 import { scaffoldJob } from './jobs/scaffold';
 import { estimateJob, probeJob, sensitivityJob, storedSensitivityJob } from './jobs/sensitivity';
 import { analyseJob, compareJob, quantizeJob, storedJob } from './jobs/tensors';
@@ -70,7 +71,8 @@ export function createJobs(models: OpenModels): Jobs {
     'tensor/find': findTensorsJob(models),
     'tensor/suggestion': suggestionJob(models),
     'methods/list': methodChoicesJob(),
-    'tensor/methods': methodsJob(models),
+    'tensor/lens': lensJob(models),
+    'tensor/errorMap': errorMapJob(models),
     'tensor/saveMethod': saveMethodJob(models),
     'tensor/quantize': quantizeJob(models),
     'model/verify': verifyJob(models),

@@ -84,14 +84,25 @@ function throttled(id: number): { progress: (progress: EngineProgress) => void; 
   };
   const progress = (step: EngineProgress): void => {
     // What was finished since the last report is not lost with the reports that are dropped.
-    const finished = [...(held?.finished ?? []), ...(step.finished ?? [])];
-    held = finished.length === 0 ? step : { ...step, finished };
+    held = withEarlier(held, step);
     const now = performance.now();
     if (now - last < progressInterval && step.done < step.total) return;
     last = now;
     flush();
   };
   return { progress, flush };
+}
+
+/** A report with what an earlier one, which was not sent, had finished. */
+function withEarlier(earlier: EngineProgress | undefined, step: EngineProgress): EngineProgress {
+  const finished = [...(earlier?.finished ?? []), ...(step.finished ?? [])];
+  const rows = [...(earlier?.lens?.rows ?? []), ...(step.lens?.rows ?? [])];
+  const facts = step.lens?.facts ?? earlier?.lens?.facts;
+  return {
+    ...step,
+    ...(finished.length === 0 ? {} : { finished }),
+    ...(rows.length > 0 || facts ? { lens: { rows, ...(facts ? { facts } : {}) } } : {}),
+  };
 }
 
 const probe = process.argv.indexOf('--probe');

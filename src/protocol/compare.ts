@@ -99,12 +99,16 @@ export interface TensorOverlay {
   /** Equal bins over the range of both. */
   readonly histogramA: Histogram;
   readonly histogramB: Histogram;
-  /** Root mean square of a − b in cells of the matrix `[rows, columns]`, row-major. */
-  readonly errorMap: {
-    readonly rows: number;
-    readonly columns: number;
-    readonly mapRows: number;
-    readonly mapColumns: number;
-    readonly values: readonly number[];
-  };
+  /** Of a − b. */
+  readonly errorMap: ErrorMap;
+}
+
+/** The root mean square of differences in cells of the matrix `[rows, columns]`. */
+export interface ErrorMap {
+  readonly rows: number;
+  readonly columns: number;
+  readonly mapRows: number;
+  readonly mapColumns: number;
+  /** `mapRows × mapColumns`, row-major. */
+  readonly values: readonly number[];
 }

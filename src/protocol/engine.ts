@@ -13,8 +13,16 @@ import type { CertifyEstimate } from './certificate';
 import type { ConvertParams, ConvertPreview, ConvertResult } from './convert';
 import type { EvidenceEstimate, EvidenceParams, EvidenceResult, StoredEvidence } from './evidence';
 import type { LoadedModel } from './loadedModel';
-import type { ModelComparison, OtherModel, TensorOverlay, ThirdModel, ThreeWayComparison } from './compare';
-import type { MethodChoices, MethodParams, MethodRow, SaveMethodParams, SaveMethodResult } from './methods';
+import type {
+  ErrorMap,
+  ModelComparison,
+  OtherModel,
+  TensorOverlay,
+  ThirdModel,
+  ThreeWayComparison,
+} from './compare';
+import type { ErrorMapParams, LensParams, LensProgress, MethodChoices, TensorLens } from './lens';
+import type { SaveMethodParams, SaveMethodResult } from './methods';
 import type { ExportedMmproj, MmprojPreview, MmprojSettings } from './mmproj';
 import type { OnnxForm, OnnxParams, OnnxPreview, OnnxResult, OnnxSettings } from './exportOnnx';
 import type { ExportPreview, ExportSettings, FileTypeDescription } from './export';
@@ -97,8 +105,10 @@ export interface EngineRequests {
     result: TensorComparison;
   };
   'methods/list': { params: Record<string, never>; result: MethodChoices };
-  /** Error and size of one tensor in a grid, by several methods. */
-  'tensor/methods': { params: MethodParams; result: MethodRow };
+  /** Error and size of one tensor by several recipes; its progress has the rows as they are measured. */
+  'tensor/lens': { params: LensParams; result: TensorLens };
+  /** Where a recipe changes a tensor. */
+  'tensor/errorMap': { params: ErrorMapParams; result: ErrorMap };
   /** Writes a layer, quantized to a grid by a method, in the layout of a runtime. */
   'tensor/saveMethod': { params: SaveMethodParams; result: SaveMethodResult };
   /** Writes the tensors, quantized, to a new safetensors file. */
@@ -277,6 +287,8 @@ export interface EngineProgress {
   refinement?: { readonly steps: number; readonly points: readonly RefinementPoint[] };
   /** Of a model that is quantized: matrices that were finished since the previous report. */
   finished?: readonly QuantizedWeight[];
+  /** Of a lens, what is new since the previous report. */
+  lens?: LensProgress;
 }
 
 /** Host → engine. */

@@ -1,55 +1,13 @@
 import type { ErrorMetrics, Histogram } from './analysis';
-import type { StoredEvidence } from './evidence';
 import type { ModelRef } from './model';
-import type { EvidenceKind, MethodDescription, MethodOptions } from './recipe';
+import type { EvidenceKind, MethodOptions } from './recipe';
 import { plural } from './words';
-
-/** Grids and methods that a layer can be quantized with. */
-export interface MethodChoices {
-  readonly methods: readonly MethodDescription[];
-  /** Grids that lists show first, and types of ggml; others have names too (`gridNamed`). */
-  readonly grids: readonly GridDescription[];
-  /** Grids that a first comparison shows. */
-  readonly usual: readonly string[];
-}
 
 export interface GridDescription {
   /** "int4-g128", "Q4_K": what users type. */
   readonly name: string;
   /** "int4, group 128". */
   readonly label: string;
-}
-
-export interface MethodParams extends ModelRef {
-  readonly tensor: string;
-  /** Name of a grid, or of a ggml type. */
-  readonly grid: string;
-  /** Ids of methods; all where it is absent. */
-  readonly methods?: readonly string[];
-  /** Options of methods that differ from their defaults, by id. */
-  readonly options?: Readonly<Record<string, MethodOptions>>;
-  /** Folder where evidence is kept: the latest of the model is used. */
-  readonly cacheDir?: string;
-}
-
-/** A tensor in one grid by several methods. */
-export interface MethodRow {
-  readonly tensor: string;
-  readonly grid: GridDescription;
-  readonly sourceBytes: number;
-  readonly histogram: Histogram;
-  /** What is known of the inputs; absent where the model was not calibrated. */
-  readonly evidence?: StoredEvidence;
-  /** In the order of the request. */
-  readonly cells: readonly MethodCell[];
-}
-
-/** One of: a result; why there is none; the evidence that is missing for it. */
-export interface MethodCell {
-  readonly method: string;
-  readonly result?: MethodResult;
-  readonly refused?: string;
-  readonly missing?: EvidenceKind;
 }
 
 export interface MethodResult {
@@ -59,7 +17,7 @@ export interface MethodResult {
   readonly error: ErrorMetrics;
   /** Σ‖(Ŵ − W)x‖² / Σ‖Wx‖² over inputs that calibration kept; absent without them. */
   readonly outputError?: number;
-  /** Of the decoded weights, in the bins of the row's histogram. */
+  /** Of the decoded weights, in the bins of the source's. */
   readonly histogram: Histogram;
   readonly seconds: number;
   /** What the method knew of the inputs. */

@@ -6,7 +6,7 @@ import type {
   TensorAnalysis,
   TensorRegion,
 } from './analysis';
-import type { OtherModel, TensorOverlay } from './compare';
+import type { ErrorMap, OtherModel, TensorOverlay } from './compare';
 import type {
   CommandTab,
   ComparisonState,
@@ -22,7 +22,8 @@ import type { EvaluationActivity, EvaluationView, PanelEvaluation } from './eval
 import type { EvidenceEstimate, EvidenceResult, StoredEvidence } from './evidence';
 import type { ExportPreview, ExportSettings, FileTypeDescription, TensorTypeRule } from './export';
 import type { FitRequest, FittingBits } from './fit';
-import type { MethodChoices, MethodParams, MethodRow, SaveMethodParams } from './methods';
+import type { ErrorMapParams, LensParams, MethodChoices, TensorLens } from './lens';
+import type { SaveMethodParams } from './methods';
 import type { MetadataSlice, MetadataSliceParams } from './model';
 import type { OverrideKind } from './overrides';
 import type { ModelIdentity } from './overview';
@@ -90,11 +91,16 @@ export type WebviewRequests = {
     params: Record<string, never>;
     result: MethodChoices & { readonly text?: string; readonly evidence?: StoredEvidence };
   };
-  /** A tensor in one grid by some methods. */
-  methods: {
-    params: Pick<MethodParams, 'tensor' | 'grid' | 'methods' | 'options'>;
-    result: MethodRow;
+  /** A tensor by some recipes; progress has the rows as they are measured. */
+  lens: {
+    params: Pick<LensParams, 'tensor' | 'recipes' | 'options'>;
+    result: TensorLens;
     progress: EngineProgress;
+  };
+  /** Where a recipe changes a tensor. */
+  errorMap: {
+    params: Pick<ErrorMapParams, 'tensor' | 'grid' | 'method' | 'options'>;
+    result: ErrorMap;
   };
   /** What a calibration on a text would take. */
   estimateCalibration: {
@@ -155,6 +161,8 @@ export type WebviewRequests = {
   /** Solves again at the size of the plan with these constraints; a `plan` event follows. Rejected as `solvePlan`, and where no plan meets them. */
   constrainPlan: { params: { constraints: readonly PlanConstraint[] }; result: void };
   /** The same after some tensors, by their names in the plan, were pinned to a format, kept from one, or released. */
+  /** Pins a tensor of the model, by its name there, to a format of the plan. Rejected without a plan that lists both. */
+  pinInPlan: { params: { tensor: string; format: string }; result: void };
   bindFormats: { params: { tensors: readonly string[]; binding: FormatBinding }; result: void };
   /** The fewest bits per weight whose plan is predicted to diverge by at most so much (nats per token), under the constraints of the plan. */
   smallestBudget: { params: { divergence: number }; result: { bitsPerWeight: number } };

@@ -12,6 +12,12 @@ export function duration(seconds: number): string {
   return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
 }
 
+/** Time that something took: "12 ms", "1.4 s", "3 min". */
+export function timeTaken(seconds: number): string {
+  if (seconds < 0.9995) return `${(1000 * seconds).toFixed(seconds < 0.01 ? 1 : 0)} ms`;
+  return seconds < 59.95 ? `${seconds.toFixed(1)} s` : duration(seconds);
+}
+
 /** The end of a line about progress: ", 3 min left"; empty where the time is not known. */
 export const timeLeft = (seconds: number | undefined): string =>
   seconds === undefined ? '' : `, ${duration(seconds)} left`;

@@ -10,7 +10,7 @@ import { toColumns } from '../protocol/columns';
 import type { FoundPlan, PlanBeside } from '../protocol/planResults';
 import type { FitRequest, FittingBits } from '../protocol/fit';
 import type { ModelRef } from '../protocol/model';
-import type { Budget, Plan, PlanConstraint } from '../protocol/plan';
+import { assignmentOf, type Budget, type Plan, type PlanConstraint } from '../protocol/plan';
 import type { FormatBinding, FormatReasons, PlanFront } from '../protocol/planFront';
 import type { RevisedPlan } from '../protocol/planStep';
 import type { OtherChoice, OtherPlan, SavedPlan } from '../protocol/savedPlans';
@@ -62,6 +62,19 @@ export class SessionPlans {
   /** Pins tensors of the plan to a format, keeps them from one, or releases them. @throws QuantscopeError as `constrain`. */
   bind(tensors: readonly string[], binding: FormatBinding): void {
     this.planning.bind(tensors, binding);
+  }
+
+  /**
+   * Pins what a tensor of the model becomes to a format.
+   * @param source its name in the model.
+   * @throws QuantscopeError REQUEST where the plan does not list it, or there is none; as `constrain`.
+   */
+  pin(source: string, format: string): void {
+    const { plan } = this.planning;
+    const assignment = plan && assignmentOf(plan, source);
+    if (plan && !assignment)
+      throw new QuantscopeError('REQUEST', 'The plan chooses no format for this tensor.', { tensor: source });
+    this.bind(assignment ? [assignment.tensor] : [], { kind: 'pin', format });
   }
 
   /** The fewest bits per weight that are predicted to diverge by at most so much. @throws QuantscopeError REQUEST as `smallestBudget`. */

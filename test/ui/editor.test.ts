@@ -264,38 +264,14 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     await tab('Tensor');
   });
 
-  it('compares formats from the context menu', async () => {
-    await row('model.layers.0.self_attn.q_proj.weight').click({ button: 'right' });
+  it('takes all tensors of a group to Quantize Layer', async () => {
+    await row('model.layers.0.mlp.').click({ button: 'right' });
     await chooseFromMenu('Quantize Layer…');
-    await frame.getByRole('radio', { name: 'Formats' }).click();
-    await frame.locator('.quantize-layer vscode-button', { hasText: 'Formats…' }).click();
     const formats = page.locator('.quick-input-list .monaco-list-row');
     await formats.filter({ hasText: 'GGUF Q4_0' }).waitFor({ timeout: wait });
     await screenshot(page, 'formats-dark');
     await page.locator('.quick-input-widget .quick-input-box input').fill('IQ4_XS');
     await formats.filter({ hasText: 'GGUF IQ4_XS' }).click();
-    await acceptPick();
-    const rows = frame.locator('.errors tbody tr');
-    await expect.poll(() => rows.count(), { timeout: wait }).toBeGreaterThanOrEqual(6);
-    const errorOf = async (format: string): Promise<number> =>
-      Number(await frame.locator(`.errors tr[data-format="${format}"] td:nth-child(5)`).innerText());
-    expect(await errorOf('Q8_0')).toBeLessThan(await errorOf('Q6_K'));
-    expect(await errorOf('Q6_K')).toBeLessThan(await errorOf('IQ4_XS'));
-    expect(await errorOf('IQ4_XS')).toBeLessThan(await errorOf('Q4_0'));
-    const hidden = await frame
-      .locator('.wide-table')
-      .first()
-      .evaluate((table) => table.scrollWidth - table.clientWidth);
-    expect(hidden).toBe(0); // all columns are in sight
-    const [before, after] = await drawn('.histogram');
-    expect(before!.y.reduce((sum, count) => sum + count, 0)).toBe(256 * 256);
-    expect(after!.y.reduce((sum, count) => sum + count, 0)).toBe(256 * 256);
-    await screenshot(page, 'quantize-dark');
-  });
-
-  it('takes all tensors of a group to Quantize Layer', async () => {
-    await row('model.layers.0.mlp.').click({ button: 'right' });
-    await chooseFromMenu('Quantize Layer…');
     await acceptPick();
     const grid = frame.locator('.quantize .grid');
     await expect.poll(() => grid.count(), { timeout: wait }).toBe(1);
@@ -326,7 +302,11 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     await frame.getByLabel('Format of model.layers.0.self_attn.q_proj.weight').selectOption('Q8_0');
     const [small, large] = [128 * 256, 256 * 256];
     await expect.poll(bits).toBeCloseTo((4.5 * small + 8.5 * large) / (small + large), 2);
-    await screenshot(page, 'quantize-several-dark');
+    await frame.locator('.quantize .histogram .bars path').first().waitFor({ timeout: wait });
+    const [before, after] = await drawn('.histogram');
+    expect(before!.y.reduce((sum, count) => sum + count, 0)).toBe(small);
+    expect(after!.y.reduce((sum, count) => sum + count, 0)).toBe(small);
+    await screenshot(page, 'quantize-dark');
   });
 
   it('saves tensors in different formats into one file, which opens again decoded', async () => {
@@ -345,14 +325,17 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     await openFile(page, 'model.safetensors');
   });
 
-  it('follows the selection, and runs again', async () => {
+  it('shows a tensor that is selected alone by recipes, and goes back to several', async () => {
     await row('model.layers.0.mlp.up_proj.weight').click();
-    await frame.locator('.comparison h2', { hasText: 'model.layers.0.mlp.up_proj.weight' }).waitFor({
+    await frame
+      .locator('.lens h2', { hasText: 'model.layers.0.mlp.up_proj.weight' })
+      .waitFor({ timeout: wait });
+    await frame.locator('.lens-table .grid-row.chosen[data-grid="Q4_K"]').waitFor({ timeout: wait });
+    await frame.getByRole('radio', { name: 'Several tensors' }).click();
+    await frame.locator('.quantize vscode-button:not([disabled])', { hasText: 'Run Again' }).click();
+    await frame.locator('.quantize vscode-button:not([disabled])', { hasText: 'Save 2 Tensors…' }).waitFor({
       timeout: wait,
     });
-    await expect.poll(() => frame.locator('.errors tbody tr').count(), { timeout: wait }).toBeGreaterThan(4);
-    await frame.locator('.quantize vscode-button:not([disabled])', { hasText: 'Run Again' }).click();
-    await expect.poll(() => frame.locator('.errors tbody tr').count(), { timeout: wait }).toBeGreaterThan(4);
   });
 
   it('measures sensitivity and suggests formats', async () => {
@@ -463,7 +446,7 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     await screenshot(page, 'plan-light');
     await openPage(light, 'Plan', 'Sensitivity');
     await screenshot(page, 'sensitivity-light');
-    await openPage(light, 'Quantize', 'Tensors');
+    await openPage(light, 'Quantize', 'Several tensors');
     await screenshot(page, 'quantize-light');
     await light.getByRole('tab', { name: 'Tensor' }).click();
     await light.locator('.histogram .bars path').first().waitFor({ timeout: wait });

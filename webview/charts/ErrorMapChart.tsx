@@ -1,27 +1,32 @@
 import { useMemo } from 'preact/hooks';
-import type { TensorOverlay } from '../../src/protocol/compare';
+import type { ErrorMap } from '../../src/protocol/compare';
 import { number } from '../format';
 import { ChartFrame } from './ChartFrame';
 import { heatMapData, heatMapLayout, heatMapTraces, type HeatMap } from './heatMap';
 import { plotPicture, useColors, usePlot } from './plot';
 
-/** Where two tensors differ: the root mean square of the difference in each cell. */
-export function ErrorMapChart({ map, of }: { map: TensorOverlay['errorMap']; of: string }) {
+/**
+ * Where two tensors differ: the root mean square of the difference in each cell.
+ * @param of the tensor.
+ * @param what the difference is, in words.
+ */
+export function ErrorMapChart({ map, of, what = 'A − B' }: { map: ErrorMap; of: string; what?: string }) {
   const colors = useColors();
   const cells = useMemo((): HeatMap => {
     const { rows, columns, mapRows, mapColumns } = map;
-    const inWords = (value: number): string => `RMS of A − B ${number(value, 4)}`;
+    const inWords = (value: number): string => `RMS of ${what} ${number(value, 4)}`;
     return { ...map, cellRows: rows / mapRows, cellColumns: columns / mapColumns, inWords };
-  }, [map]);
+  }, [map, what]);
   const traces = useMemo(() => heatMapTraces(cells), [cells]);
-  const layout = useMemo(() => heatMapLayout(cells, { title: 'RMS of A − B' }, colors), [cells, colors]);
+  const name = `RMS of ${what}`;
+  const layout = useMemo(() => heatMapLayout(cells, { title: name }, colors), [cells, colors]);
   const element = usePlot(traces, layout, colors);
   return (
     <ChartFrame
-      title="Root mean square of the difference"
+      title={`Root mean square of ${what === 'A − B' ? 'the difference' : what}`}
       level={4}
       of={of}
-      data={() => heatMapData(cells, { name: 'RMS of A − B' })}
+      data={() => heatMapData(cells, { name })}
       picture={() => plotPicture(element.current)}
     >
       <div class="error-map" ref={element} />

@@ -1,7 +1,7 @@
 import { ggmlFormats, type GgmlQuantType } from '../../protocol/ggmlTypes';
 import type { Grid } from '../../protocol/grids';
 import type { GridDescription } from '../../protocol/methods';
-import { gridName, gridNamed } from '../../quant/grids/gridName';
+import { gridName, gridNamed, spelledGridName } from '../../quant/grids/gridName';
 import { gridLabel } from '../../recipes/gridLabel';
 
 /** What a layer is quantized to. */
@@ -12,8 +12,13 @@ export type LayerTarget = GridDescription & ({ readonly grid: Grid } | { readonl
  * @throws QuantscopeError REQUEST for a name that is neither.
  */
 export function layerTarget(name: string): LayerTarget {
-  const type = ggmlFormats.find((row) => row.name.toLowerCase() === name.toLowerCase())?.name;
+  const type = typeNamed(name);
   if (type !== undefined) return { name: type, label: `GGUF ${type}`, type };
   const grid = gridNamed(name);
-  return { name: gridName(grid), label: gridLabel(grid), grid };
+  const short = gridName(grid);
+  // "mxfp4" names the type of ggml; the grid, whose layouts are others, has its long name.
+  return { name: typeNamed(short) ? spelledGridName(grid) : short, label: gridLabel(grid), grid };
 }
+
+const typeNamed = (name: string): GgmlQuantType | undefined =>
+  ggmlFormats.find((row) => row.name.toLowerCase() === name.toLowerCase())?.name;

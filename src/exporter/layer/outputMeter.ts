@@ -1,5 +1,5 @@
 import { addSums, errorMetrics, noSums } from '../../analysis/metrics';
-import { loadNative, type TensorRange } from '../../native';
+import { loadNative, type ErrorSums, type TensorRange } from '../../native';
 import type { ErrorMetrics, Histogram } from '../../protocol/analysis';
 
 /** Sampled inputs of a matrix, and Σ‖Wx‖² over them. */
@@ -31,9 +31,11 @@ async function outputChange(
 
 /** Errors of decoded weights and of the outputs that they give, and their histogram, summed over slabs. */
 export class OutputMeter {
-  private sums = noSums;
+  /** Over all weights so far. */
+  sums = noSums;
+  /** Of the decoded weights. */
+  readonly counts: Float64Array;
   private output = 0;
-  private readonly counts: Float64Array;
 
   constructor(
     private readonly columns: number,
@@ -44,10 +46,15 @@ export class OutputMeter {
     this.counts = new Float64Array(bins);
   }
 
+  /** Sums of weights that `counts` has already, where outputs are not measured. */
+  addSums(sums: ErrorSums): void {
+    this.sums = addSums(this.sums, sums);
+  }
+
   /** @param original `[rows, columns]`, of whole rows; as `decoded`. */
   async add(original: Float32Array, decoded: Float32Array, signal?: AbortSignal): Promise<void> {
     const native = loadNative();
-    this.sums = addSums(this.sums, await native.errorSums(original, decoded));
+    this.addSums(await native.errorSums(original, decoded));
     const { min, max } = this.range;
     const counts = await native.histogram(decoded, min, max, this.counts.length);
     counts.forEach((count, bin) => (this.counts[bin]! += count));

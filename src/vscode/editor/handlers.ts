@@ -80,6 +80,7 @@ type PlanHandlers = Pick<
   | 'formatReasons'
   | 'constrainPlan'
   | 'bindFormats'
+  | 'pinInPlan'
   | 'smallestBudget'
   | 'fitPlan'
   | 'replaceEditedPlan'
@@ -104,6 +105,7 @@ function planHandlers({ start }: Services, session: ModelSession): PlanHandlers 
     formatReasons: ({ tensor }) => session.plans.reasons(tensor),
     constrainPlan: ({ constraints }) => session.plans.constrain(constraints),
     bindFormats: ({ tensors, binding }) => session.plans.bind(tensors, binding),
+    pinInPlan: ({ tensor, format }) => session.plans.pin(tensor, format),
     smallestBudget: ({ divergence }) => ({ bitsPerWeight: session.plans.bitsFor(divergence) }),
     fitPlan: ({ request }, { signal }) => session.plans.fit(request, signal),
     savedPlans: (_, { signal }) => session.plans.saved(signal),

@@ -8,10 +8,10 @@ import { textsBeside } from './texts';
 
 type MethodHandlers = Pick<
   Handlers<WebviewRequests>,
-  'methodChoices' | 'methods' | 'estimateCalibration' | 'calibrateInputs' | 'saveMethod'
+  'methodChoices' | 'lens' | 'errorMap' | 'estimateCalibration' | 'calibrateInputs' | 'saveMethod'
 >;
 
-/** Requests about one layer in grids by methods. */
+/** Requests about one tensor by recipes. */
 export function methodHandlers(services: Services, session: ModelSession): MethodHandlers {
   const { engine, evidenceDir: cacheDir } = services;
   /** Everything that methods may need, so that one pass serves them all. */
@@ -26,12 +26,10 @@ export function methodHandlers(services: Services, session: ModelSession): Metho
       const { calibrationText: text } = await textsBeside(session.folder);
       return { ...choices, ...(text === undefined ? {} : { text }), ...(evidence ? { evidence } : {}) };
     },
-    methods: (params, { signal, progress }) =>
-      engine.call(
-        'tensor/methods',
-        { ...session.ref, cacheDir, ...params },
-        { signal, onProgress: progress },
-      ),
+    lens: (params, { signal, progress }) =>
+      engine.call('tensor/lens', { ...session.ref, cacheDir, ...params }, { signal, onProgress: progress }),
+    errorMap: (params, { signal }) =>
+      engine.call('tensor/errorMap', { ...session.ref, cacheDir, ...params }, { signal }),
     estimateCalibration: ({ text, ...amount }, { signal }) =>
       engine.call('evidence/estimate', { ...calibration(text), ...amount }, { signal }),
     calibrateInputs: ({ text }, { signal, progress }) =>

@@ -207,17 +207,20 @@ describe('an export with the two-sided objective', () => {
   it('is an option of a layer, whose rows are in the order of the checkpoint', async () => {
     const name = 'model.layers.0.self_attn.q_proj.weight';
     const cellWith = async (objective: Objective, from = cacheDir) => {
-      const row = await request('tensor/methods', {
-        ...{ path: path('llama'), tensor: name, grid: 'Q4_0', methods: ['gptq-cd'], cacheDir: from },
+      const { rows } = await request('tensor/lens', {
+        ...{ path: path('llama'), tensor: name, cacheDir: from },
+        recipes: [{ grid: 'Q4_0', method: 'gptq-cd' }],
         options: { 'gptq-cd': { objective } },
       });
-      return row.cells[0]!;
+      return rows[0]!;
     };
     expect((await cellWith('one-sided')).result!.evidence).toBe('hessian');
     expect((await cellWith('two-sided')).result!.evidence).toBe('gradients');
     const inputsAlone = path('inputs alone');
     await exported('llama', 'short.gguf', { cacheDir: inputsAlone, calibration, objective: 'one-sided' });
-    expect(await cellWith('two-sided', inputsAlone)).toEqual({ method: 'gptq-cd', missing: 'gradients' });
+    expect(await cellWith('two-sided', inputsAlone)).toEqual({
+      ...{ grid: 'Q4_0', method: 'gptq-cd', missing: 'gradients' },
+    });
 
     const output = { tensor: 'blk.0.attn_q.weight', order: 'checkpoint' } as const;
     const named = await source.for(name, 'gradients', { output });

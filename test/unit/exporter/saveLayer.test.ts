@@ -2,14 +2,14 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readRows } from '../../../src/exporter/checkpoint/readRows';
-import { compareMethods } from '../../../src/exporter/layer/compareMethods';
+import { tensorLens } from '../../../src/exporter/layer/lens';
 import { layerTarget } from '../../../src/exporter/layer/layerTarget';
 import { saveLayer, type SavedLayer } from '../../../src/exporter/layer/saveLayer';
 import { writeSafetensors } from '../../../src/exporter/writeSafetensors';
 import { inputsOf } from '../../../src/files/inputs';
 import { openModel } from '../../../src/layouts/openModel';
 import type { Model } from '../../../src/model/model';
-import type { MethodRow } from '../../../src/protocol/methods';
+import type { TensorLens } from '../../../src/protocol/lens';
 import type { MethodOptions } from '../../../src/protocol/recipe';
 import type { EvidenceSource } from '../../../src/quant/evidence';
 import type { Evidence } from '../../../src/quant/methods/method';
@@ -83,15 +83,18 @@ describe('one layer, quantized by a method', () => {
     grid: string,
     source: EvidenceSource,
     options: Readonly<Record<string, MethodOptions>> = {},
-  ): Promise<MethodRow> => {
+  ): Promise<TensorLens> => {
     const known = { stored: { text: 'text', tokens: 1, kinds }, source };
-    const chosen = ['rtn', 'ecb', 'gptq'].map(methodById);
-    return compareMethods(of, of.tensor(weight), layerTarget(grid), chosen, { known, options });
+    const chosen = ['rtn', 'ecb', 'gptq'].map((id) => ({
+      target: layerTarget(grid),
+      method: methodById(id),
+    }));
+    return tensorLens(of, of.tensor(weight), chosen, { known, options });
   };
 
   it('is saved in a type of GGUF by a method that corrects errors, and read back with the error that was stated', async () => {
-    const row = await compare(model, 'Q4_K', measured);
-    const [rounded, , corrected] = row.cells;
+    const lens = await compare(model, 'Q4_K', measured);
+    const [rounded, , corrected] = lens.rows;
     expect(corrected!.result!.layouts.map(({ id }) => id)).toEqual(['quantscope']);
     const out = join(temporaryFolder(), 'q4_k.safetensors');
     const { error } = await save('Q4_K', 'gptq', 'quantscope', out);
@@ -135,8 +138,8 @@ describe('one layer, quantized by a method', () => {
   });
 
   it('is saved with its bias, which the correction of mean outputs is added to', async () => {
-    const { cells } = await compare(model, 'int4-g32', measured);
-    const { bias: figures } = cells.find(({ method }) => method === 'ecb')!.result!;
+    const { rows: found } = await compare(model, 'int4-g32', measured);
+    const { bias: figures } = found.find(({ method }) => method === 'ecb')!.result!;
     expect(figures).toMatchObject({ rows, into: bias });
     const files = [join(temporaryFolder(), 'ecb.safetensors'), join(temporaryFolder(), 'rtn.safetensors')];
     await save('int4-g32', 'ecb', 'compressed-tensors-pack', files[0]!);
@@ -153,14 +156,14 @@ describe('one layer, quantized by a method', () => {
   });
 
   it('says where no bias can hold the correction', async () => {
-    const { cells } = await compare(plain, 'int4-g32', measured);
-    expect(cells[1]!.result!.bias).toMatchObject({ rows });
-    expect(cells[1]!.result!.bias).not.toHaveProperty('into');
-    expect(cells[0]!.result).not.toHaveProperty('bias');
+    const { rows: found } = await compare(plain, 'int4-g32', measured);
+    expect(found[1]!.result!.bias).toMatchObject({ rows });
+    expect(found[1]!.result!.bias).not.toHaveProperty('into');
+    expect(found[0]!.result).not.toHaveProperty('bias');
   });
 
   it('has the evidence that each result really used', async () => {
-    const used = (row: MethodRow) => row.cells.map(({ result, refused }) => result?.evidence ?? refused);
+    const used = (lens: TensorLens) => lens.rows.map(({ result, refused }) => result?.evidence ?? refused);
     expect(used(await compare(model, 'int4-g32', measured))).toEqual(['none', 'importance', 'hessian']);
     expect(used(await compare(model, 'int4-g32', sourceOf({})))).toEqual([
       ...['none', 'none', 'Calibration does not measure the inputs of this tensor.'],
@@ -169,7 +172,7 @@ describe('one layer, quantized by a method', () => {
 
   it('uses the options that are given, and names one that the method does not have', async () => {
     const off = await compare(model, 'int4-g32', measured, { ecb: { correct_bias: false } });
-    expect(off.cells[1]!.result).not.toHaveProperty('bias');
+    expect(off.rows[1]!.result).not.toHaveProperty('bias');
     await expect(compare(model, 'int4-g32', measured, { gptq: { dampening: 0.1 } })).rejects.toThrow(
       'The option dampening is not an option of gptq. Did you mean "damping"?',
     );

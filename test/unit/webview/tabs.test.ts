@@ -13,7 +13,7 @@ describe('pages', () => {
   it('have modes, of which the first is shown first', () => {
     const labels = tabs.map(({ id }) => modesOf(id).map(({ label }) => label));
     expect(labels).toEqual([
-      ...[[], [], ['Tensors', 'Whole model'], ['Plan', 'Sensitivity']],
+      ...[[], [], ['One tensor', 'Several tensors', 'Whole model'], ['Plan', 'Sensitivity']],
       ...[['Perplexity and divergence', 'Importance matrix', 'Errors by block'], [], ['Export', 'Refine']],
     ]);
     for (const tab of ['quantize', 'plan', 'evaluate', 'export'] as const)
@@ -58,6 +58,10 @@ describe('a fresh page', () => {
       return store.state.tab;
     };
     expect(after('methods')).toBe('quantize');
+    store.select(['a', 'b']);
+    expect(store.state.modes.quantize).toBe('tensors');
+    store.select(['b']);
+    expect(store.state.modes.quantize).toBe('tensor');
     expect(after('sensitivity')).toBe('plan');
     for (const other of ['quantizeModel', 'evaluate', 'compare', 'refine'] as const)
       expect(after(other)).toBe('tensor');

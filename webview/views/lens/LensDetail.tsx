@@ -1,0 +1,82 @@
+import { evidenceWords } from '../../../src/protocol/evidence';
+import type { Histogram } from '../../../src/protocol/analysis';
+import { biasSentence, type MethodResult } from '../../../src/protocol/methods';
+import type { MethodDescription, MethodOptions } from '../../../src/protocol/recipe';
+import { size, timeTaken } from '../../../src/protocol/words';
+import { ErrorMapChart } from '../../charts/ErrorMapChart';
+import { HistogramChart } from '../../charts/HistogramChart';
+import { useApp } from '../../context';
+import { Loading } from '../../controls';
+import { bits, decibels, figure, fixed } from '../../format';
+import type { LensLine } from '../../lensRecipes';
+import { optionsText } from '../../methodOptions';
+import { useAnswer } from '../../useAnswer';
+import { Figure } from '../Figure';
+import { LensActions } from './LensActions';
+
+interface Props {
+  readonly tensor: string;
+  readonly line: LensLine & { readonly result: MethodResult };
+  readonly histogram: Histogram;
+  readonly method: MethodDescription;
+  /** Options that differ from the method's defaults. */
+  readonly options: MethodOptions;
+  /** What results depend on besides: the revision of the files, the evidence. */
+  readonly basis: string;
+}
+
+/** A recipe in detail: all figures, weights before and after, where they change, and what can be done with it. */
+export function LensDetail(props: Props) {
+  const { tensor, line, histogram, method, options } = props;
+  const { result, grid, label } = line;
+  const { error, outputError, bias } = result;
+  return (
+    <section class="lens-detail" aria-label={`${grid} by ${method.label}`}>
+      <h3>
+        {label} by {method.label}
+      </h3>
+      <p class="muted">
+        {method.description}
+        {Object.keys(options).length > 0 && ` With ${optionsText(options)}.`}
+      </p>
+      <dl class="totals">
+        <Figure name="size" value={size(result.bytes)} />
+        <Figure name="bits per weight" value={bits(result.bitsPerWeight)} />
+        <Figure name="relative error" value={figure(error.relativeError, 4)} />
+        <Figure name="SQNR" value={decibels(error.relativeSquaredError, 2)} />
+        {outputError !== undefined && <Figure name="SQNR of outputs" value={decibels(outputError, 2)} />}
+        <Figure name="cosine" value={fixed(error.cosine, 6)} />
+        <Figure name="largest error" value={figure(error.maxError, 3)} />
+        <Figure name="evidence" value={evidenceWords[result.evidence]} />
+        <Figure name="time" value={timeTaken(result.seconds)} />
+      </dl>
+      {bias && <p class="muted bias">{biasSentence(bias)}</p>}
+      <LensActions {...{ tensor, line, options }} />
+      <div class="lens-charts">
+        <HistogramChart
+          title="Before and after"
+          level={4}
+          of={`${tensor}, ${line.id}`}
+          before={histogram}
+          after={result.histogram}
+          afterName={grid}
+        />
+        <section>
+          <Errors {...props} />
+        </section>
+      </div>
+    </section>
+  );
+}
+
+/** The map of a recipe, which is computed when it is chosen. */
+function Errors({ tensor, line: { grid, method }, options, basis }: Props) {
+  const { host } = useApp();
+  const key = JSON.stringify([basis, tensor, grid, method, options]);
+  const { value, failure } = useAnswer(key, (signal) =>
+    host.call('errorMap', { tensor, grid, method, options }, { signal }),
+  );
+  if (failure !== undefined) return <p class="notice error">{failure}</p>;
+  if (!value) return <Loading>Comparing weight by weight…</Loading>;
+  return <ErrorMapChart map={value} of={`${tensor}, ${grid} ${method}`} what="the change" />;
+}

@@ -1,0 +1,150 @@
+import { useMemo, useState } from 'preact/hooks';
+import { evidenceWords } from '../../../src/protocol/evidence';
+import type { LensRow, MethodChoices } from '../../../src/protocol/lens';
+import type { MethodResult } from '../../../src/protocol/methods';
+import { plural } from '../../../src/protocol/words';
+import { LensChart } from '../../charts/LensChart';
+import { Button } from '../../controls';
+import {
+  firstFilter,
+  firstOrder,
+  linesOf,
+  offeredMethods,
+  readFilter,
+  readOrder,
+  sortedLines,
+  wantedRecipes,
+  withoutResult,
+  type LensFilter,
+  type LensLine,
+} from '../../lensRecipes';
+import { useLens, type Lens } from '../../useLens';
+import { useMethodOptions } from '../../useMethodOptions';
+import { usePersistent } from '../../usePersistent';
+import { GridEditor } from './GridEditor';
+import { LensDetail } from './LensDetail';
+import { LensFilters } from './LensFilters';
+import { LensTable } from './LensTable';
+import { MethodOptions } from './MethodOptions';
+
+/** Recipes as a chart and a table, and one of them in detail. */
+export function Recipes(props: { tensor: string; choices: MethodChoices; basis: string }) {
+  const { tensor, choices, basis } = props;
+  const { methods } = choices;
+  const [filter, setFilter] = usePersistent('lens.filter', firstFilter, readFilter);
+  const [order, setOrder] = usePersistent('lens.order', firstOrder, readOrder);
+  const [chosen, choose] = useState<string>();
+  const settings = useMethodOptions(methods);
+  const change = (part: Partial<LensFilter>): void => setFilter((now) => ({ ...now, ...part }));
+  const recipes = useMemo(() => wantedRecipes(choices, filter), [choices, filter]);
+  const lens = useLens({ tensor, recipes, options: settings.options, basis });
+  const lines = useMemo(() => linesOf(choices, recipes, lens.rows), [choices, recipes, lens.rows]);
+  const shown = useMemo(() => sortedLines(lines, order), [lines, order]);
+  // The first recipe that is measured is the likeliest to be asked for.
+  const line = lines.find(({ id, result }) => id === chosen && result) ?? lines.find(({ result }) => result);
+  const hasOutputs = lines.some(({ result }) => result?.outputError !== undefined);
+  const method = methods.find(({ id }) => id === line?.method);
+  const offered = useMemo(() => offeredMethods(choices, filter), [choices, filter]);
+  return (
+    <>
+      <LensFilters {...{ filter, change, settings }} methods={offered} />
+      <MethodOptions {...{ methods, settings }} />
+      <Progress lens={lens} wanted={recipes.length} />
+      <LensChart tensor={tensor} lines={lines} chosen={line?.id} choose={choose} isOfOutputs={hasOutputs} />
+      <LensTable {...{ lines: shown, hasOutputs, order, setOrder, chosen: line?.id, choose }} />
+      <Without rows={lens.rows} />
+      <GridEditor
+        grids={choices.grids}
+        shown={[...new Set(recipes.map(({ grid }) => grid))]}
+        add={(grid) => change({ added: [...filter.added, grid] })}
+      />
+      <Added filter={filter} change={change} />
+      {lens.facts && isMeasured(line) && method && (
+        <LensDetail
+          {...{ tensor, line, method, basis }}
+          histogram={lens.facts.histogram}
+          options={settings.options[method.id] ?? {}}
+        />
+      )}
+    </>
+  );
+}
+
+const isMeasured = (line: LensLine | undefined): line is LensLine & { readonly result: MethodResult } =>
+  line?.result !== undefined;
+
+/** How many recipes are measured; why they could not be. */
+function Progress({ lens, wanted }: { lens: Lens; wanted: number }) {
+  const { rows, isRunning, progress, failure, retry } = lens;
+  if (failure !== undefined)
+    return (
+      <p class="notice error" role="alert">
+        {failure} <Button onClick={retry}>Retry</Button>
+      </p>
+    );
+  const known = [...rows.values()].filter(({ share }) => share === undefined).length;
+  const { done = 0, total = 0 } = progress ?? {};
+  return (
+    <div class="lens-progress" role="status">
+      {isRunning ? (
+        <>
+          <progress value={done} max={total || 1} aria-label="Recipes" />
+          {known} of {plural(wanted, 'recipe')}
+        </>
+      ) : (
+        plural(wanted, 'recipe')
+      )}
+    </div>
+  );
+}
+
+/** Recipes without a result, in words. */
+function Without({ rows }: { rows: ReadonlyMap<string, LensRow> }) {
+  const { missing, refused } = useMemo(() => withoutResult(rows.values()), [rows]);
+  if (missing.size === 0 && refused.length === 0) return null;
+  const needs = [...missing].map(([kind, count]) => `${plural(count, 'recipe')} by ${evidenceWords[kind]}`);
+  return (
+    <div class="lens-without muted caption">
+      {needs.length > 0 && <p>A calibration adds {needs.join(', ')}.</p>}
+      {refused.length > 0 && (
+        <details class="caption">
+          <summary>{plural(refused.length, 'recipe')} cannot be applied</summary>
+          <ul>
+            {refused.map(({ grid, method, refused: why }) => (
+              <li key={`${grid} ${method}`}>
+                {grid} by {method}: {why}
+              </li>
+            ))}
+          </ul>
+        </details>
+      )}
+    </div>
+  );
+}
+
+/** Grids that the user added, to be removed again. */
+function Added({ filter, change }: { filter: LensFilter; change: (part: Partial<LensFilter>) => void }) {
+  const { added } = filter;
+  if (added.length === 0) return null;
+  return (
+    <p class="muted added">
+      Added:{' '}
+      {added.map((grid) => (
+        <span key={grid} class="added-grid">
+          {grid}{' '}
+          <button
+            class="icon-button"
+            aria-label={`Remove ${grid}`}
+            title="Remove"
+            onClick={() => change({ added: added.filter((other) => other !== grid) })}
+          >
+            ✕
+          </button>
+        </span>
+      ))}{' '}
+      <button class="link" onClick={() => change(firstFilter)}>
+        Reset
+      </button>
+    </p>
+  );
+}
