@@ -1,4 +1,4 @@
-import { placeOf } from './places';
+import { placeOf } from '../src/protocol/places';
 
 /** Tensors of one role, by layer. */
 export interface MapRow {

@@ -1,5 +1,5 @@
 import { plural } from '../src/protocol/words';
-import { placeOf, type Grouping } from './places';
+import { placeOf, type Grouping } from '../src/protocol/places';
 
 /** Lists of tensors, such as those of an exported file, in groups by layer or by role. */
 

@@ -1,6 +1,6 @@
 import type { TensorDescriptor } from '../src/protocol/model';
 import { byExecution } from './executionOrder';
-import { hasNumber, placeOf, type Grouping } from './places';
+import { hasNumber, placeOf, type Grouping } from '../src/protocol/places';
 
 export interface Totals {
   readonly tensors: number;

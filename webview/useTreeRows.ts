@@ -3,7 +3,7 @@ import type { ModelDescription } from '../src/protocol/model';
 import { plannedFormats, type PlanOutline, type PlannedFormat } from '../src/protocol/planOutline';
 import { parseFilter } from './filter';
 import { linesOf, openAtFirst } from './lines';
-import type { Grouping } from './places';
+import type { Grouping } from '../src/protocol/places';
 import { buildTree, type TreeGroup } from './tree';
 import { filterTree, planRanges, sortFrom, sortTree, type Sort } from './treeRows';
 import { usePersistent } from './usePersistent';

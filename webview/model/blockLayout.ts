@@ -1,6 +1,6 @@
 import { greatestOf } from '../../src/protocol/extremes';
 import type { BlockPart } from './blocks';
-import type { Row } from './parts';
+import type { Row } from '../../src/protocol/parts';
 
 /** A box of a part, or a step that has no weights. */
 export interface Node {

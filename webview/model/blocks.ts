@@ -1,5 +1,5 @@
 import type { TensorKind } from '../../src/protocol/tensorTable';
-import { partOfRole, type KnownPart, type PlacedTensor } from './parts';
+import { partOfRole, type KnownPart, type PlacedTensor } from '../../src/protocol/parts';
 
 /** A part of one block: its weight, or the weights of its experts. */
 export interface BlockPart extends KnownPart {

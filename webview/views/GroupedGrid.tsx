@@ -3,7 +3,7 @@ import type { DataColumn, DataValue } from '../../src/protocol/dataTable';
 import { useApp, useAppState } from '../context';
 import { menuContext } from '../rowMenu';
 import { linesOf, openAtFirst, type Line } from '../lines';
-import type { Grouping } from '../places';
+import type { Grouping } from '../../src/protocol/places';
 import { groupTensors, sizeOf, type TensorNode } from '../tensorGroups';
 import { Middle } from './Middle';
 import { DataGrid } from './DataGrid';

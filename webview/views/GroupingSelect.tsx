@@ -1,4 +1,4 @@
-import type { Grouping } from '../places';
+import type { Grouping } from '../../src/protocol/places';
 
 const groupings: readonly { readonly id: Grouping; readonly label: string }[] = [
   { id: 'layer', label: 'By layer' },

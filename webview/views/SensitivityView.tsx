@@ -15,7 +15,7 @@ import {
   type Figures,
   type Summary,
 } from '../influence';
-import type { Grouping } from '../places';
+import type { Grouping } from '../../src/protocol/places';
 import { Evidence } from './Evidence';
 import { GroupedGrid, type GroupColumn } from './GroupedGrid';
 import { GroupingSelect } from './GroupingSelect';

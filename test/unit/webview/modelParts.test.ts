@@ -5,9 +5,9 @@ import { TensorTable } from '../../../src/protocol/tensorTable';
 import { parseFilter } from '../../../webview/filter';
 import { blockLayout } from '../../../webview/model/blockLayout';
 import { blockKinds, partsOfBlock } from '../../../webview/model/blocks';
-import { bytesByRole } from '../../../webview/model/bytesByRole';
-import { placedTensors as placedIn } from '../../../webview/model/parts';
-import { squarify } from '../../../webview/model/treemap';
+import { bytesByRole } from '../../../src/protocol/bytesByRole';
+import { placedTensors as placedIn } from '../../../src/protocol/parts';
+import { squarify } from '../../../src/protocol/treemap';
 import { checkpoints } from '../../support/checkpoints';
 
 const tensorsOf = (shapes: Readonly<Record<string, readonly number[]>>): TensorDescriptor[] =>

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { linesOf } from '../../../webview/lines';
-import type { Grouping } from '../../../webview/places';
+import type { Grouping } from '../../../src/protocol/places';
 import { groupTensors, type TensorNode } from '../../../webview/tensorGroups';
 
 const names = [

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { TensorDescriptor } from '../../../src/protocol/model';
 import { parseFilter } from '../../../webview/filter';
 import { linesOf } from '../../../webview/lines';
-import type { Grouping } from '../../../webview/places';
+import type { Grouping } from '../../../src/protocol/places';
 import { buildTree, leavesOf, type TreeGroup } from '../../../webview/tree';
 import { filterTree, pathTo, planRanges, sortTree } from '../../../webview/treeRows';
 

@@ -10,7 +10,7 @@ import { useApp } from '../../context';
 import { bits, nameText, shapeText } from '../../format';
 import { blockLayout, type BlockLayout, type Edge, type Node } from '../../model/blockLayout';
 import { blockKinds, partsOfBlock, type BlockPart } from '../../model/blocks';
-import type { PlacedTensor } from '../../model/parts';
+import type { PlacedTensor } from '../../../src/protocol/parts';
 import { usePersistent } from '../../usePersistent';
 
 /** What the diagram is drawn from. */

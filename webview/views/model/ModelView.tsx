@@ -1,6 +1,6 @@
 import { useMemo } from 'preact/hooks';
 import { useApp, useAppState } from '../../context';
-import { placedTensors } from '../../model/parts';
+import { placedTensors } from '../../../src/protocol/parts';
 import { useAnswer } from '../../useAnswer';
 import { MetadataView } from '../MetadataView';
 import { BlockDiagram } from './BlockDiagram';

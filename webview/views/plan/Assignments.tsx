@@ -5,7 +5,7 @@ import { bitColor, bitLength } from '../../bitScale';
 import { decibels, percent, scientific } from '../../format';
 import { differenceOf, type PlanDiff } from '../../planDiff';
 import { mixOf, shareOf, type Mix } from '../../planMix';
-import type { Grouping } from '../../places';
+import type { Grouping } from '../../../src/protocol/places';
 import { RungMark } from '../Evidence';
 import { GroupedGrid, type GroupColumn } from '../GroupedGrid';
 import { GroupingSelect } from '../GroupingSelect';

@@ -1,5 +1,5 @@
-import type { TensorKind, TensorTable } from '../../src/protocol/tensorTable';
-import { placeOf } from '../places';
+import type { TensorKind, TensorTable } from './tensorTable';
+import { placeOf } from './places';
 
 /** What a part of a model is for: the first level of all views of the whole model. */
 export type Area = 'embedding' | 'mixer' | 'feedForward' | 'experts' | 'norm' | 'output' | 'other';

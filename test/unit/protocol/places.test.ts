@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { placeOf } from '../../../webview/places';
+import { placeOf } from '../../../src/protocol/places';
 
 it.each([
   [
