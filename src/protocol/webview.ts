@@ -44,6 +44,7 @@ import type { RefinementEstimate } from './refinement';
 import type { PanelRefinement, RefinementActivity, RefinementView } from './refinementView';
 import type { OtherChoice, OtherPlan, SavedPlan } from './savedPlans';
 import type { SeenFile } from './seen';
+import type { RunEstimate, RunEstimateParams, RunTarget } from './runEstimate';
 import type { SensitivityFigures } from './sensitivityFigures';
 import type { ChangeSpectrum } from './spectrum';
 
@@ -65,6 +66,16 @@ export type WebviewRequests = {
   ready: { params: Record<string, never>; result: EditorState };
   /** Opens the one file that the editor was given, or the whole model that it is part of; the state comes as `opened`. */
   openAlone: { params: { alone: boolean }; result: void };
+  /** Formats whose memory and speed can be estimated. */
+  runChoices: {
+    params: Record<string, never>;
+    result: { types: readonly string[]; recipes: readonly { id: string; label: string }[] };
+  };
+  /** Memory and traffic of the model at run time in a format, or by the plan of the editor. */
+  estimateRun: {
+    params: Omit<RunEstimateParams, 'path' | 'targets'> & { target: RunTarget | { kind: 'ownPlan' } };
+    result: RunEstimate;
+  };
   /** What the model is, in numbers. */
   overview: { params: Record<string, never>; result: ModelIdentity };
   analyse: {

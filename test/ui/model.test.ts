@@ -55,6 +55,20 @@ describe.skipIf(!hasServer)('the page about the whole model', () => {
     await view().getByRole('radio', { name: 'Map' }).click();
   });
 
+  it('says what the model takes of a memory, in any format', async () => {
+    const fits = view().locator('.fits');
+    const total = () => fits.locator('.memory-text strong').innerText();
+    await expect.poll(total).toBe('15.87 MB together');
+    await fits.getByLabel('Format of the weights').selectOption('type Q4_K_M');
+    await expect.poll(total).toBe('8.52 MB together');
+    await fits.getByLabel('Type of keys and values').selectOption('q8_0');
+    await expect.poll(total).toBe('8.15 MB together');
+    await fits.locator('vscode-text-field input').first().fill('8 MB');
+    await expect.poll(() => fits.getByRole('status').innerText()).toBe('152.64 kB too much');
+    expect(await fits.locator('.devices tr', { hasText: 'RTX 4090' }).innerText()).toContain('✓');
+    await fits.getByLabel('Format of the weights').selectOption('stored');
+  });
+
   it('is as wide as a narrow window, and the same in a light theme', async () => {
     await setTheme(page, 'light');
     await screenshot(page, 'model-light');

@@ -5,6 +5,7 @@ import { useAnswer } from '../../useAnswer';
 import { MetadataView } from '../MetadataView';
 import { BlockDiagram } from './BlockDiagram';
 import { Bytes } from './Bytes';
+import { Fits } from './Fits';
 import { Identity } from './Identity';
 
 /** What the model is: numbers, one block, where the bytes are, and what its files say of it. */
@@ -20,6 +21,7 @@ export function ModelView() {
       <Identity overview={overview} />
       <BlockDiagram {...{ table, placed }} hasRope={overview.value?.ropeBase !== undefined} />
       <Bytes placed={placed} />
+      <Fits />
       <section class="card wide" aria-labelledby="model-metadata">
         <h3 id="model-metadata">Metadata</h3>
         <MetadataView />

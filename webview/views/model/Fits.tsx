@@ -1,0 +1,311 @@
+import { cacheTypes, type CacheType } from '../../../src/protocol/fit';
+import { columnsFrom } from '../../../src/protocol/dataTable';
+import { assumptions, totalBytes, type RunEstimate } from '../../../src/protocol/runEstimate';
+import { plural, size } from '../../../src/protocol/words';
+import { useApp, useAppState } from '../../context';
+import { TextField } from '../../controls';
+import { bits, number } from '../../format';
+import {
+  bytesTyped,
+  checkedFits,
+  contextsUpTo,
+  freshFits,
+  machineFit,
+  machineFits,
+  targetFrom,
+  type FitsForm,
+  type MachineFit,
+} from '../../model/fits';
+import { useAnswer } from '../../useAnswer';
+import { usePersistentForm } from '../../usePersistent';
+import { dataItems, useSaving } from '../../useSaving';
+import { LongText } from '../LongText';
+import { Menu } from '../Menu';
+
+const title = 'Does it fit?';
+
+/** What the model takes of a memory when it runs, in any format, and which devices have that. */
+export function Fits() {
+  const { host } = useApp();
+  const { opening, plan } = useAppState();
+  const [kept, setForm] = usePersistentForm('model.fits', freshFits);
+  const form = checkedFits(kept);
+  const target = targetFrom(form.target, plan !== undefined);
+  const { context, sequences, cacheType } = form;
+  const key = [
+    opening,
+    target.kind === 'ownPlan' ? plan?.revision : '',
+    JSON.stringify([target, context, sequences, cacheType]),
+  ];
+  const { value, failure } = useAnswer(key.join(' '), (signal) =>
+    host.call(
+      'estimateRun',
+      { target, sequences, cacheType, ...(context === 0 ? {} : { context }) },
+      { signal },
+    ),
+  );
+  const saving = useSaving({ title });
+  const change = (part: Partial<FitsForm>): void => setForm({ ...form, ...part });
+  return (
+    <section class="card fits" aria-label={title}>
+      <div class="chart-head">
+        <h3>{title}</h3>
+        {value && (
+          <Menu
+            label={`Save or copy: ${title}`}
+            items={dataItems(saving, 'Table', title, () => machineColumns(value))}
+          />
+        )}
+      </div>
+      <Settings {...{ form, change }} contextLength={value?.contextLength} used={value?.settings.context} />
+      {failure !== undefined && (
+        <p class="notice error">
+          <LongText text={failure} />
+        </p>
+      )}
+      {value && <Memory estimate={value} />}
+      {value && <Own {...{ form, change }} estimate={value} />}
+      {value?.targets[0]?.weights && <Devices fits={machineFits(value)} />}
+    </section>
+  );
+}
+
+const machineColumns = (estimate: RunEstimate) =>
+  columnsFrom(machineFits(estimate), [
+    { name: 'device', value: ({ machine }) => machine.name },
+    { name: 'memory', unit: 'bytes', value: ({ machine }) => machine.memory },
+    { name: 'bandwidth', unit: 'bytes per second', value: ({ machine }) => machine.bandwidth },
+    { name: 'left', unit: 'bytes', value: ({ left }) => left },
+    { name: 'tokens per second', value: ({ speed }) => speed },
+  ]);
+
+interface SettingsProps {
+  readonly form: FitsForm;
+  readonly change: (part: Partial<FitsForm>) => void;
+}
+
+function Settings(props: SettingsProps & { contextLength: number | undefined; used: number | undefined }) {
+  const { form, change, contextLength, used } = props;
+  const contexts = contextsUpTo(contextLength);
+  const context = form.context === 0 ? (used ?? 0) : form.context;
+  const shown =
+    contexts.includes(context) || context === 0 ? contexts : [...contexts, context].sort((a, b) => a - b);
+  return (
+    <div class="fits-settings">
+      <label>
+        <span class="muted">Format</span>
+        <FormatSelect value={form.target} onChange={(target) => change({ target })} />
+      </label>
+      <label>
+        <span class="muted">Context</span>
+        <select
+          aria-label="Tokens of context"
+          value={String(context)}
+          onChange={({ currentTarget }) => change({ context: Number(currentTarget.value) })}
+        >
+          {shown.map((tokens) => (
+            <option key={tokens} value={String(tokens)}>
+              {tokens.toLocaleString('en-US')}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label>
+        <span class="muted">Sequences</span>
+        <select
+          aria-label="Sequences at a time"
+          value={String(form.sequences)}
+          onChange={({ currentTarget }) => change({ sequences: Number(currentTarget.value) })}
+        >
+          {[1, 2, 4, 8, 16, 32, 64].map((count) => (
+            <option key={count} value={String(count)}>
+              {count}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label>
+        <span class="muted">Keys and values</span>
+        <select
+          aria-label="Type of keys and values"
+          value={form.cacheType}
+          onChange={({ currentTarget }) => change({ cacheType: currentTarget.value as CacheType })}
+        >
+          {cacheTypes.map((type) => (
+            <option key={type} value={type}>
+              {type}
+            </option>
+          ))}
+        </select>
+      </label>
+    </div>
+  );
+}
+
+function FormatSelect({ value, onChange }: { value: string; onChange: (target: string) => void }) {
+  const { host } = useApp();
+  const { plan } = useAppState();
+  const { value: choices } = useAnswer('choices', (signal) => host.call('runChoices', {}, { signal }));
+  return (
+    <select
+      aria-label="Format of the weights"
+      value={value}
+      onChange={({ currentTarget }) => onChange(currentTarget.value)}
+    >
+      <option value="stored">as stored</option>
+      {plan && <option value="plan">the plan</option>}
+      <optgroup label="GGUF">
+        {choices?.types.map((type) => (
+          <option key={type} value={`type ${type}`}>
+            {type}
+          </option>
+        ))}
+      </optgroup>
+      <optgroup label="Checkpoints">
+        {choices?.recipes.map(({ id, label }) => (
+          <option key={id} value={`recipe ${id}`}>
+            {label}
+          </option>
+        ))}
+      </optgroup>
+    </select>
+  );
+}
+
+/** What is in the memory, as a bar and in numbers. */
+function Memory({ estimate }: { estimate: RunEstimate }) {
+  const { memory, unknown, notes, targets } = estimate;
+  const { weights, failure } = targets[0]!;
+  const total = totalBytes(estimate, targets[0]!);
+  const parts = [
+    { name: 'weights', bytes: weights?.bytes },
+    { name: 'keys and values', bytes: memory?.cacheBytes },
+    { name: 'buffers', bytes: memory?.computeBytes },
+  ].filter((part): part is { name: string; bytes: number } => part.bytes !== undefined);
+  const sum = parts.reduce((all, { bytes }) => all + bytes, 0);
+  return (
+    <>
+      {failure !== undefined && (
+        <p class="notice note">
+          <LongText text={failure} />
+        </p>
+      )}
+      {weights && (
+        <>
+          <div class="memory-bar" aria-hidden="true">
+            {parts.map(({ name, bytes }, i) => (
+              <span key={name} class={`memory-part-${i}`} style={{ flexGrow: bytes / sum }} />
+            ))}
+          </div>
+          <p class="memory-text">
+            {parts.map(({ name, bytes }, i) => (
+              <span key={name}>
+                <i class={`memory-part-${i}`} aria-hidden="true" /> {size(bytes)} {name}
+              </span>
+            ))}
+            <strong>{total === undefined ? '' : `${size(total)} together`}</strong>
+            <span class="muted">{bits(weights.bitsPerWeight)} bits/weight</span>
+          </p>
+        </>
+      )}
+      {unknown !== undefined && (
+        <p class="muted">
+          <LongText text={`Keys, values and buffers are not known: ${unknown}`} />
+        </p>
+      )}
+      {notes.map((note) => (
+        <p key={note} class="muted">
+          <LongText text={note} />
+        </p>
+      ))}
+    </>
+  );
+}
+
+/** One's own memory and bandwidth. */
+function Own({ form, change, estimate }: SettingsProps & { estimate: RunEstimate }) {
+  const [memory, bandwidth] = [bytesTyped(form.memory), bytesTyped(form.bandwidth)];
+  const fit = machineFit(estimate, { name: '', memory: memory ?? Infinity, bandwidth: bandwidth ?? 0 });
+  return (
+    <p class="own-machine">
+      <TextField
+        value={form.memory}
+        label="A memory of your own"
+        placeholder="memory: 8 GB"
+        width="120px"
+        onInput={(text) => change({ memory: text })}
+      />
+      <TextField
+        value={form.bandwidth}
+        label="A bandwidth of your own"
+        placeholder="400 GB/s"
+        width="110px"
+        onInput={(text) => change({ bandwidth: text })}
+      />
+      <span role="status">
+        {memory === null || bandwidth === null
+          ? 'Sizes such as 8 GB and 400 GB/s are needed.'
+          : [
+              memory === undefined ? '' : leftText(fit),
+              bandwidth === undefined ? '' : speedText(fit, estimate),
+            ]
+              .filter(Boolean)
+              .join(', ')}
+      </span>
+    </p>
+  );
+}
+
+const leftText = ({ left }: MachineFit): string => {
+  if (left === undefined) return 'not known';
+  return left >= 0 ? `fits, ${size(left)} left` : `${size(-left)} too much`;
+};
+
+const markedText = ({ left }: MachineFit): string => {
+  if (left === undefined) return '?';
+  return left >= 0 ? `✓ ${size(left)} left` : `✗ ${size(-left)} too much`;
+};
+
+const speedText = ({ speed }: MachineFit, { settings }: Pick<RunEstimate, 'settings'>): string => {
+  if (speed === undefined) return '';
+  const of = settings.sequences === 1 ? '' : ` of ${plural(settings.sequences, 'sequence')}`;
+  return `at most ${number(speed, 3)} tokens/s${of}`;
+};
+
+function Devices({ fits }: { fits: readonly MachineFit[] }) {
+  return (
+    <>
+      <div class="table-scroll devices" tabIndex={0} role="region" aria-label="Devices">
+        <table class="shares">
+          <thead>
+            <tr>
+              <th>Device</th>
+              <th>Fits</th>
+              <th class="right" title="At most, by bandwidth">
+                Tokens/s ≤
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {fits.map((fit) => (
+              <tr key={fit.machine.name} class={fit.left !== undefined && fit.left < 0 ? 'muted' : ''}>
+                <td title={`${size(fit.machine.memory)} for a model, ${size(fit.machine.bandwidth)}/s`}>
+                  {fit.machine.name}
+                </td>
+                <td>{markedText(fit)}</td>
+                <td class="right">{fit.speed === undefined ? '' : number(fit.speed, 3)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      <details class="muted">
+        <summary>What these figures assume</summary>
+        {assumptions.map((text) => (
+          <p key={text}>{text}</p>
+        ))}
+        <p>Memory is what a model can take: two thirds to three quarters of that of a Mac.</p>
+      </details>
+    </>
+  );
+}
