@@ -59,6 +59,19 @@ export const membersAt = ({ rows, others }: PlanMap, { row, column }: MapPlace):
   rows[row - others.length]?.cells[column] ??
   [];
 
+/** Where a cell is, in words. */
+export function whereWords({ others, rows, layers }: PlanMap, { row, column }: MapPlace): string {
+  const other = others[row];
+  return other ? other.role : `${rows[row - others.length]?.role}, layer ${layers[column]}`;
+}
+
+/** All places that cells can be at, row by row; those without tensors too. */
+export function allPlaces({ others, rows, layers }: PlanMap): MapPlace[] {
+  const outside = others.map((_, row) => ({ row, column: 0 }));
+  const inside = rows.flatMap((_, row) => layers.map((__, column) => ({ row: others.length + row, column })));
+  return [...outside, ...inside];
+}
+
 /** Where an arrow key leads; undefined for other keys. Cells without tensors are passed. */
 export function nextPlace(map: PlanMap, from: MapPlace, key: string): MapPlace | undefined {
   const moves: Readonly<Record<string, readonly [down: number, right: number]>> = {

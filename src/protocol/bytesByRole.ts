@@ -1,4 +1,12 @@
-import { areaLabels, companion, partOfRole, type Area, type PatternPlace, type PlacedTensor } from './parts';
+import {
+  areaLabels,
+  companion,
+  nameOutside,
+  partOfRole,
+  type Area,
+  type PatternPlace,
+  type PlacedTensor,
+} from './parts';
 
 /** The tensors of one role in one dtype. */
 export interface RoleShare {
@@ -71,8 +79,7 @@ export function bytesByRole(placed: readonly PlacedTensor[], measure: Measure): 
 function labelOf({ area, role, stack }: PatternPlace): string {
   if (area === 'norm') return 'norms';
   if (area === 'other') return (stack ?? role).split('.').slice(0, 2).join('.');
-  if (stack !== undefined) return partOfRole(role).label;
-  return role.split('.').findLast((part) => !/^\d*$/.test(part)) ?? role;
+  return stack === undefined ? nameOutside(role) : partOfRole(role).label;
 }
 
 /** A filter that finds the tensors of the role in all blocks. */

@@ -240,6 +240,10 @@ const outside: readonly (readonly [RegExp, Area])[] = [
 export const areaOutside = (name: string): Area =>
   outside.find(([pattern]) => pattern.test(name))?.[1] ?? 'other';
 
+/** The telling part of a name outside of blocks: "embed_tokens" of "model.embed_tokens". */
+export const nameOutside = (role: string): string =>
+  role.split('.').findLast((part) => !/^\d*$/.test(part)) ?? role;
+
 /** What the name of a tensor says, whatever its numbers are: shared by all tensors of a pattern. */
 export interface PatternPlace {
   /** Which list of blocks it is in: "model.layers"; undefined outside of all. */

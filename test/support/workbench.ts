@@ -111,6 +111,21 @@ export async function makeNarrow(page: Page, frame: FrameLocator): Promise<void>
   await frame.locator('.drop-down-bar').waitFor({ timeout: 60_000 });
 }
 
+/** Moves to a cell of the map by layer and role, with the keys that lead there; its words begin with `where`: "attn_v, layer 2". */
+export async function goToCell(frame: FrameLocator, where: string): Promise<void> {
+  const map = frame.locator('.layer-map');
+  const words = (): Promise<string> => frame.locator('.layer-map-words').innerText();
+  const role = where.split(',')[0]!;
+  await map.focus();
+  for (const [key, wanted] of [
+    ['ArrowDown', role],
+    ['ArrowRight', `${where}:`],
+  ] as const) {
+    for (let step = 0; step < 60 && !(await words()).startsWith(wanted); step++) await map.press(key);
+    expect(await words()).toContain(wanted);
+  }
+}
+
 /** By how many pixels the contents of an element are wider than it is. */
 export const overflowOf = (element: Locator): Promise<number> =>
   element.evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth);

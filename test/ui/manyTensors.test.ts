@@ -54,7 +54,7 @@ describe.skipIf(!hasServer)('a model of many tensors', () => {
   it('has all layers in the map of bits at once, beside the tree and in a narrow window', async () => {
     frame = await openModelFile(page, 'deep/mixture.safetensors', wait);
     await runSensitivity();
-    const map = frame.locator('.plan-map');
+    const map = frame.locator('.layer-map-frame');
     await map.waitFor({ timeout: wait });
     await screenshot(page, 'many-layers-dark');
     expect(await overflowOf(map)).toBeLessThanOrEqual(1);

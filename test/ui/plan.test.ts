@@ -12,7 +12,7 @@ import { gridRows, rowCount } from '../support/grid';
 import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
-import { acceptFile, makeNarrow, overflowOf, saveFileAs, setTheme } from '../support/workbench';
+import { acceptFile, goToCell, makeNarrow, overflowOf, saveFileAs, setTheme } from '../support/workbench';
 
 /** The sample is run over a text for each of its 44 matrices (ms). */
 const wait = 180_000;
@@ -139,8 +139,8 @@ describe.skipIf(!hasServer)('the plan page', () => {
   it('says why a tensor has its format, and pins it to another', async () => {
     await frame.getByLabel('Group tensors').selectOption('none');
     await expect.poll(() => rowCount(grid())).toBe(44);
-    const cell = frame.locator('.map-cell[data-tensor="blk.2.attn_v.weight"]');
-    await cell.click();
+    await goToCell(frame, 'attn_v, layer 2');
+    await page.keyboard.press('Enter');
     await why().waitFor();
     const planned = (await formats()).get('blk.2.attn_v.weight')!;
     const sentence = await why().locator('strong').innerText();
@@ -159,7 +159,8 @@ describe.skipIf(!hasServer)('the plan page', () => {
     await expect
       .poll(() => frame.locator('.constraints').innerText())
       .toContain(`^blk\\.2\\.attn_v\\.weight$: only ${other}`);
-    await expect.poll(() => cell.getAttribute('class')).toContain('pinned');
+    await goToCell(frame, 'attn_v, layer 2');
+    expect(await frame.locator('.layer-map-words').innerText()).toContain(', pinned');
     await why().getByRole('button', { name: 'Release' }).click();
     await expect.poll(() => frame.locator('.constraints').count()).toBe(0);
   });
@@ -276,7 +277,7 @@ describe.skipIf(!hasServer)('the plan page', () => {
     await toTop();
     expect(await overflowOf(frame.locator('.view'))).toBe(0);
     await screenshot(page, 'plan-page-narrow');
-    await frame.locator('.plan-map').scrollIntoViewIfNeeded();
+    await frame.locator('.layer-map').scrollIntoViewIfNeeded();
     await screenshot(page, 'plan-map-narrow');
   });
 });

@@ -12,3 +12,16 @@ export function heatScale(isDark: boolean): [number, string][] {
   const colors = heatScales[isDark ? 'dark' : 'light'];
   return colors.map((color, i) => [i / (colors.length - 1), color]);
 }
+
+/** The colour of a place in a scale. @param place 0 to 1. */
+export function heatColor(place: number, isDark: boolean): string {
+  const colors = heatScales[isDark ? 'dark' : 'light'];
+  const at = Math.min(1, Math.max(0, place)) * (colors.length - 1);
+  const lower = Math.min(colors.length - 2, Math.floor(at));
+  const [from, to] = [channelsOf(colors[lower]!), channelsOf(colors[lower + 1]!)];
+  const mixed = from.map((channel, i) => Math.round(channel + (to[i]! - channel) * (at - lower)));
+  return `rgb(${mixed.join(' ')})`;
+}
+
+const channelsOf = (hex: string): number[] =>
+  [1, 3, 5].map((start) => Number.parseInt(hex.slice(start, start + 2), 16));

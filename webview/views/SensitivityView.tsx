@@ -1,9 +1,9 @@
-import { useEffect, useMemo, useState } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
 import { isInBlock, sampleText, type Device, type GainsSample } from '../../src/protocol/plan';
 import type { FigureRow } from '../../src/protocol/sensitivityFigures';
 import { plural } from '../../src/protocol/words';
 import { errorRung } from '../../src/protocol/rungs';
-import { useApp, useAppState, useAsk } from '../context';
+import { useAppState, useAsk } from '../context';
 import { Button, Loading } from '../controls';
 import { fixed, number, scientific } from '../format';
 import {
@@ -16,6 +16,7 @@ import {
   type Summary,
 } from '../influence';
 import type { Grouping } from '../../src/protocol/places';
+import { useFigures } from '../useFigures';
 import { Evidence } from './Evidence';
 import { GroupedGrid, type GroupColumn } from './GroupedGrid';
 import { GroupingSelect } from './GroupingSelect';
@@ -59,14 +60,6 @@ export function SensitivityView() {
       <Cells figures={figures} measure={measure} grouping={grouping} />
     </div>
   );
-}
-
-/** The measurements; while there are others, those that the page has. */
-function useFigures(): Figures | undefined {
-  const { figures: loader } = useApp();
-  const { opening, sensitivity, figures } = useAppState();
-  useEffect(() => void loader.refresh(), [loader, opening, sensitivity?.revision]);
-  return figures;
 }
 
 function NothingMeasured() {

@@ -7,6 +7,7 @@ import { BlockDiagram } from './BlockDiagram';
 import { Bytes } from './Bytes';
 import { Fits } from './Fits';
 import { Identity } from './Identity';
+import { LayerFigures } from './LayerFigures';
 
 /** What the model is: numbers, one block, where the bytes are, and what its files say of it. */
 export function ModelView() {
@@ -22,6 +23,7 @@ export function ModelView() {
       <BlockDiagram {...{ table, placed }} hasRope={overview.value?.ropeBase !== undefined} />
       <Bytes placed={placed} />
       <Fits />
+      <LayerFigures {...{ table, placed }} />
       <section class="card wide" aria-labelledby="model-metadata">
         <h3 id="model-metadata">Metadata</h3>
         <MetadataView />

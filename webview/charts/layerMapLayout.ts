@@ -1,0 +1,78 @@
+import { membersAt, type MapPlace, type PlanMap } from '../planMap';
+
+/** A rectangle on the page (CSS pixels). */
+export interface Rectangle {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Where the cells of a map by layer and role are drawn (CSS pixels). */
+export interface MapLayout {
+  readonly width: number;
+  readonly height: number;
+  /** Of the names of roles, at the left. */
+  readonly nameWidth: number;
+  /** Of a row, with what is between two. */
+  readonly rowHeight: number;
+  /** Where the first row begins, below the numbers of layers. */
+  readonly top: number;
+  /** From one cell to the next. */
+  readonly step: number;
+  readonly gap: number;
+  readonly layers: number;
+}
+
+const sizes = { name: 118, narrowName: 76, narrow: 400, row: 22, head: 18, least: 3, most: 36 } as const;
+
+/** Narrower cells have no room for a number. */
+const numberWidth = 24;
+
+/** All layers side by side in the width that there is, as long as cells can be seen. */
+export function layOutMap({ layers, others, rows }: PlanMap, width: number): MapLayout {
+  const nameWidth = width < sizes.narrow ? sizes.narrowName : sizes.name;
+  const columns = Math.max(1, layers.length);
+  const room = Math.max(0, width - nameWidth) / columns;
+  const most = layers.length === 0 ? Math.max(sizes.most, width - nameWidth) : sizes.most;
+  const step = Math.min(most, Math.max(sizes.least, room));
+  const top = layers.length === 0 ? 0 : sizes.head;
+  return {
+    ...{ nameWidth, rowHeight: sizes.row, top, step, layers: columns },
+    gap: step < 8 ? 1 : 2,
+    width: nameWidth + step * columns,
+    height: top + sizes.row * (others.length + rows.length),
+  };
+}
+
+/** Whether cells have room for numbers. */
+export const hasNumbers = ({ step }: Pick<MapLayout, 'step'>): boolean => step >= numberWidth;
+
+/** Where a cell is; one outside of layers takes the whole row. */
+export function cellBox(layout: MapLayout, { others }: Pick<PlanMap, 'others'>, place: MapPlace): Rectangle {
+  const { nameWidth, rowHeight, top, step, gap, layers } = layout;
+  const isWide = place.row < others.length;
+  return {
+    x: nameWidth + (isWide ? 0 : place.column * step),
+    y: top + place.row * rowHeight,
+    width: (isWide ? layers * step : step) - gap,
+    height: rowHeight - 2,
+  };
+}
+
+/** The cell with tensors at a point; undefined where there is none. */
+export function placeAt(layout: MapLayout, map: PlanMap, x: number, y: number): MapPlace | undefined {
+  const row = Math.floor((y - layout.top) / layout.rowHeight);
+  const column = Math.floor((x - layout.nameWidth) / layout.step);
+  if (row < 0 || column < 0 || column >= layout.layers) return undefined;
+  const place = { row, column: row < map.others.length ? 0 : column };
+  return membersAt(map, place).length > 0 ? place : undefined;
+}
+
+/** Columns whose numbers are written: as many as have room, the first and every so many after it. */
+export function numberedColumns({ step, layers }: Pick<MapLayout, 'step' | 'layers'>): number[] {
+  const every = Math.ceil(numberWidth / step);
+  return Array.from({ length: layers }, (_, column) => column).filter(
+    (column) => column % every === 0 && (column + every <= layers || column === 0),
+  );
+}

@@ -1,0 +1,122 @@
+import type { ScanFigureName } from '../../src/protocol/modelScan';
+import { greatestOf, leastOf } from '../../src/protocol/extremes';
+import type { PlanMap } from '../planMap';
+import { nameOutside, partOfRole, type PlacedTensor } from '../../src/protocol/parts';
+
+/** Tensors of a model by layer and role, named by their places in its table. */
+export function modelMap(placed: readonly PlacedTensor[]): PlanMap {
+  const weights = placed.filter(({ place }) => !/\.(bias|scale)$/.test(place.glob));
+  const layers = [...new Set(weights.flatMap(({ layer }) => (layer < 0 ? [] : [layer])))].sort(
+    (a, b) => a - b,
+  );
+  const columns = new Map(layers.map((layer, column) => [layer, column]));
+  const rows = new Map<string, { role: string; stack: string; cells: number[][] }>();
+  const others: { role: string; members: number[] }[] = [];
+  for (const { index, layer, place } of weights) {
+    const { stack, role } = place;
+    if (stack === undefined || layer < 0) {
+      others.push({ role: nameOutside(role), members: [index] });
+      continue;
+    }
+    const key = `${stack}\n${role}`;
+    const row = rows.get(key) ?? { role, stack, cells: layers.map((): number[] => []) };
+    rows.set(key, row);
+    row.cells[columns.get(layer)!]!.push(index);
+  }
+  const order = ({ role }: { role: string }): number => {
+    const { row, column, order: place } = partOfRole(role);
+    return (row === 'mixer' ? 0 : 1e6) + 1e3 * column + place;
+  };
+  return { layers, others, rows: [...rows.values()].sort((a, b) => order(a) - order(b)) };
+}
+
+/** A figure of tensors that a map shows. */
+export interface LayerFigure {
+  readonly id: string;
+  readonly label: string;
+  /** What it is, in a sentence. */
+  readonly hint: string;
+  /** For each tensor of the table; NaN where it is not known. */
+  readonly values: Float64Array;
+  /** What a cell of several tensors shows: the largest, or the mean. */
+  readonly combine: 'largest' | 'mean';
+  /** Whether colours are by magnitude: figures differ by powers of ten. */
+  readonly isLog: boolean;
+  readonly unit?: string;
+}
+
+/** Figures of a scan that are shown, and how. */
+export const scanFigures: readonly (Omit<LayerFigure, 'values'> & { readonly id: ScanFigureName })[] = [
+  {
+    ...{ id: 'absMax', label: 'absmax', combine: 'largest', isLog: true },
+    hint: 'The largest magnitude of a weight.',
+  },
+  {
+    ...{ id: 'rms', label: 'RMS', combine: 'mean', isLog: true },
+    hint: 'The root of the mean square of the weights.',
+  },
+  {
+    ...{ id: 'kurtosis', label: 'kurtosis', combine: 'largest', isLog: true },
+    hint: 'How heavy the tails are: 3 for a normal distribution; more needs more levels far out.',
+  },
+  {
+    ...{ id: 'outlierShare', label: 'outliers', combine: 'largest', isLog: true },
+    hint: 'The share of weights beyond 6 σ.',
+  },
+];
+
+/** Values of some tensors, by the index that each name has in the table. @param indexOf −1 for a name that is not in it. */
+export function valuesOf(
+  count: number,
+  names: readonly string[],
+  values: ArrayLike<number>,
+  indexOf: (name: string, at: number) => number,
+): Float64Array {
+  const found = new Float64Array(count).fill(NaN);
+  for (const [at, name] of names.entries()) {
+    const index = indexOf(name, at);
+    if (index >= 0) found[index] = values[at]!;
+  }
+  return found;
+}
+
+/** The value of a cell; undefined where none of its tensors has one. */
+export function combined({ values, combine }: LayerFigure, members: readonly number[]): number | undefined {
+  const known = members.map((index) => values[index]!).filter((value) => !Number.isNaN(value));
+  if (known.length === 0) return undefined;
+  if (combine === 'largest') return greatestOf(known);
+  return known.reduce((sum, value) => sum + value, 0) / known.length;
+}
+
+/** The ends of a colour scale, and where a value is between them (0 to 1). */
+export interface Scale {
+  readonly least: number;
+  readonly most: number;
+  readonly place: (value: number) => number;
+  /** The value at a place. */
+  readonly at: (place: number) => number;
+}
+
+/** Decades of a logarithmic scale at most: what is smaller has the colour of its end. */
+const maxDecades = 6;
+
+/** A scale over all finite values of a figure; undefined where there are none. */
+export function scaleOf({ isLog }: Pick<LayerFigure, 'isLog'>, values: Iterable<number>): Scale | undefined {
+  const finite = [...values].filter((value) => Number.isFinite(value) && (!isLog || value > 0));
+  if (finite.length === 0) return undefined;
+  const most = greatestOf(finite);
+  const least = isLog ? Math.max(leastOf(finite), most / 10 ** maxDecades) : leastOf(finite);
+  const measure = isLog ? Math.log : (value: number): number => value;
+  const span = measure(most) - measure(least);
+  const place = (value: number): number => {
+    if (value === Infinity) return 1;
+    if (span === 0) return value < least ? 0 : 1;
+    return Math.min(
+      1,
+      Math.max(0, (measure(Math.max(value, isLog ? least : value)) - measure(least)) / span),
+    );
+  };
+  const at = (where: number): number =>
+    isLog ? least * (most / least) ** where : least + (most - least) * where;
+  return { least, most, place, at };
+}
