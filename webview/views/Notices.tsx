@@ -11,19 +11,21 @@ import { LongText } from './LongText';
 
 /** What the user should know, under the header: notes and warnings about the model, and what did not happen. */
 export function Notices({ model }: { model: ModelDescription }) {
-  const { job, problem } = useAppState();
+  const { job, problem, tab } = useAppState();
   const limits = limitNote(model);
+  // The page about the whole model lists them among its findings.
+  const isListed = tab === 'model';
   return (
     <>
       <DangerNotice model={model} />
       <DamageNotice />
       <PartNotice model={model} />
-      {[...model.notes, ...(limits === undefined ? [] : [limits])].map((note) => (
+      {(isListed ? [] : [...model.notes, ...(limits === undefined ? [] : [limits])]).map((note) => (
         <p key={note} class="notice note">
           <LongText text={note} />
         </p>
       ))}
-      {model.warnings.map((warning) => (
+      {(isListed ? [] : model.warnings).map((warning) => (
         <p key={warning} class="notice warning">
           <LongText text={warning} />
         </p>

@@ -5,6 +5,7 @@ import { useAnswer } from '../../useAnswer';
 import { MetadataView } from '../MetadataView';
 import { BlockDiagram } from './BlockDiagram';
 import { Bytes } from './Bytes';
+import { Findings } from './Findings';
 import { Fits } from './Fits';
 import { Identity } from './Identity';
 import { LayerFigures } from './LayerFigures';
@@ -16,7 +17,7 @@ export function ModelView() {
   const overview = useAnswer(`${opening}`, (signal) => host.call('overview', {}, { signal }));
   const table = model?.table;
   const placed = useMemo(() => (table ? placedTensors(table) : []), [table]);
-  if (!table) return null;
+  if (!model || !table) return null;
   return (
     <div class="model-page">
       <Identity overview={overview} />
@@ -24,6 +25,7 @@ export function ModelView() {
       <Bytes placed={placed} />
       <Fits />
       <LayerFigures {...{ table, placed }} />
+      <Findings {...{ model, table }} />
       <section class="card wide" aria-labelledby="model-metadata">
         <h3 id="model-metadata">Metadata</h3>
         <MetadataView />

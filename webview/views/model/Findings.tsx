@@ -1,0 +1,48 @@
+import { useMemo } from 'preact/hooks';
+import type { ModelDescription } from '../../../src/protocol/model';
+import type { TensorTable } from '../../../src/protocol/tensorTable';
+import { useApp } from '../../context';
+import { nameText } from '../../format';
+import { findingsOf, type FindingLink } from '../../model/findings';
+import { LongText } from '../LongText';
+
+/** What is odd about the model, each with what helps. */
+export function Findings({ model, table }: { model: ModelDescription; table: TensorTable }) {
+  const { store } = useApp();
+  const findings = useMemo(() => findingsOf(model, table), [model, table]);
+  const follow = (link: FindingLink): void => {
+    if ('tab' in link) return store.openTab(link.tab);
+    store.select([link.tensor]);
+    store.update({ tab: 'tensor' });
+  };
+  const warnings = findings.filter(({ level }) => level === 'warning').length;
+  return (
+    <section class="card wide findings" aria-labelledby="model-findings">
+      <h3 id="model-findings">
+        Findings
+        {findings.length > 0 && <span class="muted">{countText(warnings, findings.length - warnings)}</span>}
+      </h3>
+      {findings.length === 0 && <p class="muted">Headers and configuration show nothing odd.</p>}
+      {findings.map(({ level, text, link }) => (
+        <div key={text} class={`notice ${level} with-action`}>
+          <span>
+            <LongText text={nameText(text)} />
+          </span>
+          {link && (
+            <button class="link" onClick={() => follow(link)}>
+              {link.label}
+            </button>
+          )}
+        </div>
+      ))}
+    </section>
+  );
+}
+
+const countText = (warnings: number, notes: number): string =>
+  [
+    warnings === 0 ? '' : `${warnings} ${warnings === 1 ? 'warning' : 'warnings'}`,
+    notes === 0 ? '' : `${notes} ${notes === 1 ? 'note' : 'notes'}`,
+  ]
+    .filter(Boolean)
+    .join(', ');
