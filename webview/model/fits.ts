@@ -55,8 +55,10 @@ export function bytesTyped(text: string): number | undefined | null {
 /** Whether a model fits on a device, and how fast it is there. */
 export interface MachineFit {
   readonly machine: Machine;
-  /** Undefined where what the model takes is not known. */
+  /** Bytes; less than 0 where it does not fit. Undefined where nothing of what the model takes is known. */
   readonly left: number | undefined;
+  /** Whether `left` is what the weights alone leave, as the rest is not known. */
+  readonly isOfWeights: boolean;
   /** Tokens per second of all sequences; undefined where it does not fit, or is not known. */
   readonly speed: number | undefined;
 }
@@ -64,9 +66,16 @@ export interface MachineFit {
 export function machineFit(estimate: RunEstimate, machine: Machine): MachineFit {
   const weights = estimate.targets[0]!;
   const total = totalBytes(estimate, weights);
-  const left = total === undefined ? undefined : machine.memory - total;
+  const taken = total ?? weights.weights?.bytes;
+  const left = taken === undefined ? undefined : machine.memory - taken;
   const fits = left === undefined || left >= 0;
-  return { machine, left, speed: fits ? tokensPerSecond(estimate, weights, machine.bandwidth) : undefined };
+  const isOfWeights = total === undefined;
+  return {
+    machine,
+    left,
+    isOfWeights,
+    speed: fits ? tokensPerSecond(estimate, weights, machine.bandwidth) : undefined,
+  };
 }
 
 /** All known devices, the smallest memory first, of equal ones the slowest. */

@@ -38,10 +38,11 @@ describe('devices', () => {
     expect(memories).toEqual([...memories].sort((a, b) => a - b));
   });
 
-  it('are not judged where keys and values are not known, but their speed is bounded', () => {
+  it('are judged by the weights alone where keys and values are not known, which is said', () => {
     const [first] = machineFits(estimateOf(1e9));
-    expect(first!.left).toBeUndefined();
+    expect(first).toMatchObject({ isOfWeights: true, left: first!.machine.memory - 1e9 });
     expect(first!.speed).toBeGreaterThan(0);
+    expect(machineFits(estimateOf(9e12))[0]!.left).toBeLessThan(0);
   });
 });
 

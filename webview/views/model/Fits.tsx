@@ -256,14 +256,16 @@ function Own({ form, change, estimate }: SettingsProps & { estimate: RunEstimate
   );
 }
 
-const leftText = ({ left }: MachineFit): string => {
+const leftText = ({ left, isOfWeights }: MachineFit): string => {
   if (left === undefined) return 'not known';
-  return left >= 0 ? `fits, ${size(left)} left` : `${size(-left)} too much`;
+  if (left < 0) return `${size(-left)} too much`;
+  return isOfWeights ? `the weights fit, ${size(left)} left for the rest` : `fits, ${size(left)} left`;
 };
 
-const markedText = ({ left }: MachineFit): string => {
+const markedText = ({ left, isOfWeights }: MachineFit): string => {
   if (left === undefined) return '?';
-  return left >= 0 ? `✓ ${size(left)} left` : `✗ ${size(-left)} too much`;
+  if (left < 0) return `✗ ${size(-left)} too much`;
+  return isOfWeights ? `weights fit, ${size(left)} left` : `✓ ${size(left)} left`;
 };
 
 const speedText = ({ speed }: MachineFit, { settings }: Pick<RunEstimate, 'settings'>): string => {
