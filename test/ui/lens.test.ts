@@ -76,7 +76,7 @@ describe.skipIf(!hasServer)('Quantize: a tensor by recipes', () => {
     await orderBy('Error').click();
     await expect.poll(async () => (await names())[0]).toBe('Q8_0 rtn');
     expect(await line('Q8_0', 'rtn').getAttribute('data-front')).toBe('true');
-    expect(await line('fp4-b64', 'rtn').getAttribute('data-front')).toBe(null);
+    expect(await line('nf4-b64', 'rtn').getAttribute('data-front')).toBe(null);
     await line('Q5_K', 'rtn').click();
     const detail = frame.locator('.lens-detail');
     await detail.locator('.histogram.js-plotly-plot').waitFor({ timeout: wait });

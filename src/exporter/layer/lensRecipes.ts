@@ -10,13 +10,11 @@ import { refusalOf } from './refusal';
 /** Recipes that a lens begins with, in the order of likely interest; those of a line share the method. */
 const usual: readonly (readonly [method: string, grids: readonly string[]])[] = [
   ['rtn', ['Q4_K', 'Q6_K', 'Q5_K', 'Q8_0', 'Q3_K', 'Q2_K', 'nf4', 'int4-g128', 'e4m3-row']],
-  ['rtn', ['Q4_0', 'IQ4_XS', 'IQ4_NL', 'Q4_1', 'Q5_0', 'Q5_1', 'uint4-g128-zp', 'int8-row']],
-  [
-    'rtn',
-    ['MXFP4', 'NVFP4', 'nf4-b64-dq', 'fp4', 'int4-g32', 'e4m3-128x128-f32', 'e5m2-row', 'e2m3-g32-e8m0'],
-  ],
+  ['rtn', ['Q4_0', 'IQ4_XS', 'IQ4_NL', 'Q4_1', 'Q5_0', 'uint4-g128-zp', 'int8-row']],
+  ['rtn', ['MXFP4', 'NVFP4', 'nf4-b64-dq', 'int4-g32', 'e4m3-128x128-f32', 'e5m2-row', 'e2m3-g32-e8m0']],
   ['rtn', ['int3-g64', 'uint3-g64-zp', 'int2-g32', 'uint2-g32-zp', 'IQ3_S']],
   ['ecb', ['int4-g128', 'uint4-g128-zp', 'int3-g64', 'uint2-g32-zp']],
+  ['imatrix', ['Q4_K', 'Q3_K', 'Q2_K', 'IQ4_XS', 'IQ2_XS']],
   ['gptq', ['Q4_K', 'int4-g128', 'uint4-g128-zp', 'int3-g64', 'Q3_K', 'Q2_K']],
   ['awq', ['uint4-g128-zp', 'int3-g64']],
   ['llm-int8', ['llm-int8']],
@@ -83,7 +81,6 @@ function bitsOf(target: LayerTarget): number {
   return (8 * gridBytes(target.grid, nominalSide, nominalSide)) / nominalSide ** 2;
 }
 
-/** Importance weights, which some types need to be rounded, are not what rounding takes. */
 function methodsOf(target: LayerTarget): string[] {
   const isTaken = (method: (typeof methods)[number]): boolean =>
     refusalOf({ method, target, tensor: nominal, options: optionsOf(method) }) === undefined;

@@ -5,13 +5,14 @@ import { awq } from './awq';
 import { ecb } from './ecb';
 import { gptq } from './gptq';
 import { gptqDescent } from './gptqDescent';
+import { imatrix } from './imatrix';
 import { llmInt8 } from './llmInt8';
 import type { Method } from './method';
 import { obq } from './obq';
 import { rtn } from './rtn';
 
 /** All methods, in the order in which lists show them. Adding one here adds it everywhere. */
-export const methods: readonly Method[] = [rtn, ecb, gptq, gptqDescent, obq, awq, llmInt8];
+export const methods: readonly Method[] = [rtn, ecb, imatrix, gptq, gptqDescent, obq, awq, llmInt8];
 
 /** What lists show of each. */
 export const describeMethods = (): MethodDescription[] =>

@@ -19,6 +19,13 @@ export function requireInputs(matrix: Matrix, method: string): Float32Array {
   throw missing(matrix, method, 'samples');
 }
 
+/** @throws QuantscopeError REQUEST without the mean x² of its inputs, `[columns]`. */
+export function requireImportance(matrix: Matrix, method: string): Float32Array {
+  const { importance } = matrix.evidence;
+  if (importance?.length === matrix.shape[1]) return importance;
+  throw missing(matrix, method, 'the importance');
+}
+
 /** @throws QuantscopeError REQUEST without max|x| of its inputs, `[columns]`. */
 export function requireLargest(matrix: Matrix, method: string): Float32Array {
   const { largest } = matrix.evidence;

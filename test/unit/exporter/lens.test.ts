@@ -264,7 +264,7 @@ describe('recipes of a lens', () => {
     const grids = new Map(lensGrids().map((grid) => [grid.name, grid]));
     const usual = usualRecipes();
     expect(usual.length).toBeGreaterThanOrEqual(35);
-    expect(usual.length).toBeLessThanOrEqual(48);
+    expect(usual.length).toBeLessThanOrEqual(50);
     expect(usual.slice(0, 3).map(({ grid }) => grid)).toEqual(['Q4_K', 'Q6_K', 'Q5_K']);
     for (const { grid, method } of usual) expect(grids.get(grid)?.methods, grid).toContain(method);
     expect(new Set(usual.map(({ grid, method }) => `${grid} ${method}`)).size).toBe(usual.length);

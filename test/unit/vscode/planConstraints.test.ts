@@ -115,6 +115,20 @@ describe('formats that the user binds tensors to', () => {
     expect(session.plan).not.toHaveProperty('constraints');
   });
 
+  it('are pinned by the name that a tensor has in the model, in a format that was measured', async () => {
+    const { session, formats } = await measured((table) => ({
+      ...table,
+      rows: table.rows.map((row) => ({ ...row, sources: [`model.${row.tensor}`] })),
+    }));
+    session.plans.pin('model.c', 'Q6_K');
+    expect(formats()).toEqual(['Q4_K', 'Q4_K', 'Q6_K']);
+    expect(() => session.plans.pin('model.d', 'Q6_K')).toThrow('The plan chooses no format for this tensor.');
+    expect(() => session.plans.pin('model.c', 'Q5_0')).toThrow(/Q5_0/);
+    expect(formats()).toEqual(['Q4_K', 'Q4_K', 'Q6_K']);
+    const { session: unmeasured } = setUpSession({});
+    expect(() => unmeasured.plans.pin('model.c', 'Q6_K')).toThrow('Nothing has been measured yet');
+  });
+
   it('are those that each tensor has where none is named', async () => {
     const { session, formats } = await measured();
     const before = formats();

@@ -44,9 +44,9 @@ describe('recipes that a lens shows', () => {
     expect(shown({ text: 'Q4_K gptq' })).toEqual(['Q4_K gptq', 'Q4_K gptq-cd']);
     expect(shown({ text: 'zero points ecb' })).toEqual(['uint4-g128-zp ecb', 'uint2-g32-zp ecb']);
     expect(shown({ hiddenFamilies: ['gguf', 'integer', 'float'] })).toEqual([
-      ...['nf4-b64 rtn', 'nf4-b64-dq rtn', 'fp4-b64 rtn'],
+      ...['nf4-b64 rtn', 'nf4-b64-dq rtn'],
     ]);
-    expect(shown({ hiddenMethods: ['rtn', 'gptq', 'gptq-cd', 'ecb'] })).toEqual([
+    expect(shown({ hiddenMethods: ['rtn', 'gptq', 'gptq-cd', 'ecb', 'imatrix'] })).toEqual([
       ...['uint4-g128-zp awq', 'int3-g64 awq', 'llm-int8 llm-int8'],
     ]);
   });
@@ -55,7 +55,7 @@ describe('recipes that a lens shows', () => {
     const ids = (change: Partial<typeof firstFilter>) =>
       offeredMethods(choices, { ...firstFilter, ...change }).map(({ id }) => id);
     expect(ids({ hiddenMethods: ['gptq'], text: 'nf4' })).toEqual([
-      ...['rtn', 'ecb', 'gptq', 'gptq-cd', 'awq', 'llm-int8'],
+      ...['rtn', 'ecb', 'imatrix', 'gptq', 'gptq-cd', 'awq', 'llm-int8'],
     ]);
     expect(ids({ all: true })).toEqual(choices.methods.map(({ id }) => id));
   });

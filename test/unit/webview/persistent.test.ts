@@ -102,7 +102,7 @@ describe('a page that is loaded again', () => {
     vi.runAllTimers();
     const after = await pageStore(storage);
     after.open(stateOf(['a', 'b', 'c']));
-    const modes = { ...firstModes, plan: 'sensitivity' };
+    const modes = { ...firstModes, quantize: 'tensors', plan: 'sensitivity' };
     expect(after.state).toMatchObject({ tab: 'plan', modes, selected: ['a', 'c'] });
   });
 
