@@ -1,13 +1,9 @@
-import { open, readFile, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
-import { reason } from '../model/byteSource';
+import { SealedLines } from '../files/sealedLines';
 import { isRecord } from '../model/json';
-import { seal, unseal } from '../model/sealedJson';
 import type { ErrorSums } from '../native';
 import type { Device } from '../protocol/plan';
 import { areCurrent, versionsOf } from '../quant/algorithms';
 import { isFormatId } from '../quant/catalogue';
-import { makeFolder } from '../files/makeFolder';
 
 /** What was measured of a tensor in a format; sizes and figures follow from it and from the tensor. */
 export interface MeasuredCell {
@@ -20,33 +16,28 @@ export interface MeasuredCell {
 }
 
 /**
- * Finished cells on disk, one sealed JSON line each, appended as they are measured: a killed run loses at most the cell it
- * was writing. A line that is torn, damaged, edited or of another version of its format is skipped, so its cell is measured
- * again. Where the folder cannot be read or written, cells are kept in memory only, and `problem` says why.
+ * Finished cells on disk, appended as they are measured. One of another version of its format is skipped, so it is measured again. Where
+ * the folder cannot be read or written, cells are kept in memory only, and `problem` says why.
  */
 export class CellStore {
-  private handle: FileHandle | undefined;
-
   private constructor(
-    private readonly file: string,
+    private readonly lines: SealedLines,
     private readonly cells: Map<string, MeasuredCell>,
-    private notKept?: string,
   ) {}
 
   /** @param key contentKey of the model: cells are not shared between models. */
   static async open(folder: string, key: string): Promise<CellStore> {
-    const file = join(folder, `${key}.jsonl`);
-    try {
-      await makeFolder(folder);
-      return new CellStore(file, parseLines(await readText(file)));
-    } catch (error) {
-      return new CellStore(file, new Map(), reason(error));
-    }
+    const cells = new Map<string, MeasuredCell>();
+    const lines = await SealedLines.open(folder, key, (value) => {
+      const cell = parseCell(value);
+      if (cell) cells.set(keyOf(cell.tensor, cell.format), cell);
+    });
+    return new CellStore(lines, cells);
   }
 
   /** Why cells are not kept on disk; undefined when they are. */
   get problem(): string | undefined {
-    return this.notKept;
+    return this.lines.problem;
   }
 
   find(tensor: string, format: string): MeasuredCell | undefined {
@@ -59,24 +50,11 @@ export class CellStore {
 
   async add(cell: MeasuredCell): Promise<void> {
     this.cells.set(keyOf(cell.tensor, cell.format), cell);
-    if (this.notKept !== undefined) return;
-    try {
-      this.handle ??= await open(this.file, 'a');
-      // On a separate line even after a torn one.
-      await this.handle.write(`\n${seal({ ...cell, versions: versionsOf(algorithmsOf(cell)) })}\n`);
-    } catch (error) {
-      this.notKept = reason(error);
-    }
+    await this.lines.append({ ...cell, versions: versionsOf(algorithmsOf(cell)) });
   }
 
-  async close(): Promise<void> {
-    const { handle } = this;
-    this.handle = undefined;
-    try {
-      await handle?.close();
-    } catch (error) {
-      this.notKept ??= reason(error);
-    }
+  close(): Promise<void> {
+    return this.lines.close();
   }
 }
 
@@ -87,32 +65,13 @@ const algorithmsOf = ({ format, device }: Pick<MeasuredCell, 'format' | 'device'
   device === 'cpu' ? 'errors' : 'graphErrors',
 ];
 
-async function readText(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
-    throw error;
-  }
-}
-
-function parseLines(text: string): Map<string, MeasuredCell> {
-  const cells = new Map<string, MeasuredCell>();
-  for (const line of text.split('\n')) {
-    const cell = parseCell(line);
-    if (cell) cells.set(keyOf(cell.tensor, cell.format), cell);
-  }
-  return cells;
-}
-
 const devices: Readonly<Record<Device, true>> = { cpu: true, cuda: true, webgpu: true, 'ort-cpu': true };
 const isDevice = (value: unknown): value is Device =>
   typeof value === 'string' && Object.hasOwn(devices, value);
 const sumNames: readonly (keyof ErrorSums)[] = ['count', 'source', 'decoded', 'error', 'maxError'];
 
-/** A stored line; undefined for one that is empty, not as it was written, or of another version. */
-function parseCell(line: string): MeasuredCell | undefined {
-  const value = unseal(line);
+/** A stored cell; undefined for one of another version, and for anything else. */
+function parseCell(value: unknown): MeasuredCell | undefined {
   if (!isRecord(value)) return undefined;
   const { tensor, format, device, sums, versions } = value;
   if (typeof tensor !== 'string' || !isFormatId(format)) return undefined;

@@ -3,10 +3,10 @@ import { readAs } from '../model/rows';
 import type { ScanOptions, ScanResult } from '../native';
 import type { Histogram, HistogramRequest, OutlierMap, TensorAnalysis } from '../protocol/analysis';
 import type { TensorDescriptor } from '../protocol/model';
-import type { Float32Losses } from './float32';
 import { outlierColumnsOf, profileOf } from './lineProfiles';
 import { deadLines, outliersOf } from './outliers';
 import { isCounted, scanWeights } from './scanWeights';
+import { statisticsOf } from './statistics';
 import { TensorReader, type TensorWork } from './tensorReader';
 
 const percents = [0.1, 1, 50, 99, 99.9];
@@ -40,7 +40,7 @@ export async function analyseTensor(
   const columnProfile = profileOf(result.columnAbsMax, result.columnRms);
   return {
     tensor: tensor.name,
-    statistics: statisticsOf(result, losses),
+    statistics: statisticsOf(result, losses, percents),
     histogram: histogramOf(result, options),
     outliers: mapOf(result, options),
     outlierCounts: countsOf(result),
@@ -63,20 +63,6 @@ function countsOf({ rms, beyond, columnAbsMax }: ScanResult): TensorAnalysis['ou
     sigma: rms,
     beyond: thresholds.map((k, i) => ({ k, count: beyond[i]! })),
     ...(columns ? { columns } : {}),
-  };
-}
-
-/** Values that float32 cannot hold were scanned as infinite or as 0. */
-function statisticsOf(result: ScanResult, losses: Float32Losses): TensorAnalysis['statistics'] {
-  const { count, min, max, mean, standardDeviation, kurtosis, absMax, zeros, nans, infinities } = result;
-  const percentiles = percents.map((percent, i) => ({ percent, value: result.percentiles[i] ?? NaN }));
-  return {
-    ...{ count, min, max, mean, standardDeviation, kurtosis, absMax, nans, percentiles },
-    zeros: zeros - losses.below,
-    infinities: infinities - losses.beyond,
-    beyondFloat32: losses.beyond,
-    belowFloat32: losses.below,
-    roundedIntegers: losses.rounded,
   };
 }
 

@@ -22,6 +22,7 @@ import { recipesCommand } from './recipes';
 import { recommend } from './recommend';
 import { refineCommand } from './refine';
 import { scaffoldModelCommand } from './scaffoldModel';
+import { scanCommand } from './scan';
 import { sensitivity } from './sensitivity';
 import { stats } from './stats';
 import { verifyCommand } from './verify';
@@ -32,6 +33,7 @@ export const commands: readonly Command[] = [
   estimateCommand,
   stats,
   lensCommand,
+  scanCommand,
   quantize,
   sensitivity,
   gainsCommand,

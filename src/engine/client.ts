@@ -54,6 +54,8 @@ const kinds: Readonly<Record<EngineMethod, ProcessKind>> = {
   'tensor/find': 'interactive',
   'tensor/suggestion': 'interactive',
   'tensor/quantize': 'job',
+  'model/scan': 'job',
+  'model/scanned': 'interactive',
   'model/verify': 'job',
   'model/verifyHeaders': 'interactive',
   'model/scaffold': 'interactive',

@@ -30,6 +30,7 @@ import {
 import { errorMapJob, lensJob, methodChoicesJob } from './jobs/lens';
 import { findTensorsJob, locateJob, suggestionJob } from './jobs/lookup';
 import { metadataJob } from './jobs/metadata';
+import { modelScanJob, storedScanJob } from './jobs/modelScan';
 import { exportMmprojJob, previewMmprojJob } from './jobs/mmproj';
 import { overviewJob } from './jobs/overview';
 import { listPlansJob, planBesideJob, readPlanJob } from './jobs/plans';
@@ -75,6 +76,8 @@ export function createJobs(models: OpenModels): Jobs {
     'tensor/errorMap': errorMapJob(models),
     'tensor/saveMethod': saveMethodJob(models),
     'tensor/quantize': quantizeJob(models),
+    'model/scan': modelScanJob(models),
+    'model/scanned': storedScanJob(models),
     'model/verify': verifyJob(models),
     'model/scaffold': scaffoldJob(models),
     'model/verifyHeaders': verifyHeadersJob(models),

@@ -23,6 +23,7 @@ import type {
 } from './compare';
 import type { ErrorMapParams, LensParams, LensProgress, MethodChoices, TensorLens } from './lens';
 import type { SaveMethodParams, SaveMethodResult } from './methods';
+import type { ModelScan, ScanParams } from './modelScan';
 import type { ExportedMmproj, MmprojPreview, MmprojSettings } from './mmproj';
 import type { OnnxForm, OnnxParams, OnnxPreview, OnnxResult, OnnxSettings } from './exportOnnx';
 import type { ExportPreview, ExportSettings, FileTypeDescription } from './export';
@@ -115,6 +116,10 @@ export interface EngineRequests {
   'tensor/quantize': { params: QuantizeParams; result: QuantizeResult };
   /** A start of a description of a checkpoint's architecture. */
   'model/scaffold': { params: ModelRef; result: ScaffoldedModel };
+  /** Figures of every tensor of a model; its progress counts bytes. What an earlier run finished is not computed again. */
+  'model/scan': { params: ScanParams; result: ModelScan };
+  /** What runs have finished of it by now. */
+  'model/scanned': { params: ScanParams; result: ModelScan };
   /** Checks the files of a model against the digests that were written with them. */
   'model/verify': { params: VerifyParams; result: VerifyResult };
   /** Writes damaged files again, their damaged tensors made of the model that the files were made of. */

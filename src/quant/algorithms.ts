@@ -21,6 +21,8 @@ const measureVersions = {
   grids: 2,
   /** Error sums of a tensor by the addon (native/kernels/sums.cc, src/analysis/metrics.ts). */
   errors: 1,
+  /** Figures of all tensors of a model (native/scan, src/analysis/modelScan.ts). */
+  scan: 1,
   /** Error sums by graphs (src/graph). */
   graphErrors: 1,
   /** States of a model after the last norm (src/graph/transformer, src/architectures): a forward pass. */
