@@ -1,4 +1,3 @@
-import type { EngineProgress } from './engine';
 import type { ModelRef } from './model';
 
 /** |w| beyond so many σ counts as an outlier in a scan of a model; σ is the root mean square of the tensor's finite weights. */
@@ -48,17 +47,4 @@ export interface ModelScan {
   };
   /** Why finished tensors are not kept on disk; absent when they are. */
   readonly notKept?: string;
-}
-
-/** State of the scan of a model, as the host tells the page. */
-export type ScanActivity =
-  | { readonly kind: 'idle' }
-  | { readonly kind: 'running'; readonly settings: ScanSettings; readonly progress?: EngineProgress }
-  | { readonly kind: 'cancelled'; readonly settings: ScanSettings }
-  | { readonly kind: 'failed'; readonly settings: ScanSettings; readonly message: string };
-
-/** The figures that the host has, and which of them: the revision increases whenever they change. */
-export interface RevisedScan {
-  readonly revision: number;
-  readonly scan: ModelScan;
 }
