@@ -7,6 +7,7 @@ import {
   type PatternPlace,
   type PlacedTensor,
 } from './parts';
+import type { TensorKind } from './tensorTable';
 
 /** The tensors of one role in one dtype. */
 export interface RoleShare {
@@ -35,26 +36,19 @@ export interface AreaShare {
 /** Where the bytes, or the weights, are. Areas and roles without any are left out. */
 export function bytesByRole(placed: readonly PlacedTensor[], measure: Measure): AreaShare[] {
   const roles = new Map<string, { -readonly [K in keyof RoleShare]: RoleShare[K] }>();
-  for (const item of placed) {
-    const { kind } = item;
-    const { area } = item.place;
-    const label = labelOf(item.place);
-    const key = `${area}\n${label}\n${kind.dtype}`;
-    const share = roles.get(key) ?? {
-      ...{
-        area,
-        label,
-        filter: filterOf(item.place),
-        dtype: kind.dtype,
-        tensors: 0,
-        parameters: 0,
-        bytes: 0,
-      },
-    };
-    roles.set(key, share);
-    share.tensors += 1;
-    share.parameters += kind.elements;
-    share.bytes += kind.byteLength;
+  for (const [place, kinds] of countKinds(placed)) {
+    const { area } = place;
+    const label = labelOf(place);
+    for (const [{ dtype, elements, byteLength }, tensors] of kinds) {
+      const key = `${area}\n${label}\n${dtype}`;
+      const share = roles.get(key) ?? {
+        ...{ area, label, filter: filterOf(place), dtype, tensors: 0, parameters: 0, bytes: 0 },
+      };
+      roles.set(key, share);
+      share.tensors += tensors;
+      share.parameters += tensors * elements;
+      share.bytes += tensors * byteLength;
+    }
   }
   const areas = new Map<Area, RoleShare[]>();
   for (const share of roles.values()) {
@@ -73,6 +67,17 @@ export function bytesByRole(placed: readonly PlacedTensor[], measure: Measure): 
       roles: shares.sort((a, b) => b[measure] - a[measure]),
     }))
     .sort((a, b) => b[measure] - a[measure]);
+}
+
+/** How many tensors of each place have which kind: few, however many tensors there are. */
+function countKinds(placed: readonly PlacedTensor[]): Map<PatternPlace, Map<TensorKind, number>> {
+  const counts = new Map<PatternPlace, Map<TensorKind, number>>();
+  for (const { place, kind } of placed) {
+    const kinds = counts.get(place) ?? new Map<TensorKind, number>();
+    counts.set(place, kinds);
+    kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  }
+  return counts;
 }
 
 /** Norms are one; other models in the file go by their stack. */

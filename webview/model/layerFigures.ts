@@ -1,33 +1,47 @@
 import type { ScanFigureName } from '../../src/protocol/modelScan';
 import { greatestOf, leastOf } from '../../src/protocol/extremes';
 import type { PlanMap } from '../planMap';
-import { nameOutside, partOfRole, type PlacedTensor } from '../../src/protocol/parts';
+import { nameOutside, partOfRole, type PatternPlace, type PlacedTensor } from '../../src/protocol/parts';
+
+interface OwnRow {
+  readonly role: string;
+  readonly cells: number[][];
+}
 
 /** Tensors of a model by layer and role, named by their places in its table. */
 export function modelMap(placed: readonly PlacedTensor[]): PlanMap {
-  const weights = placed.filter(({ place }) => !/\.(bias|scale)$/.test(place.glob));
-  const layers = [...new Set(weights.flatMap(({ layer }) => (layer < 0 ? [] : [layer])))].sort(
-    (a, b) => a - b,
-  );
+  const layers = [...new Set(placed.map(({ layer }) => layer))].filter((layer) => layer >= 0);
+  layers.sort((a, b) => a - b);
   const columns = new Map(layers.map((layer, column) => [layer, column]));
-  const rows = new Map<string, { role: string; stack: string; cells: number[][] }>();
+  const rows = new Map<PatternPlace, OwnRow | undefined>();
   const others: { role: string; members: number[] }[] = [];
-  for (const { index, layer, place } of weights) {
-    const { stack, role } = place;
-    if (stack === undefined || layer < 0) {
-      others.push({ role: nameOutside(role), members: [index] });
-      continue;
-    }
-    const key = `${stack}\n${role}`;
-    const row = rows.get(key) ?? { role, stack, cells: layers.map((): number[] => []) };
-    rows.set(key, row);
-    row.cells[columns.get(layer)!]!.push(index);
+  for (const { index, layer, place } of placed) {
+    if (!rows.has(place)) rows.set(place, rowOf(place, rows, layers.length));
+    const row = rows.get(place);
+    if (row && layer >= 0) row.cells[columns.get(layer)!]!.push(index);
+    else if (!isCompanion(place)) others.push({ role: nameOutside(place.role), members: [index] });
   }
   const order = ({ role }: { role: string }): number => {
     const { row, column, order: place } = partOfRole(role);
     return (row === 'mixer' ? 0 : 1e6) + 1e3 * column + place;
   };
-  return { layers, others, rows: [...rows.values()].sort((a, b) => order(a) - order(b)) };
+  const known = [...new Set(rows.values())].filter((row) => row !== undefined);
+  return { layers, others, rows: known.sort((a, b) => order(a) - order(b)) };
+}
+
+/** What goes with a weight: it has no cell. */
+const isCompanion = ({ glob }: PatternPlace): boolean => /\.(bias|scale)$/.test(glob);
+
+/** The row of a role, which patterns share; undefined outside of blocks. */
+function rowOf(
+  place: PatternPlace,
+  rows: ReadonlyMap<PatternPlace, OwnRow | undefined>,
+  layers: number,
+): OwnRow | undefined {
+  const { stack, role } = place;
+  if (stack === undefined || isCompanion(place)) return undefined;
+  for (const [other, row] of rows) if (row && other.stack === stack && other.role === role) return row;
+  return { role, cells: Array.from({ length: layers }, (): number[] => []) };
 }
 
 /** A figure of tensors that a map shows. */

@@ -15,25 +15,27 @@ export function FigureTable({ table, figures }: { table: TensorTable; figures: r
   const lines = useMemo(() => ordered(table.count, figures, order), [table, figures, order]);
   const columns = useMemo(() => columnsOf(table, figures), [table, figures]);
   return (
-    <DataGrid<number>
-      id="layer-figures"
-      label="Figures of tensors"
-      nameLabel="Tensor"
-      {...{ lines, columns }}
-      keyOf={String}
-      name={(index) => <Middle text={nameText(table.name(index))} />}
-      nameTitle={(index) => table.name(index)}
-      choose={(index) => {
-        store.select([table.name(index)]);
-        store.update({ tab: 'tensor' });
-      }}
-      isChosen={(index) => selected === table.name(index)}
-      {...(order ? { order } : {})}
-      reorder={(column) =>
-        setOrder((now) => ({ column, descending: now?.column === column ? !now.descending : true }))
-      }
-      empty="There are no tensors."
-    />
+    <div class="figure-table">
+      <DataGrid<number>
+        id="layer-figures"
+        label="Figures of tensors"
+        nameLabel="Tensor"
+        {...{ lines, columns }}
+        keyOf={String}
+        name={(index) => <Middle text={nameText(table.name(index))} />}
+        nameTitle={(index) => table.name(index)}
+        choose={(index) => {
+          store.select([table.name(index)]);
+          store.update({ tab: 'tensor' });
+        }}
+        isChosen={(index) => selected === table.name(index)}
+        {...(order ? { order } : {})}
+        reorder={(column) =>
+          setOrder((now) => ({ column, descending: now?.column === column ? !now.descending : true }))
+        }
+        empty="There are no tensors."
+      />
+    </div>
   );
 }
 
