@@ -91,6 +91,7 @@ const themes = {
   dark: { label: 'Dark Modern', cssClass: 'vs-dark' },
   light: { label: 'Light Modern', cssClass: 'vs' },
   contrast: { label: 'Dark High Contrast', cssClass: 'hc-black' },
+  lightContrast: { label: 'Light High Contrast', cssClass: 'hc-light' },
 } as const;
 
 /** Changes the colour theme and waits until the workbench wears it. */

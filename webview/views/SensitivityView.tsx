@@ -170,9 +170,12 @@ function tintFor(
   return Number.isNaN(share) ? undefined : tint(Math.max(0, Math.min(1, share)));
 }
 
+/** Percent of the strongest tint: figures on it are still read in all themes. */
+const strongest = 34;
+
 /** @param share 0 to 1. */
 const tint = (share: number): string =>
-  `color-mix(in srgb, var(--vscode-charts-blue) ${Math.round(share * 60)}%, transparent)`;
+  `color-mix(in srgb, var(--vscode-charts-blue) ${Math.round(share * strongest)}%, transparent)`;
 
 /** What a cell's figure is, and how it was obtained. */
 function detailOf(
