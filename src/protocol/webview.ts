@@ -25,6 +25,8 @@ import type { FitRequest, FittingBits } from './fit';
 import type { ErrorMapParams, LensParams, MethodChoices, TensorLens } from './lens';
 import type { SaveMethodParams } from './methods';
 import type { MetadataSlice, MetadataSliceParams } from './model';
+import type { ScanSettings } from './modelScan';
+import type { ScanActivity, ScannedFigures } from './modelScanView';
 import type { OverrideKind } from './overrides';
 import type { ModelIdentity } from './overview';
 import type { Budget, DeviceReport, PlanConstraint } from './plan';
@@ -283,6 +285,11 @@ export type WebviewRequests = {
   /** Asks for a target and writes a picture or a table that the page shows; undefined when the user cancelled. */
   saveSeen: { params: SeenFile; result: { out: string } | undefined };
   copyText: { params: { text: string }; result: void };
+  /** Starts a scan of all tensors, which continues where an earlier one ended; `scan` and `scanned` events follow. */
+  scanModel: { params: ScanSettings; result: void };
+  cancelScan: { params: Record<string, never>; result: void };
+  /** What was scanned by now, in this window or an earlier one. */
+  scanFigures: { params: ScanSettings; result: ScannedFigures };
 };
 
 /** Host → webview, one-way. */
@@ -301,6 +308,9 @@ export type HostEvents = {
   comparison: ComparisonState;
   modelComparison: ModelComparisonState;
   verification: VerificationState;
+  scan: ScanActivity;
+  /** There are further figures of tensors. */
+  scanned: { revision: number };
   evaluation: EvaluationActivity;
   evaluationResults: readonly EvaluationResult[];
   quantization: QuantizationStep;

@@ -7,21 +7,19 @@ import type { RevisedPlan } from '../protocol/planStep';
 import { sensitivityFigures } from '../protocol/sensitivityFigures';
 import { tabled, type PackedModel } from '../protocol/tensorTable';
 import type { ComparisonState, EditorState, JobState, ModelComparisonState } from '../protocol/editorState';
-import type { HostEvents, WebviewRequests } from '../protocol/webview';
-import { Comparisons } from './comparisons';
+import type { WebviewRequests } from '../protocol/webview';
+import type { Comparisons } from './comparisons';
 import { Emitter } from './emitter';
 import { inBackground, messageOf } from './host';
 import { fileNameOf, folderOf, sessionKey } from './paths';
 import { isMeasuredOtherwise, notMeasured } from './measurements';
+import type { ModelScans } from './modelScans';
 import { Planning } from './planning';
 import type { SessionContext } from './sessionContext';
+import { sessionParts, type SessionEvent } from './sessionParts';
 import { SessionPlans } from './sessionPlans';
-import { Verification, type VerificationCall } from './verification';
+import type { Verification, VerificationCall } from './verification';
 import { SensitivityJob, type MeasuringSettings } from './sensitivityJob';
-
-export type SessionEvent = {
-  [N in keyof HostEvents]: { name: N; payload: HostEvents[N] };
-}[keyof HostEvents];
 
 /** One model in the extension host: its header, measurements, plan and running job. */
 export class ModelSession {
@@ -50,6 +48,8 @@ export class ModelSession {
   readonly plans: SessionPlans;
   private readonly comparisons: Comparisons;
   private readonly verification: Verification;
+  /** Figures of all of its tensors. */
+  readonly scans: ModelScans;
   private readonly deviceChanges: { dispose(): void };
 
   constructor(
@@ -88,23 +88,10 @@ export class ModelSession {
       },
       ...([this.planning, this.analysis, context, signal] as const),
     );
-    this.comparisons = new Comparisons(
-      model,
-      engine,
-      {
-        comparison: (payload) => this.fire({ name: 'comparison', payload }),
-        modelComparison: (payload) => this.fire({ name: 'modelComparison', payload }),
-      },
-      signal,
-    );
-    this.verification = new Verification(
-      ...([model, engine, log] as const),
-      {
-        readsOnOpening: () => context.verifiesOnOpening(path),
-        shown: (payload) => this.fire({ name: 'verification', payload }),
-      },
-      signal,
-    );
+    const parts = sessionParts({ path, model, fire: (event) => this.fire(event), life: signal }, context);
+    this.comparisons = parts.comparisons;
+    this.verification = parts.verification;
+    this.scans = parts.scans;
     this.deviceChanges = devices.onChange((payload) => this.fire({ name: 'device', payload }));
   }
 
@@ -301,6 +288,7 @@ export class ModelSession {
     this.analysis.reset();
     this.comparisons.reset();
     this.verification.reset();
+    this.scans.reset();
   }
 
   private fire(event: SessionEvent): void {

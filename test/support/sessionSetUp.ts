@@ -5,7 +5,7 @@ import type { LoadedModel } from '../../src/protocol/loadedModel';
 import type { ModelDescription } from '../../src/protocol/model';
 import type { SensitivityTable } from '../../src/protocol/plan';
 import type { HostEvents } from '../../src/protocol/webview';
-import type { SessionEvent } from '../../src/vscode/modelSession';
+import type { SessionEvent } from '../../src/vscode/sessionParts';
 import { Sessions } from '../../src/vscode/sessions';
 import { fakeContext } from './fakeHost';
 import { temporaryFolder } from './files';

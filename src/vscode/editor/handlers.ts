@@ -21,6 +21,7 @@ import { saveOverrides } from './overrideFiles';
 import { textsBeside } from './texts';
 import { quantizationHandlers } from './quantizationHandlers';
 import { refinementHandlers } from './refinementHandlers';
+import { scanHandlers } from './scanHandlers';
 import { seenHandlers } from './seenHandlers';
 
 /** Requests of an editor's page. Long jobs are started, not awaited: events report their progress. */
@@ -40,6 +41,7 @@ export function pageHandlers(
     ...methodHandlers(services, session),
     ...modelHandlers(services, session),
     ...seenHandlers(session),
+    ...scanHandlers(services, session),
     ...compareHandlers(services, session),
     ready: async () => page.loaded(await session.open()),
     openAlone: ({ alone }) => start(page.actions.openAlone(alone)),
