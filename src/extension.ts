@@ -10,6 +10,7 @@ import { registerExports } from './vscode/commands/exportGguf';
 import { registerExportMmproj } from './vscode/commands/exportMmproj';
 import { registerExportOnnx } from './vscode/commands/exportOnnx';
 import { registerGpuRuntime } from './vscode/commands/gpuRuntime';
+import { registerOpenRemote } from './vscode/commands/openRemote';
 import { registerPlanFormats } from './vscode/commands/planFormats';
 import { registerSavePlan } from './vscode/commands/plans';
 import { registerQuantizeLayer } from './vscode/commands/quantizeLayer';
@@ -19,6 +20,7 @@ import { registerVerify } from './vscode/commands/verify';
 import { ModelEditorProvider } from './vscode/editor/modelEditor';
 import { registerHovers } from './vscode/hovers';
 import type { ModelSession } from './vscode/modelSession';
+import { registerRemoteFileSystem } from './vscode/remote/remoteFileSystem';
 import { createServices } from './vscode/services';
 import { StatusBar } from './vscode/statusBar';
 
@@ -35,8 +37,10 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
   const services = createServices(context);
   context.subscriptions.push(
     new StatusBar(services.engine, services.devices, services.sessions, services.log),
+    registerRemoteFileSystem(),
     ModelEditorProvider.register(services),
     registerEngineCommands(services),
+    registerOpenRemote(services),
     registerExports(services),
     registerExportOnnx(services),
     registerConvert(services),

@@ -11,6 +11,8 @@ import { inBackground, type Notices } from './host';
 import { measuringSettings } from './measuringSettings';
 import type { MeasuringSettings } from './sensitivityJob';
 import type { SessionContext } from './sessionContext';
+import { outputFolder, uriOf } from './remote/modelUri';
+import { RemoteAccessStore, secretKey } from './remote/remoteAccess';
 import { Sessions } from './sessions';
 import { WorkspaceModels } from './workspaceModels';
 
@@ -24,6 +26,8 @@ export interface Services {
   readonly workspaceModels: WorkspaceModels;
   readonly sessions: Sessions;
   readonly editors: Editors;
+  /** Tokens and signatures for models on servers. */
+  readonly remoteAccess: RemoteAccessStore;
   readonly evaluations: Evaluations;
   readonly quantizations: Quantizations;
   readonly refinements: Refinements;
@@ -42,18 +46,23 @@ export function createServices(context: vscode.ExtensionContext): Services {
   const engine = new EngineClient({
     entry: vscode.Uri.joinPath(context.extensionUri, 'dist', 'engine.mjs').fsPath,
     get env() {
-      return engineEnvironment(context);
+      return { ...engineEnvironment(context), ...remoteAccess.environment(proxySetting()) };
     },
     log: (line) => log.info(`engine: ${line}`),
     onExit: (reason) => log.error(`An engine process ended: ${reason}`),
   });
+  const remoteAccess = new RemoteAccessStore(
+    context.secrets,
+    () => engine.renew(),
+    (error) => log.warn(`Tokens are good for this window only: ${String(error)}`),
+  );
   const folder = (name: string): string => vscode.Uri.joinPath(context.globalStorageUri, name).fsPath;
   const notices = showNotices(log);
   const devices = new Devices(engine, log, notices, chosenDevice);
   const evidenceDir = folder('evaluation');
   const sensitivityDir = folder('sensitivity');
   const measuringOf = (path: string, of: string): MeasuringSettings =>
-    measuringSettings(configurationOf(path), of);
+    measuringSettings(configurationOf(path), outputFolder(of));
   const sessions = new Sessions({
     ...{ engine, devices, log, notices, evidenceDir },
     ...{ sensitivityDir, planDir: folder('plans'), measuringOf },
@@ -65,13 +74,14 @@ export function createServices(context: vscode.ExtensionContext): Services {
   const start = (work: Promise<unknown>): void => inBackground(work, log, notices);
   const changes = vscode.workspace.onDidChangeConfiguration((change) => {
     const affects = (name: string): boolean => change.affectsConfiguration(`${settings.section}.${name}`);
-    if (affects(settings.threads)) engine.renew();
+    if (affects(settings.threads) || change.affectsConfiguration('http.proxy')) engine.renew();
     if (affects(settings.device)) start(devices.refresh());
     if (affects(settings.importanceMatrix) || affects(settings.backend))
       for (const session of sessions.all()) start(session.measuringChanged());
   });
   const workspaceModels = new WorkspaceModels(engine);
   context.subscriptions.push(
+    context.secrets.onDidChange(({ key }) => key === secretKey && start(remoteAccess.read())),
     changes,
     log,
     workspaceModels,
@@ -84,7 +94,7 @@ export function createServices(context: vscode.ExtensionContext): Services {
   );
   return {
     ...{ context, log, notices, engine, devices, workspaceModels, sessions, start },
-    ...{ evaluations, quantizations, refinements, evidenceDir, sensitivityDir, measuringOf },
+    ...{ evaluations, quantizations, refinements, evidenceDir, sensitivityDir, measuringOf, remoteAccess },
     editors: new Editors(),
   };
 }
@@ -108,7 +118,10 @@ export function chosenDevice(): DeviceChoice {
 
 /** As the folder of the workspace that holds the model has them. */
 const configurationOf = (path: string): vscode.WorkspaceConfiguration =>
-  vscode.workspace.getConfiguration(settings.section, vscode.Uri.file(path));
+  vscode.workspace.getConfiguration(settings.section, uriOf(path));
+
+/** The proxy of the settings, which takes precedence over the environment's. */
+const proxySetting = (): string => vscode.workspace.getConfiguration('http').get<string>('proxy', '');
 
 /** Settings that engine processes read when they start. */
 function engineEnvironment({ globalStorageUri }: vscode.ExtensionContext): Record<string, string> {

@@ -1,4 +1,3 @@
-import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Candidates } from '../../ampq/candidates';
@@ -8,6 +7,7 @@ import { QuantscopeError } from '../../model/errors';
 import { contentKey } from '../../model/identity';
 import { readJsonFile } from '../../model/jsonFiles';
 import type { Model } from '../../model/model';
+import { joinPlace, listPlace } from '../../model/place';
 import { openForText } from './openForText';
 import { contextLengthOf, planText, type PlannedText } from './runPlan';
 
@@ -105,9 +105,9 @@ async function planGains(
 }
 
 async function textBeside(folder: string): Promise<string | undefined> {
-  const names = await readdir(folder).catch(() => []);
+  const names = await listPlace(folder).catch((): string[] => []);
   const found = names.filter((name) => /calib.*\.txt$/i.test(name)).sort()[0];
-  return found === undefined ? undefined : join(folder, found);
+  return found === undefined ? undefined : joinPlace(folder, found);
 }
 
 /** In `assets`, next to the folder of the bundle (dist) and at the root of the sources. */

@@ -1,6 +1,8 @@
 import { QuantscopeError } from '../../model/errors';
 import { isRecord } from '../../model/json';
 import { maxDigestChunk, maxDigestsFile, maxTensors } from '../../model/limits';
+import { exists } from '../../model/place';
+import { isRemote } from '../../model/remote/address';
 import { seal, unseal } from '../../model/sealedJson';
 import { readTextFile } from '../../model/textFile';
 import { statIfPresent } from '../target';
@@ -77,7 +79,7 @@ export function printManifest({ bytes, chunkBytes, outside, tensors, origin }: D
  */
 export async function readManifest(file: string, signal?: AbortSignal): Promise<DigestManifest | undefined> {
   const path = manifestPath(file);
-  if (!(await statIfPresent(path))) return undefined;
+  if (!(isRemote(path) ? await exists(path) : await statIfPresent(path))) return undefined;
   return parseManifest(await readTextFile(path, maxDigestsFile, signal), path);
 }
 

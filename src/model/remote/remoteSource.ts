@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { ByteSource } from '../byteSource';
 import { QuantscopeError, throwIfCancelled } from '../errors';
 import { untilCancelled } from '../untilCancelled';
@@ -32,6 +33,8 @@ export class RemoteSource implements ByteSource {
 
   async readInto(target: Uint8Array, offset: number, signal?: AbortSignal): Promise<void> {
     throwIfCancelled(signal);
+    // Any number of reads wait for servers at a time, and listen to one signal.
+    if (signal) setMaxListeners(0, signal);
     const { length } = target;
     if (offset < 0 || offset + length > this.size) throw this.outside(offset, length);
     if (length >= largeRead) await this.file.readInto(target, offset, signal);

@@ -14,7 +14,7 @@ export function statusMessage(path: string, status: number, headers: IncomingHtt
 
 const messages: Readonly<Record<number, (variable: string) => string>> = {
   401: (variable) =>
-    `The server wants to know who asks (HTTP status 401): set a token in the environment variable ${variable}.`,
+    `The server wants to know who asks (HTTP status 401): set a token in the environment variable ${variable}, or in VS Code by "Set Token for Remote Models…".`,
   403: (variable) =>
     `The server refuses access (HTTP status 403): the token in ${variable} may not have the right, the terms of the model may not be accepted yet, or a presigned address has expired.`,
   404: () => 'The server has no such file (HTTP status 404).',

@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import * as vscode from 'vscode';
+import { folderBeside, outputFolder } from '../remote/modelUri';
 import { QuantscopeError } from '../../model/errors';
 import type { ConvertParams, ConvertResult, ConvertSettings } from '../../protocol/convert';
 import { plural, size } from '../../protocol/words';
@@ -67,9 +68,10 @@ async function askTarget(
   { dtype }: ConvertSettings,
 ): Promise<string | undefined> {
   const name = `${session.fileName}${dtype === undefined ? '' : `-${dtype}`}`;
-  const file = vscode.Uri.file(join(session.folder, `${name}.safetensors`));
+  const file = vscode.Uri.file(join(outputFolder(session.folder), `${name}.safetensors`));
   // No results go into the folder of a checkpoint.
-  const beside = session.description?.format === 'gguf' ? session.folder : dirname(session.folder);
+  const beside =
+    session.description?.format === 'gguf' ? outputFolder(session.folder) : folderBeside(session.folder);
   const folder = vscode.Uri.file(freeFolder(join(beside, `${name}-safetensors`)));
   const target = await vscode.window.showSaveDialog(
     form === 'file'

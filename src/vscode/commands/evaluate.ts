@@ -1,5 +1,6 @@
 import { basename, join } from 'node:path';
 import * as vscode from 'vscode';
+import { outputFolder } from '../remote/modelUri';
 import type {
   CalibrationResult,
   CalibrationSettings,
@@ -77,7 +78,7 @@ export function calibrate(
 /** Asks where to save the matrix; undefined when the user cancelled. */
 export async function askImportanceTarget(path: string): Promise<string | undefined> {
   const target = await vscode.window.showSaveDialog({
-    defaultUri: vscode.Uri.file(join(folderOf(path), 'imatrix.gguf')),
+    defaultUri: vscode.Uri.file(join(outputFolder(folderOf(path)), 'imatrix.gguf')),
     filters: { 'Importance matrix (GGUF)': ['gguf'], 'Importance matrix (older format)': ['dat'] },
     title: 'Compute an importance matrix',
   });

@@ -1,5 +1,6 @@
 import { basename, join } from 'node:path';
 import * as vscode from 'vscode';
+import { outputFolder } from '../remote/modelUri';
 import { QuantscopeError } from '../../model/errors';
 import type { ExportResult } from '../../protocol/engine';
 import type { ExportSettings } from '../../protocol/export';
@@ -115,7 +116,7 @@ async function choosePlan(session: ModelSession, current: boolean): Promise<stri
 
 async function askTarget(session: ModelSession, type: string): Promise<string | undefined> {
   const target = await vscode.window.showSaveDialog({
-    defaultUri: vscode.Uri.file(join(session.folder, `${session.fileName}-${type}.gguf`)),
+    defaultUri: vscode.Uri.file(join(outputFolder(session.folder), `${session.fileName}-${type}.gguf`)),
     filters: { GGUF: ['gguf'] },
     title: `Export GGUF ${type}`,
   });

@@ -1,5 +1,6 @@
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import * as vscode from 'vscode';
+import { folderBeside } from '../remote/modelUri';
 import { QuantscopeError } from '../../model/errors';
 import {
   mmprojTypes,
@@ -68,7 +69,7 @@ async function ask(services: Services, session: ModelSession): Promise<Settings 
 async function askTarget(session: ModelSession, type: MmprojType): Promise<string | undefined> {
   const name = `mmproj-${basename(session.folder)}-${type}.gguf`;
   const target = await vscode.window.showSaveDialog({
-    defaultUri: vscode.Uri.file(join(dirname(session.folder), name)),
+    defaultUri: vscode.Uri.file(join(folderBeside(session.folder), name)),
     filters: { GGUF: ['gguf'] },
     title: 'Export Vision Part',
   });

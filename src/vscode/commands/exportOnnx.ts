@@ -1,5 +1,6 @@
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import * as vscode from 'vscode';
+import { folderBeside } from '../remote/modelUri';
 import { QuantscopeError } from '../../model/errors';
 import type { OnnxForm, OnnxResult, OnnxSettings } from '../../protocol/exportOnnx';
 import { size } from '../../protocol/words';
@@ -53,7 +54,7 @@ async function pickSettings(services: Services, session: ModelSession): Promise<
 }
 
 async function askFolder(session: ModelSession, weights: string): Promise<string | undefined> {
-  const folder = freeFolder(join(dirname(session.folder), `${session.fileName}-onnx-${weights}`));
+  const folder = freeFolder(join(folderBeside(session.folder), `${session.fileName}-onnx-${weights}`));
   const target = await vscode.window.showSaveDialog({
     defaultUri: vscode.Uri.file(folder),
     title: 'Folder for the ONNX model',

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import * as vscode from 'vscode';
+import { outputFolder } from '../remote/modelUri';
 import { planFileName, printPlan } from '../../ampq/planFile';
 import { writeAtomically } from '../../files/atomicFile';
 import { modelInputs } from '../../files/inputs';
@@ -22,7 +23,7 @@ export function registerSavePlan(services: Services): vscode.Disposable {
       return undefined;
     }
     const name = `${session.fileName}-${session.plan.total.bitsPerWeight.toFixed(2)}bpw`;
-    const suggested = join(session.folder, planFileName(name));
+    const suggested = join(outputFolder(session.folder), planFileName(name));
     const target = argument?.out
       ? vscode.Uri.file(argument.out)
       : await vscode.window.showSaveDialog({

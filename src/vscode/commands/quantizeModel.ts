@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import * as vscode from 'vscode';
+import { folderBeside, outputFolder } from '../remote/modelUri';
 import type { QuantizeModelResult, QuantizeModelSettings } from '../../protocol/quantizeModel';
 import type { OutputName, QuantizationStart, ResolvedOutput } from '../../protocol/quantizationView';
 import type { WebviewRequests } from '../../protocol/webview';
@@ -52,7 +53,8 @@ export async function resolveOutput(
   { path: typed = '', ...name }: WebviewRequests['resolveOutput']['params'],
   signal: AbortSignal,
 ): Promise<ResolvedOutput> {
-  const path = typed.trim() === '' ? suggestedOutput(session, name) : resolve(dirname(session.folder), typed);
+  const path =
+    typed.trim() === '' ? suggestedOutput(session, name) : resolve(folderBeside(session.folder), typed);
   const params = { ...session.ref, out: path, target: name.target };
   return { path, ...(await engine.call('model/checkOutput', params, { signal })) };
 }
@@ -60,8 +62,8 @@ export async function resolveOutput(
 /** A new folder next to that of the model; a file in it. */
 function suggestedOutput({ folder, fileName }: ModelSession, { recipe, target }: OutputName): string {
   const name = `${fileName}-${recipe}`;
-  if (target === 'gguf') return join(folder, `${name}.gguf`);
-  return freeFolder(join(dirname(folder), name));
+  if (target === 'gguf') return join(outputFolder(folder), `${name}.gguf`);
+  return freeFolder(join(folderBeside(folder), name));
 }
 
 /** Quantizes the whole model. @returns undefined when it ended without a result, which the tab or a notice has reported. */

@@ -1,5 +1,6 @@
 import { basename, join } from 'node:path';
 import * as vscode from 'vscode';
+import { outputFolder } from '../remote/modelUri';
 import type { ModelRef } from '../../protocol/model';
 import type { RefinementResult, RefinementSettings } from '../../protocol/refinement';
 import { commands } from '../contributions';
@@ -56,7 +57,7 @@ export async function refineExported(
 export async function askRefinedTarget(session: ModelSession): Promise<string | undefined> {
   const name = basename(session.path).replace(/(-00001-of-\d{5})?\.gguf$/i, '');
   const target = await vscode.window.showSaveDialog({
-    defaultUri: vscode.Uri.file(join(session.folder, `${name}-refined.gguf`)),
+    defaultUri: vscode.Uri.file(join(outputFolder(session.folder), `${name}-refined.gguf`)),
     filters: { GGUF: ['gguf'] },
     title: 'Refine: target file',
   });

@@ -2,8 +2,10 @@ import { basename, dirname } from 'node:path';
 import * as vscode from 'vscode';
 import type { LocatedModel } from '../../protocol/model';
 import { modelEndings } from '../contributions';
+import { pathOf } from '../remote/modelUri';
 import type { ModelSession } from '../modelSession';
 import type { Services } from '../services';
+import { askAddress, remoteModel } from './remoteModel';
 
 /** What menus and other code may pass to a command that works on a model: a file, an index, a folder; `alone` where it is known what an editor shows of it. */
 export type ModelArgument = vscode.Uri | { readonly model?: string; readonly alone?: boolean } | undefined;
@@ -14,7 +16,7 @@ export async function targetSession(
   argument: ModelArgument,
 ): Promise<ModelSession | undefined> {
   const { sessions, workspaceModels } = services;
-  const path = argument instanceof vscode.Uri ? argument.fsPath : argument?.model;
+  const path = argument instanceof vscode.Uri ? pathOf(argument) : argument?.model;
   if (path !== undefined) {
     const alone = argument instanceof vscode.Uri ? undefined : argument?.alone;
     if (alone !== undefined) return sessions.get(path, alone);
@@ -63,6 +65,7 @@ export async function wholeSession(
 }
 
 const browse = '$(folder-opened) Browse…';
+const onServer = '$(globe) On a Server…';
 
 /**
  * Lets the user pick a model of the workspace, each listed once however many files it has, or one from elsewhere.
@@ -70,21 +73,26 @@ const browse = '$(folder-opened) Browse…';
  * @returns the file that identifies it; undefined when the user cancelled.
  */
 export async function pickModel(
-  { workspaceModels }: Services,
+  services: Services,
   title: string,
   except?: string,
 ): Promise<string | undefined> {
+  const { workspaceModels } = services;
   const models = (await workspaceModels.list()).filter(({ file }) => file !== except);
   const items: (vscode.QuickPickItem & { readonly file?: string })[] = models.map((model) => ({
     label: model.name,
     description: placeOf(model),
     file: model.file,
   }));
-  const picked = await vscode.window.showQuickPick([...items, { label: browse }], {
+  const picked = await vscode.window.showQuickPick([...items, { label: browse }, { label: onServer }], {
     title,
     matchOnDescription: true,
   });
   if (!picked || picked.file !== undefined) return picked?.file;
+  if (picked.label === onServer) {
+    const address = await askAddress(title);
+    return address === undefined ? undefined : remoteModel(services, address);
+  }
   const chosen = await vscode.window.showOpenDialog({
     ...{ title, canSelectFiles: true, canSelectFolders: true },
     filters: { Models: modelEndings, 'All files': ['*'] },

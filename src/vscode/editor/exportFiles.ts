@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import * as vscode from 'vscode';
+import { outputFolder } from '../remote/modelUri';
 import { parseTensorTypes, printTensorTypes } from '../../exporter/plan/tensorTypes';
 import { writeAtomically } from '../../files/atomicFile';
 import { modelInputs } from '../../files/inputs';
@@ -28,7 +29,7 @@ export async function saveTensorTypes(
   rules: readonly TensorTypeRule[],
 ): Promise<void> {
   const target = await vscode.window.showSaveDialog({
-    defaultUri: vscode.Uri.file(join(session.folder, 'tensor-types.txt')),
+    defaultUri: vscode.Uri.file(join(outputFolder(session.folder), 'tensor-types.txt')),
     filters,
     title: 'Save the tensor-type rules',
   });

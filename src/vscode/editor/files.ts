@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { outputFolder } from '../remote/modelUri';
 import type { FileKind } from '../../protocol/webview';
 import { modelEndings } from '../contributions';
 import type { ModelSession } from '../modelSession';
@@ -35,7 +36,7 @@ export async function askFile(
   options: vscode.OpenDialogOptions,
 ): Promise<string | undefined> {
   const files = await vscode.window.showOpenDialog({
-    defaultUri: vscode.Uri.file(session.folder),
+    defaultUri: vscode.Uri.file(outputFolder(session.folder)),
     ...options,
   });
   return files?.[0]?.fsPath;

@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { outputFolder } from '../remote/modelUri';
 import { QuantscopeError } from '../../model/errors';
 import type { ExportSettings } from '../../protocol/export';
 import { PlanSteps } from '../../protocol/planStep';
@@ -172,7 +173,10 @@ async function saveQuantized(
   const name = rest.length === 0 ? fileNameOf(first.tensor) : `${choices.length}-tensors`;
   const format = rest.every((choice) => choice.format === first.format) ? first.format : 'quantized';
   const target = await vscode.window.showSaveDialog({
-    defaultUri: vscode.Uri.joinPath(vscode.Uri.file(session.folder), `${name}.${format}.safetensors`),
+    defaultUri: vscode.Uri.joinPath(
+      vscode.Uri.file(outputFolder(session.folder)),
+      `${name}.${format}.safetensors`,
+    ),
     filters: { Safetensors: ['safetensors'] },
   });
   if (!target) return undefined;

@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { outputFolder } from '../remote/modelUri';
 import type { Handlers } from '../../protocol/rpc';
 import type { WebviewRequests } from '../../protocol/webview';
 import type { ModelSession } from '../modelSession';
@@ -48,7 +49,7 @@ async function saveMethod(
 ): Promise<{ out: string } | undefined> {
   const name = `${fileNameOf(params.tensor)}.${params.method}-${params.grid}.safetensors`;
   const target = await vscode.window.showSaveDialog({
-    defaultUri: vscode.Uri.joinPath(vscode.Uri.file(session.folder), name),
+    defaultUri: vscode.Uri.joinPath(vscode.Uri.file(outputFolder(session.folder)), name),
     filters: { Safetensors: ['safetensors'] },
   });
   if (!target) return undefined;

@@ -1,8 +1,10 @@
 import * as vscode from 'vscode';
 import { planEnding } from '../../ampq/planFile';
+import { isRemote } from '../../model/remote/address';
 import { viewTypes } from '../contributions';
 import type { ModelSession } from '../modelSession';
 import type { Services } from '../services';
+import { pathOf } from '../remote/modelUri';
 import { BoundEditor } from './boundEditor';
 import { openedFiles } from './openedFiles';
 import { watchFiles } from './watchFiles';
@@ -35,13 +37,15 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
     let isOpen = true;
     panel.onDidDispose(() => (isOpen = false));
     // A file that cannot be inspected opens alone, and its error is shown in the editor.
-    const model = await this.services.workspaceModels.locate(uri.fsPath).catch(() => undefined);
+    const path = pathOf(uri);
+    if (isRemote(path)) await this.services.remoteAccess.ready;
+    const model = await this.services.workspaceModels.locate(path).catch(() => undefined);
     if (!isOpen) return;
     const use = {
       opened: (session: ModelSession): void => this.watch(session),
       closed: (key: string): void => this.close(key),
     };
-    new BoundEditor(this.services, panel, openedFiles(uri.fsPath, model), use);
+    new BoundEditor(this.services, panel, openedFiles(path, model), use);
   }
 
   private close(key: string): void {
@@ -52,7 +56,8 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
 
   /** The model's own files, and plans next to them. */
   private watch(session: ModelSession): void {
-    if (this.watchers.has(session.key)) return;
+    // A server tells of no change: what was read of a file is compared with each answer.
+    if (this.watchers.has(session.key) || isRemote(session.path)) return;
     const { start } = this.services;
     const folder = vscode.Uri.joinPath(vscode.Uri.file(session.path), '..');
     const watching = watchFiles(folder, {

@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import type { ModelSession } from '../modelSession';
 import { viewTypeOf } from '../paths';
+import { uriOf } from '../remote/modelUri';
 import type { Editors, EditorRequest } from './editors';
 
 /**
@@ -13,6 +14,6 @@ export async function openEditor(
   request: EditorRequest = {},
 ): Promise<void> {
   if (!editors.reveal(key))
-    await vscode.commands.executeCommand('vscode.openWith', vscode.Uri.file(path), viewTypeOf(path));
+    await vscode.commands.executeCommand('vscode.openWith', uriOf(path), viewTypeOf(path));
   editors.show(key, request);
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import * as vscode from 'vscode';
+import { outputFolder } from '../remote/modelUri';
 import { planOverrides } from '../../exporter/plan/overrides';
 import { writeAtomically } from '../../files/atomicFile';
 import { modelInputs } from '../../files/inputs';
@@ -22,7 +23,7 @@ export async function saveOverrides(
   const { text, notes } = planOverrides(plan, kind);
   const { label, ending } = overrideFiles[kind];
   const target = await vscode.window.showSaveDialog({
-    defaultUri: vscode.Uri.file(join(session.folder, `${session.fileName}.${ending}`)),
+    defaultUri: vscode.Uri.file(join(outputFolder(session.folder), `${session.fileName}.${ending}`)),
     title: `Save the plan for ${label}`,
   });
   if (!target) return undefined;

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import * as vscode from 'vscode';
+import { outputFolder } from '../remote/modelUri';
 import { writeAtomically } from '../../files/atomicFile';
 import { modelInputs } from '../../files/inputs';
 import { QuantscopeError } from '../../model/errors';
@@ -28,7 +29,7 @@ async function saveSeen(
     throw new QuantscopeError('REQUEST', `There are no files of the kind "${kind}".`);
   const { label, isBase64 } = seenFiles[kind];
   const target = await vscode.window.showSaveDialog({
-    defaultUri: vscode.Uri.file(join(session.folder, `${fileNameOf(name)}.${kind}`)),
+    defaultUri: vscode.Uri.file(join(outputFolder(session.folder), `${fileNameOf(name)}.${kind}`)),
     filters: { [label]: [kind] },
     title: `Save as ${label}`,
   });

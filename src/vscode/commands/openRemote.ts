@@ -1,0 +1,40 @@
+import * as vscode from 'vscode';
+import { hubAddress, isAddress } from '../../model/remote/address';
+import { commands } from '../contributions';
+import { openEditor } from '../editor/openEditor';
+import type { Services } from '../services';
+import { askAddress, remoteModel } from './remoteModel';
+
+/** Open Remote Model…, and the tokens that servers want. */
+export function registerOpenRemote(services: Services): vscode.Disposable {
+  return vscode.Disposable.from(
+    vscode.commands.registerCommand(commands.openRemoteModel, async (address?: string): Promise<void> => {
+      const given = address ?? (await askAddress('Quantscope: open a model on a server'));
+      const file = given === undefined ? undefined : await remoteModel(services, given);
+      if (file !== undefined) await openEditor(services, services.sessions.get(file));
+    }),
+    vscode.commands.registerCommand(commands.setRemoteToken, () => setToken(services)),
+    vscode.commands.registerCommand(commands.forgetRemoteTokens, () => services.remoteAccess.forget()),
+  );
+}
+
+async function setToken({ remoteAccess, sessions }: Services): Promise<void> {
+  const active = sessions.active?.path;
+  const value =
+    active !== undefined && isAddress(active) ? new URL(active).origin : new URL(hubAddress()).origin;
+  const server = await vscode.window.showInputBox({
+    ...{ title: 'Quantscope: set a token for remote models (1 of 2)', value, ignoreFocusOut: true },
+    prompt: 'The server that the token is sent to, and no other.',
+    validateInput: (text) =>
+      URL.canParse(text) && isAddress(text) ? undefined : 'A server is https://HOST.',
+  });
+  if (server === undefined) return;
+  const { origin, host } = new URL(server);
+  const token = await vscode.window.showInputBox({
+    ...{ title: 'Quantscope: set a token for remote models (2 of 2)', password: true, ignoreFocusOut: true },
+    prompt: `Access token for ${host}; VS Code keeps it in its secret storage.`,
+  });
+  if (token === undefined || token.trim() === '') return;
+  await remoteAccess.setToken(origin, token.trim());
+  await sessions.active?.reload();
+}
