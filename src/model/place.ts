@@ -5,7 +5,7 @@ import { QuantscopeError } from './errors';
 import { registerAddress } from './remote/access';
 import { hubFolder, isAddress, isRemote, joinRemote } from './remote/address';
 import { listRemote } from './remote/listing';
-import { isAbsent, openRemoteSource, remoteSize } from './remote/remoteFiles';
+import { isAbsent, isRefused, openRemoteSource, remoteSize } from './remote/remoteFiles';
 
 /**
  * Where files of models lie: on this machine or on a server, named by a path in both cases. `dirname` and `basename` of node:path are right for
@@ -48,10 +48,17 @@ export async function statPlace(path: string): Promise<PlaceFacts> {
 async function remoteFacts(path: string): Promise<PlaceFacts> {
   const folder: PlaceFacts = { isFolder: true, size: 0 };
   if (path.endsWith('/') || hubFolder(path)?.inside === '') return folder;
-  const size = await remoteSize(path);
-  if (size !== undefined) return { isFolder: false, size };
+  let refused: Error | undefined;
+  try {
+    const size = await remoteSize(path);
+    if (size !== undefined) return { isFolder: false, size };
+  } catch (error) {
+    if (!(error instanceof Error) || !isRefused(error)) throw error;
+    refused = error; // some servers refuse to list a folder
+  }
   const names = await listRemote(path, 'weights').catch((): string[] => []);
   if (names.length > 0) return folder;
+  if (refused) throw refused;
   throw new QuantscopeError(
     'IO',
     'The server has neither a file of this name nor a folder with a model (HTTP status 404).',

@@ -51,7 +51,11 @@ export async function listRemote(folder: string, scope: 'weights' | 'all'): Prom
     throw new QuantscopeError('IO', 'The files beside a signed address cannot be listed.', { file: folder });
   const names = scope === 'weights' ? namesOfWeights : [...namesOfWeights, ...namesBeside];
   const present = await inParallel(names, 8, (name) => isThere(joinRemote(folder, name)));
-  return names.filter((_, i) => present[i]);
+  const found = names.filter((_, i) => present[i]);
+  if (found.length > 0 || scope === 'weights') return found;
+  const message =
+    'The server does not list its folders, and has no file of a usual name in this one: give the address of a file.';
+  throw new QuantscopeError('REQUEST', message, { file: folder });
 }
 
 /** A server that refuses a name, or does not give it by ranges, has no usable file of it. */

@@ -2,7 +2,7 @@ import { reason } from '../byteSource';
 import { QuantscopeError, throwIfCancelled } from '../errors';
 import { inParallel } from '../inParallel';
 import { ChangedFileError, checkAnswer, rangeHeaders, type FileFacts, type Range } from './rangeAnswer';
-import { ask, RequestError, type Answer } from './request';
+import { ask, discard, RequestError, type Answer } from './request';
 import { withRetries } from './retries';
 
 /** The first request for a file gets its beginning: the header of most files (bytes). */
@@ -45,6 +45,7 @@ export class RemoteFile {
         wanted: [200, 206, 416],
         signal,
       });
+      if (isPage(path, answer)) throw folderPage(path, answer);
       const found = checkAnswer(path, answer, { start: done, end }, facts);
       ({ facts } = found);
       target = answer.url;
@@ -100,6 +101,14 @@ export class RemoteFile {
     this.target = answer.url;
     return answer;
   }
+}
+
+/** Whether a server sends its page of a folder. */
+const isPage = (path: string, { url }: Answer): boolean => url.pathname.endsWith('/') && !path.endsWith('/');
+
+function folderPage(path: string, { body }: Answer): RequestError {
+  discard(body);
+  return new RequestError('The address is that of a folder.', path, { status: 404, isPassing: false });
 }
 
 /**

@@ -27,9 +27,14 @@ interface Known {
 
 const known = new Map<string, Known>();
 
+const hasStatus = (error: unknown, statuses: readonly number[]): boolean =>
+  error instanceof RequestError && statuses.includes(error.failure.status ?? 0);
+
 /** Whether a server says that there is no such file. */
-export const isAbsent = (error: unknown): boolean =>
-  error instanceof RequestError && [404, 410].includes(error.failure.status ?? 0);
+export const isAbsent = (error: unknown): boolean => hasStatus(error, [404, 410]);
+
+/** Whether a server gives a file to nobody, or not to the one who asks. */
+export const isRefused = (error: unknown): boolean => hasStatus(error, [401, 403]);
 
 /**
  * A file on a server, by ranges.

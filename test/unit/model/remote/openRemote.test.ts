@@ -4,7 +4,7 @@ import { locateModel } from '../../../../src/model/locateModel';
 import { absolutePlace } from '../../../../src/model/place';
 import type { ModelDescription } from '../../../../src/protocol/model';
 import { sampleFolder, sampleWeights } from '../../../support/files';
-import { filesUnder, serveHub, serveRanges } from '../../../support/rangeServer';
+import { filesUnder, serveHub, serveRanges, type Behaviour } from '../../../support/rangeServer';
 
 const serveSample = () => serveRanges(filesUnder('/models/sample', sampleFolder));
 
@@ -31,6 +31,18 @@ describe('a model on a server', () => {
       expect(description.name).toBe('sample');
     },
   );
+
+  it.each<[string, Behaviour]>([
+    ['redirects to its page of the folder', { location: '/models/sample/' }],
+    ['refuses to list it', { status: 403 }],
+  ])('is found in a folder where the server %s', async (_, behaviour) => {
+    const server = await serveSample();
+    server.behave = ({ path }) => {
+      if (path === '/models/sample/') return { json: '<html>' };
+      return path === '/models/sample' ? behaviour : undefined;
+    };
+    expect((await described(`${server.address}/models/sample`)).tensors).toHaveLength(57);
+  });
 
   it('costs its header, its configuration and the samples of its identity', async () => {
     const server = await serveSample();
@@ -107,7 +119,7 @@ describe('a model on a server', () => {
 
   it.each([
     ['/models/none', /neither a file of this name nor a folder/],
-    ['/models/none/', /holds no safetensors, GGUF or PyTorch/],
+    ['/models/none/', /does not list its folders.*give the address of a file/],
     ['/models/sample/config.json', /without a "weight_map"/],
   ])('that is none says so: %s', async (path, message) => {
     const server = await serveSample();

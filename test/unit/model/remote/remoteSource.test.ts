@@ -142,6 +142,13 @@ describe('a remote file', () => {
     expect(await (await openSource(path)).read(mebi, 1)).toEqual(Uint8Array.of(7));
   });
 
+  it('whose size changes is an error whatever its tag is', async () => {
+    const { server, path } = await serveFile(3 * mebi, () => ({ tag: '"same"' }));
+    const source = await openSource(path);
+    server.files.set('/model.gguf', Buffer.alloc(3 * mebi + 1));
+    await expect(source.read(mebi, 10)).rejects.toThrow(/changed on the server/);
+  });
+
   it('is asked for where the server redirected to, until that address ends', async () => {
     const { server, content, path } = await serveFile(3 * mebi);
     server.files.set('/store', content);
