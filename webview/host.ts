@@ -29,6 +29,8 @@ export function connect(store: Store): Host {
       comparison: (comparison) => store.update({ comparison }),
       modelComparison: (modelComparison) => store.update({ modelComparison }),
       verification: (verification) => store.update({ verification }),
+      scan: (scanActivity) => store.update({ scanActivity }),
+      scanned: ({ revision }) => store.update({ scanned: revision }),
       refinement: (refinement) => store.update({ refinement }),
       evaluation: (evaluation) => store.update({ evaluation }),
       evaluationResults: (evaluationResults) => store.update({ evaluationResults }),

@@ -3,6 +3,7 @@ import type { EvaluationResult } from '../src/protocol/evaluation';
 import type { FormatDescription } from '../src/protocol/formats';
 import type { ModelPart } from '../src/protocol/model';
 import type { DeviceReport } from '../src/protocol/plan';
+import type { ScanActivity } from '../src/protocol/modelScanView';
 import type { PlanOutline } from '../src/protocol/planOutline';
 import type { RevisedPlan } from '../src/protocol/planStep';
 import type { RecipeChoices } from '../src/protocol/quantizeModel';
@@ -62,6 +63,9 @@ export interface State {
   /** The refinement of this file that is in progress, or the last one, and the form of the page that starts one. */
   readonly refinement?: RefinementActivity;
   readonly refinementForm?: RefinementForm;
+  /** The scan of all tensors, once the host has told of one; and how often it has told of further figures. */
+  readonly scanActivity?: ScanActivity | undefined;
+  readonly scanned: number;
   /** The evaluation in progress, or the last one. */
   readonly evaluation?: EvaluationActivity;
   /** Results of earlier evaluations, latest first; absent until the Evaluate page requests them. */
@@ -81,7 +85,7 @@ export interface State {
 
 /** What is forgotten when the page shows another model, or other files of it. */
 const ofEarlierFiles = {
-  ...{ comparison: undefined, modelComparison: undefined, verification: undefined },
+  ...{ comparison: undefined, modelComparison: undefined, verification: undefined, scanActivity: undefined },
   ...{ figures: undefined, whole: undefined, movedBudget: undefined, planFailure: undefined },
 };
 
@@ -97,6 +101,7 @@ export class Store {
       revision: 0,
       opening: 0,
       savedPlans: 0,
+      scanned: 0,
       job: { kind: 'idle' },
       selected: [],
       isSelected: false,

@@ -4,7 +4,7 @@ import { temporaryFolder } from '../support/files';
 import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
-import { makeNarrow, openPage, overflowOf, setTheme } from '../support/workbench';
+import { goToCell, makeNarrow, openPage, overflowOf, runCommand, setTheme } from '../support/workbench';
 
 const wait = 120_000;
 
@@ -32,6 +32,8 @@ describe.skipIf(!hasServer)('the page about the whole model', () => {
     expect(facts.map((fact) => fact.replace('\n', ' '))).toEqual(
       expect.arrayContaining(['Layers 6', 'Heads 4, 2 for keys and values', 'Context 256 tokens']),
     );
+    await page.setViewportSize({ width: 1440, height: 1280 });
+    await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
     await screenshot(page, 'model-dark');
   });
 
@@ -47,12 +49,13 @@ describe.skipIf(!hasServer)('the page about the whole model', () => {
   it('shows where the bytes are, and filters the tree by a part of them', async () => {
     await view().locator('.treemap .cell', { hasText: 'down' }).first().click();
     await expect.poll(() => frame.locator('.tree .filter-status').innerText()).toMatch(/^6 of 57/);
-    await view().getByRole('radio', { name: 'Table' }).click();
+    const forms = view().getByRole('radiogroup', { name: 'Map or table', exact: true });
+    await forms.getByRole('radio', { name: 'Table' }).click();
     const row = view().locator('.shares tr', { hasText: 'lm_head' });
     expect((await row.innerText()).split(/\t/)).toEqual([
       ...['lm_head Output', 'BF16', '1', '262 k', '524.29 kB', '16.0', '5.0 %'],
     ]);
-    await view().getByRole('radio', { name: 'Map' }).click();
+    await forms.getByRole('radio', { name: 'Map' }).click();
   });
 
   it('says what the model takes of a memory, in any format', async () => {
@@ -64,9 +67,30 @@ describe.skipIf(!hasServer)('the page about the whole model', () => {
     await fits.getByLabel('Type of keys and values').selectOption('q8_0');
     await expect.poll(total).toBe('8.15 MB together');
     await fits.locator('vscode-text-field input').first().fill('8 MB');
-    await expect.poll(() => fits.getByRole('status').innerText()).toBe('152.64 kB too much');
+    await expect.poll(() => fits.getByRole('status').innerText()).toBe('153.60 kB too much');
     expect(await fits.locator('.devices tr', { hasText: 'RTX 4090' }).innerText()).toContain('✓');
     await fits.getByLabel('Format of the weights').selectOption('stored');
+  });
+
+  it('scans the model, and shows its figures by layer and role and as a table', async () => {
+    const figures = view().getByRole('radiogroup', { name: 'Figure' });
+    await figures.getByRole('radio', { name: 'Absmax' }).click();
+    await view().getByRole('button', { name: 'Scan the Model' }).click();
+    await expect.poll(() => view().locator('.figure-status').count(), { timeout: wait }).toBe(0);
+    await goToCell(frame, 'mlp.down_proj, layer 3');
+    const words = await view().locator('.layer-map-words').innerText();
+    expect(words).toMatch(/^mlp\.down_proj, layer 3: absmax 0\.\d+$/);
+    await view().getByRole('radiogroup', { name: 'Map or table of layers' }).getByText('Table').click();
+    const grid = view().getByRole('grid', { name: 'Figures of tensors' });
+    await expect.poll(() => grid.getByRole('row').count()).toBeGreaterThan(5);
+    expect(await grid.innerText()).toContain(words.split(' ').at(-1));
+    await view().getByRole('radiogroup', { name: 'Map or table of layers' }).getByText('Map').click();
+    await view().locator('.layer-map').scrollIntoViewIfNeeded();
+    await screenshot(page, 'model-layers-dark');
+    await goToCell(frame, 'mlp.down_proj, layer 3');
+    await page.keyboard.press('Enter');
+    await frame.locator('.view h2', { hasText: 'model.layers.3.mlp.down_proj.weight' }).waitFor();
+    await openPage(frame, 'Model');
   });
 
   it('is as wide as a narrow window, and the same in a light theme', async () => {

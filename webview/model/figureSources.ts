@@ -1,7 +1,8 @@
+import type { ModelScan } from '../../src/protocol/modelScan';
 import type { PlanOutline } from '../../src/protocol/planOutline';
 import type { TensorTable } from '../../src/protocol/tensorTable';
 import type { Figures } from '../influence';
-import { valuesOf, type LayerFigure } from './layerFigures';
+import { scanFigures, valuesOf, type LayerFigure } from './layerFigures';
 
 /** Bits of the plan, or those of the files where there is no plan. */
 export function bitsFigure(table: TensorTable, plan: PlanOutline | undefined): LayerFigure {
@@ -32,6 +33,33 @@ export function errorFigure(table: TensorTable, figures: Figures, format: string
     hint: `Relative error of the weights in ${format}: the root of squared error over squared weights.`,
     values: bySource(table, figures, errors),
   };
+}
+
+/** Figures of a scan, as far as it is. */
+export const scannedFigures = (table: TensorTable, { names, figures }: ModelScan): LayerFigure[] =>
+  scanFigures.map((figure) => ({ ...figure, values: inOrder(table, names, figures[figure.id]) }));
+
+/** Errors that a scan has measured. */
+export function scannedError(table: TensorTable, { names, error }: ModelScan): LayerFigure | undefined {
+  if (!error) return undefined;
+  return {
+    ...{ id: 'error', label: 'error', combine: 'largest', isLog: true },
+    hint: `Relative error of the weights in ${error.format}: the root of squared error over squared weights.`,
+    values: inOrder(table, names, error.relative),
+  };
+}
+
+/** Values of tensors that are named in the order of the model: no name is looked up. */
+function inOrder(table: TensorTable, names: readonly string[], values: readonly number[]): Float64Array {
+  let next = 0;
+  return valuesOf(table.count, names, values, (name) => {
+    for (let index = next; index < table.count; index++) {
+      if (table.name(index) !== name) continue;
+      next = index + 1;
+      return index;
+    }
+    return -1;
+  });
 }
 
 /** What an error of a tensor does to the output: KL divergence for each relative squared error. */

@@ -1,4 +1,4 @@
-import type { ScanFigureName } from '../../src/protocol/modelScan';
+import { scanSigma, type ScanFigureName } from '../../src/protocol/modelScan';
 import { greatestOf, leastOf } from '../../src/protocol/extremes';
 import type { PlanMap } from '../planMap';
 import { nameOutside, partOfRole, type PatternPlace, type PlacedTensor } from '../../src/protocol/parts';
@@ -75,7 +75,7 @@ export const scanFigures: readonly (Omit<LayerFigure, 'values'> & { readonly id:
   },
   {
     ...{ id: 'outlierShare', label: 'outliers', combine: 'largest', isLog: true },
-    hint: 'The share of weights beyond 6 σ.',
+    hint: `The share of weights beyond ${scanSigma} σ; σ is the root mean square of the tensor.`,
   },
 ];
 

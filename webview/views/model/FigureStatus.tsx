@@ -1,27 +1,70 @@
+import { plural } from '../../../src/protocol/words';
 import { useAppState, useAsk } from '../../context';
 import { Button } from '../../controls';
+import type { Scan } from '../../useScan';
+import { Going } from '../Going';
+import { LongText } from '../LongText';
 import type { FigureChoice } from './useLayerFigures';
 
-/** Why a figure is not known, and what makes it known. */
-export function FigureStatus({ choice, isKnown }: { choice: FigureChoice; isKnown: boolean }) {
-  const ask = useAsk();
-  const { job, sensitivity } = useAppState();
-  if (isKnown) return null;
-  const isRunning = job.kind === 'running';
-  if (choice === 'gain' && sensitivity)
-    return (
-      <p class="with-action">
-        Gains are measured by running the model over a text.{' '}
-        <Button disabled={isRunning} onClick={() => void ask('runSensitivityOverText', {})}>
-          Measure over a Text…
+interface FigureStatusProps {
+  readonly choice: FigureChoice;
+  readonly isKnown: boolean;
+  readonly scan: Scan;
+}
+
+/** Figures that no scan has. */
+const unscanned: ReadonlySet<FigureChoice> = new Set(['bits', 'gain']);
+
+/** How far a figure is known, and what makes it known. */
+export function FigureStatus({ choice, isKnown, scan }: FigureStatusProps) {
+  if (choice === 'gain') return isKnown ? null : <GainsNeeded />;
+  if (scan.activity.kind === 'running')
+    return <Going title="Scan of the model" progress={scan.activity.progress} cancel={scan.cancel} />;
+  if (unscanned.has(choice) || (choice === 'error' && isKnown && !scan.value?.error)) return null;
+  return <ScanNeeded scan={scan} />;
+}
+
+/** What has not been scanned, and a button for it. */
+function ScanNeeded({ scan }: { scan: Scan }) {
+  const { value, failure, activity, start } = scan;
+  const problem = failure ?? (activity.kind === 'failed' ? activity.message : undefined);
+  const left = value === undefined ? undefined : value.tensors - value.names.length;
+  if (problem === undefined && (left === undefined || left === 0)) return null;
+  const isBegun = value !== undefined && value.names.length > 0;
+  return (
+    <>
+      {problem !== undefined && (
+        <p class="notice error" role="alert">
+          <LongText text={problem} />
+        </p>
+      )}
+      <p class="figure-status">
+        <span>
+          {isBegun
+            ? `${plural(left ?? 0, 'tensor')} of ${value.tensors.toLocaleString('en-US')} not scanned yet.`
+            : 'One pass over all weights gives these figures; it can be stopped and continued.'}
+        </span>
+        <Button primary onClick={start}>
+          {isBegun ? 'Continue the Scan' : 'Scan the Model'}
         </Button>
       </p>
-    );
+    </>
+  );
+}
+
+function GainsNeeded() {
+  const ask = useAsk();
+  const { job, sensitivity } = useAppState();
+  const isRunning = job.kind === 'running';
   return (
-    <p class="with-action">
-      The errors of all tensors in all formats are measured by the sensitivity analysis.{' '}
-      <Button disabled={isRunning} onClick={() => void ask('runSensitivity', {})}>
-        Run Sensitivity
+    <p class="figure-status">
+      <span>Gains are measured by running the model over a text, after its sensitivity.</span>
+      <Button
+        primary
+        disabled={isRunning}
+        onClick={() => void ask(sensitivity ? 'runSensitivityOverText' : 'runSensitivity', {})}
+      >
+        {sensitivity ? 'Measure over a Text…' : 'Run Sensitivity'}
       </Button>
     </p>
   );

@@ -31,7 +31,7 @@ const forms = [
 /** A figure of every tensor of the model, by layer and role. */
 export function LayerFigures({ table, placed }: { table: TensorTable; placed: readonly PlacedTensor[] }) {
   const [form, setForm] = usePersistent<'map' | 'table'>('model.layers.form', 'map');
-  const { figures, choices, choice, choose, figure, format } = useLayerFigures(table);
+  const { figures, choices, choice, choose, figure, format, scan } = useLayerFigures(table);
   const picture = useRef<() => Picture | undefined>(() => undefined);
   return (
     <div class="card wide">
@@ -48,7 +48,7 @@ export function LayerFigures({ table, placed }: { table: TensorTable; placed: re
           </>
         }
       >
-        <FigureStatus choice={choice} isKnown={figure !== undefined} />
+        <FigureStatus {...{ choice, scan }} isKnown={figure !== undefined} />
         {form === 'table' ? (
           <FigureTable {...{ table, figures }} />
         ) : (

@@ -1,52 +1,62 @@
 import { useMemo } from 'preact/hooks';
 import type { TensorTable } from '../../../src/protocol/tensorTable';
 import { useAppState } from '../../context';
-import { bitsFigure, errorFigure, gainFigure } from '../../model/figureSources';
+import { bitsFigure, errorFigure, gainFigure, scannedError, scannedFigures } from '../../model/figureSources';
 import type { LayerFigure } from '../../model/layerFigures';
 import { useFigures } from '../../useFigures';
 import { usePersistent } from '../../usePersistent';
+import { useScan } from '../../useScan';
 
 /** Figures to choose from, whether or not they are known. */
-export const figureChoices = ['bits', 'absMax', 'kurtosis', 'outlierShare', 'error', 'gain'] as const;
-export type FigureChoice = (typeof figureChoices)[number];
-
-const choices: readonly { readonly id: FigureChoice; readonly label: string; readonly hint: string }[] = [
+const choices = [
   { id: 'bits', label: 'Bits', hint: 'Bits per weight, of the plan where there is one.' },
+  { id: 'absMax', label: 'Absmax', hint: 'The largest magnitude of a weight.' },
+  { id: 'rms', label: 'RMS', hint: 'The root of the mean square of the weights.' },
+  { id: 'kurtosis', label: 'Kurtosis', hint: 'How heavy the tails of the weights are.' },
+  { id: 'outlierShare', label: 'Outliers', hint: 'The share of weights far out.' },
   { id: 'error', label: 'Error', hint: 'Relative error of the weights in a format.' },
   { id: 'gain', label: 'Gain', hint: 'What an error of the weights does to the output.' },
-];
+] as const;
+export type FigureChoice = (typeof choices)[number]['id'];
 
-/** The figures of all tensors that are known, and the one that is shown. */
+/** The figures of all tensors that are known, the one that is shown, and the scan that some come from. */
 export function useLayerFigures(table: TensorTable) {
-  const { plan, sensitivity } = useAppState();
+  const { plan, sensitivity, formats } = useAppState();
   const measured = useFigures();
   const [wanted, choose] = usePersistent<FigureChoice>('model.layers.figure', 'bits');
   const [wantedFormat, setFormat] = usePersistent('model.layers.format', 'Q4_K');
+  const choice = choices.some(({ id }) => id === wanted) ? wanted : 'bits';
+  const format = formats.some(({ id }) => id === wantedFormat) ? wantedFormat : formats[0]?.id;
   const known = sensitivity && measured;
-  const formats = known?.formats.map(({ format }) => format) ?? [];
-  const format = formats.includes(wantedFormat) ? wantedFormat : formats[0];
+  const isMeasured = known?.formats.some((candidate) => candidate.format === format) === true;
+  const scan = useScan(choice === 'error' && !isMeasured ? format : undefined);
+  const scanned = scan.value;
   const figures = useMemo((): LayerFigure[] => {
-    const gain = known?.rows.some((row) => row.gain !== undefined);
+    const hasGains = known?.rows.some((row) => row.gain !== undefined);
+    const error =
+      known && isMeasured && format !== undefined
+        ? errorFigure(table, known, format)
+        : scanned && scannedError(table, scanned);
     return [
       bitsFigure(table, plan),
-      ...(known && format !== undefined ? [errorFigure(table, known, format)] : []),
-      ...(known && gain ? [gainFigure(table, known)] : []),
+      ...(scanned ? scannedFigures(table, scanned) : []),
+      ...(error ? [error] : []),
+      ...(known && hasGains ? [gainFigure(table, known)] : []),
     ];
-  }, [table, plan, known, format]);
-  const choice = choices.some(({ id }) => id === wanted) ? wanted : 'bits';
+  }, [table, plan, known, format, isMeasured, scanned]);
   return {
-    ...{ figures, choices, choice, choose },
+    ...{ figures, choices, choice, choose, scan },
     figure: figures.find(({ id }) => id === choice),
     format:
-      choice === 'error' && formats.length > 0 ? (
+      choice === 'error' ? (
         <select
           aria-label="Format of the error"
           value={format}
           onChange={({ currentTarget }) => setFormat(currentTarget.value)}
         >
-          {formats.map((name) => (
-            <option key={name} value={name}>
-              {name}
+          {formats.map(({ id, label }) => (
+            <option key={id} value={id}>
+              {label}
             </option>
           ))}
         </select>
