@@ -6,6 +6,8 @@ import type { Colors } from './plot';
 export interface LayerCell {
   /** A CSS colour; absent where there is no figure. */
   readonly fill?: string | undefined;
+  /** Whether the colour is near that of the page's background: texts on it are in the colour of the page's texts. */
+  readonly isNearBackground?: boolean;
   /** A number, where there is room for it. */
   readonly text?: string;
   /** The figure in words, where the row is one cell. */
@@ -47,7 +49,7 @@ export function paintMap(canvas: HTMLCanvasElement, painting: MapPainting, ratio
     }
     pen.fillStyle = resolve(cell.fill);
     pen.fillRect(x, y, width, height);
-    pen.fillStyle = colors.background;
+    pen.fillStyle = cell.isNearBackground ? colors.foreground : colors.background;
     const isWide = place.row < map.others.length;
     const text = isWide ? (cell.long ?? cell.text) : hasNumbers(layout) ? cell.text : undefined;
     if (text !== undefined) {

@@ -1,9 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { packTensors } from '../../../src/model/packTensors';
+import { scanFigureNames, type ModelScan } from '../../../src/protocol/modelScan';
 import { TensorTable } from '../../../src/protocol/tensorTable';
 import { heatColor } from '../../../webview/charts/heatScale';
 import { cellBox, layOutMap, numberedColumns, placeAt } from '../../../webview/charts/layerMapLayout';
-import { bitsFigure, errorFigure, gainFigure } from '../../../webview/model/figureSources';
+import {
+  bitsFigure,
+  errorFigure,
+  gainFigure,
+  scannedError,
+  scannedFigures,
+} from '../../../webview/model/figureSources';
 import type { Figures } from '../../../webview/influence';
 import { combined, modelMap, scaleOf, valuesOf } from '../../../webview/model/layerFigures';
 import { placedTensors } from '../../../src/protocol/parts';
@@ -152,5 +159,31 @@ describe('a colour scale', () => {
     expect(heatColor(0, true)).toBe('rgb(33 4 96)');
     expect(heatColor(1, true)).toBe('rgb(255 246 209)');
     expect(heatColor(2, false)).toBe('rgb(30 1 77)');
+  });
+});
+
+describe('figures of a scan', () => {
+  const scan = {
+    tensors: 10,
+    names: [names[0]!, names[3]!, names[9]!],
+    figures: Object.fromEntries(scanFigureNames.map((name, i) => [name, [i, i + 1, NaN]])),
+    error: { format: 'Q4_K', relative: [0.5, NaN, 0.25] },
+  } as unknown as ModelScan;
+
+  it('are at the tensors that were scanned, in any part of the model', () => {
+    const absMax = scannedFigures(table, scan).find(({ id }) => id === 'absMax')!;
+    const known = [...absMax.values].flatMap((value, i) => (Number.isNaN(value) ? [] : [[i, value]]));
+    expect(known).toEqual([
+      [0, 0],
+      [3, 1],
+    ]);
+    const error = scannedError(table, scan)!;
+    expect([error.values[0], error.values[3], error.values[9]]).toEqual([0.5, NaN, 0.25]);
+    expect(error.hint).toContain('Q4_K');
+  });
+
+  it('have no error where none was asked for', () => {
+    const { tensors, names: scanned, figures } = scan;
+    expect(scannedError(table, { tensors, names: scanned, figures })).toBeUndefined();
   });
 });

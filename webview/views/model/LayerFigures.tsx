@@ -20,6 +20,9 @@ import { FigureTable } from './FigureTable';
 import { FigureStatus } from './FigureStatus';
 import { useLayerFigures } from './useLayerFigures';
 
+/** Place in the colours of heat below which the page's text has more contrast than its background. */
+const nearBackground = 0.45;
+
 /** Tensors outside of layers that are drawn. */
 const maxOthers = 12;
 
@@ -91,6 +94,7 @@ function FigureMap({ table, placed, figure, picture }: FigureMapProps) {
       const of = members.length > 1 ? `, the ${figure.combine} of ${plural(members.length, 'tensor')}` : '';
       return {
         fill: fillOf(value),
+        isNearBackground: figure.id !== 'bits' && scale !== undefined && scale.place(value) < nearBackground,
         ...{ text: shortText(value), long: figureText(value) },
         words: `${where}: ${figure.label} ${figureText(value)}${of}`,
       };

@@ -39,7 +39,7 @@ export function useLayerFigures(table: TensorTable) {
         : scanned && scannedError(table, scanned);
     return [
       bitsFigure(table, plan),
-      ...(scanned ? scannedFigures(table, scanned) : []),
+      ...(scanned && scanned.names.length > 0 ? scannedFigures(table, scanned) : []),
       ...(error ? [error] : []),
       ...(known && hasGains ? [gainFigure(table, known)] : []),
     ];
