@@ -1,13 +1,15 @@
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { printPlan } from '../../../../src/ampq/planFile';
 import { readWeights } from '../../../../src/exporter/runEstimate/readShare';
 import { fileTypes } from '../../../../src/exporter/plan/fileTypes';
 import { openModel } from '../../../../src/layouts/openModel';
 import { machines } from '../../../../src/protocol/machines';
 import { tokensPerSecond, totalBytes, type RunEstimate } from '../../../../src/protocol/runEstimate';
 import { engineJobs } from '../../../support/engineJobs';
-import { removeTemporaryFolders, sampleFolder, temporaryFolder } from '../../../support/files';
+import { removeTemporaryFolders, sampleFolder, temporaryFolder, writeFile } from '../../../support/files';
 import { writeMixture } from '../../../support/mixtureModel';
+import { planFor } from '../../../support/plans';
 import { writeCheckpoint } from '../../../support/writeCheckpoint';
 
 const folder = temporaryFolder();
@@ -39,6 +41,16 @@ describe('the weights of a model that runs', () => {
       ...{ ...sample, targets: [{ kind: 'recipe', recipe: 'bnb-nf4' }] },
     });
     expect(targets[0]!.weights!.bytes).toBe(await dataBytesOf(out));
+  });
+
+  it('by a plan are those of the types that it chooses', async () => {
+    const { tensors } = await request('export/preview', { ...sample, type: 'Q8_0' });
+    const chosen = tensors.flatMap(({ name, cause }) => (cause === 'kept' ? [] : [[name, 'Q5_K'] as const]));
+    const plan = await planFor(sampleFolder, Object.fromEntries(chosen));
+    const planFile = writeFile(folder, 'all.ampq.json', printPlan(plan));
+    const targets = [{ kind: 'plan' as const, planFile }];
+    const estimate = await request('model/estimate', { ...sample, targets });
+    expect(estimate.targets[0]).toMatchObject({ label: 'plan', weights: { bytes: plan.total.bytes } });
   });
 
   it('as stored are those of the files', async () => {
