@@ -1,7 +1,7 @@
 import type { FunctionComponent } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { useApp, useAppState, useRetry } from './context';
-import { Button, Spinner } from './controls';
+import { Button, Loading } from './controls';
 import { modesOf, tabs, type Modes as PageModes, type ModedTab, type Tab } from './tabs';
 import { narrowQuery, useMedia } from './useMedia';
 import { useScroll } from './useScroll';
@@ -47,13 +47,7 @@ export function App() {
   const { model, failure } = useAppState();
   const isNarrow = useMedia(narrowQuery);
   if (failure !== undefined) return <Failure message={failure} />;
-  if (!model) {
-    return (
-      <div class="loading">
-        <Spinner /> Reading the header…
-      </div>
-    );
-  }
+  if (!model) return <Loading>Reading the header…</Loading>;
   return (
     <div class="app">
       <Header />

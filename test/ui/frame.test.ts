@@ -1,11 +1,14 @@
 /// <reference lib="dom" />
-import type { FrameLocator, Page } from 'playwright-core';
+import { readdirSync } from 'node:fs';
+import type { FrameLocator, Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { modesOf, tabs } from '../../webview/tabs';
+import { seriousViolations } from '../support/accessibility';
 import { temporaryFolder } from '../support/files';
 import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
-import { frontFrame, openPage, runCommand } from '../support/workbench';
+import { frontFrame, openPage, runCommand, setTheme } from '../support/workbench';
 
 const wait = 60_000;
 
@@ -32,10 +35,66 @@ describe.skipIf(!hasServer)('the frame of the editor', () => {
   const scroll = (selector: string, top: number) =>
     frame.locator(selector).evaluate((element, goal) => void (element.scrollTop = goal), top);
 
+  /** Presses Tab until an element has the focus. */
+  async function tabTo(element: Locator): Promise<void> {
+    const hasFocus = (): Promise<boolean> =>
+      element.evaluate((target) => target.contains(document.activeElement), undefined, { timeout: wait });
+    for (let presses = 0; !(await hasFocus()); presses++) {
+      if (presses === 60) throw new Error('Tab does not reach it.');
+      await page.keyboard.press('Tab');
+    }
+  }
+
   it('opens with the model', async () => {
     await expect.poll(() => isShown('Model')).toBe('true');
     await screenshot(page, 'frame-model-dark');
   });
+
+  it('goes from the open file to a saved quantized tensor by keys alone', async () => {
+    const name = 'model.layers.0.self_attn.q_proj.weight';
+    await tabTo(frame.locator('.tree-grid'));
+    for (let at = 0; at < 5; at++) await page.keyboard.press('ArrowDown');
+    await expect.poll(() => frame.locator('.row.tensor.selected').getAttribute('data-name')).toBe(name);
+    await page.keyboard.press('Enter');
+    await expect.poll(() => isShown('Tensor')).toBe('true');
+    await tabTo(frame.locator('.view vscode-button', { hasText: 'Quantize Layer…' }));
+    await page.keyboard.press('Enter');
+    await frame.locator('.lens-table .grid-row[data-grid="Q8_0"]').waitFor({ timeout: wait });
+    await expect
+      .poll(() => frame.locator('.lens-progress').innerText(), { timeout: wait })
+      .toMatch(/^\d+ recipes$/);
+    await tabTo(frame.locator('.lens-table .grid'));
+    await page.keyboard.press('Home');
+    await page.keyboard.press('Enter');
+    await frame.locator('.lens-detail .histogram.js-plotly-plot').waitFor({ timeout: wait });
+    await tabTo(frame.locator('.lens-detail vscode-button', { hasText: 'Save Layer…' }));
+    await page.keyboard.press('Enter');
+    await page.locator('.quick-input-widget .quick-input-box input').waitFor({ timeout: wait });
+    await expect
+      .poll(() => page.locator('.quick-input-widget .quick-input-box input').inputValue())
+      .toMatch(/\.safetensors$/);
+    await page.keyboard.press('Enter');
+    await frame.locator('.lens-detail .written').waitFor({ timeout: wait });
+    expect(readdirSync(workspace).filter((file) => file.startsWith(name))).toHaveLength(1);
+  });
+
+  it.each(['dark', 'light', 'contrast', 'lightContrast'] as const)(
+    'can be used on every page in the %s theme, as far as axe-core can tell',
+    async (theme) => {
+      await setTheme(page, theme);
+      for (const { id, label } of tabs) {
+        for (const mode of modesOf(id).length > 0 ? modesOf(id) : [undefined]) {
+          await openPage(frame, label, mode?.label);
+          await frame.locator('.view .spinner').first().waitFor({ state: 'detached', timeout: wait });
+          expect(await seriousViolations(frame), `${label} ${mode?.label ?? ''}`).toEqual([]);
+        }
+      }
+      await openPage(frame, 'Tensor');
+      await frame.locator('.histogram .bars path').first().waitFor({ timeout: wait });
+      await screenshot(page, `frame-tensor-${theme}`);
+    },
+    3 * wait,
+  );
 
   it('is as it was left after the window is loaded again', async () => {
     await row('model.layers.0.self_attn.k_proj.weight').click();
@@ -43,7 +102,7 @@ describe.skipIf(!hasServer)('the frame of the editor', () => {
     await expect.poll(() => isShown('Tensor')).toBe('true');
     await row('model.layers.1.').click(); // folds it
     await frame.locator('.histogram .bars path').first().waitFor({ timeout: wait });
-    await scroll('.tree .rows', 240);
+    await scroll('.tree-grid', 240);
     await scroll('.view', 300);
     await openPage(frame, 'Plan', 'Sensitivity');
     await openPage(frame, 'Export', 'Refine');
@@ -70,7 +129,7 @@ describe.skipIf(!hasServer)('the frame of the editor', () => {
     await expect.poll(() => isShown('Tensor')).toBe('true');
     expect(await row('model.layers.1.').getAttribute('aria-expanded')).toBe('false');
     expect(await frame.locator('.row.tensor.selected').count()).toBe(2);
-    await expect.poll(() => scrolled('.tree .rows')).toBe(240);
+    await expect.poll(() => scrolled('.tree-grid')).toBe(240);
     await expect.poll(() => scrolled('.view'), { timeout: wait }).toBe(300);
     await openPage(frame, 'Export');
     await expect.poll(() => frame.getByLabel('File type').inputValue(), { timeout: wait }).toBe('Q6_K');

@@ -17,7 +17,7 @@ export function Header() {
   return (
     <header>
       <div class="bar">
-        <div class="identity">
+        <div class="model-line">
           <h1>
             <Middle text={model.name} title={model.path} />
           </h1>

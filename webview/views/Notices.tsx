@@ -8,6 +8,7 @@ import { useAppState, useAsk } from '../context';
 import { Button } from '../controls';
 import { DamageNotice } from './Damage';
 import { LongText } from './LongText';
+import { Failed } from './states';
 
 /** What the user should know, under the header: notes and warnings about the model, and what did not happen. */
 export function Notices({ model }: { model: ModelDescription }) {
@@ -30,11 +31,7 @@ export function Notices({ model }: { model: ModelDescription }) {
           <LongText text={warning} />
         </p>
       ))}
-      {problem !== undefined && (
-        <p class="notice error" role="alert">
-          <LongText text={problem} />
-        </p>
-      )}
+      {problem !== undefined && <Failed message={problem} />}
       <EndOfJob job={job} />
     </>
   );

@@ -1,5 +1,6 @@
 import type { RunFailure as Failure } from '../../src/protocol/runFailure';
 import { Button } from '../controls';
+import { Failed } from './states';
 
 /**
  * How a run ended that has no result.
@@ -22,11 +23,7 @@ export function RunFailure(props: {
         </p>
       );
     case 'failed':
-      return (
-        <p class="notice error" role="alert">
-          {failure.message}
-        </p>
-      );
+      return <Failed message={failure.message} />;
     case 'engine-died':
       return (
         <div class="notice error with-action" role="alert">

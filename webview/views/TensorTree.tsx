@@ -39,15 +39,14 @@ function Grid({ tree, planned, onOpen }: GridProps) {
   const { model, selected } = useAppState();
   const { rows } = tree;
   const grid = useRef<HTMLDivElement>(null);
-  const scroller = useRef<HTMLDivElement>(null);
-  const virtual = useVirtualRows(rows.length, scroller);
+  const virtual = useVirtualRows(rows.length, grid, rowHeight);
   const chosen = useMemo(() => new Set(selected), [selected]);
   const selection = useSelection(tree, (index) => virtual.scrollToIndex(index, { align: 'auto' }));
   const { active, activeIndex, choose } = selection;
   const latest = useRef(activeIndex);
   latest.current = activeIndex;
   const contextOf = (row: TreeRow): string => menuContext(row.node.kind, model?.path, tensorsOf(row, chosen));
-  useScroll('tree', scroller); // after the selection, which is scrolled to where nothing was left
+  useScroll('tree', grid); // after the selection, which is scrolled to where nothing was left
   useCopy(grid, () => {
     const row = rows[activeIndex];
     return row && namesOf(row, chosen).join('\n');
@@ -56,7 +55,7 @@ function Grid({ tree, planned, onOpen }: GridProps) {
   const onKey = (event: KeyboardEvent): void => {
     if (event.target !== event.currentTarget) return;
     if (openMenuByKey(event, () => document.getElementById(`row-${latest.current}`))) return;
-    const page = Math.max(1, Math.floor((scroller.current?.clientHeight ?? rowHeight) / rowHeight) - 1);
+    const page = Math.max(1, Math.floor((grid.current?.clientHeight ?? rowHeight) / rowHeight) - 1);
     const list = {
       ...{ lines: rows, active: activeIndex, page },
       openOf: ({ open }: TreeRow) => open,
@@ -107,7 +106,7 @@ function Grid({ tree, planned, onOpen }: GridProps) {
       aria-activedescendant={activeIndex >= 0 ? `row-${activeIndex}` : undefined}
     >
       <TreeColumns tree={tree} planned={planned} />
-      <div class="rows" role="rowgroup" ref={scroller}>
+      <div class="rows" role="rowgroup">
         <div class="canvas" style={{ height: `${virtual.getTotalSize()}px` }}>
           {virtual.getVirtualItems().map(({ index, start }) => {
             const row = rows[index];

@@ -1,13 +1,13 @@
 import { useAppState, useAsk } from '../context';
-import { Button, Spinner } from '../controls';
+import { Button, Loading } from '../controls';
 import { nameText, percentDone, shapeText } from '../format';
 import { useAnalysis, type AnalysisView as View } from '../useAnalysis';
 import type { TensorDescriptor } from '../../src/protocol/model';
 import { size } from '../../src/protocol/words';
 import { Analysis } from './Analysis';
 import { TensorDamage } from './Damage';
-import { LongText } from './LongText';
 import { StoredWeight } from './stored/StoredWeight';
+import { Failed } from './states';
 
 /** The selected tensor: statistics, histogram, outlier map, values. */
 export function TensorView() {
@@ -47,21 +47,10 @@ function AnalysisView({ view, tensor }: { view: View; tensor: TensorDescriptor }
     case 'asks':
       return <Button onClick={view.start}>{`Analyse (${size(tensor.byteLength)})`}</Button>;
     case 'reading':
-      return (
-        <p class="loading">
-          <Spinner /> Reading the tensor…{view.progress && ` ${percentDone(view.progress)} %`}
-        </p>
-      );
+      return <Loading>Reading the tensor…{view.progress && ` ${percentDone(view.progress)} %`}</Loading>;
     case 'done':
       return <Analysis analysis={view.analysis} tensor={tensor} />;
     case 'failed':
-      return (
-        <div class="notice error with-action" role="alert">
-          <span>
-            <LongText text={view.message} />
-          </span>
-          <Button onClick={view.start}>Retry</Button>
-        </div>
-      );
+      return <Failed message={view.message} retry={view.start} />;
   }
 }

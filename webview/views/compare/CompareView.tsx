@@ -1,6 +1,6 @@
 import type { ModelComparisonState } from '../../../src/protocol/editorState';
 import { useAppState, useAsk } from '../../context';
-import { Button, Spinner } from '../../controls';
+import { Button, Loading } from '../../controls';
 import { usePersistent } from '../../usePersistent';
 import { Menu } from '../Menu';
 import { Modes } from '../Modes';
@@ -8,6 +8,7 @@ import { ChangeMap } from './ChangeMap';
 import { ComparedTensors, Totals } from './ComparedTensors';
 import { Detail } from './Detail';
 import { ThreeModels } from './ThreeModels';
+import { Failed } from '../states';
 
 type Mode = 'tensors' | 'map' | 'three';
 
@@ -26,16 +27,11 @@ export function CompareView() {
   return (
     <div class="page compare">
       <Head state={state} />
-      {error !== undefined && (
-        <p class="notice error" role="alert">
-          {error}
-        </p>
-      )}
+      {error !== undefined && <Failed message={error} />}
       {isRunning && (
-        <p class="loading">
-          <Spinner />{' '}
+        <Loading>
           {progress ? `${progress.done} of ${progress.total}: ${progress.message}` : 'Matching tensors…'}
-        </p>
+        </Loading>
       )}
       {result && <Result state={{ ...state, result }} />}
     </div>

@@ -4,7 +4,7 @@ import type { EngineProgress } from '../../../src/protocol/engine';
 import { ErrorMapChart } from '../../charts/ErrorMapChart';
 import { HistogramChart } from '../../charts/HistogramChart';
 import { useApp } from '../../context';
-import { Spinner } from '../../controls';
+import { Loading } from '../../controls';
 import { nameText, percentDone } from '../../format';
 import { Spectrum } from './Spectrum';
 
@@ -18,9 +18,7 @@ export function Detail(props: { tensor: string; other: OtherModel; compared: Com
       <h3>{nameText(tensor)}</h3>
       {failure !== undefined && <p class="notice warning">{failure}</p>}
       {!overlay && failure === undefined && (
-        <p class="loading">
-          <Spinner /> Reading both…{progress && ` ${percentDone(progress)} %`}
-        </p>
+        <Loading>Reading both…{progress && ` ${percentDone(progress)} %`}</Loading>
       )}
       {overlay && (
         <div class="overlay-charts">

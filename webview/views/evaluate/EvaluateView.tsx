@@ -7,6 +7,7 @@ import { Results } from './Results';
 import { Run } from './Run';
 import { Setup } from './Setup';
 import { useEvaluation } from './useEvaluation';
+import { Failed } from '../states';
 
 /** How good the model is on a text and on questions, and what quantizing costs it; or an importance matrix from a text. */
 export function EvaluateView() {
@@ -19,11 +20,7 @@ export function EvaluateView() {
   const what = mode === 'importance' ? 'calibration' : 'evaluation';
   return (
     <div class="evaluate">
-      {problem !== undefined && (
-        <p class="notice error" role="alert">
-          {problem}
-        </p>
-      )}
+      {problem !== undefined && <Failed message={problem} />}
       {!props && problem === undefined && <Loading>Reading earlier results…</Loading>}
       {impossible !== undefined && (
         <p class="notice error" role="alert">

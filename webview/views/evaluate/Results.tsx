@@ -6,6 +6,7 @@ import { columns, nameOf } from './columns';
 import { groupsOf, type Order, type ResultGroup } from './groups';
 import { ResultTable } from './ResultTable';
 import { pairSentences } from './sentences';
+import { Failed } from '../states';
 
 /** Results of all runs of this model, a table for each text and its windows. */
 export function Results({ results }: { results: readonly EvaluationResult[] }) {
@@ -50,12 +51,7 @@ function Pair({ results, ticked }: { results: readonly EvaluationResult[]; ticke
   const { comparison, failure } = usePair(a, b);
   if (results.filter(({ text }) => text).length < 2) return null;
   if (!a || !b) return <p class="muted">Tick two rows to compare them token by token.</p>;
-  if (failure !== undefined)
-    return (
-      <p class="notice error" role="alert">
-        {failure}
-      </p>
-    );
+  if (failure !== undefined) return <Failed message={failure} />;
   if (a.text?.hash !== b.text?.hash || !a.text)
     return (
       <p class="notice" role="status">

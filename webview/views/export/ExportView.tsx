@@ -9,13 +9,14 @@ import { ExportTable } from './ExportTable';
 import { emptyForm, settingsOf, targets, withRule, type ExportForm } from './form';
 import { Options } from './Options';
 import { Totals } from './Totals';
+import { Failed } from '../states';
 
 /** Every option of an export, and what it would write, before anything is written; or why there is nothing to export. */
 export function ExportView() {
   const { model } = useAppState();
   const reason = model?.limits?.gguf;
   if (reason === undefined) return <Exporting />;
-  return <Failure message={`This model cannot be exported as GGUF. ${reason}`} />;
+  return <Failed message={`This model cannot be exported as GGUF. ${reason}`} />;
 }
 
 function Exporting() {
@@ -29,13 +30,13 @@ function Exporting() {
     form.type === targets.currentPlan ? plan : undefined,
   );
   if (!choices)
-    return problem === undefined ? <Loading>Reading the options…</Loading> : <Failure message={problem} />;
+    return problem === undefined ? <Loading>Reading the options…</Loading> : <Failed message={problem} />;
   // What is exported is what was previewed, not what was typed since.
   const isCurrent = preview !== undefined && failure === undefined && of === form;
   return (
     <div class="export">
       <Options form={form} change={change} choices={choices} hasPlan={plan !== undefined} />
-      {failure !== undefined && <Failure message={failure} />}
+      {failure !== undefined && <Failed message={failure} />}
       <div class="outcome">
         {of !== form && !preview && <DryRunning />}
         {preview && <Totals preview={preview} isStale={failure !== undefined} />}
@@ -58,14 +59,6 @@ function Exporting() {
         />
       )}
     </div>
-  );
-}
-
-function Failure({ message }: { message: string }) {
-  return (
-    <p class="notice error" role="alert">
-      {message}
-    </p>
   );
 }
 

@@ -7,6 +7,7 @@ import { useAnswer } from '../../useAnswer';
 import { useJob } from '../../useJob';
 import { Going } from '../Going';
 import { LongText } from '../LongText';
+import { Failed } from '../states';
 
 interface Props {
   /** A calibration text next to the model. */
@@ -42,11 +43,7 @@ export function Calibration({ text: suggested = '', evidence, onDone }: Props) {
         <Offer text={text} setText={setText} isRunning={isRunning} start={() => start({ text })} />
       )}
       {isRunning && <Going title="Calibration" progress={progress} cancel={cancel} />}
-      {failure !== undefined && (
-        <p class="notice error" role="alert">
-          {failure}
-        </p>
-      )}
+      {failure !== undefined && <Failed message={failure} />}
     </section>
   );
 }

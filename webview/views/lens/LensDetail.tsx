@@ -13,6 +13,7 @@ import { optionsText } from '../../methodOptions';
 import { useAnswer } from '../../useAnswer';
 import { Figure } from '../Figure';
 import { LensActions } from './LensActions';
+import { Failed } from '../states';
 
 interface Props {
   readonly tensor: string;
@@ -76,7 +77,7 @@ function Errors({ tensor, line: { grid, method }, options, basis }: Props) {
   const { value, failure } = useAnswer(key, (signal) =>
     host.call('errorMap', { tensor, grid, method, options }, { signal }),
   );
-  if (failure !== undefined) return <p class="notice error">{failure}</p>;
+  if (failure !== undefined) return <Failed message={failure} />;
   if (!value) return <Loading>Comparing weight by weight…</Loading>;
   return <ErrorMapChart map={value} of={`${tensor}, ${grid} ${method}`} what="the change" />;
 }

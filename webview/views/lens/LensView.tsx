@@ -2,11 +2,12 @@ import { useState } from 'preact/hooks';
 import type { TensorDescriptor } from '../../../src/protocol/model';
 import { size } from '../../../src/protocol/words';
 import { useApp, useAppState } from '../../context';
-import { Button, Loading } from '../../controls';
+import { Loading } from '../../controls';
 import { nameText, shapeText } from '../../format';
 import { useAnswer } from '../../useAnswer';
 import { Calibration } from './Calibration';
 import { Recipes } from './Recipes';
+import { Failed } from '../states';
 
 /** The selected tensor by recipes: size, error, what each method knew, and what is missing. */
 export function LensView() {
@@ -20,12 +21,7 @@ export function LensView() {
   );
   if (!tensor?.readable || tensor.elements === 0)
     return <p class="empty">Select a tensor to see what each recipe makes of it.</p>;
-  if (failure !== undefined)
-    return (
-      <p class="notice error" role="alert">
-        {failure} <Button onClick={retry}>Retry</Button>
-      </p>
-    );
+  if (failure !== undefined) return <Failed message={failure} retry={retry} />;
   if (!value) return <Loading>Reading what is known of the inputs…</Loading>;
   return (
     <div class="lens">

@@ -4,7 +4,6 @@ import type { LensRow, MethodChoices } from '../../../src/protocol/lens';
 import type { MethodResult } from '../../../src/protocol/methods';
 import { plural } from '../../../src/protocol/words';
 import { LensChart } from '../../charts/LensChart';
-import { Button } from '../../controls';
 import {
   firstFilter,
   firstOrder,
@@ -26,6 +25,7 @@ import { LensDetail } from './LensDetail';
 import { LensFilters } from './LensFilters';
 import { LensTable } from './LensTable';
 import { MethodOptions } from './MethodOptions';
+import { Failed } from '../states';
 
 /** Recipes as a chart and a table, and one of them in detail. */
 export function Recipes(props: { tensor: string; choices: MethodChoices; basis: string }) {
@@ -76,12 +76,7 @@ const isMeasured = (line: LensLine | undefined): line is LensLine & { readonly r
 /** How many recipes are measured; why they could not be. */
 function Progress({ lens, wanted }: { lens: Lens; wanted: number }) {
   const { rows, isRunning, progress, failure, retry } = lens;
-  if (failure !== undefined)
-    return (
-      <p class="notice error" role="alert">
-        {failure} <Button onClick={retry}>Retry</Button>
-      </p>
-    );
+  if (failure !== undefined) return <Failed message={failure} retry={retry} />;
   const known = [...rows.values()].filter(({ share }) => share === undefined).length;
   const { done = 0, total = 0 } = progress ?? {};
   return (

@@ -21,6 +21,7 @@ import { usePersistentForm } from '../../usePersistent';
 import { dataItems, useSaving } from '../../useSaving';
 import { LongText } from '../LongText';
 import { Menu } from '../Menu';
+import { Failed } from '../states';
 
 const title = 'Does it fit?';
 
@@ -58,11 +59,7 @@ export function Fits() {
         )}
       </div>
       <Settings {...{ form, change }} contextLength={value?.contextLength} used={value?.settings.context} />
-      {failure !== undefined && (
-        <p class="notice error">
-          <LongText text={failure} />
-        </p>
-      )}
+      {failure !== undefined && <Failed message={failure} />}
       {value && <Memory estimate={value} />}
       {value && <Own {...{ form, change }} estimate={value} />}
       {value?.targets[0]?.weights && <Devices fits={machineFits(value)} />}

@@ -2,7 +2,7 @@ import { identityLines, type ModelIdentity } from '../../../src/protocol/overvie
 import { Loading } from '../../controls';
 import { nameText } from '../../format';
 import type { Answer } from '../../useAnswer';
-import { LongText } from '../LongText';
+import { Failed } from '../states';
 
 /** What the model is, in numbers. */
 export function Identity({ overview: { value, failure, isLoading } }: { overview: Answer<ModelIdentity> }) {
@@ -20,11 +20,7 @@ export function Identity({ overview: { value, failure, isLoading } }: { overview
         </dl>
       )}
       {isLoading && !value && <Loading>Reading what the model says of itself…</Loading>}
-      {failure !== undefined && (
-        <p class="notice error">
-          <LongText text={failure} />
-        </p>
-      )}
+      {failure !== undefined && <Failed message={failure} />}
     </section>
   );
 }

@@ -8,6 +8,7 @@ import { checked, countOf } from '../../formValues';
 import { useJob } from '../../useJob';
 import { Field, PathField, TextSetting } from '../fields';
 import { Going } from '../Going';
+import { Failed } from '../states';
 
 type Params = WebviewRequests['measurePlan']['params'];
 
@@ -87,11 +88,7 @@ export function Measure({ budget }: { budget?: Budget }) {
         </div>
       </div>
       {isRunning && <Going title="Measurement of the plan" progress={progress} cancel={cancel} />}
-      {failure !== undefined && (
-        <p class="notice error" role="alert">
-          {failure}
-        </p>
-      )}
+      {failure !== undefined && <Failed message={failure} />}
       {notes.map((note) => (
         <p key={note} class="notice note">
           {note}

@@ -24,6 +24,7 @@ import { Front } from './Front';
 import { Measure } from './Measure';
 import { Totals } from './Totals';
 import { Why } from './Why';
+import { Failed } from '../states';
 
 /** The budget and what it buys: the front of plans, totals, and the format of each tensor with the reasons for it. */
 export function PlanView() {
@@ -43,11 +44,7 @@ export function PlanView() {
   const control = (plan?: Plan) => (
     <>
       <BudgetControl {...{ range, budget, move, disabled }} {...(plan ? { plan } : {})} />
-      {planFailure !== undefined && (
-        <p class="notice error" role="alert">
-          {planFailure}
-        </p>
-      )}
+      {planFailure !== undefined && <Failed message={planFailure} />}
     </>
   );
   return (
@@ -117,7 +114,7 @@ function Planned(props: {
     <>
       <div class="plan-top">
         {front && <Front {...{ front, plan, range, budget, move, disabled }} />}
-        {failure !== undefined && <p class="notice error">{failure}</p>}
+        {failure !== undefined && <Failed message={failure} />}
         <div class="plan-side">
           {props.control(plan)}
           {front?.measure === 'divergence' && <Dial move={move} disabled={disabled} />}
@@ -139,7 +136,7 @@ function Planned(props: {
       <Measure {...moved} />
       <MeasuredPlans saved={saved} disabled={movedBudget !== undefined} />
       <CompareWith {...{ plan, front, saved, rival, choose, diff }} other={choice} />
-      {other.failure !== undefined && <p class="notice error">{other.failure}</p>}
+      {other.failure !== undefined && <Failed message={other.failure} />}
       <Assignments plan={plan} binder={binder} {...(diff ? { diff } : {})} />
     </>
   );

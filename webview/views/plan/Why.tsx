@@ -8,6 +8,7 @@ import { RungMark } from '../Evidence';
 import { Bits } from '../FormatBadge';
 import type { FormatBinder } from './formatBinder';
 import { optionRows, whySentence, type OptionRow } from './whyText';
+import { Failed } from '../states';
 
 /** Why the selected tensor has its format: all others, with what they would cost, to be pinned or excluded. */
 export function Why({ plan, revision, binder }: { plan: Plan; revision: number; binder: FormatBinder }) {
@@ -24,7 +25,7 @@ export function Why({ plan, revision, binder }: { plan: Plan; revision: number; 
   );
   if (tensor === undefined)
     return <p class="muted caption">Select a tensor of the plan to see why it has its format.</p>;
-  if (failure !== undefined) return <p class="notice error">{failure}</p>;
+  if (failure !== undefined) return <Failed message={failure} />;
   // The answer to an earlier question stays until the next one is there.
   if (value?.tensor !== tensor) return <p class="muted caption">Weighing the formats of {tensor}…</p>;
   return <Reasons reasons={value} place={place} binder={binder} />;

@@ -3,6 +3,7 @@ import { plural } from '../../../src/protocol/words';
 import { useAppState, useAsk } from '../../context';
 import { Button } from '../../controls';
 import { SeveralTensors } from './SeveralTensors';
+import { Failed } from '../states';
 
 /** Several tensors in formats, each in its own, before anything is written. */
 export function TensorsView() {
@@ -28,11 +29,7 @@ export function TensorsView() {
   return (
     <div class="page quantize">
       <Controls comparison={comparison} />
-      {comparison.error !== undefined && (
-        <p class="notice error" role="alert">
-          {comparison.error}
-        </p>
-      )}
+      {comparison.error !== undefined && <Failed message={comparison.error} />}
       <SeveralTensors key={comparison.tensors.join('\n')} comparison={comparison} />
     </div>
   );

@@ -14,12 +14,13 @@ import { OutputField, useOutput } from './Output';
 import { RecipeFields } from './RecipeFields';
 import { Run } from './Run';
 import { WeightTable } from './WeightTable';
+import { Failed } from '../states';
 
 /** A recipe for the whole model: what it would do, the run with each finished matrix, and what can be done with the result. */
 export function QuantizeModelView() {
   const { choices, problem } = useRecipeChoices();
   if (choices) return <Quantizing choices={choices} />;
-  return problem === undefined ? <Loading>Reading the recipes…</Loading> : <Failure message={problem} />;
+  return problem === undefined ? <Loading>Reading the recipes…</Loading> : <Failed message={problem} />;
 }
 
 function Quantizing({ choices }: { choices: RecipeChoices }) {
@@ -41,7 +42,7 @@ function Quantizing({ choices }: { choices: RecipeChoices }) {
   return (
     <div class="quantize-model">
       <RecipeFields form={form} change={change} choices={choices} preview={preview} />
-      {failure !== undefined && <Failure message={failure} />}
+      {failure !== undefined && <Failed message={failure} />}
       {missing !== undefined && <p class="notice warning">{missing}</p>}
       {preview && <OutputField {...{ form, change, preview, output }} />}
       <div class="outcome">
@@ -78,14 +79,6 @@ function useCalibrationEstimate(preview: QuantizePreview | undefined): EvidenceE
     host.call('estimateCalibration', { text: text!, ...params }, { signal }),
   );
   return text === undefined ? undefined : value;
-}
-
-function Failure({ message }: { message: string }) {
-  return (
-    <p class="notice error" role="alert">
-      {message}
-    </p>
-  );
 }
 
 /** Starts; `out` is undefined until it is known that the result can be written there. */

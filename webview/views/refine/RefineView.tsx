@@ -13,6 +13,7 @@ import { Going } from '../Going';
 import { LongText } from '../LongText';
 import { formOf, settingsOf, type RefinementForm } from './form';
 import { Run } from './Run';
+import { Failed } from '../states';
 
 /** A GGUF file that is trained on the output of its original: what that takes, the run with its curve, and what came of it. */
 export function RefineView() {
@@ -51,12 +52,7 @@ function OnlyGguf() {
 function Refining() {
   const { form, change, problem } = useForm();
   const { refinement } = useAppState();
-  if (problem !== undefined)
-    return (
-      <p class="notice error" role="alert">
-        {problem}
-      </p>
-    );
+  if (problem !== undefined) return <Failed message={problem} />;
   if (!form) return <Loading>Reading the models…</Loading>;
   return (
     <div class="refine">
@@ -166,11 +162,7 @@ function Outlook({
   return (
     <>
       {isRunning && <Going title="Estimate" progress={progress} cancel={cancel} />}
-      {failure !== undefined && isOfThese && (
-        <p class="notice error" role="alert">
-          {failure}
-        </p>
-      )}
+      {failure !== undefined && isOfThese && <Failed message={failure} />}
       <div class="outcome">
         {estimate && <Estimate {...estimate} />}
         <div class="start">

@@ -4,9 +4,10 @@ import { CodesChart } from '../../charts/CodesChart';
 import { GroupMapChart } from '../../charts/GroupMapChart';
 import { SaturationChart } from '../../charts/SaturationChart';
 import { useApp, useAppState } from '../../context';
-import { Button, Spinner } from '../../controls';
+import { Loading } from '../../controls';
 import { bits, exact, nameText, percent, shapeText } from '../../format';
 import { useAnswer } from '../../useAnswer';
+import { Failed } from '../states';
 
 /** How a weight of a quantized checkpoint is stored: its parts, codes, scales and zero points. */
 export function StoredWeight({ tensor, rows }: { tensor: string; rows: number }) {
@@ -18,16 +19,8 @@ export function StoredWeight({ tensor, rows }: { tensor: string; rows: number })
   return (
     <section class="stored" aria-label="How it is stored">
       <h3>How it is stored</h3>
-      {failure !== undefined && (
-        <p class="notice error" role="alert">
-          {failure} <Button onClick={retry}>Retry</Button>
-        </p>
-      )}
-      {!value && failure === undefined && (
-        <p class="loading">
-          <Spinner /> Reading codes and scales…
-        </p>
-      )}
+      {failure !== undefined && <Failed message={failure} retry={retry} />}
+      {!value && failure === undefined && <Loading>Reading codes and scales…</Loading>}
       {value && <Parts stored={value} />}
       {value?.codes && <Codes codes={value.codes} rows={rows} tensor={tensor} />}
     </section>

@@ -15,6 +15,7 @@ import { areaOf, clamped, isWholeView, wholeView, type Anchor, type Area, type V
 import { cellAt, pointWords, viewWords } from '../../map/words';
 import { useWidth } from '../../useWidth';
 import { MapLegend } from './MapLegend';
+import { Failed } from '../states';
 
 /** CSS pixels of the map itself, where the tensor has enough rows. */
 const mapHeight = 320;
@@ -57,11 +58,7 @@ export function OutlierMap({ tensor, bytes, map, sigma, view: asked, show }: Pro
         </Button>
       }
     >
-      {failure !== undefined && (
-        <p class="notice error" role="alert">
-          {failure} <Button onClick={retry}>Retry</Button>
-        </p>
-      )}
+      {failure !== undefined && <Failed message={failure} retry={retry} />}
       <div
         class="map"
         ref={frame}

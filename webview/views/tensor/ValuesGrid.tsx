@@ -1,11 +1,11 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { Button } from '../../controls';
 import type { Extent } from '../../map/view';
 import { useTiles } from '../../map/useTiles';
 import { useWidth } from '../../useWidth';
 import { tilesInSight, valuesInSight } from '../../values/cells';
 import { leadingOf, type Slice } from '../../values/slice';
 import { extentOf, windowOf, type Lines } from '../../values/window';
+import { Failed } from '../states';
 
 /** Pixels. */
 const [rowHeight, headHeight, mostHeight, bar] = [22, 24, 380, 14] as const;
@@ -39,11 +39,7 @@ export function ValuesGrid({ tensor, extent, slice, format, letters }: Props) {
   const { values, failure, retry } = useValues(tensor, extent, slice, sight);
   return (
     <>
-      {failure !== undefined && (
-        <p class="notice error" role="alert">
-          {failure} <Button onClick={retry}>Retry</Button>
-        </p>
-      )}
+      {failure !== undefined && <Failed message={failure} retry={retry} />}
       <div
         class="values-grid"
         ref={scroller}
