@@ -99,6 +99,10 @@ function storedOf(state: unknown): readonly Stored[] {
 export const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/** Names that were stored; undefined where it is no list. */
+export const namesFrom = (stored: unknown): readonly string[] | undefined =>
+  Array.isArray(stored) ? stored.filter((name): name is string => typeof name === 'string') : undefined;
+
 /** The fields of a stored object that a fresh one has, of the same kind, over the fresh one: others are of an earlier version. */
 export function overFresh<T extends object>(fresh: T, stored: unknown): T {
   if (!isRecord(stored)) return fresh;

@@ -1,4 +1,4 @@
-import { isRecord, overFresh, type PersistentValues } from './persistent';
+import { isRecord, namesFrom, overFresh, type PersistentValues } from './persistent';
 import { firstModes, modesOf, tabs, type Modes, type Tab } from './tabs';
 import type { RefinementForm } from './views/refine/form';
 
@@ -14,8 +14,7 @@ interface Remembered {
 const readers: { readonly [K in keyof Remembered]: (stored: unknown) => Remembered[K] | undefined } = {
   tab: (stored) => tabs.find(({ id }) => id === stored)?.id,
   modes: (stored) => (stored === undefined ? undefined : modesFrom(stored)),
-  selected: (stored) =>
-    Array.isArray(stored) ? stored.filter((name): name is string => typeof name === 'string') : undefined,
+  selected: namesFrom,
   refinementForm: (stored) => (isRecord(stored) ? (stored as unknown as RefinementForm) : undefined),
 };
 

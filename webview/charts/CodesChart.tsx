@@ -1,11 +1,12 @@
-import { useMemo, useState } from 'preact/hooks';
+import { useMemo } from 'preact/hooks';
 import type { CodeAnalysis } from '../../src/protocol/analysis';
 import { greatestOf } from '../../src/protocol/extremes';
 import { exact } from '../format';
 import { countAxis } from './countAxis';
 import { ChartFrame } from './ChartFrame';
 import { axis, plotPicture, useColors, usePlot } from './plot';
-import { ScaleToggle, type CountScale } from './ScaleToggle';
+import { readScale, ScaleToggle, type CountScale } from './ScaleToggle';
+import { usePersistent } from '../usePersistent';
 
 /** Labels of the axis of levels: all of 16, some of 256. */
 const maxLabels = 17;
@@ -15,7 +16,7 @@ export function CodesChart(
   props: Pick<CodeAnalysis, 'levels' | 'counts'> & { description: string; tensor: string },
 ) {
   const { levels, counts, description, tensor } = props;
-  const [scale, setScale] = useState<CountScale>('linear');
+  const [scale, setScale] = usePersistent<CountScale>('codes.scale', 'linear', readScale);
   const colors = useColors();
   const traces = useMemo(() => {
     const last = levels.length - 1;

@@ -1,11 +1,12 @@
-import { useMemo, useState } from 'preact/hooks';
+import { useMemo } from 'preact/hooks';
 import type { Histogram } from '../../src/protocol/analysis';
 import { greatestOf } from '../../src/protocol/extremes';
 import type { DataColumn } from '../../src/protocol/dataTable';
 import { ChartFrame } from './ChartFrame';
 import { countAxis } from './countAxis';
 import { axis, plotPicture, useColors, usePlot } from './plot';
-import { ScaleToggle, type CountScale } from './ScaleToggle';
+import { readScale, ScaleToggle, type CountScale } from './ScaleToggle';
+import { usePersistent } from '../usePersistent';
 
 /** Bars of a histogram, optionally overlaid with a second one with the same bins. */
 export function HistogramChart({
@@ -26,7 +27,7 @@ export function HistogramChart({
   /** The tensor. */
   of: string;
 }) {
-  const [scale, setScale] = useState<CountScale>('log');
+  const [scale, setScale] = usePersistent<CountScale>('histogram.scale', 'log', readScale);
   const colors = useColors();
   const traces = useMemo(() => {
     const first = trace(before, beforeName, colors.series, after ? 0.55 : 1);

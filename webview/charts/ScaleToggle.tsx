@@ -2,6 +2,9 @@ import { Modes } from '../views/Modes';
 
 export type CountScale = 'log' | 'linear';
 
+export const readScale = (stored: unknown): CountScale | undefined =>
+  stored === 'log' || stored === 'linear' ? stored : undefined;
+
 const scales: readonly { id: CountScale; label: string }[] = [
   { id: 'log', label: 'log' },
   { id: 'linear', label: 'linear' },

@@ -18,6 +18,12 @@ export interface View {
   readonly columns: number;
 }
 
+/** A view that was stored; undefined where it is none. */
+export function viewFrom(stored: unknown): View | undefined {
+  const { row, rows, column, columns } = Object(stored) as View;
+  return [row, rows, column, columns].every(Number.isFinite) ? { row, rows, column, columns } : undefined;
+}
+
 /** A point of the map as shares of its width and height. */
 export interface Anchor {
   readonly x: number;

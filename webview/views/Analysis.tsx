@@ -1,14 +1,14 @@
-import { useEffect, useState } from 'preact/hooks';
 import type { DeadLines, OutlierLine, TensorAnalysis } from '../../src/protocol/analysis';
 import type { TensorDescriptor } from '../../src/protocol/model';
 import { plural } from '../../src/protocol/words';
 import { spanText } from '../charts/cells';
 import { HistogramChart } from '../charts/HistogramChart';
 import { number } from '../format';
-import { viewOfLine, type View } from '../map/view';
+import { viewFrom, viewOfLine, type View } from '../map/view';
 import { OutlierMap } from './tensor/OutlierMap';
 import { Values } from './tensor/Values';
 import { TensorStatistics } from './TensorStatistics';
+import { usePersistent } from '../usePersistent';
 
 /** Quantiles of a normal distribution at 1 and 99 %: their distance in standard deviations. */
 const centralWidth = 2 * 2.3263;
@@ -23,8 +23,7 @@ export function Analysis({
 }) {
   const { tensor, outliers, statistics } = analysis;
   const bytes = descriptor.byteLength;
-  const [view, show] = useState<View>();
-  useEffect(() => show(undefined), [tensor]);
+  const [view, show] = usePersistent<View | undefined>(`map ${tensor}`, undefined, viewFrom);
   const { rows, columns } = outliers;
   const goToRow = (index: number): void => show(viewOfLine('row', index, outliers));
   const goToColumn = (index: number): void => show(viewOfLine('column', index, outliers));

@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useMemo, useRef } from 'preact/hooks';
 import type { DataColumn, DataValue } from '../../src/protocol/dataTable';
 import { useApp, useAppState } from '../context';
 import { menuContext } from '../rowMenu';
@@ -7,7 +7,9 @@ import type { Grouping } from '../../src/protocol/places';
 import { groupTensors, sizeOf, type TensorNode } from '../tensorGroups';
 import { Middle } from './Middle';
 import { DataGrid } from './DataGrid';
-import { nextOrder, type GridColumn, type GridOrder } from './grid';
+import { nextOrder, orderFrom, type GridColumn, type GridOrder } from './grid';
+import { usePersistent } from '../usePersistent';
+import { namesFrom } from '../persistent';
 
 /** A tensor of the list: its name, and the tensors of the model that it is made of. */
 export interface ListedTensor {
@@ -51,8 +53,8 @@ export function GroupedGrid(props: {
   const { tensors, columns, grouping } = props;
   const names = useUnchanged(tensors.map(({ tensor }) => tensor));
   const nodes = useMemo(() => groupTensors(names, grouping), [names, grouping]);
-  const { open, toggle } = useOpen(nodes, tensors.length, grouping);
-  const [order, setOrder] = useState<GridOrder>();
+  const { open, toggle } = useOpen(nodes, tensors.length, `${props.id}.open ${grouping}`);
+  const [order, setOrder] = usePersistent<GridOrder | undefined>(`${props.id}.order`, undefined, orderFrom);
   const lines = useLines(nodes, open, order, columns);
   const chosen = selected.at(-1);
   const only = ({ node }: TensorLine): ListedTensor | undefined =>
@@ -139,16 +141,20 @@ export function useUnchanged<T>(list: readonly T[]): readonly T[] {
   return kept.current;
 }
 
-/** Which groups are open: those of a small model, until the user folds or opens one. */
-function useOpen(nodes: readonly TensorNode[], tensors: number, grouping: Grouping) {
-  const [chosen, setChosen] = useState<ReadonlySet<string>>();
-  useEffect(() => setChosen(undefined), [grouping]);
+const asAtFirst: readonly string[] | undefined = undefined;
+
+/**
+ * Which groups are open: those of a small model, until the user folds or opens one.
+ * @param key of the groups, unique in the page.
+ */
+function useOpen(nodes: readonly TensorNode[], tensors: number, key: string) {
+  const [chosen, setChosen] = usePersistent(key, asAtFirst, namesFrom);
   const first = useMemo(() => openAtFirst(nodes, tensors), [nodes, tensors]);
-  const open = chosen ?? first;
+  const open = useMemo(() => (chosen ? new Set(chosen) : first), [chosen, first]);
   const toggle = (id: string): void => {
     const next = new Set(open);
     if (!next.delete(id)) next.add(id);
-    setChosen(next);
+    setChosen([...next]);
   };
   return { open, toggle };
 }

@@ -1,4 +1,4 @@
-import { useMemo, useState } from 'preact/hooks';
+import { useMemo } from 'preact/hooks';
 import { isInBlock, sampleText, type Device, type GainsSample } from '../../src/protocol/plan';
 import type { FigureRow } from '../../src/protocol/sensitivityFigures';
 import { plural } from '../../src/protocol/words';
@@ -20,6 +20,7 @@ import { useFigures } from '../useFigures';
 import { Evidence } from './Evidence';
 import { GroupedGrid, type GroupColumn } from './GroupedGrid';
 import { GroupingSelect } from './GroupingSelect';
+import { usePersistent } from '../usePersistent';
 
 /** Signal-to-noise ratios at which a cell has the strongest and the weakest tint (dB). */
 const worst = 15;
@@ -28,12 +29,15 @@ const best = 50;
 /** What the cells show: the error of the weights, or its effect on the model's output. */
 type Measure = 'error' | 'influence';
 
+const readMeasure = (stored: unknown): Measure | undefined =>
+  stored === 'error' || stored === 'influence' ? stored : undefined;
+
 /** Tensors × formats: how much signal is left over the noise of rounding, or how far the output moves from the original's. */
 export function SensitivityView() {
   const { sensitivity } = useAppState();
   const figures = useFigures();
-  const [chosen, setChosen] = useState<Measure>('influence');
-  const [grouping, setGrouping] = useState<Grouping>('layer');
+  const [chosen, setChosen] = usePersistent<Measure>('sensitivity.measure', 'influence', readMeasure);
+  const [grouping, setGrouping] = usePersistent<Grouping>('sensitivity.grouping', 'layer');
   if (!sensitivity) return <NothingMeasured />;
   if (!figures) return <Loading>Reading the measurements…</Loading>;
   const measure = figures.gainsFrom ? chosen : 'error';

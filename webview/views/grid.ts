@@ -27,6 +27,12 @@ export interface GridOrder {
   readonly descending: boolean;
 }
 
+/** An order that was stored; undefined where it is none. */
+export function orderFrom(stored: unknown): GridOrder | undefined {
+  const { column, descending } = Object(stored) as Partial<GridOrder>;
+  return typeof column === 'string' && typeof descending === 'boolean' ? { column, descending } : undefined;
+}
+
 export interface GridProps<Line> {
   /** Unique on the page: rows have ids. */
   readonly id: string;

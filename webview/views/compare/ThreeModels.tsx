@@ -8,7 +8,7 @@ import { usePersistent } from '../../usePersistent';
 import { DataGrid } from '../DataGrid';
 import { Figure } from '../Figure';
 import { FilterField, FilterStatus } from '../FilterField';
-import { nextOrder, type GridColumn, type GridOrder } from '../grid';
+import { nextOrder, orderFrom, type GridColumn, type GridOrder } from '../grid';
 import { TensorName } from '../TensorName';
 
 /** Two models against this one: the errors of both in each tensor, and which is closer. */
@@ -17,7 +17,7 @@ export function ThreeModels({ result }: { result: ThreeWayComparison }) {
   const { model } = useAppState();
   const [text, setText] = usePersistent('compare.filter', '');
   const filter = useMemo(() => parseFilter(text), [text]);
-  const [order, setOrder] = useState<GridOrder>();
+  const [order, setOrder] = usePersistent<GridOrder | undefined>('threeModels.order', undefined, orderFrom);
   const [chosen, setChosen] = useState<string>();
   const rows = useMemo(
     () => ordered(filtered(result.tensors, filter, filteredBy), order),

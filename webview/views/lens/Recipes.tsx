@@ -1,4 +1,4 @@
-import { useMemo, useState } from 'preact/hooks';
+import { useMemo } from 'preact/hooks';
 import { evidenceWords } from '../../../src/protocol/evidence';
 import type { LensRow, MethodChoices } from '../../../src/protocol/lens';
 import type { MethodResult } from '../../../src/protocol/methods';
@@ -33,7 +33,7 @@ export function Recipes(props: { tensor: string; choices: MethodChoices; basis: 
   const { methods } = choices;
   const [filter, setFilter] = usePersistent('lens.filter', firstFilter, readFilter);
   const [order, setOrder] = usePersistent('lens.order', firstOrder, readOrder);
-  const [chosen, choose] = useState<string>();
+  const [chosen, choose] = usePersistent('lens.chosen', '');
   const settings = useMethodOptions(methods);
   const change = (part: Partial<LensFilter>): void => setFilter((now) => ({ ...now, ...part }));
   const recipes = useMemo(() => wantedRecipes(choices, filter), [choices, filter]);

@@ -1,17 +1,18 @@
-import { useMemo, useState } from 'preact/hooks';
+import { useMemo } from 'preact/hooks';
 import type { TensorTable } from '../../../src/protocol/tensorTable';
 import { useApp, useAppState } from '../../context';
 import { nameText, number, shapeText } from '../../format';
 import type { LayerFigure } from '../../model/layerFigures';
 import { DataGrid } from '../DataGrid';
-import type { GridColumn, GridOrder } from '../grid';
+import { orderFrom, type GridColumn, type GridOrder } from '../grid';
 import { Middle } from '../Middle';
+import { usePersistent } from '../../usePersistent';
 
 /** The figures of all tensors, each as a column. */
 export function FigureTable({ table, figures }: { table: TensorTable; figures: readonly LayerFigure[] }) {
   const { store } = useApp();
   const selected = useAppState().selected.at(-1);
-  const [order, setOrder] = useState<GridOrder>();
+  const [order, setOrder] = usePersistent<GridOrder | undefined>('figures.order', undefined, orderFrom);
   const lines = useMemo(() => ordered(table.count, figures, order), [table, figures, order]);
   const columns = useMemo(() => columnsOf(table, figures), [table, figures]);
   return (

@@ -1,4 +1,4 @@
-import { useMemo, useState } from 'preact/hooks';
+import { useMemo } from 'preact/hooks';
 import type { Plan } from '../../../src/protocol/plan';
 import { errorRung, predictionRung } from '../../../src/protocol/rungs';
 import { bitColor, bitLength } from '../../bitScale';
@@ -11,11 +11,12 @@ import { GroupedGrid, type GroupColumn } from '../GroupedGrid';
 import { GroupingSelect } from '../GroupingSelect';
 import { size } from '../../../src/protocol/words';
 import type { FormatBinder } from './formatBinder';
+import { usePersistent } from '../../usePersistent';
 
 /** Format, bits and size of each tensor; and its share of the predicted divergence, else its signal to noise. Keys pin, exclude and release. */
 export function Assignments(props: { plan: Plan; binder: FormatBinder; diff?: PlanDiff }) {
   const { plan, binder, diff } = props;
-  const [grouping, setGrouping] = useState<Grouping>('layer');
+  const [grouping, setGrouping] = usePersistent<Grouping>('plan.grouping', 'layer');
   const columns = useMemo(
     () => [...columnsOf(plan, binder), ...(diff ? diffColumns(plan, diff) : [])],
     [plan, binder, diff],

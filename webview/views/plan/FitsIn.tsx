@@ -4,6 +4,7 @@ import { useAppState, useAsk } from '../../context';
 import { TextField } from '../../controls';
 import { foundText, requestFrom, type TypedFit } from '../../fitRequest';
 import { Finder } from './Finder';
+import { usePersistentForm } from '../../usePersistent';
 
 /** Plans whose bits per weight differ by less have the size that was found. */
 const sameSize = 0.01;
@@ -21,7 +22,7 @@ const nothingTyped: TypedFit = { memory: '', gpuMemory: '', cpuMoe: false, conte
 export function FitsIn({ budget, disabled }: { budget: number; disabled: boolean }) {
   const ask = useAsk();
   const { model } = useAppState();
-  const [typed, setTyped] = useState(nothingTyped);
+  const [typed, setTyped] = usePersistentForm('plan.fits', nothingTyped);
   const [found, setFound] = useState<FittingBits>();
   const request = requestFrom(typed);
   const change = (part: Partial<TypedFit>): void => setTyped((now) => ({ ...now, ...part }));

@@ -10,6 +10,7 @@ import { DataGrid } from '../DataGrid';
 import { FilterField, FilterStatus } from '../FilterField';
 import type { GridColumn } from '../grid';
 import { TensorName } from '../TensorName';
+import { usePersistent } from '../../usePersistent';
 
 /** A tensor of the result; `done` once its matrix is finished. */
 interface Line {
@@ -21,8 +22,8 @@ interface Line {
 export function WeightTable(props: { preview: QuantizePreview; finished: readonly QuantizedWeight[] }) {
   const { preview, finished } = props;
   const { model } = useAppState();
-  const [text, setText] = useState('');
-  const [onlyQuantized, setOnlyQuantized] = useState(false);
+  const [text, setText] = usePersistent('quantizeModel.filter', '');
+  const [onlyQuantized, setOnlyQuantized] = usePersistent('quantizeModel.onlyQuantized', false);
   const [active, setActive] = useState<string>();
   const done = useMemo(() => new Map(finished.map((weight) => [weight.name, weight])), [finished]);
   const filter = useMemo(() => parseFilter(text), [text]);

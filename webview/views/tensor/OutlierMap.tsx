@@ -16,6 +16,7 @@ import { cellAt, pointWords, viewWords } from '../../map/words';
 import { useWidth } from '../../useWidth';
 import { MapLegend } from './MapLegend';
 import { Failed } from '../states';
+import { usePersistent } from '../../usePersistent';
 
 /** CSS pixels of the map itself, where the tensor has enough rows. */
 const mapHeight = 320;
@@ -36,7 +37,7 @@ interface Props {
 export function OutlierMap({ tensor, bytes, map, sigma, view: asked, show }: Props) {
   const frame = useRef<HTMLDivElement>(null);
   const width = useWidth(frame);
-  const [threshold, setThreshold] = useState(6);
+  const [threshold, setThreshold] = usePersistent('map.threshold', 6);
   const area = areaOf(map, { width: width - margin.left - margin.right, height: mapHeight });
   const view = clamped(asked ?? wholeView(map), map, area);
   const { picture, failure, isLoading, retry } = usePicture(tensor, map, view, area);

@@ -11,6 +11,7 @@ import { valueFormat } from '../../values/format';
 import { parseSlice, runsOf, type Slice } from '../../values/slice';
 import { csvOf, numpyOf, type SliceValues } from '../../values/text';
 import { ValuesGrid } from './ValuesGrid';
+import { usePersistent } from '../../usePersistent';
 
 /** Values that are copied at most, and requests for them: one for each run of rows that lie next to each other. */
 const mostCopied = 1 << 18;
@@ -26,8 +27,7 @@ interface Props {
 /** Any slice of the weights as a table, as NumPy writes slices, and as text for other programs. */
 export function Values({ tensor, extent, statistics }: Props) {
   const { name, shape, dtype } = tensor;
-  const [text, setText] = useState('');
-  useEffect(() => setText(''), [name]);
+  const [text, setText] = usePersistent(`values ${name}`, '');
   const parsed = useMemo(() => parseSlice(text, shape), [text, name]);
   const [shown, setShown] = useState<Slice>();
   const slice =
