@@ -1,8 +1,8 @@
-import { join } from 'node:path';
 import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
 import { readJsonFile } from '../model/jsonFiles';
 import type { Model } from '../model/model';
+import { joinPlace } from '../model/place';
 
 /**
  * What a model calls its tokenizer: the kind and the splitting rule of a GGUF file, the class that tokenizer_config.json names; undefined where
@@ -12,7 +12,7 @@ export async function tokenizerName(
   { gguf, folder }: Pick<Model, 'gguf' | 'folder'>,
   signal?: AbortSignal,
 ): Promise<string | undefined> {
-  if (!gguf) return classOf(await objectIn(join(folder, 'tokenizer_config.json'), signal));
+  if (!gguf) return classOf(await objectIn(joinPlace(folder, 'tokenizer_config.json'), signal));
   const kind = gguf.metadata.get('tokenizer.ggml.model')?.scalar;
   if (typeof kind !== 'string') return undefined;
   const splitting = gguf.metadata.get('tokenizer.ggml.pre')?.scalar;

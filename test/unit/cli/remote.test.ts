@@ -33,6 +33,7 @@ async function printed(model: string, args: readonly string[]): Promise<string> 
 describe('a command on a remote model', () => {
   it.each([
     ['inspect', '--metadata'],
+    ['estimate', '--format', 'Q4_K_M'],
     ['stats', '--tensor', tensor],
     ['quantize', '--tensor', tensor, '--format', 'q4_0'],
     ['export', '--type', 'Q4_0', '--dry-run'],
