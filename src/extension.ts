@@ -16,6 +16,7 @@ import { registerSavePlan } from './vscode/commands/plans';
 import { registerQuantizeLayer } from './vscode/commands/quantizeLayer';
 import { registerQuantizeModel } from './vscode/commands/quantizeModel';
 import { registerRefine } from './vscode/commands/refine';
+import { registerReport } from './vscode/commands/report';
 import { registerVerify } from './vscode/commands/verify';
 import { ModelEditorProvider } from './vscode/editor/modelEditor';
 import { registerHovers } from './vscode/hovers';
@@ -54,6 +55,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     registerRefine(services),
     registerBeatFile(services),
     registerCompareWith(services),
+    registerReport(services),
     registerGpuRuntime(services),
     registerEvaluate(services),
     registerHovers(services),

@@ -1,6 +1,6 @@
 import type { ComparedTensor } from '../src/protocol/compare';
 import { byExecution } from './executionOrder';
-import { planMap } from './planMap';
+import { layerMap } from '../src/protocol/layerMap';
 
 /** Tensors of a role in a layer: one, or its experts. */
 export interface ChangeCell {
@@ -21,7 +21,7 @@ export interface ChangeMap {
 /** Tensors that were measured, by layer and role; roles in the order of execution. */
 export function changeMap(tensors: readonly ComparedTensor[]): ChangeMap {
   const measured = tensors.filter(({ error }) => error !== undefined);
-  const { layers, rows, others } = planMap(measured.map(({ name }) => name));
+  const { layers, rows, others } = layerMap(measured.map(({ name }) => name));
   const errorOf = (members: readonly number[]): number => {
     const squares = members.map((index) => measured[index]!.error!.relativeSquaredError);
     return Math.sqrt(squares.reduce((sum, square) => sum + square, 0) / squares.length);

@@ -1,4 +1,5 @@
 import { printable } from '../src/protocol/printable';
+import { shareText } from '../src/protocol/words';
 
 /**
  * Names and numbers as the editor shows them. A weight that is NaN reads "NaN"; a figure that is NaN was not defined for its data
@@ -104,12 +105,9 @@ export function decibels(relativeSquaredError: number, digits: number): string {
   return Number.isFinite(level) ? `${fixed(level, digits)} dB` : notFinite(level);
 }
 
-/** A share in percent, with a decimal where it is small: 12 %, 0.4 %. */
-export function percent(share: number): string {
-  if (!Number.isFinite(share)) return notFinite(share);
-  if (share > 0 && share < 0.001) return '< 0.1 %';
-  return `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
-}
+/** A share in percent. */
+export const percent = (share: number): string =>
+  Number.isFinite(share) ? shareText(share) : notFinite(share);
 
 export function bits(value: number): string {
   return fixed(value, value < 10 ? 2 : 1);

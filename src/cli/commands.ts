@@ -21,6 +21,7 @@ import { quantizeModelCommand } from './quantizeModel';
 import { recipesCommand } from './recipes';
 import { recommend } from './recommend';
 import { refineCommand } from './refine';
+import { reportCommand } from './report';
 import { scaffoldModelCommand } from './scaffoldModel';
 import { scanCommand } from './scan';
 import { sensitivity } from './sensitivity';
@@ -31,6 +32,7 @@ import { verifyCommand } from './verify';
 export const commands: readonly Command[] = [
   inspect,
   estimateCommand,
+  reportCommand,
   stats,
   lensCommand,
   scanCommand,

@@ -39,6 +39,8 @@ const kinds: Readonly<Record<EngineMethod, ProcessKind>> = {
   'model/open': 'interactive',
   'model/overview': 'interactive',
   'model/estimate': 'interactive',
+  'model/summary': 'interactive',
+  'model/report': 'interactive',
   'model/metadata': 'interactive',
   'model/locate': 'interactive',
   'formats/list': 'interactive',

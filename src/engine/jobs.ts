@@ -43,6 +43,7 @@ import {
 } from './jobs/recipes';
 import { refinementEstimateJob, refinementJob } from './jobs/refinement';
 import { repairJob } from './jobs/repair';
+import { reportJob, summaryJob } from './jobs/report';
 import { rivalJob } from './jobs/rivals';
 import { runEstimateJob } from './jobs/runEstimate';
 import { regionJob } from './jobs/region';
@@ -62,6 +63,8 @@ export function createJobs(models: OpenModels): Jobs {
     },
     'model/overview': overviewJob(models),
     'model/estimate': runEstimateJob(models),
+    'model/summary': summaryJob(models),
+    'model/report': reportJob(models),
     'model/metadata': metadataJob(models),
     'model/locate': locateJob(),
     'formats/list': () => Promise.resolve(describeFormats()),

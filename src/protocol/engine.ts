@@ -62,6 +62,7 @@ import type {
   RefinementResult,
   RunRefinementParams,
 } from './refinement';
+import type { ReportParams, SavedReport } from './report';
 import type { RunEstimate, RunEstimateParams } from './runEstimate';
 import type { RivalOfModel } from './rivalFile';
 import type { ChangeSpectra, ChangeSpectrum } from './spectrum';
@@ -76,6 +77,10 @@ export interface EngineRequests {
   'model/overview': { params: ModelRef; result: ModelIdentity };
   /** Memory and traffic of a model at run time, its weights in other formats. */
   'model/estimate': { params: RunEstimateParams; result: RunEstimate };
+  /** What is known of a model, in Markdown. */
+  'model/summary': { params: ReportParams; result: { text: string } };
+  /** The same as a file: a page that needs nothing else, or Markdown, by its ending. `made`: what it says of its making. */
+  'model/report': { params: ReportParams & { out: string; made: string }; result: SavedReport };
   /** Part of a metadata value that the description shows cut. */
   'model/metadata': { params: MetadataSliceParams & ModelRef; result: MetadataSlice };
   /** The models that files and folders lead to, each once, in the order of the paths; a path that leads to none is left out. */

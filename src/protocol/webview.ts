@@ -290,6 +290,9 @@ export type WebviewRequests = {
   cancelScan: { params: Record<string, never>; result: void };
   /** What was scanned by now, in this window or an earlier one. */
   scanFigures: { params: ScanSettings; result: ScannedFigures };
+  /** Runs the commands of these names. */
+  exportReport: { params: Record<string, never>; result: void };
+  copySummary: { params: Record<string, never>; result: void };
 };
 
 /** Host → webview, one-way. */

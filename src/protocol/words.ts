@@ -31,3 +31,9 @@ export function size(bytes: number): string {
   const power = bytes < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(rounded) / 3));
   return power === 0 ? `${bytes} B` : `${(bytes / 1000 ** power).toFixed(2)} ${units[power]}`;
 }
+
+/** A finite share in percent, with a decimal where it is small: "12 %", "0.4 %". */
+export function shareText(share: number): string {
+  if (share > 0 && share < 0.001) return '< 0.1 %';
+  return `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
+}

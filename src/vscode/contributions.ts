@@ -2,6 +2,8 @@
 export const commands = {
   compareWith: 'quantscope.compareWith',
   compareWithAdapters: 'quantscope.compareWithAdapters',
+  exportReport: 'quantscope.exportReport',
+  copySummary: 'quantscope.copySummary',
   evaluate: 'quantscope.evaluate',
   computeImportance: 'quantscope.computeImportance',
   quantizeLayer: 'quantscope.quantizeLayer',

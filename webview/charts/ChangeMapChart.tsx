@@ -4,7 +4,7 @@ import { greatestOf, leastOf } from '../../src/protocol/extremes';
 import type { ChangeMap } from '../changeMap';
 import { number } from '../format';
 import { ChartFrame } from './ChartFrame';
-import { heatScale } from './heatScale';
+import { heatScale } from '../../src/protocol/heatScale';
 import { axis, plotPicture, useColors, usePlot, type Colors } from './plot';
 
 /** Height of a row of the map and of what is around it (pixels). */

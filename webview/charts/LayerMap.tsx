@@ -1,6 +1,7 @@
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { RefObject } from 'preact';
-import { allPlaces, membersAt, nextPlace, type MapPlace, type PlanMap } from '../planMap';
+import type { LayerMap } from '../../src/protocol/layerMap';
+import { allPlaces, membersAt, nextPlace, type MapPlace } from '../planMap';
 import { useWidth } from '../useWidth';
 import { cellBox, layOutMap, placeAt, type MapLayout } from './layerMapLayout';
 import { paintMap, type LayerCell, type MapPainting } from './layerMapPaint';
@@ -9,7 +10,7 @@ import { useColors } from './plot';
 
 /** What can be read and done in a map by layer and role. */
 export interface LayerMapProps {
-  readonly map: PlanMap;
+  readonly map: LayerMap;
   /** What a cell shows; a new function only where cells show something else. */
   readonly cellAt: (members: readonly number[], place: MapPlace) => LayerCell;
   /** Name for screen readers. */
@@ -87,7 +88,7 @@ export function LayerMap(props: LayerMapProps) {
   );
 }
 
-function usePainting(map: PlanMap, layout: MapLayout, cellAt: LayerMapProps['cellAt']): MapPainting {
+function usePainting(map: LayerMap, layout: MapLayout, cellAt: LayerMapProps['cellAt']): MapPainting {
   const colors = useColors();
   return useMemo(
     () => ({ map, layout, cellAt, colors, font: getComputedStyle(document.body).fontFamily }),
@@ -114,7 +115,7 @@ function pictureOf(painting: MapPainting): Picture {
   return canvasPicture(canvas, { width, height });
 }
 
-function Outline(props: { name: string; layout: MapLayout; map: PlanMap; place: MapPlace }) {
+function Outline(props: { name: string; layout: MapLayout; map: LayerMap; place: MapPlace }) {
   const { x, y, width, height } = cellBox(props.layout, props.map, props.place);
   const style = { left: `${x}px`, top: `${y}px`, width: `${width}px`, height: `${height}px` };
   return <span class={`layer-map-box ${props.name}`} style={style} aria-hidden="true" />;

@@ -1,6 +1,6 @@
 import type { DataColumn } from '../../src/protocol/dataTable';
 import { cellSpan, spanText } from './cells';
-import { heatScale } from './heatScale';
+import { heatScale } from '../../src/protocol/heatScale';
 import { axis, type Colors, type Layout, type Trace } from './plot';
 
 /** A matrix of cells; axes count weights. */

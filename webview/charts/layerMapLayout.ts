@@ -1,4 +1,5 @@
-import { membersAt, type MapPlace, type PlanMap } from '../planMap';
+import type { LayerMap } from '../../src/protocol/layerMap';
+import { membersAt, type MapPlace } from '../planMap';
 
 /** A rectangle on the page (CSS pixels). */
 export interface Rectangle {
@@ -30,7 +31,7 @@ const sizes = { name: 118, narrowName: 76, narrow: 400, row: 22, head: 18, least
 const numberWidth = 24;
 
 /** All layers side by side in the width that there is, as long as cells can be seen. */
-export function layOutMap({ layers, others, rows }: PlanMap, width: number): MapLayout {
+export function layOutMap({ layers, others, rows }: LayerMap, width: number): MapLayout {
   const nameWidth = width < sizes.narrow ? sizes.narrowName : sizes.name;
   const columns = Math.max(1, layers.length);
   const room = Math.max(0, width - nameWidth) / columns;
@@ -49,7 +50,7 @@ export function layOutMap({ layers, others, rows }: PlanMap, width: number): Map
 export const hasNumbers = ({ step }: Pick<MapLayout, 'step'>): boolean => step >= numberWidth;
 
 /** Where a cell is; one outside of layers takes the whole row. */
-export function cellBox(layout: MapLayout, { others }: Pick<PlanMap, 'others'>, place: MapPlace): Rectangle {
+export function cellBox(layout: MapLayout, { others }: Pick<LayerMap, 'others'>, place: MapPlace): Rectangle {
   const { nameWidth, rowHeight, top, step, gap, layers } = layout;
   const isWide = place.row < others.length;
   return {
@@ -61,7 +62,7 @@ export function cellBox(layout: MapLayout, { others }: Pick<PlanMap, 'others'>, 
 }
 
 /** The cell with tensors at a point; undefined where there is none. */
-export function placeAt(layout: MapLayout, map: PlanMap, x: number, y: number): MapPlace | undefined {
+export function placeAt(layout: MapLayout, map: LayerMap, x: number, y: number): MapPlace | undefined {
   const row = Math.floor((y - layout.top) / layout.rowHeight);
   const column = Math.floor((x - layout.nameWidth) / layout.step);
   if (row < 0 || column < 0 || column >= layout.layers) return undefined;

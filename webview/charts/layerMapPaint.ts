@@ -1,4 +1,5 @@
-import { allPlaces, membersAt, type MapPlace, type PlanMap } from '../planMap';
+import type { LayerMap } from '../../src/protocol/layerMap';
+import { allPlaces, membersAt, type MapPlace } from '../planMap';
 import { cellBox, hasNumbers, numberedColumns, type MapLayout } from './layerMapLayout';
 import type { Colors } from './plot';
 
@@ -19,7 +20,7 @@ export interface LayerCell {
 }
 
 export interface MapPainting {
-  readonly map: PlanMap;
+  readonly map: LayerMap;
   readonly layout: MapLayout;
   readonly cellAt: (members: readonly number[], place: MapPlace) => LayerCell;
   readonly colors: Colors;

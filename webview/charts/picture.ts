@@ -1,3 +1,4 @@
+import { markup } from '../../src/protocol/markup';
 import { splitMiddle } from '../middle';
 
 /** A chart as SVG: what is inside of a file that shows it. */
@@ -27,14 +28,6 @@ export interface PictureText {
 /** Pixels. A letter is as wide as this share of its height, in the mean. */
 const [pad, titleSize, textSize, letterShare] = [16, 14, 11, 0.56] as const;
 
-const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
-
-/** A text of a file or of the page inside of SVG or HTML: shown, never markup. */
-export const escaped = (text: string): string =>
-  text
-    .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, '')
-    .replace(/[&<>"]/g, (sign) => entities[sign]!);
-
 /** A text that is at most so wide; its middle is left out first, never its end. */
 function fitted(text: string, width: number, size: number): string {
   const most = Math.max(8, Math.floor(width / (size * letterShare)));
@@ -59,12 +52,12 @@ export function framedSvg(picture: Picture, text: PictureText, colors: PictureCo
   let y = pad;
   const heads = lines.map((line) => {
     y += line.size + 4;
-    return `<text x="${pad}" y="${y - 4}" font-size="${line.size}" font-weight="${line.weight}" fill="${escaped(line.color)}">${escaped(fitted(line.text, inner, line.size))}</text>`;
+    return `<text x="${pad}" y="${y - 4}" font-size="${line.size}" font-weight="${line.weight}" fill="${markup(line.color)}">${markup(fitted(line.text, inner, line.size))}</text>`;
   });
   const [width, height] = [inner + 2 * pad, y + 8 + picture.height + pad];
   const svg = [
-    `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="${escaped(font)}">`,
-    `<rect width="${width}" height="${height}" fill="${escaped(colors.background)}"/>`,
+    `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="${markup(font)}">`,
+    `<rect width="${width}" height="${height}" fill="${markup(colors.background)}"/>`,
     ...heads,
     `<g transform="translate(${pad} ${y + 8})">${picture.svg}</g>`,
     '</svg>',

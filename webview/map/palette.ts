@@ -1,4 +1,4 @@
-import { heatScales } from '../charts/heatScale';
+import { heatScales } from '../../src/protocol/heatScale';
 
 /** Colours of a map's values, as bytes of red, green and blue. */
 export interface Palette {

@@ -1,6 +1,6 @@
 import { scanSigma, type ScanFigureName } from '../../src/protocol/modelScan';
 import { greatestOf, leastOf } from '../../src/protocol/extremes';
-import type { PlanMap } from '../planMap';
+import type { LayerMap } from '../../src/protocol/layerMap';
 import { nameOutside, partOfRole, type PatternPlace, type PlacedTensor } from '../../src/protocol/parts';
 
 interface OwnRow {
@@ -9,7 +9,7 @@ interface OwnRow {
 }
 
 /** Tensors of a model by layer and role, named by their places in its table. */
-export function modelMap(placed: readonly PlacedTensor[]): PlanMap {
+export function modelMap(placed: readonly PlacedTensor[]): LayerMap {
   const layers = [...new Set(placed.map(({ layer }) => layer))].filter((layer) => layer >= 0);
   layers.sort((a, b) => a - b);
   const columns = new Map(layers.map((layer, column) => [layer, column]));

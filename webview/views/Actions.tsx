@@ -26,6 +26,8 @@ export function Actions() {
     { label: 'Compare With…', run: () => void ask('compareWith', {}) },
     { label: 'Refine GGUF File…', run: () => void ask('refineFile', {}) },
     { label: 'Compute Importance Matrix…', run: () => store.openTab('importance') },
+    { label: 'Export Report…', run: () => void ask('exportReport', {}) },
+    { label: 'Copy Summary as Markdown', run: () => void ask('copySummary', {}) },
   ];
   return (
     <span class="actions">

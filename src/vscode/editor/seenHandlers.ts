@@ -7,14 +7,18 @@ import { QuantscopeError } from '../../model/errors';
 import type { Handlers } from '../../protocol/rpc';
 import { seenFiles, type SeenFile } from '../../protocol/seen';
 import type { WebviewRequests } from '../../protocol/webview';
+import { commands } from '../contributions';
 import type { ModelSession } from '../modelSession';
 import { fileNameOf } from '../paths';
 
-type SeenHandlers = Pick<Handlers<WebviewRequests>, 'saveSeen' | 'copyText'>;
+type SeenHandlers = Pick<Handlers<WebviewRequests>, 'saveSeen' | 'copyText' | 'exportReport' | 'copySummary'>;
 
 /** What the page shows, as files and on the clipboard. */
 export function seenHandlers(session: ModelSession): SeenHandlers {
+  const target = { model: session.path, alone: session.alone };
   return {
+    exportReport: async () => void (await vscode.commands.executeCommand(commands.exportReport, target)),
+    copySummary: async () => void (await vscode.commands.executeCommand(commands.copySummary, target)),
     saveSeen: (file) => saveSeen(session, file),
     copyText: async ({ text }) => vscode.env.clipboard.writeText(text),
   };

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { packTensors } from '../../../src/model/packTensors';
 import type { ModelDescription, TensorDescriptor } from '../../../src/protocol/model';
 import { TensorTable } from '../../../src/protocol/tensorTable';
-import { findingsOf } from '../../../webview/model/findings';
+import { findingsOf } from '../../../src/protocol/findings';
 
 const tensor = (name: string, shape: number[], change: Partial<TensorDescriptor> = {}): TensorDescriptor => {
   const elements = shape.reduce((product, size) => product * size, 1);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { cellSpan, spanText } from '../../../webview/charts/cells';
-import { heatScales } from '../../../webview/charts/heatScale';
+import { heatScales } from '../../../src/protocol/heatScale';
 
 describe('cells of a heat map', () => {
   it('are named by whole rows and columns', () => {

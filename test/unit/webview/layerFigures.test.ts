@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { packTensors } from '../../../src/model/packTensors';
 import { scanFigureNames, type ModelScan } from '../../../src/protocol/modelScan';
 import { TensorTable } from '../../../src/protocol/tensorTable';
-import { heatColor } from '../../../webview/charts/heatScale';
+import { heatColor } from '../../../src/protocol/heatScale';
 import { cellBox, layOutMap, numberedColumns, placeAt } from '../../../webview/charts/layerMapLayout';
 import {
   bitsFigure,

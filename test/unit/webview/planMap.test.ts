@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { membersAt, nextPlace, planMap } from '../../../webview/planMap';
+import { layerMap } from '../../../src/protocol/layerMap';
+import { membersAt, nextPlace } from '../../../webview/planMap';
 
 const names = [
   'token_embd.weight',
@@ -9,7 +10,7 @@ const names = [
 ];
 
 describe('the map of a plan', () => {
-  const map = planMap(names);
+  const map = layerMap(names);
 
   it('has a row for each role, a column for each layer, and what is outside of layers', () => {
     expect(map).toEqual({
@@ -28,7 +29,7 @@ describe('the map of a plan', () => {
 
   it('has the experts of a layer in one cell', () => {
     const experts = [0, 1].map((expert) => `model.layers.3.mlp.experts.${expert}.up_proj.weight`);
-    expect(planMap(experts).rows).toEqual([{ role: 'mlp.experts.up_proj', cells: [[0, 1]] }]);
+    expect(layerMap(experts).rows).toEqual([{ role: 'mlp.experts.up_proj', cells: [[0, 1]] }]);
   });
 
   it('is walked by arrow keys, past cells without tensors', () => {

@@ -143,7 +143,10 @@ function Role({ role, box, measure, total }: { role: RoleShare; box: Box } & Omi
   const { x, y, width, height } = box;
   const label = nameText(role.label);
   const words = `${label}, ${role.dtype}: ${size(role.bytes)}, ${count(role.parameters)} parameters in ${plural(role.tensors, 'tensor')}, ${bits(bitsOf(role))} bits per weight, ${percent(role[measure] / total)} of all. Filters the tree.`;
-  const lines = [label, amount(role, measure), role.dtype].slice(0, Math.floor((height - 4) / lineHeight));
+  const lines = [label, amount(role, measure), role.dtype].slice(
+    0,
+    Math.max(0, Math.floor((height - 4) / lineHeight)),
+  );
   return (
     <g
       class="cell"

@@ -3,7 +3,7 @@ import type { ModelDescription } from '../../../src/protocol/model';
 import type { TensorTable } from '../../../src/protocol/tensorTable';
 import { useApp } from '../../context';
 import { nameText } from '../../format';
-import { findingsOf, type FindingLink } from '../../model/findings';
+import { findingsOf, type FindingLink } from '../../../src/protocol/findings';
 import { LongText } from '../LongText';
 
 /** What is odd about the model, each with what helps. */

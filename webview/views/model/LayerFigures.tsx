@@ -4,7 +4,7 @@ import type { TensorTable } from '../../../src/protocol/tensorTable';
 import { plural } from '../../../src/protocol/words';
 import { bitColor } from '../../bitScale';
 import { ChartFrame } from '../../charts/ChartFrame';
-import { heatColor } from '../../charts/heatScale';
+import { heatColor } from '../../../src/protocol/heatScale';
 import { LayerMap } from '../../charts/LayerMap';
 import type { LayerCell } from '../../charts/layerMapPaint';
 import type { Picture } from '../../charts/picture';

@@ -9,7 +9,8 @@ import type { LayerCell } from '../../charts/layerMapPaint';
 import type { Picture } from '../../charts/picture';
 import { useApp, useAppState } from '../../context';
 import { mixOf } from '../../planMix';
-import { planMap, whereWords, type MapPlace } from '../../planMap';
+import { layerMap } from '../../../src/protocol/layerMap';
+import { whereWords, type MapPlace } from '../../planMap';
 import { useUnchanged } from '../GroupedGrid';
 import type { FormatBinder } from './formatBinder';
 
@@ -22,7 +23,7 @@ export function BitsMap({ plan, binder }: { plan: Plan; binder: FormatBinder }) 
   const selected = useAppState().selected.at(-1);
   const { assignments } = plan;
   const names = useUnchanged(assignments.map(({ tensor }) => tensor));
-  const map = useMemo(() => planMap(names), [names]);
+  const map = useMemo(() => layerMap(names), [names]);
   const shown = useMemo(() => ({ ...map, others: map.others.slice(0, maxOthers) }), [map]);
   const picture = useRef<() => Picture | undefined>(() => undefined);
   const cellAt = useCallback(

@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { plural } from '../../../src/protocol/words';
 import { useColors } from '../../charts/plot';
-import { heatScales } from '../../charts/heatScale';
+import { heatScales } from '../../../src/protocol/heatScale';
 import { useApp } from '../../context';
 import { number, percent } from '../../format';
 import { cellsAbove, type Picture } from '../../map/compose';

@@ -1,9 +1,8 @@
-import type { CommandTab } from '../../src/protocol/editorState';
-import { limitNote } from '../../src/protocol/limitNote';
-import type { ModelDescription } from '../../src/protocol/model';
-import type { TensorKind, TensorTable } from '../../src/protocol/tensorTable';
-import { plural } from '../../src/protocol/words';
-import { percent } from '../format';
+import type { CommandTab } from './editorState';
+import { limitNote } from './limitNote';
+import type { ModelDescription } from './model';
+import type { TensorKind, TensorTable } from './tensorTable';
+import { plural, shareText } from './words';
 
 /** Where a finding leads: a page, or a tensor. */
 export type FindingLink =
@@ -63,14 +62,14 @@ function oddRows(table: TensorTable): Finding[] {
   );
   if (tensors === 0 || share < 0.005) return [];
   const length = rowLength(table.kinds[table.kindOf(first)]!);
-  const text = `${plural(tensors, 'matrix', 'matrices')} with ${percent(share)} of the weights have rows that are no multiple of ${superBlock} (${length} in ${table.name(first)}): the K and IQ types of GGUF do not fit them, and exports use others there.`;
+  const text = `${plural(tensors, 'matrix', 'matrices')} with ${shareText(share)} of the weights have rows that are no multiple of ${superBlock} (${length} in ${table.name(first)}): the K and IQ types of GGUF do not fit them, and exports use others there.`;
   return [{ level: 'note', text, link: { label: 'See the export', tab: 'export' } }];
 }
 
 function wideFloats(table: TensorTable): Finding[] {
   const { tensors, share } = countOf(table, (kind) => isMatrix(kind) && /^F(32|64)$/.test(kind.dtype));
   if (share < 0.5) return [];
-  const text = `${percent(share)} of the weights, in ${plural(tensors, 'matrix', 'matrices')}, are floats of 32 bits or more: BF16 takes half of that, with the range of F32.`;
+  const text = `${shareText(share)} of the weights, in ${plural(tensors, 'matrix', 'matrices')}, are floats of 32 bits or more: BF16 takes half of that, with the range of F32.`;
   return [{ level: 'note', text, link: { label: 'Export as BF16…', tab: 'export' } }];
 }
 
@@ -84,7 +83,7 @@ function quantizedAlready({ format }: ModelDescription, table: TensorTable): Fin
     (kind) => isMatrix(kind) && (8 * kind.byteLength) / kind.elements < quantizedBits,
   );
   if (share < 0.005) return [];
-  const text = `${plural(tensors, 'matrix', 'matrices')} with ${percent(share)} of the weights are quantized already: what is made of them has the error of both steps. Plans and exports of the original are better.`;
+  const text = `${plural(tensors, 'matrix', 'matrices')} with ${shareText(share)} of the weights are quantized already: what is made of them has the error of both steps. Plans and exports of the original are better.`;
   return [{ level: 'note', text, link: { label: 'Compare with the original', tab: 'compare' } }];
 }
 

@@ -1,0 +1,68 @@
+import { storedScan } from '../../analysis/modelScan';
+import { writeAtomically } from '../../files/atomicFile';
+import { inputsOf } from '../../files/inputs';
+import { QuantscopeError } from '../../model/errors';
+import { modelHash } from '../../model/identity';
+import type { Model } from '../../model/model';
+import { formatById } from '../../quant/catalogue';
+import { reportEndings, type ReportForm, type ReportParams } from '../../protocol/report';
+import { ResultStore } from '../evaluation/resultStore';
+import { checkParams, modelKinds, type Job } from '../job';
+import type { OpenModels } from '../models';
+import { reportFacts, type KeptFacts, type ReportFacts } from '../report/facts';
+import { reportHtml } from '../report/html';
+import { reportMarkdown } from '../report/markdown';
+import { planBeside } from './plans';
+import { readStoredTable } from './sensitivity';
+
+const reportKinds = { ...modelKinds, cacheDir: 'path', evaluationDir: 'path', format: 'string?' } as const;
+
+/** A model in Markdown. */
+export function summaryJob(models: OpenModels): Job<'model/summary'> {
+  return (params, { signal }) => {
+    checkParams('model/summary', params, reportKinds);
+    return models.use(params, signal, async (model) => ({
+      text: reportMarkdown(await factsOf(model, params, signal)),
+    }));
+  };
+}
+
+/** Writes a report; its form is that of the ending. */
+export function reportJob(models: OpenModels): Job<'model/report'> {
+  return (params, { signal }) => {
+    checkParams('model/report', params, { ...reportKinds, out: 'path', made: 'string' });
+    const { out, made } = params;
+    const form = formOf(out);
+    return models.useUnchanged(params, signal, async (model) => {
+      const facts = await factsOf(model, params, signal);
+      const page = reportHtml(facts, made);
+      const bytes = Buffer.from(form === 'html' ? page.html : reportMarkdown(facts));
+      await writeAtomically(out, (file) => file.write(bytes), await inputsOf(model.description));
+      return { out, bytes: bytes.length, sections: page.sections };
+    });
+  };
+}
+
+/** @throws QuantscopeError REQUEST for an ending that no form has. */
+function formOf(out: string): ReportForm {
+  const ending = /\.([^.\\/]+)$/.exec(out)?.[1]?.toLowerCase();
+  const form = reportEndings.find((known) => known === ending);
+  if (form) return form;
+  const message = `A report is written as ${reportEndings.map((known) => `.${known}`).join(' or ')}, which is the ending of its file.`;
+  throw new QuantscopeError('REQUEST', message, { file: out });
+}
+
+async function factsOf(model: Model, params: ReportParams, signal: AbortSignal): Promise<ReportFacts> {
+  const { cacheDir, evaluationDir, format } = params;
+  const scan = await storedScan(model, {
+    cacheDir,
+    ...(format === undefined ? {} : { format: formatById(format) }),
+  });
+  const kept: KeptFacts = {
+    evaluations: await new ResultStore(evaluationDir).list(modelHash(model.description)),
+    sensitivity: await readStoredTable(model, { ...params, cacheDir }, signal),
+    plan: (await planBeside(model, signal)).found,
+    ...(scan.names.length > 0 ? { scan } : {}),
+  };
+  return reportFacts(model, kept, signal);
+}

@@ -1,0 +1,49 @@
+import { modelIdentity } from '../../architectures/identity/modelIdentity';
+import { modelLimits } from '../../architectures/modelLimits';
+import type { Model } from '../../model/model';
+import { packTensors } from '../../model/packTensors';
+import { bytesByRole, type AreaShare } from '../../protocol/bytesByRole';
+import { defined } from '../../protocol/defined';
+import type { EvaluationResult } from '../../protocol/evaluation';
+import { findingsOf, type Finding } from '../../protocol/findings';
+import type { ModelDescription } from '../../protocol/model';
+import type { ModelScan } from '../../protocol/modelScan';
+import type { ModelIdentity } from '../../protocol/overview';
+import { placedTensors } from '../../protocol/parts';
+import type { Plan, SensitivityTable } from '../../protocol/plan';
+import { TensorTable } from '../../protocol/tensorTable';
+import { tokenizerName } from '../../tokenizer/tokenizerName';
+
+/** All that a report says of a model. */
+export interface ReportFacts {
+  readonly model: ModelDescription;
+  readonly identity: ModelIdentity;
+  readonly areas: readonly AreaShare[];
+  /** What is odd about it, and what cannot be done with it. */
+  readonly findings: readonly Finding[];
+  readonly kept: KeptFacts;
+}
+
+/** What earlier runs measured of it, as far as it is kept. */
+export interface KeptFacts {
+  readonly evaluations: readonly EvaluationResult[];
+  readonly sensitivity?: SensitivityTable | undefined;
+  /** Figures of its tensors, as far as they were scanned. */
+  readonly scan?: ModelScan | undefined;
+  /** The plan next to it, and its file. */
+  readonly plan?: { readonly file: string; readonly plan: Plan } | undefined;
+}
+
+/** @throws QuantscopeError IO, CANCELLED. */
+export async function reportFacts(model: Model, kept: KeptFacts, signal?: AbortSignal): Promise<ReportFacts> {
+  const limits = modelLimits(model);
+  const description = { ...model.description, ...(Object.keys(limits).length === 0 ? {} : { limits }) };
+  const table = new TensorTable(packTensors(description.tensors));
+  return {
+    model: description,
+    identity: defined({ ...modelIdentity(model), tokenizer: await tokenizerName(model, signal) }),
+    areas: bytesByRole(placedTensors(table), 'bytes'),
+    findings: findingsOf(description, table),
+    kept,
+  };
+}
