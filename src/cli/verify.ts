@@ -14,30 +14,38 @@ import {
   type CommandResult,
 } from './command';
 import { count, table } from './text';
+import { verifyAgainstSource } from './verifySource';
 
 export const verifyCommand: Command = {
   name: 'verify',
   operand: 'MODEL',
-  summary: 'Check the files of a model against the digests that were written with them',
+  summary: 'Check the files of a model against their digests, or a GGUF file against its source',
   options: {
     quick: flagOption('check sizes and headers only; read no weights'),
     plan: valueOption('P', '.ampq.json plan whose types the tensors are to have'),
     repair: valueOption('DIR', 'write the damaged files into this folder, their damaged tensors made again'),
-    source: valueOption('MODEL', 'model that the files were made of, for --repair'),
-    imatrix: valueOption('F', 'importance matrix that they were made with, for --repair'),
+    source: valueOption(
+      'MODEL',
+      'model that the files were made of: compare with an encoding of it, tensor by tensor',
+    ),
+    imatrix: valueOption('F', 'importance matrix that they were made with, for --source'),
     lora: listOption(
       'ADAPTER[=WEIGHT]',
-      'LoRA adapter that was merged into the source, for --repair (weight: 1 by default)',
+      'LoRA adapter that was merged into the source (weight: 1 by default)',
     ),
   },
   keepsResults: ({ repair }) => repair !== undefined,
   async run(context) {
     if (context.options['repair'] !== undefined) return repair(context);
     const { model, jobs, signal, progress, options } = context;
-    for (const name of ['source', 'imatrix', 'lora'])
-      if (options[name] !== undefined) throw new UsageError(`--${name} is for --repair.`);
     const plan = textOption(context, 'plan');
     const isQuick = options['quick'] === true;
+    if (options['source'] !== undefined) {
+      if (isQuick || plan !== undefined) throw new UsageError('--quick and --plan do not go with --source.');
+      return verifyAgainstSource(context);
+    }
+    for (const name of ['imatrix', 'lora'])
+      if (options[name] !== undefined) throw new UsageError(`--${name} is for --source.`);
     if (isQuick && plan !== undefined) throw new UsageError('--quick and --plan are mutually exclusive.');
     const planned = plan === undefined ? {} : { planFile: resolve(plan) };
     const result = isQuick

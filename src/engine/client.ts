@@ -59,6 +59,7 @@ const kinds: Readonly<Record<EngineMethod, ProcessKind>> = {
   'model/scan': 'job',
   'model/scanned': 'interactive',
   'model/verify': 'job',
+  'model/verifySource': 'job',
   'model/verifyHeaders': 'interactive',
   'model/scaffold': 'interactive',
   'model/repair': 'job',

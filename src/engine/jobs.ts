@@ -52,6 +52,7 @@ import { scaffoldJob } from './jobs/scaffold';
 import { estimateJob, probeJob, sensitivityJob, storedSensitivityJob } from './jobs/sensitivity';
 import { analyseJob, compareJob, quantizeJob, storedJob } from './jobs/tensors';
 import { verifyHeadersJob, verifyJob } from './jobs/verify';
+import { verifySourceJob } from './jobs/verifySource';
 import type { OpenModels } from './models';
 
 /** Everything the engine does, by the name of the request. The process and the command line share it. */
@@ -82,6 +83,7 @@ export function createJobs(models: OpenModels): Jobs {
     'model/scan': modelScanJob(models),
     'model/scanned': storedScanJob(models),
     'model/verify': verifyJob(models),
+    'model/verifySource': verifySourceJob(models),
     'model/scaffold': scaffoldJob(models),
     'model/verifyHeaders': verifyHeadersJob(models),
     'model/repair': repairJob(models),

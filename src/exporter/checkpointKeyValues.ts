@@ -17,7 +17,7 @@ export interface CheckpointKeyValues {
  */
 export async function checkpointKeyValues(
   model: Model,
-  { architecture, keyValues, tensors }: ExportPlan,
+  { architecture, keyValues, tensors }: Pick<ExportPlan, 'architecture' | 'keyValues' | 'tensors'>,
   signal: AbortSignal | undefined,
 ): Promise<CheckpointKeyValues> {
   const rows = tensors.find(({ name }) => name === 'token_embd.weight')?.shape[0];

@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import type { KeyValue } from '../model/keyValue';
 import type { Model } from '../model/model';
 import { usualObjective, type ExportPreview, type SplitSettings } from '../protocol/export';
-import { checkpointKeyValues } from './checkpointKeyValues';
+import { checkpointKeyValues, type CheckpointKeyValues } from './checkpointKeyValues';
 import {
   codesKeyValues,
   isCodesKey,
@@ -37,15 +37,26 @@ export async function prepareGguf(
   { signal, optimiser, keyValues = [] }: PrepareOptions,
 ): Promise<{ plan: ExportPlan; files: OutputFile[]; preview: ExportPreview }> {
   const plan = await planExport(model, target, signal);
-  const { pairs, notes } = model.gguf
-    ? { pairs: await copiedKeyValues(model, plan, signal), notes: [] }
-    : await checkpointKeyValues(model, plan, signal);
+  const { pairs, notes } = await exportedKeyValues(model, plan, signal);
   const objective = optimiser?.objective ?? target.objective ?? usualObjective;
   const optimised = target.codes === 'optimised' ? optimisedPart(plan.tensors, objective) : undefined;
   const ofCodes = optimised?.tensors ? (optimiser?.keyValues(plan.tensors) ?? codesKeyValues()) : [];
   const files = layOut(model, plan, target, out, [...pairs, ...ofCodes, ...keyValues]);
   const preview = previewOf(plan, files, notes);
   return { plan, files, preview: optimised ? { ...preview, optimised } : preview };
+}
+
+/**
+ * What a file says of the model, without what it says of itself: its type, its parts.
+ * @throws QuantscopeError as `readTokenizer`.
+ */
+export async function exportedKeyValues(
+  model: Model,
+  plan: Pick<ExportPlan, 'architecture' | 'keyValues' | 'tensors'>,
+  signal: AbortSignal | undefined,
+): Promise<CheckpointKeyValues> {
+  if (!model.gguf) return checkpointKeyValues(model, plan, signal);
+  return { pairs: await copiedKeyValues(model, plan, signal), notes: [] };
 }
 
 function previewOf(plan: ExportPlan, files: readonly OutputFile[], notes: readonly string[]): ExportPreview {
@@ -107,7 +118,7 @@ const fileType = 'general.file_type';
 /** Key-values of a GGUF source, byte for byte, except those that are written again, are about splits or are no longer true. */
 async function copiedKeyValues(
   model: Model,
-  { tensors }: ExportPlan,
+  { tensors }: Pick<ExportPlan, 'tensors'>,
   signal: AbortSignal | undefined,
 ): Promise<KeyValue[]> {
   const keepsKeys = tensors.every(keepsCodes);

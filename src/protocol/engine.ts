@@ -66,6 +66,7 @@ import type { ReportParams, SavedReport } from './report';
 import type { RunEstimate, RunEstimateParams } from './runEstimate';
 import type { RivalOfModel } from './rivalFile';
 import type { ChangeSpectra, ChangeSpectrum } from './spectrum';
+import type { ProvenanceParams, ProvenanceResult } from './provenance';
 import type { RepairParams, RepairResult, VerifyParams, VerifyResult } from './verify';
 import type { ScaffoldedModel } from './scaffold';
 import type { PackedModel } from './tensorTable';
@@ -127,6 +128,8 @@ export interface EngineRequests {
   'model/scanned': { params: ScanParams; result: ModelScan };
   /** Checks the files of a model against the digests that were written with them. */
   'model/verify': { params: VerifyParams; result: VerifyResult };
+  /** Encodes the source of a GGUF file again and compares the file with it, tensor by tensor; adapters are merged into the source. */
+  'model/verifySource': { params: ProvenanceParams; result: ProvenanceResult };
   /** Writes damaged files again, their damaged tensors made of the model that the files were made of. */
   'model/repair': { params: RepairParams; result: RepairResult };
   /** The same of sizes and headers only: reads no weights. */

@@ -218,7 +218,7 @@ describe('--lora with commands that write or run a model', () => {
     await ok(...repair, ...lora);
     expect(readFileSync(join(here('repaired'), 'model.safetensors')).equals(before)).toBe(true);
     const check = await run('verify', file, ...lora);
-    expect([check.code, check.stderr]).toEqual([2, expect.stringContaining('--lora is for --repair')]);
+    expect([check.code, check.stderr]).toEqual([2, expect.stringContaining('--lora is for --source')]);
   });
 });
 
