@@ -18,6 +18,7 @@ import { registerQuantizeModel } from './vscode/commands/quantizeModel';
 import { registerRefine } from './vscode/commands/refine';
 import { registerReport } from './vscode/commands/report';
 import { registerVerify } from './vscode/commands/verify';
+import { registerVerifySource } from './vscode/commands/verifySource';
 import { ModelEditorProvider } from './vscode/editor/modelEditor';
 import { registerHovers } from './vscode/hovers';
 import type { ModelSession } from './vscode/modelSession';
@@ -48,6 +49,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     registerAdapters(services),
     registerExportMmproj(services),
     registerVerify(services),
+    registerVerifySource(services),
     registerSavePlan(services),
     registerPlanFormats(services),
     registerQuantizeLayer(services),

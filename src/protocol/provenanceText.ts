@@ -1,5 +1,6 @@
 import type { Encoding, ProvenanceResult, StatedFileType, UnprovenTensor } from './provenance';
-import { plural } from './words';
+import { markdownCode, markdownText } from './markdown';
+import { plural, size } from './words';
 
 /** How the weights of a type were encoded, in words. */
 export function encodingText(type: string, { importance, via }: Encoding): string {
@@ -59,4 +60,65 @@ export function statedTypeText({ name, mixture, otherCount }: StatedFileType): s
   return otherCount === 0
     ? `The types are those of ${name}${by}.`
     : `The file states ${name}; ${plural(otherCount, 'tensor')} have another type than it gives${by}.`;
+}
+
+/** A result as a page of Markdown; names are shown as they are. */
+export function provenanceMarkdown(result: ProvenanceResult): string {
+  const { path, source, proven, unproven, unprovenCount, fileType, keys, notes } = result;
+  const groups = [...proven].sort((a, b) => b.bytes - a.bytes);
+  return [
+    `# ${markdownText(baseName(path))} against ${markdownText(baseName(source))}`,
+    `**${markdownText(provenanceSummary(result))}**`,
+    markdownText(statedTypeText(fileType)),
+    ...notes.map(markdownText),
+    ...section(
+      'Bit for bit the source',
+      ['Type', 'Tensors', 'Size', 'Encoding'],
+      groups.map(({ type, tensors, bytes, encoding }) => [
+        type,
+        String(tensors),
+        size(bytes),
+        encodingText(type, encoding),
+      ]),
+    ),
+    ...section(
+      'Not what the source gives',
+      ['Tensor', 'Type', 'Is', 'First difference', 'Blocks that differ'],
+      unproven.map((tensor) => [
+        ...[markdownCode(tensor.tensor), markdownText(tensor.type), verdictText(tensor)],
+        ...differenceCells(tensor),
+      ]),
+    ),
+    ...(unprovenCount > unproven.length ? [`and ${unprovenCount - unproven.length} more`] : []),
+    ...section(
+      'Other types than the file type gives',
+      ['Tensor', 'Type', 'Expected'],
+      fileType.others.map(({ tensor, type, expected }) => [markdownCode(tensor), type, expected]),
+    ),
+    ...section(
+      'Keys',
+      ['Key', 'In the file', 'Changes the model'],
+      keys.map(({ key, kind, matters }) => [markdownCode(key), kind, matters ? 'yes' : 'no']),
+    ),
+    '',
+  ].join('\n\n');
+}
+
+const baseName = (path: string): string =>
+  path
+    .split(/[\\/]/)
+    .filter((part) => part !== '')
+    .at(-1) ?? path;
+
+function differenceCells({ difference, message }: UnprovenTensor): string[] {
+  if (!difference) return [markdownText(message), ''];
+  const { offset, row, differing, blocks } = difference;
+  return [`byte ${offset}, row ${row}`, `${differing} of ${blocks}`];
+}
+
+/** A heading with a table; nothing where there are no rows. */
+function section(title: string, head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  if (rows.length === 0) return [];
+  const lines = [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`);
+  return [`## ${title}`, lines.join('\n')];
 }

@@ -26,6 +26,7 @@ export const commands = {
   beatFile: 'quantscope.beatFile',
   convertToSafetensors: 'quantscope.convertToSafetensors',
   verifyFile: 'quantscope.verifyFile',
+  verifySource: 'quantscope.verifySource',
   selectDevice: 'quantscope.selectDevice',
   installGpuRuntime: 'quantscope.installGpuRuntime',
   removeGpuRuntime: 'quantscope.removeGpuRuntime',

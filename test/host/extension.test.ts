@@ -1,4 +1,4 @@
-import { ok, strictEqual } from 'node:assert/strict';
+import { deepStrictEqual, ok, strictEqual } from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
@@ -6,6 +6,7 @@ import { writeSafetensors } from '../../src/exporter/writeSafetensors';
 import type { ExtensionApi } from '../../src/extension';
 import type { ExportedAdapter } from '../../src/protocol/adapters';
 import type { OnnxResult } from '../../src/protocol/exportOnnx';
+import type { ProvenanceResult } from '../../src/protocol/provenance';
 import type { ExportResult } from '../../src/protocol/engine';
 import type { CalibrationResult, EvaluationResult } from '../../src/protocol/evaluation';
 import type { ExportedMmproj } from '../../src/protocol/mmproj';
@@ -85,6 +86,12 @@ describe('the extension', () => {
     await vscode.commands.executeCommand('vscode.open', vscode.Uri.file(out));
     await eventually('the editor is in front', () => activeView() === viewTypes.model);
     await eventually('the header was read', () => api.session(out).description?.format === 'gguf');
+    const proof = await vscode.commands.executeCommand<ProvenanceResult>(commands.verifySource, {
+      ...{ model: out, source: folder.fsPath },
+    });
+    deepStrictEqual([proof.isProven, proof.tensors, proof.fileType.name], [true, 57, 'Q4_K_M']);
+    const isReport = ({ label }: vscode.Tab): boolean => label.includes('out-Q4_K_M.gguf against');
+    await eventually('the report is shown', () => vscode.window.tabGroups.activeTabGroup.tabs.some(isReport));
   });
 
   it('leaves no file when an export fails', async () => {

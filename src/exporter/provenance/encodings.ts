@@ -1,4 +1,4 @@
-import { ggmlRowBytes } from '../../model/dtypes';
+import { ggmlRowBytes, isQuantizedDtype } from '../../model/dtypes';
 import type { Model } from '../../model/model';
 import { matrixOf } from '../../model/rows';
 import { loadNative } from '../../native';
@@ -7,11 +7,11 @@ import { encodeTensors } from '../encodeTensor';
 import { searchesByImportance } from '../plan/fileTypes';
 import type { PlannedTensor } from '../plan/tensor';
 
-/** The ways in which a tensor may have been encoded, the likeliest first; one for types and sources that leave no choice. */
+/** The ways in which a tensor may have been encoded, the likeliest first. */
 export function encodingsOf({ importance, to, from, values }: PlannedTensor): readonly Encoding[] {
   const choices = importanceChoices(to, importance !== undefined);
   const direct = choices.map((choice): Encoding => ({ importance: choice }));
-  if (values || from === to || isWide(to)) return direct.slice(-1);
+  if (values || from === '' || from.split(', ').some(isQuantizedDtype)) return direct;
   const between = (['F16', 'BF16'] as const).filter((type) => type !== from);
   return [...direct, ...between.flatMap((via) => choices.map((choice) => ({ importance: choice, via })))];
 }
@@ -20,9 +20,6 @@ function importanceChoices(to: string, isKnown: boolean): readonly Encoding['imp
   if (!isKnown) return ['none'];
   return searchesByImportance.has(to) ? ['given'] : ['given', 'none'];
 }
-
-/** Types that hold any weight of a checkpoint, so that none in between is lost in them. */
-const isWide = (type: string): boolean => ['F32', 'F64'].includes(type);
 
 /**
  * The bytes of a tensor as one encoding gives them, in pieces of whole rows; a piece is valid until the next one is requested.

@@ -341,4 +341,21 @@ describe('quantscope', () => {
     expect(stopped).toMatchObject({ code: 130, signal: null });
     expect(readdirSync(out)).toEqual([]);
   });
+
+  it('compares a GGUF file with its source, and fails where it is another model', async () => {
+    const file = join(folder, 'proven.gguf');
+    expect((await quantscope(['export', sampleFolder, '--type', 'Q4_0', '--out', file])).code).toBe(0);
+    const proven = await quantscope(['verify', file, '--source', sampleFolder]);
+    expect(proven.code, proven.stderr).toBe(0);
+    expect(proven.stdout).toMatch(/^Q4_0 +43 .* without importance$/m);
+    expect(proven.stdout).toContain('Proven: all 57 tensors are bit for bit those of the source.');
+    const bytes = readFileSync(file);
+    bytes[bytes.length - 5]! ^= 8;
+    const edited = writeFile(folder, 'edited.gguf', bytes);
+    const { code, stdout, stderr } = await quantscope(['verify', edited, '--source', sampleFolder]);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('1 tensor of 57: 1 damaged or edited')]);
+    expect(stdout).toMatch(/^blk\.5\.\S+ +\w+ +damaged or edited +byte [\d,]+, row \d+ +1 of /m);
+    const other = await quantscope(['verify', file, '--source', file]);
+    expect([other.code, other.stderr]).toEqual([1, expect.stringContaining('not its own source')]);
+  });
 });
