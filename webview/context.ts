@@ -1,5 +1,5 @@
 import { createContext } from 'preact';
-import { useContext, useEffect, useState } from 'preact/hooks';
+import { useContext, useEffect, useRef, useState } from 'preact/hooks';
 import type { WebviewRequests } from '../src/protocol/webview';
 import type { Analyses } from './analyses';
 import type { FiguresLoader } from './figures';
@@ -33,6 +33,22 @@ export function useAppState(): State {
   const { store } = useApp();
   const [, redraw] = useState(0);
   useEffect(() => store.subscribe(() => redraw((n) => n + 1)), [store]);
+  return store.state;
+}
+
+/** Part of the current state; the component re-renders when that part changes, and at no other change of the state. */
+export function usePicked<K extends keyof State>(...keys: K[]): Pick<State, K> {
+  const { store } = useApp();
+  const [, redraw] = useState(0);
+  const drawn = useRef(store.state);
+  drawn.current = store.state;
+  useEffect(() => {
+    const follow = (): void => {
+      if (keys.some((key) => !Object.is(store.state[key], drawn.current[key]))) redraw((n) => n + 1);
+    };
+    follow(); // what changed between drawing and now
+    return store.subscribe(follow);
+  }, [store]);
   return store.state;
 }
 

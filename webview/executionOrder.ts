@@ -42,6 +42,7 @@ function placeOf(part: string): number {
 
 /** Numbers in names in their order: layer 2 before layer 10. */
 const collator = new Intl.Collator('en', { numeric: true });
+export const naturalOrder = (a: string, b: string): number => collator.compare(a, b);
 
 /**
  * Order of execution among siblings, part by part; parts of the same place go by name, with numbers in their order.
@@ -53,7 +54,7 @@ export function byExecution(a: string, b: string): number {
     const other = others[i];
     if (other === undefined) return 1;
     if (part === other) continue;
-    return placeOf(part) - placeOf(other) || collator.compare(part, other);
+    return placeOf(part) - placeOf(other) || naturalOrder(part, other);
   }
   return a.length - b.length;
 }

@@ -3,8 +3,11 @@
 export interface Nested<N> {
   readonly id: string;
   /** Absent for a node that is not a group. */
-  readonly children?: readonly N[] | undefined;
+  readonly children?: readonly N[];
 }
+
+/** Without asking for its members, which are found when the group is opened. */
+const isGroup = (node: object): boolean => 'children' in node;
 
 /** A visible line. */
 export interface Line<N> {
@@ -17,19 +20,23 @@ export interface Line<N> {
 /**
  * The visible lines.
  * @param open ids of open groups, or all of them.
- * @param order of the members of a group; without it they come as they were given.
+ * @param arranged gives members of a group in another order than theirs.
  */
 export function linesOf<N extends Nested<N>>(
   nodes: readonly N[],
   open: ReadonlySet<string> | 'all',
-  order?: (a: N, b: N) => number,
+  arranged: (siblings: readonly N[]) => readonly N[] = (siblings) => siblings,
 ): readonly Line<N>[] {
   const lines: Line<N>[] = [];
   const walk = (siblings: readonly N[], depth: number): void => {
-    for (const node of order ? [...siblings].sort(order) : siblings) {
+    for (const node of arranged(siblings)) {
+      if (!isGroup(node)) {
+        lines.push({ node, depth });
+        continue;
+      }
       const isOpen = open === 'all' || open.has(node.id);
-      lines.push({ node, depth, ...(node.children ? { open: isOpen } : {}) });
-      if (node.children && isOpen) walk(node.children, depth + 1);
+      lines.push({ node, depth, open: isOpen });
+      if (isOpen) walk(node.children!, depth + 1);
     }
   };
   walk(nodes, 0);
@@ -43,10 +50,10 @@ const openUpTo = 120;
 export function openAtFirst<N extends Nested<N>>(nodes: readonly N[], tensors: number): Set<string> {
   const open = new Set<string>();
   if (tensors > openUpTo) return open;
-  const walk = ({ id, children }: N): void => {
-    if (!children) return;
-    open.add(id);
-    children.forEach(walk);
+  const walk = (node: N): void => {
+    if (!isGroup(node)) return;
+    open.add(node.id);
+    node.children!.forEach(walk);
   };
   nodes.forEach(walk);
   return open;

@@ -1,137 +1,229 @@
 import type { TensorDescriptor } from '../src/protocol/model';
+import type { TensorTable } from '../src/protocol/tensorTable';
 import { byExecution } from './executionOrder';
-import { hasNumber, placeOf, type Grouping } from '../src/protocol/places';
+import { hasNumber, type Grouping } from '../src/protocol/places';
+import { KindTotals, type Totals } from './kindTotals';
+import { pathsOf, textOf, type PatternPath } from './tensorPaths';
 
-export interface Totals {
-  readonly tensors: number;
-  readonly parameters: number;
-  readonly bytes: number;
-  /** Of its tensors, bits per weight; NaN for tensors without weights. */
-  readonly minBits: number;
-  readonly maxBits: number;
-  /** What all of them share. */
-  readonly dtype?: string;
-  readonly shape?: string;
+/** The model's tensors, grouped. Groups find what is in them when they are opened: a model has a hundred thousand tensors, a screen fifty lines. */
+export type TreeNode = TreeGroup | TreeLeaf;
+
+/** What the nodes of a tree share. */
+interface Source {
+  readonly table: TensorTable;
+  readonly totals: KindTotals;
+  /** By pattern of names. */
+  readonly paths: readonly PatternPath[];
+  /** Of each tensor, whether it is in the tree; absent where all are. */
+  readonly shown?: Uint8Array;
+}
+
+/**
+ * The tree of a model, in order of execution. Chains of single modules are one group; the module that holds everything is left out.
+ * @param shown of each tensor 1 where it is in the tree; groups keep what all of their tensors make them, such as their ids.
+ */
+export function buildTree(table: TensorTable, grouping: Grouping = 'layer', shown?: Uint8Array): TreeGroup {
+  const source = { table, totals: new KindTotals(table), ...(shown ? { shown } : {}) };
+  const all = Uint32Array.from({ length: table.count }, (_, i) => i);
+  const rootOf = (by: Grouping): TreeGroup =>
+    new TreeGroup({ ...source, paths: pathsOf(table, by) }, { members: all, depth: 0, path: '', label: '' });
+  if (grouping !== 'none') return rootOf(grouping);
+  const list = { ...source, paths: pathsOf(table, 'none') };
+  const leaves = (): TreeNode[] =>
+    [...leavesOf(rootOf('layer'))].map(({ index }) => new TreeLeaf(list, index));
+  return new TreeGroup(list, { members: all, depth: 0, path: '', label: '' }, leaves);
+}
+
+/** Tensors that share their outer groups. */
+interface Place {
+  readonly members: ArrayLike<number>;
+  /** How many groups they share. */
+  readonly depth: number;
+  /** The names of these groups, with points between them. */
+  readonly path: string;
+  readonly label: string;
 }
 
 /** Modules or roles, and tensors, in order of execution. */
-export interface TreeGroup extends Totals {
-  readonly kind: 'group';
+export class TreeGroup implements Totals {
+  readonly kind = 'group';
   /** Its path, with a dot at the end: no tensor has that name. */
   readonly id: string;
   readonly label: string;
-  /** Number of equal parts: blocks, experts, tensors of a role. 0 where the parts differ. */
-  readonly repeats: number;
-  readonly children: readonly TreeNode[];
-}
+  /** Indices of its tensors that are in the tree, ascending. */
+  readonly members: ArrayLike<number>;
+  private parts: readonly TreeNode[] | undefined;
+  private sums: Totals | undefined;
+  /** Whether all of its parts are numbers, with those that are not in the tree. */
+  private isRepeated = false;
 
-export interface TreeLeaf {
-  readonly kind: 'tensor';
-  readonly id: string;
-  readonly label: string;
-  /** The suffix of its name, where it says little: ".weight". */
-  readonly suffix: string;
-  readonly tensor: TensorDescriptor;
-}
-
-export type TreeNode = TreeGroup | TreeLeaf;
-
-interface Draft {
-  readonly path: string;
-  readonly label: string;
-  readonly groups: Map<string, Draft>;
-  readonly leaves: TreeLeaf[];
-}
-
-/** The model's tensors, grouped. Chains of single modules are one; the module that holds everything is left out. */
-export function buildTree(tensors: readonly TensorDescriptor[], grouping: Grouping = 'layer'): TreeGroup {
-  const root = draft('', '');
-  for (const tensor of tensors) {
-    const { modules, label, suffix } = pathOf(tensor.name, grouping);
-    let group = root;
-    for (const module of modules) group = childOf(group, module);
-    group.leaves.push({ kind: 'tensor', id: tensor.name, label, suffix, tensor });
+  constructor(
+    private readonly source: Source,
+    private readonly place: Place,
+    /** Finds its parts where they are not those of the place. */
+    private readonly find: () => TreeNode[] = () => this.partsOfPlace(),
+  ) {
+    this.id = `${place.path}.`;
+    this.label = place.label;
+    const { shown } = source;
+    this.members = shown ? Array.from(place.members).filter((i) => shown[i]) : place.members;
   }
-  return withoutWrapper(finished(root));
+
+  get children(): readonly TreeNode[] {
+    return (this.parts ??= this.find());
+  }
+
+  /** Number of equal parts: blocks, experts, tensors of a role. 0 where the parts differ. */
+  get repeats(): number {
+    const { length } = this.children;
+    return this.isRepeated ? length : 0;
+  }
+
+  /** Whether the tensor is one of its members. */
+  holds(tensor: number): boolean {
+    const { members } = this;
+    let [low, high] = [0, members.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (members[middle]! < tensor) low = middle + 1;
+      else high = middle;
+    }
+    return members[low] === tensor;
+  }
+
+  get tensors(): number {
+    return this.members.length;
+  }
+  get parameters(): number {
+    return this.total.parameters;
+  }
+  get bytes(): number {
+    return this.total.bytes;
+  }
+  get minBits(): number {
+    return this.total.minBits;
+  }
+  get maxBits(): number {
+    return this.total.maxBits;
+  }
+  get dtype(): string | undefined {
+    return this.total.dtype;
+  }
+  get shape(): string | undefined {
+    return this.total.shape;
+  }
+
+  private get total(): Totals {
+    return (this.sums ??= this.source.totals.of(this.members));
+  }
+
+  private partsOfPlace(): TreeNode[] {
+    const { groups, leaves } = this.divided();
+    const inside = [...groups].map(([label, members]) => this.child(label, members));
+    const parts = inOrder([...inside, ...leaves.map((i) => new TreeLeaf(this.source, i))]);
+    this.isRepeated = parts.length > 1 && parts.every(({ label }) => /^\d+(\.|$)/.test(label));
+    const all = this.place.path === '' ? withoutWrapper(parts) : parts;
+    return this.source.shown ? all.filter((part) => this.isShown(part)) : all;
+  }
+
+  private isShown(part: TreeNode): boolean {
+    if (part.kind === 'group') return part.tensors > 0;
+    return this.source.shown?.[part.index] !== 0;
+  }
+
+  /** Its tensors by the next group of their path, and those without one. */
+  private divided(): { groups: Map<string, number[]>; leaves: number[] } {
+    const { table, paths } = this.source;
+    const { members, depth } = this.place;
+    const bySegment = new Map<string | number, number[]>();
+    const leaves: number[] = [];
+    for (let at = 0; at < members.length; at++) {
+      const i = members[at]!;
+      const segment = paths[table.patternOf(i)]!.groups[depth];
+      if (segment === undefined) leaves.push(i);
+      else {
+        const key = typeof segment === 'string' ? segment : table.numberOf(i, segment);
+        const known = bySegment.get(key);
+        if (known) known.push(i);
+        else bySegment.set(key, [i]);
+      }
+    }
+    return { groups: new Map([...bySegment].map(([key, found]) => [String(key), found])), leaves };
+  }
+
+  /** A group of its own, or the innermost of those that hold the same tensors. */
+  private child(first: string, members: readonly number[]): TreeGroup {
+    const names = [first];
+    for (
+      let next = this.shared(members, names.length);
+      next !== undefined;
+      next = this.shared(members, names.length)
+    )
+      names.push(next);
+    const label = names.join('.');
+    const { path, depth } = this.place;
+    return new TreeGroup(this.source, {
+      ...{ members, label, depth: depth + names.length },
+      path: path === '' ? label : `${path}.${label}`,
+    });
+  }
+
+  /** The group at this depth below its own where all of these tensors are in it. */
+  private shared(members: readonly number[], below: number): string | undefined {
+    const { table, paths } = this.source;
+    const at = this.place.depth + below;
+    const of = (i: number): string | undefined => {
+      const segment = paths[table.patternOf(i)]!.groups[at];
+      return segment === undefined ? undefined : textOf(table, i, segment);
+    };
+    const first = of(members[0]!);
+    return first !== undefined && members.every((i) => of(i) === first) ? first : undefined;
+  }
 }
 
-/** Groups of a tensor, from the outside, and what its line says. */
-function pathOf(
-  name: string,
-  grouping: Grouping,
-): { modules: readonly string[]; label: string; suffix: string } {
-  const { modules, label, suffix, wrapper, numbers, role } = placeOf(name);
-  if (grouping === 'none') return { modules: [], label: name.slice(0, name.length - suffix.length), suffix };
-  const member = numbers.at(-1);
-  if (grouping === 'layer' || member === undefined || role === '') return { modules, label, suffix };
-  return { modules: [...wrapper, role + suffix, ...numbers.slice(0, -1)], label: member, suffix: '' };
+export class TreeLeaf {
+  readonly kind = 'tensor';
+
+  constructor(
+    private readonly source: Source,
+    /** Of the tensor in the model. */
+    readonly index: number,
+  ) {}
+
+  get id(): string {
+    return this.source.table.name(this.index);
+  }
+  get label(): string {
+    return this.path.label.map((segment) => textOf(this.source.table, this.index, segment)).join('.');
+  }
+  /** The suffix of its name, where it says little: ".weight". */
+  get suffix(): string {
+    return this.path.suffix;
+  }
+  get tensor(): TensorDescriptor {
+    return this.source.table.descriptor(this.index);
+  }
+  get totals(): Totals {
+    return this.source.totals.of([this.index]);
+  }
+
+  private get path(): PatternPath {
+    return this.source.paths[this.source.table.patternOf(this.index)]!;
+  }
 }
 
-const draft = (path: string, label: string): Draft => ({ path, label, groups: new Map(), leaves: [] });
-
-function childOf(group: Draft, label: string): Draft {
-  const known = group.groups.get(label);
-  if (known) return known;
-  const child = draft(group.path === '' ? label : `${group.path}.${label}`, label);
-  group.groups.set(label, child);
-  return child;
-}
-
-function finished(group: Draft): TreeGroup {
-  const groups = [...group.groups.values()].map(finished);
-  const only = groups[0];
-  if (group.path !== '' && groups.length === 1 && group.leaves.length === 0 && only)
-    return { ...only, label: `${group.label}.${only.label}` };
-  const children = [...groups, ...group.leaves].sort((a, b) => byExecution(labelOf(a), labelOf(b)));
-  return groupOf(`${group.path}.`, group.label, children);
-}
-
-const labelOf = (node: TreeNode): string => (node.kind === 'group' ? node.label : node.label + node.suffix);
-
-export function groupOf(id: string, label: string, children: readonly TreeNode[]): TreeGroup {
-  const isRepeated = children.length > 1 && children.every((child) => /^\d+(\.|$)/.test(child.label));
-  return {
-    kind: 'group',
-    ...{ id, label, children, repeats: isRepeated ? children.length : 0 },
-    ...totalsOf(children),
-  };
-}
-
-/** Sums and extremes over the children. */
-function totalsOf(children: readonly TreeNode[]): Totals {
-  const parts = children.map((child) => (child.kind === 'group' ? child : leafTotals(child)));
-  const sum = (key: 'tensors' | 'parameters' | 'bytes'): number =>
-    parts.reduce((total, part) => total + part[key], 0);
-  const common = <K extends 'dtype' | 'shape'>(key: K): Partial<Record<K, string>> => {
-    const value = parts[0]?.[key];
-    const isCommon = value !== undefined && parts.every((part) => part[key] === value);
-    return isCommon ? ({ [key]: value } as Partial<Record<K, string>>) : {};
-  };
-  const bits = parts.filter(({ minBits }) => !Number.isNaN(minBits));
-  return {
-    ...{ tensors: sum('tensors'), parameters: sum('parameters'), bytes: sum('bytes') },
-    minBits: bits.reduce((least, { minBits }) => Math.min(least, minBits), bits.length ? Infinity : NaN),
-    maxBits: bits.reduce((most, { maxBits }) => Math.max(most, maxBits), bits.length ? -Infinity : NaN),
-    ...common('dtype'),
-    ...common('shape'),
-  };
-}
-
-export function leafTotals({ tensor }: TreeLeaf): Totals {
-  const bits = tensor.elements > 0 ? (8 * tensor.byteLength) / tensor.elements : NaN;
-  return {
-    ...{ tensors: 1, parameters: tensor.elements, bytes: tensor.byteLength, minBits: bits, maxBits: bits },
-    ...{ dtype: tensor.dtype, shape: tensor.shape.join(' × ') },
-  };
-}
+const inOrder = (parts: readonly TreeNode[]): TreeNode[] =>
+  parts
+    .map((part) => ({ part, label: part.kind === 'group' ? part.label : part.label + part.suffix }))
+    .sort((a, b) => byExecution(a.label, b.label))
+    .map(({ part }) => part);
 
 /** `model.` holds everything but the output matrix: its parts say more than it does. */
-function withoutWrapper(root: TreeGroup): TreeGroup {
-  const groups = root.children.filter((child) => child.kind === 'group');
+function withoutWrapper(parts: readonly TreeNode[]): TreeNode[] {
+  const groups = parts.filter((part) => part.kind === 'group');
   const only = groups[0];
-  if (groups.length !== 1 || !only || only.repeats > 0 || hasNumber(only.label)) return root;
-  const children = root.children.flatMap((child) => (child === only ? only.children : [child]));
-  return { ...root, children: [...children].sort((a, b) => byExecution(labelOf(a), labelOf(b))) };
+  if (groups.length !== 1 || !only || hasNumber(only.label) || only.repeats > 0) return [...parts];
+  return inOrder(parts.flatMap((part) => (part === only ? only.children : [part])));
 }
 
 /** The tensors of a line, in its order. */

@@ -1,17 +1,16 @@
+import type { PlannedFormat, PlanOutline } from '../src/protocol/planOutline';
+import type { TensorTable } from '../src/protocol/tensorTable';
 import type { Filtered } from './filter';
-import { groupOf, leafTotals, type TreeGroup, type TreeLeaf, type TreeNode } from './tree';
+import { naturalOrder } from './executionOrder';
+import type { TreeGroup, TreeLeaf, TreeNode } from './tree';
 
-/** The part of a tree whose tensors match a filter, with its own totals. */
-export function filterTree(root: TreeGroup, matches: (line: Filtered) => boolean): TreeGroup {
-  const children = root.children.flatMap((child): TreeNode[] => {
-    if (child.kind === 'tensor') return matches(lineOf(child)) ? [child] : [];
-    const part = filterTree(child, matches);
-    return part.tensors === 0 ? [] : [part];
-  });
-  return { ...groupOf(root.id, root.label, children), repeats: root.repeats > 0 ? children.length : 0 };
+/** Of each tensor, whether a filter matches it. */
+export function matching(table: TensorTable, matches: (line: Filtered) => boolean): Uint8Array {
+  const texts = table.kinds.map(({ dtype }) => [dtype]);
+  return Uint8Array.from({ length: table.count }, (_, i) =>
+    matches({ name: table.name(i), texts: texts[table.kindOf(i)]! }) ? 1 : 0,
+  );
 }
-
-const lineOf = ({ tensor: { name, dtype } }: TreeLeaf): Filtered => ({ name, texts: [dtype] });
 
 /** Fewest and most bits per weight. */
 export interface BitRange {
@@ -19,33 +18,36 @@ export interface BitRange {
   readonly max: number;
 }
 
-/** The bits that a plan gives the tensors of each line, by its id; lines without any are absent. */
-export function planRanges(
-  root: TreeGroup,
-  planned: ReadonlyMap<string, { readonly bits: number }>,
-): Map<string, BitRange> {
-  const ranges = new Map<string, BitRange>();
-  if (planned.size === 0) return ranges;
-  const walk = (node: TreeNode): BitRange | undefined => {
-    const range = node.kind === 'group' ? union(node.children.map(walk)) : single(planned.get(node.id)?.bits);
-    if (range) ranges.set(node.id, range);
-    return range;
-  };
-  walk(root);
-  return ranges;
-}
+/** What a plan gives the lines of a tree. */
+export class PlannedBits {
+  private readonly ranges = new WeakMap<TreeNode, BitRange | undefined>();
 
-const single = (bits: number | undefined): BitRange | undefined =>
-  bits === undefined ? undefined : { min: bits, max: bits };
+  constructor(private readonly outline?: Pick<PlanOutline, 'formats' | 'of'>) {}
 
-function union(ranges: readonly (BitRange | undefined)[]): BitRange | undefined {
-  return ranges.reduce(
-    (all, range) =>
-      all && range
-        ? { min: Math.min(all.min, range.min), max: Math.max(all.max, range.max) }
-        : (all ?? range),
-    undefined,
-  );
+  /** Undefined where the plan does not list the tensor. */
+  formatOf({ index }: TreeLeaf): PlannedFormat | undefined {
+    return this.outline?.formats[this.outline.of[index] ?? -1];
+  }
+
+  /** The bits of its tensors; undefined where the plan lists none of them. */
+  rangeOf(node: TreeNode): BitRange | undefined {
+    if (!this.ranges.has(node)) this.ranges.set(node, this.found(node));
+    return this.ranges.get(node);
+  }
+
+  private found(node: TreeNode): BitRange | undefined {
+    if (!this.outline) return undefined;
+    const { formats, of } = this.outline;
+    const members = node.kind === 'group' ? node.members : [node.index];
+    let [min, max] = [Infinity, -Infinity];
+    for (let at = 0; at < members.length; at++) {
+      const bits = formats[of[members[at]!] ?? -1]?.bits;
+      if (bits === undefined) continue;
+      min = Math.min(min, bits);
+      max = Math.max(max, bits);
+    }
+    return min <= max ? { min, max } : undefined;
+  }
 }
 
 /** Columns that rows can be sorted by; without one they are in order of execution. */
@@ -63,11 +65,9 @@ export function sortFrom(stored: unknown): Sort | undefined {
   return isKnown ? { column, descending } : undefined;
 }
 
-type Keys = Readonly<
-  Record<SortColumn, (node: TreeNode, ranges: ReadonlyMap<string, BitRange>) => number | string>
->;
+type Keys = Readonly<Record<SortColumn, (node: TreeNode, planned: PlannedBits) => number | string>>;
 
-const totalsOf = (node: TreeNode) => (node.kind === 'group' ? node : leafTotals(node));
+const totalsOf = (node: TreeNode) => (node.kind === 'group' ? node : node.totals);
 
 /** What each column sorts a line by. */
 const keys: Keys = {
@@ -77,33 +77,30 @@ const keys: Keys = {
   parameters: (node) => totalsOf(node).parameters,
   bytes: (node) => totalsOf(node).bytes,
   bits: (node) => (totalsOf(node).parameters > 0 ? totalsOf(node).bytes / totalsOf(node).parameters : 0),
-  plan: (node, ranges) => ranges.get(node.id)?.max ?? 0,
+  plan: (node, planned) => planned.rangeOf(node)?.max ?? 0,
 };
 
-const collator = new Intl.Collator('en', { numeric: true });
-
 /** Siblings in the order of a column; ties stay in order of execution. */
-export function sortTree(root: TreeGroup, sort: Sort, ranges: ReadonlyMap<string, BitRange>): TreeGroup {
-  const keyed = root.children.map((child) => ({
-    child: child.kind === 'group' ? sortTree(child, sort, ranges) : child,
-    key: keys[sort.column](child, ranges),
-  }));
-  const direction = sort.descending ? -1 : 1;
-  keyed.sort(({ key: a }, { key: b }) => {
-    const order =
-      typeof a === 'number' && typeof b === 'number' ? a - b : collator.compare(String(a), String(b));
-    return direction * order;
-  });
-  return { ...root, children: keyed.map(({ child }) => child) };
+export function sorted(
+  siblings: readonly TreeNode[],
+  { column, descending }: Sort,
+  planned: PlannedBits,
+): readonly TreeNode[] {
+  const direction = descending ? -1 : 1;
+  const order = (a: number | string, b: number | string): number =>
+    typeof a === 'number' && typeof b === 'number' ? a - b : naturalOrder(String(a), String(b));
+  return siblings
+    .map((node) => ({ node, key: keys[column](node, planned) }))
+    .sort((a, b) => direction * order(a.key, b.key))
+    .map(({ node }) => node);
 }
 
-/** The groups that must be open for a tensor's line to be seen. */
-export function pathTo(root: TreeGroup, tensor: string): string[] | undefined {
+/** The groups that must be open for a tensor's line to be seen; undefined where the tree does not have it. */
+export function pathTo(root: TreeGroup, tensor: number): string[] | undefined {
   for (const child of root.children) {
-    if (child.id === tensor) return [];
-    if (child.kind === 'tensor') continue;
-    const inner = pathTo(child, tensor);
-    if (inner) return [child.id, ...inner];
+    if (child.kind === 'tensor') {
+      if (child.index === tensor) return [];
+    } else if (child.holds(tensor)) return [child.id, ...pathTo(child, tensor)!];
   }
   return undefined;
 }

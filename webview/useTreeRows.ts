@@ -1,41 +1,38 @@
 import { useMemo } from 'preact/hooks';
-import type { ModelDescription } from '../src/protocol/model';
-import { plannedFormats, type PlanOutline, type PlannedFormat } from '../src/protocol/planOutline';
+import type { PlanOutline } from '../src/protocol/planOutline';
+import type { TensorTable } from '../src/protocol/tensorTable';
 import { parseFilter } from './filter';
 import { linesOf, openAtFirst } from './lines';
 import type { Grouping } from '../src/protocol/places';
 import { buildTree, type TreeGroup } from './tree';
-import { filterTree, planRanges, sortFrom, sortTree, type Sort } from './treeRows';
+import { matching, PlannedBits, sorted, sortFrom, type Sort } from './treeRows';
 import { usePersistent } from './usePersistent';
 
-const noTensors: ModelDescription['tensors'] = [];
-const nothingPlanned: ReadonlyMap<string, PlannedFormat> = new Map();
-
 /** What the tree shows, and what changes it. Each step reruns only when its inputs change. */
-export function useTreeRows(model: ModelDescription | undefined, plan: PlanOutline | undefined) {
-  const tensors = model?.tensors ?? noTensors;
+export function useTreeRows(table: TensorTable, plan: PlanOutline | undefined) {
   const [grouping, setGrouping] = usePersistent<Grouping>('tree.grouping', 'layer');
   const [sort, setSort] = usePersistent<Sort | undefined>('tree.sort', undefined, sortFrom);
   const [text, setText] = usePersistent('tree.filter', '');
-  const tree = useMemo(() => buildTree(tensors, grouping), [tensors, grouping]);
+  const tree = useMemo(() => buildTree(table, grouping), [table, grouping]);
   const filter = useMemo(() => parseFilter(text), [text]);
   const filtered = useMemo(
-    () => (filter.kind === 'test' ? filterTree(tree, filter.matches) : tree),
+    () => (filter.kind === 'test' ? buildTree(table, grouping, matching(table, filter.matches)) : tree),
     [tree, filter],
   );
-  const suggested = useMemo(() => (plan ? plannedFormats(plan, tensors) : nothingPlanned), [plan, tensors]);
-  const ranges = useMemo(() => planRanges(filtered, suggested), [filtered, suggested]);
-  const sorted = useMemo(
-    () => (sort ? sortTree(filtered, sort, ranges) : filtered),
-    [filtered, sort, ranges],
-  );
+  const planned = useMemo(() => new PlannedBits(plan), [plan]);
+  const sortedBy = sort?.column === 'plan' ? planned : undefined;
   const { expanded, expand } = useExpanded(tree);
   const rows = useMemo(
-    () => linesOf(sorted.children, filter.kind === 'test' ? 'all' : expanded),
-    [sorted, filter, expanded],
+    () =>
+      linesOf(
+        filtered.children,
+        filter.kind === 'test' ? 'all' : expanded,
+        sort && ((siblings) => sorted(siblings, sort, planned)),
+      ),
+    [filtered, filter, expanded, sort, sortedBy],
   );
   return {
-    ...{ rows, tree, filter, text, setText, sort, setSort, grouping, setGrouping, expand, suggested, ranges },
+    ...{ table, rows, tree, filter, text, setText, sort, setSort, grouping, setGrouping, expand, planned },
     matched: filtered.tensors,
     total: tree.tensors,
   };

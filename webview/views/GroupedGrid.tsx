@@ -178,7 +178,9 @@ function useLines(
       return value;
     };
     const sign = order.descending ? -1 : 1;
-    return linesOf(nodes, open, (a, b) => sign * compare(valueOf(a), valueOf(b)));
+    return linesOf(nodes, open, (siblings) =>
+      [...siblings].sort((a, b) => sign * compare(valueOf(a), valueOf(b))),
+    );
   }, [nodes, open, order, column?.value]);
 }
 

@@ -1,9 +1,10 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { useApp, useAppState } from '../context';
+import { useApp, usePicked } from '../context';
+import type { TensorTable } from '../../src/protocol/tensorTable';
 import type { Line } from '../lines';
 import { lineKey } from '../lineKeys';
 import { leavesOf, type TreeNode } from '../tree';
-import { pathTo } from '../treeRows';
+import { pathTo, type PlannedBits } from '../treeRows';
 import { useTreeRows, type TreeState } from '../useTreeRows';
 import { menuContext, openMenuByKey } from '../rowMenu';
 import { useScroll } from '../useScroll';
@@ -18,8 +19,8 @@ type TreeRow = Line<TreeNode>;
  * @param onOpen called when the user opens a tensor.
  */
 export function TensorTree({ onOpen }: { onOpen?: () => void }) {
-  const { model, plan } = useAppState();
-  const tree = useTreeRows(model, plan);
+  const { model, plan } = usePicked('model', 'plan');
+  const tree = useTreeRows(model!.table, plan);
   return (
     <div class="tree">
       <TreeFilter tree={tree} />
@@ -36,13 +37,13 @@ interface GridProps {
 
 function Grid({ tree, planned, onOpen }: GridProps) {
   const { store } = useApp();
-  const { model, selected } = useAppState();
+  const { model, selected } = usePicked('model', 'selected');
   const { rows } = tree;
   const grid = useRef<HTMLDivElement>(null);
   const virtual = useVirtualRows(rows.length, grid, rowHeight);
   const chosen = useMemo(() => new Set(selected), [selected]);
   const selection = useSelection(tree, (index) => virtual.scrollToIndex(index, { align: 'auto' }));
-  const { active, activeIndex, choose } = selection;
+  const { activeIndex, choose } = selection;
   const latest = useRef(activeIndex);
   latest.current = activeIndex;
   const contextOf = (row: TreeRow): string => menuContext(row.node.kind, model?.path, tensorsOf(row, chosen));
@@ -50,6 +51,12 @@ function Grid({ tree, planned, onOpen }: GridProps) {
   useCopy(grid, () => {
     const row = rows[activeIndex];
     return row && namesOf(row, chosen).join('\n');
+  });
+
+  const click = useSteady((row: TreeRow, event: MouseEvent): void => {
+    choose(row, event);
+    if (row.node.kind === 'group') tree.expand([row.node.id], row.open === false);
+    else if (!event.ctrlKey && !event.metaKey && !event.shiftKey) onOpen?.();
   });
 
   const onKey = (event: KeyboardEvent): void => {
@@ -113,15 +120,11 @@ function Grid({ tree, planned, onOpen }: GridProps) {
             return (
               row && (
                 <Row
-                  key={row.node.id}
-                  {...{ row, index, start, tree, planned }}
-                  isSelected={chosen.has(row.node.id)}
-                  isActive={row.node.id === active}
-                  onClick={(event) => {
-                    choose(row, event);
-                    if (row.node.kind === 'group') tree.expand([row.node.id], row.open === false);
-                    else if (!event.ctrlKey && !event.metaKey && !event.shiftKey) onOpen?.();
-                  }}
+                  key={keyOf(row.node)}
+                  {...{ row, index, start, planned, click }}
+                  plan={tree.planned}
+                  isSelected={row.node.kind === 'tensor' && chosen.has(row.node.id)}
+                  isActive={index === activeIndex}
                 />
               )
             );
@@ -137,58 +140,79 @@ function Grid({ tree, planned, onOpen }: GridProps) {
   );
 }
 
+/** Apart for groups and tensors; names of tensors are not made for it. */
+const keyOf = (node: TreeNode): string | number => (node.kind === 'group' ? node.id : node.index);
+
 interface RowProps {
   readonly row: TreeRow;
   readonly index: number;
   /** Pixels from the top. */
   readonly start: number;
-  readonly tree: TreeState;
+  /** Whether there is a plan, and what it gives the row. */
   readonly planned: boolean;
+  readonly plan: PlannedBits;
   readonly isSelected: boolean;
   readonly isActive: boolean;
-  readonly onClick: (event: MouseEvent) => void;
+  readonly click: (row: TreeRow, event: MouseEvent) => void;
 }
 
-function Row({ row, index, start, tree, planned, isSelected, isActive, onClick }: RowProps) {
+/** Drawn again only where something of it changed: a list that is scrolled has the same rows at the same places. */
+function Row(props: RowProps) {
+  const { row, index, start, planned, plan, isSelected, isActive, click } = props;
   const { node, depth, open } = row;
-  const plan = { format: tree.suggested.get(node.id)?.format, bits: tree.ranges.get(node.id) };
-  return (
-    <div
-      id={`row-${index}`}
-      role="row"
-      aria-rowindex={index + 2}
-      aria-level={depth + 1}
-      aria-selected={isSelected}
-      aria-expanded={open}
-      data-name={node.id}
-      data-index={index}
-      class={`row ${node.kind}${planned ? ' planned' : ''}${isSelected ? ' selected' : ''}${isActive ? ' active' : ''}`}
-      style={{ transform: `translateY(${start}px)` }}
-      onClick={onClick}
-    >
-      <TreeCells row={row} {...(planned ? { plan } : {})} />
-    </div>
+  return useMemo(() => {
+    const states = [planned && 'planned', isSelected && 'selected', isActive && 'active'];
+    return (
+      <div
+        id={`row-${index}`}
+        role="row"
+        aria-rowindex={index + 2}
+        aria-level={depth + 1}
+        aria-selected={isSelected}
+        aria-expanded={open}
+        data-name={node.id}
+        data-index={index}
+        class={['row', node.kind, ...states].filter(Boolean).join(' ')}
+        style={{ transform: `translateY(${start}px)` }}
+        onClick={(event) => click(row, event)}
+      >
+        <TreeCells row={row} {...(planned ? { plan } : {})} />
+      </div>
+    );
+  }, [row, index, start, planned, plan, isSelected, isActive, click]);
+}
+
+/** A function that stays the same and does what the latest one does. */
+function useSteady<A extends unknown[]>(latest: (...args: A) => void): (...args: A) => void {
+  const current = useRef(latest);
+  current.current = latest;
+  return useMemo(
+    () =>
+      (...args: A) =>
+        current.current(...args),
+    [],
   );
 }
 
 /** Which row keys act on, and which tensors are selected. */
-function useSelection({ rows, tree, expand }: TreeState, scrollTo: (index: number) => void) {
+function useSelection({ rows, table, tree, expand }: TreeState, scrollTo: (index: number) => void) {
   const { store } = useApp();
-  const { selected } = useAppState();
+  const { selected } = usePicked('selected');
   const shown = selected[selected.length - 1];
   const [focused, setFocused] = useState<string>();
   /** Where a range began: Shift extends from here, however often. */
   const anchor = useRef(shown);
   const active = focused ?? shown;
-  const activeIndex = useMemo(() => rows.findIndex(({ node }) => node.id === active), [rows, active]);
+  const lineAt = (id: string | undefined): number => lineOf(rows, table, id);
+  const activeIndex = useMemo(() => lineAt(active), [rows, active]);
   // Before the next key press: a late call would move the focus back.
   useLayoutEffect(() => {
-    if (shown !== undefined) expand(pathTo(tree, shown) ?? [], true);
+    if (shown !== undefined) expand(pathTo(tree, table.indexOf(shown)) ?? [], true);
     setFocused(shown);
     if (selected.length === 1) anchor.current = shown;
   }, [shown]);
   useLayoutEffect(() => {
-    const index = rows.findIndex(({ node }) => node.id === shown);
+    const index = lineAt(shown);
     if (index >= 0) scrollTo(index);
   }, [shown, tree]);
 
@@ -196,7 +220,7 @@ function useSelection({ rows, tree, expand }: TreeState, scrollTo: (index: numbe
     const { id, kind } = row.node;
     setFocused(id);
     if (kind === 'group') return;
-    const start = rows.findIndex(({ node }) => node.id === anchor.current);
+    const start = lineAt(anchor.current);
     if (keys.shiftKey && start >= 0) {
       store.select(between(rows, start, rows.indexOf(row)));
       return;
@@ -207,7 +231,13 @@ function useSelection({ rows, tree, expand }: TreeState, scrollTo: (index: numbe
     const isRemoved = others.length < selected.length && others.length > 0;
     store.select(isRemoved ? others : [...others, id]);
   };
-  return { active, activeIndex, choose };
+  return { activeIndex, choose };
+}
+
+/** Index of the line of a group or a tensor by its id; −1 where it is not shown. */
+function lineOf(rows: readonly TreeRow[], table: TensorTable, id: string | undefined): number {
+  const tensor = id === undefined ? -1 : table.indexOf(id);
+  return rows.findIndex(({ node }) => (node.kind === 'tensor' ? node.index === tensor : node.id === id));
 }
 
 /** Tensors from one row to another; the second comes last, so that it is the one shown. */

@@ -2,15 +2,15 @@ import { plural, size } from '../../src/protocol/words';
 import { bits as bitsText, count, shapeText } from '../format';
 import type { Line } from '../lines';
 import type { TreeGroup, TreeLeaf, TreeNode } from '../tree';
-import type { BitRange } from '../treeRows';
+import type { BitRange, PlannedBits } from '../treeRows';
 import { Bits, FormatBadge } from './FormatBadge';
 import { Middle } from './Middle';
 import { TensorName } from './TensorName';
 
 interface Props {
   readonly row: Line<TreeNode>;
-  /** What a plan suggests for a tensor, and the bits that it gives a group; absent without a plan. */
-  readonly plan?: { readonly format?: string | undefined; readonly bits?: BitRange | undefined };
+  /** What a plan gives tensors and groups; absent without a plan. */
+  readonly plan?: PlannedBits;
 }
 
 /** The cells of a line of the tree. */
@@ -30,6 +30,7 @@ function GroupCells(props: { node: TreeGroup; open: boolean; indent: Indent; pla
   const { node, open, indent, plan } = props;
   const { label, repeats, tensors, parameters, bytes, dtype, shape } = node;
   const everyBit = { min: node.minBits, max: node.maxBits };
+  const bits = plan?.rangeOf(node);
   return (
     <>
       <span role="gridcell" class="name" style={indent}>
@@ -52,7 +53,7 @@ function GroupCells(props: { node: TreeGroup; open: boolean; indent: Indent; pla
       <span role="gridcell" class="bit-cell">
         <RangeOfBits range={everyBit} mean={(8 * bytes) / parameters} />
       </span>
-      {plan && <span role="gridcell">{plan.bits && <RangeOfBits range={plan.bits} />}</span>}
+      {plan && <span role="gridcell">{bits && <RangeOfBits range={bits} />}</span>}
     </>
   );
 }
@@ -67,6 +68,7 @@ function RangeOfBits({ range, mean }: { range: BitRange; mean?: number }) {
 
 function LeafCells({ node, indent, plan }: { node: TreeLeaf; indent: Indent; plan: Props['plan'] }) {
   const { tensor, label, suffix } = node;
+  const planned = plan?.formatOf(node);
   const title = tensor.unreadableReason ? `${tensor.name}: ${tensor.unreadableReason}` : tensor.name;
   return (
     <>
@@ -89,13 +91,7 @@ function LeafCells({ node, indent, plan }: { node: TreeLeaf; indent: Indent; pla
       <span role="gridcell" class="bit-cell">
         {tensor.elements > 0 && <Bits bits={(8 * tensor.byteLength) / tensor.elements} />}
       </span>
-      {plan && (
-        <span role="gridcell">
-          {plan.format && (
-            <FormatBadge format={plan.format} {...(plan.bits ? { bits: plan.bits.max } : {})} />
-          )}
-        </span>
-      )}
+      {plan && <span role="gridcell">{planned && <FormatBadge {...planned} />}</span>}
     </>
   );
 }

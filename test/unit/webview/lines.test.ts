@@ -25,9 +25,9 @@ describe('lines of a tree', () => {
   });
 
   it('are ordered within their group', () =>
-    expect(drawn(linesOf(nodes, 'all', (a, b) => b.id.localeCompare(a.id)))).toEqual([
-      ...['0 group -', '1 second', '1 inner -', '2 deep', '0 first'],
-    ]));
+    expect(
+      drawn(linesOf(nodes, 'all', (siblings) => siblings.toSorted((a, b) => b.id.localeCompare(a.id)))),
+    ).toEqual([...['0 group -', '1 second', '1 inner -', '2 deep', '0 first']]));
 
   it('are all open in a small model, and none in a large one', () => {
     expect([...openAtFirst(nodes, 120)]).toEqual(['group', 'inner']);

@@ -14,7 +14,7 @@ const names = [
 
 /** The lines as text: indented labels, groups with their number of tensors. */
 function drawn(by: Grouping, open: ReadonlySet<string>, order?: (a: TensorNode, b: TensorNode) => number) {
-  return linesOf(groupTensors(names, by), open, order).map(
+  return linesOf(groupTensors(names, by), open, order && ((siblings) => siblings.toSorted(order))).map(
     ({ node, depth, open: isOpen }) =>
       `${'  '.repeat(depth)}${node.label}${isOpen === undefined ? '' : ` × ${node.members.length}`}`,
   );

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { packTensors } from '../../../src/model/packTensors';
 import type { TensorDescriptor } from '../../../src/protocol/model';
+import { TensorTable } from '../../../src/protocol/tensorTable';
 import { parseFilter } from '../../../webview/filter';
 import { linesOf } from '../../../webview/lines';
 import type { Grouping } from '../../../src/protocol/places';
-import { buildTree, leavesOf, type TreeGroup } from '../../../webview/tree';
-import { filterTree, pathTo, planRanges, sortTree } from '../../../webview/treeRows';
+import { buildTree, leavesOf, type TreeGroup, type TreeNode } from '../../../webview/tree';
+import { matching, pathTo, PlannedBits, sorted, type Sort } from '../../../webview/treeRows';
 
 const tensor = (name: string, shape: readonly number[], bits = 16): TensorDescriptor => {
   const elements = shape.reduce((product, size) => product * size, 1);
@@ -38,14 +40,22 @@ const mixture = [
 ];
 
 /** Lines as indented labels. */
-function lines(root: TreeGroup, expanded: ReadonlySet<string> | 'all'): string[] {
-  return linesOf(root.children, expanded).map(({ node, depth }) => {
+function lines(
+  root: TreeGroup,
+  expanded: ReadonlySet<string> | 'all',
+  sort?: Sort,
+  planned = new PlannedBits(),
+): string[] {
+  const arranged = sort && ((siblings: readonly TreeNode[]) => sorted(siblings, sort, planned));
+  return linesOf(root.children, expanded, arranged).map(({ node, depth }) => {
     const times = node.kind === 'group' && node.repeats > 0 ? ` × ${node.repeats}` : '';
     return '  '.repeat(depth) + node.label + times;
   });
 }
 
-const tree = (grouping: Grouping = 'layer'): TreeGroup => buildTree(mixture, grouping);
+const tableOf = (tensors: readonly TensorDescriptor[]): TensorTable => new TensorTable(packTensors(tensors));
+const table = tableOf(mixture);
+const tree = (grouping: Grouping = 'layer'): TreeGroup => buildTree(table, grouping);
 
 describe('the tree', () => {
   it('has blocks and experts as one line each until they are unfolded', () => {
@@ -82,7 +92,7 @@ describe('the tree', () => {
       'ffn_up',
     ];
     const names = ['output', 'output_norm', ...parts.map((part) => `blk.0.${part}`), 'token_embd'];
-    const rows = lines(buildTree(names.map((name) => tensor(`${name}.weight`, [4, 4]))), 'all');
+    const rows = lines(buildTree(tableOf(names.map((name) => tensor(`${name}.weight`, [4, 4])))), 'all');
     expect(rows.map((row) => row.trim())).toEqual([
       ...['token_embd', 'blk.0', 'attn_norm', 'attn_q', 'attn_k', 'attn_v', 'attn_output'],
       ...['ffn_norm', 'ffn_gate', 'ffn_up', 'ffn_down', 'output_norm', 'output'],
@@ -130,7 +140,7 @@ describe('the tree', () => {
       maxBits: 8,
       shape: '4 × 4',
     });
-    expect(experts.node).not.toHaveProperty('dtype');
+    expect(experts.node).toHaveProperty('dtype', undefined);
     expect(tree()).toMatchObject({ tensors: mixture.length, minBits: 4, maxBits: 16 });
   });
 });
@@ -141,7 +151,7 @@ describe('a filtered tree', () => {
   it('has the matching tensors with totals of their own', () => {
     const filter = parseFilter('q_proj & !layers.0 & !bias');
     if (filter.kind !== 'test') throw new Error('the filter is not understood');
-    const part = filterTree(tree(), filter.matches);
+    const part = buildTree(table, 'layer', matching(table, filter.matches));
     expect(lines(part, 'all')).toEqual(['layers × 1', '  1', '    self_attn', '      q_proj']);
     expect(part).toMatchObject({ tensors: 1, parameters: 16, bytes: 32 });
   });
@@ -149,36 +159,61 @@ describe('a filtered tree', () => {
 
 describe('a sorted tree', () => {
   it('orders siblings by a column', () => {
-    const sorted = sortTree(tree(), { column: 'bytes', descending: true }, new Map());
-    expect(lines(sorted, new Set())).toEqual(['layers × 2', 'embed_tokens', 'lm_head', 'norm']);
-    const list = sortTree(tree('none'), { column: 'bits', descending: false }, new Map());
-    expect(lines(list, new Set())[0]).toBe('model.layers.0.mlp.experts.0.gate_proj');
-    const names = sortTree(tree(), { column: 'name', descending: true }, new Map());
-    expect(lines(names, new Set())).toEqual(['norm', 'lm_head', 'layers × 2', 'embed_tokens']);
+    expect(lines(tree(), new Set(), { column: 'bytes', descending: true })).toEqual([
+      ...['layers × 2', 'embed_tokens', 'lm_head', 'norm'],
+    ]);
+    expect(lines(tree('none'), new Set(), { column: 'bits', descending: false })[0]).toBe(
+      'model.layers.0.mlp.experts.0.gate_proj',
+    );
+    expect(lines(tree(), new Set(), { column: 'name', descending: true })).toEqual([
+      ...['norm', 'lm_head', 'layers × 2', 'embed_tokens'],
+    ]);
   });
 
   it('orders by the bits of a plan', () => {
-    const bits = new Map([
-      ['model.layers.0.mlp.gate.weight', 8],
-      ['model.layers.1.mlp.gate.weight', 4.5],
-      ['model.norm.weight', 6],
-    ]);
-    const planned = new Map([...bits].map(([name, value]) => [name, { bits: value }]));
-    const ranges = planRanges(tree(), planned);
-    expect(ranges.get('model.layers.')).toEqual({ min: 4.5, max: 8 });
-    expect(ranges.get('lm_head.weight')).toBeUndefined();
-    const sorted = sortTree(tree(), { column: 'plan', descending: true }, ranges);
-    expect(lines(sorted, new Set()).slice(0, 2)).toEqual(['layers × 2', 'norm']);
+    const bits: Readonly<Record<string, number>> = {
+      'model.layers.0.mlp.gate.weight': 8,
+      'model.layers.1.mlp.gate.weight': 4.5,
+      'model.norm.weight': 6,
+    };
+    const formats = Object.values(bits).map((value) => ({ format: `Q${value}`, bits: value }));
+    const planned = new PlannedBits({
+      formats,
+      of: mixture.map(({ name }) => formats.findIndex((format) => format.bits === bits[name])),
+    });
+    const nodeOf = (id: string): TreeNode => tree().children.find((node) => node.id === id)!;
+    expect(planned.rangeOf(nodeOf('model.layers.'))).toEqual({ min: 4.5, max: 8 });
+    expect(planned.rangeOf(nodeOf('lm_head.weight'))).toBeUndefined();
+    const rows = lines(tree(), new Set(), { column: 'plan', descending: true }, planned);
+    expect(rows.slice(0, 2)).toEqual(['layers × 2', 'norm']);
+  });
+});
+
+describe('a tree of many tensors', () => {
+  it('looks at no names before groups are opened', () => {
+    const names = Array.from({ length: 1000 }, (_, i) => `model.layers.${i}.mlp.up_proj.weight`);
+    const many = tableOf(names.map((name) => tensor(name, [4, 4])));
+    let named = 0;
+    const name = many.name.bind(many);
+    many.name = (i) => {
+      named += 1;
+      return name(i);
+    };
+    const root = buildTree(many);
+    expect(lines(root, new Set())).toEqual(['model.layers × 1000']);
+    const rows = linesOf(root.children, new Set(['model.layers.']));
+    expect([rows.length, named]).toEqual([1001, 0]);
+    expect(rows[1000]!.node).toMatchObject({ label: '999.mlp', bytes: 32 });
   });
 });
 
 describe('a path', () => {
   it('is whatever contains a tensor', () => {
-    expect(pathTo(tree(), 'model.layers.1.mlp.experts.0.up_proj.weight')).toEqual(
+    expect(pathTo(tree(), table.indexOf('model.layers.1.mlp.experts.0.up_proj.weight'))).toEqual(
       ['', 'mlp.', 'mlp.experts.', 'mlp.experts.0.']
         .map((path) => `model.layers.1.${path}`)
         .toSpliced(0, 0, 'model.layers.'),
     );
-    expect(pathTo(tree(), 'nothing')).toBeUndefined();
+    expect(pathTo(tree(), table.indexOf('nothing'))).toBeUndefined();
   });
 });
