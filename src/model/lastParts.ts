@@ -5,6 +5,15 @@ import type { TensorDescriptor } from '../protocol/model';
  * name look at them before they look at all tensors.
  */
 export function lastPartsOf(tensors: readonly Pick<TensorDescriptor, 'name'>[]): ReadonlySet<string> {
+  const found = known.get(tensors) ?? partsOf(tensors);
+  known.set(tensors, found);
+  return found;
+}
+
+/** Lists do not change; some are asked about several times while a model is opened. */
+const known = new WeakMap<readonly object[], ReadonlySet<string>>();
+
+function partsOf(tensors: readonly Pick<TensorDescriptor, 'name'>[]): Set<string> {
   const parts = new Set<string>();
   let last = '';
   for (const { name } of tensors) {

@@ -4,6 +4,7 @@ import type { OpenSource } from './byteSource';
 import type { CheckpointHeader } from './checkpointHeader';
 import { QuantscopeError } from './errors';
 import { fileKind } from './fileKind';
+import { headOf } from './headOf';
 import { fileIdentity } from './identity';
 import { inParallel } from './inParallel';
 import { configEntries, readConfig } from './jsonFiles';
@@ -138,7 +139,7 @@ async function openShards(
   const shards = await inParallel(files, shardsAtOnce, (file) =>
     openShard(file, files.length, readHeader, open, signal),
   );
-  const { missing, ...merged } = mergeShards(shards, index?.path ?? folder, index?.shardOf);
+  const { missing, ...merged } = mergeShards(shards, index?.path ?? folder, index?.listed);
   const identities = shards.flatMap((shard) => (shard.identity ? [shard.identity] : []));
   const metadataOfFiles = new Map(shards.flatMap(({ fileMetadata }) => (fileMetadata ? [fileMetadata] : [])));
   const notes = [...new Set(shards.flatMap((shard) => shard.notes ?? []))];
@@ -161,8 +162,9 @@ async function openShard(
   if (!(await exists(path))) return absent;
   const source = await open((await linkTarget(path)) ?? path);
   try {
-    await fileKind(source, { signal });
-    const header = await readHeader(source, signal);
+    const head = await headOf(source, signal);
+    await fileKind(head, { signal });
+    const header = await readHeader(head, signal);
     const identity = await fileIdentity(source, header.headerHash, header.tensors, count, signal);
     return { path, ...header, fileMetadata: [source.path, header.fileMetadata], identity };
   } catch (error) {

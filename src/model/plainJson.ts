@@ -20,19 +20,38 @@ export class PlainJson {
     this.text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
   }
 
-  /** An object: `member` reads the value of each key. */
-  object(member: (key: string) => void): void {
+  /** Enters an object. @returns whether it has a member, whose name is next. */
+  opens(): boolean {
     this.expect(openBrace);
-    if (this.take(closeBrace)) return;
-    do {
-      const key = this.string();
-      this.expect(colon);
-      member(key);
-    } while (this.take(comma));
-    this.expect(closeBrace);
+    return !this.take(closeBrace);
   }
 
-  string(): string {
+  /** After the value of a member. @returns whether another member follows; if none does, the object was left. */
+  continues(): boolean {
+    if (this.take(comma)) return true;
+    this.expect(closeBrace);
+    return false;
+  }
+
+  /** The name of a member; its value is next. */
+  name(): string {
+    const name = this.string();
+    this.expect(colon);
+    return name;
+  }
+
+  /** The same for one of a few names, without making a text of it. @returns its index. */
+  oneOf(names: readonly Uint8Array[]): number {
+    this.expect(quote);
+    const found = names.findIndex((name) => this.isNext(name));
+    if (found < 0) throw notPlain;
+    this.at += names[found]!.length;
+    this.expect(colon);
+    return found;
+  }
+
+  /** @param known is returned where it is the same text. */
+  string(known?: string): string {
     this.expect(quote);
     const { bytes } = this;
     const start = this.at;
@@ -40,16 +59,20 @@ export class PlainJson {
     for (let byte = bytes[at]!; byte !== quote; byte = bytes[++at]!)
       if (!(byte >= 32 && byte < 127) || byte === backslash) throw notPlain;
     this.at = at + 1;
-    return this.text.slice(start, at);
+    return known !== undefined && this.isText(known, start, at) ? known : this.text.slice(start, at);
   }
 
-  /** A list of whole numbers of at least 0, appended to `into`. */
-  wholeNumbers(into: number[]): void {
+  /** A list of whole numbers of at least 0, into the beginning of `into`, which must have room for them. @returns how many there are. */
+  wholeNumbers(into: Float64Array): number {
     this.expect(openList);
-    if (this.take(closeList)) return;
-    do into.push(this.wholeNumber());
-    while (this.take(comma));
+    if (this.take(closeList)) return 0;
+    let count = 0;
+    do {
+      if (count === into.length) throw notPlain;
+      into[count++] = this.wholeNumber();
+    } while (this.take(comma));
     this.expect(closeList);
+    return count;
   }
 
   /** The bytes of an object, whatever it holds. */
@@ -98,6 +121,18 @@ export class PlainJson {
     }
   }
 
+  private isNext(name: Uint8Array): boolean {
+    const { bytes, at } = this;
+    for (let i = 0; i < name.length; i++) if (bytes[at + i] !== name[i]) return false;
+    return true;
+  }
+
+  private isText(text: string, start: number, end: number): boolean {
+    if (text.length !== end - start) return false;
+    for (let i = start; i < end; i++) if (this.bytes[i] !== text.charCodeAt(i - start)) return false;
+    return true;
+  }
+
   private expect(byte: number): void {
     if (!this.take(byte)) throw notPlain;
   }
@@ -118,6 +153,9 @@ export class PlainJson {
 
 const isSpace = (byte: number | undefined): boolean =>
   byte === 32 || byte === 10 || byte === 13 || byte === 9;
+
+/** A name for `PlainJson.oneOf`, with the quote at its end. */
+export const plainName = (name: string): Uint8Array => Buffer.from(`${name}"`);
 
 /** @returns what `read` returns; undefined where the text is not plain. */
 export function plainly<T>(bytes: Uint8Array, read: (json: PlainJson) => T): T | undefined {

@@ -9,6 +9,7 @@ import { duplicateTopLevelKey, isRecord, JsonTextError, parseJson } from './json
 import { maxDimensions, maxSafetensorsHeader, maxTensors } from './limits';
 import { jsonEntry } from './metadataEntries';
 import { readability, truncationWarning } from './truncated';
+import { DistinctNames } from './distinctNames';
 import { PlainEntry } from './safetensorsEntry';
 import { plainly, refusePlain, type PlainJson } from './plainJson';
 import { stated } from './statedValue';
@@ -74,15 +75,16 @@ function readAny(bytes: Uint8Array, source: ByteSource): Listed {
 /** A header as libraries write it; undefined where it is written in another way, or anything is wrong with it. */
 function readPlain(bytes: Uint8Array, source: ByteSource): Listed | undefined {
   const tensors: TensorDescriptor[] = [];
-  const names = new Set<string>();
+  const names = new DistinctNames();
   const entry = new PlainEntry();
   let metadata: unknown;
   const read = (json: PlainJson): Listed => {
-    json.object((name) => {
-      if (names.size === names.add(name).size) refusePlain();
+    for (let more = json.opens(); more; more = json.continues()) {
+      const name = json.name();
+      if (!names.add(name)) refusePlain();
       if (name === metadataKey) metadata = parseJson(decodeUtf8(json.objectBytes(), source));
       else tensors.push(describeTensor(name, entry.read(json), source, 8 + bytes.length));
-    });
+    }
     return { tensors, metadata };
   };
   try {

@@ -3,6 +3,7 @@ import type { MetadataEntry, ModelFileIdentity, TensorDescriptor } from '../prot
 import type { CheckpointHeader } from './checkpointHeader';
 import { plural } from '../protocol/words';
 import { QuantscopeError } from './errors';
+import type { ListedTensors } from './weightIndex';
 
 /** One file that an index names; without identity when the file does not exist. */
 export interface Shard extends Pick<
@@ -25,26 +26,15 @@ export interface MergedShards {
 /**
  * All tensors of a sharded model; those that the index lists but no shard has are marked as unreadable.
  * @param whole path of the index or the folder, for tensors that are not in any file.
- * @param shardOf the index: base name of the shard of each tensor.
  * @throws QuantscopeError MODEL_FILE for a tensor in two shards.
  */
-export function mergeShards(
-  shards: readonly Shard[],
-  whole: string,
-  shardOf: ReadonlyMap<string, string> = new Map<string, string>(),
-): MergedShards {
+export function mergeShards(shards: readonly Shard[], whole: string, listed?: ListedTensors): MergedShards {
   const missing = shards.filter((shard) => !shard.identity).map((shard) => basename(shard.path));
   const isMissing = new Set(missing);
   const tensors = shards.flatMap((shard) => shard.tensors);
   const warnings = shards.flatMap((shard) => shard.warnings);
-  const present = byName(tensors);
   if (missing.length > 0) warnings.push(missingWarning('shards', shards.length, missing));
-  const lost: [name: string, shard: string][] = [];
-  for (const [name, shard] of shardOf) if (!present.has(name)) lost.push([name, shard]);
-  const isAnyUnlisted = shardOf.size > 0 && present.size + lost.length > shardOf.size;
-  const unlisted = isAnyUnlisted
-    ? tensors.filter(({ name }) => !shardOf.has(name)).map(({ name }) => name)
-    : [];
+  const { lost, unlisted } = isAsListed(shards, listed) ? nothing : differences(tensors, listed);
   if (unlisted.length > 0)
     warnings.push(
       `In a shard but not in the index: ${plural(unlisted.length, 'tensor')} (${list(unlisted)}).`,
@@ -67,6 +57,44 @@ export function mergeShards(
 export function missingWarning(kind: string, total: number, missing: readonly string[]): string {
   const present = total - missing.length;
   return `${present} of ${total} ${kind} are present; parameters and sizes count only those. Missing: ${list(missing)}.`;
+}
+
+/** What an index and its shards do not agree on. */
+interface Differences {
+  /** Names, and shards that should have them. */
+  readonly lost: readonly (readonly [name: string, shard: string])[];
+  readonly unlisted: readonly string[];
+}
+
+const nothing: Differences = { lost: [], unlisted: [] };
+
+/**
+ * Whether the index lists the tensors of all shards, those of each in their order: as most are written, which takes no table of a hundred thousand
+ * names to see. Then none is missing, and none is in two shards.
+ */
+function isAsListed(shards: readonly Shard[], { names, shards: shardAt }: ListedTensors = noIndex): boolean {
+  const places = new Map(shards.map(({ path, tensors }) => [basename(path), { tensors, next: 0 }]));
+  for (let i = 0; i < names.length; i++) {
+    const place = places.get(shardAt[i]!);
+    if (place?.tensors[place.next++]?.name !== names[i]) return false;
+  }
+  return names.length > 0 && [...places.values()].every(({ tensors, next }) => next === tensors.length);
+}
+
+const noIndex: ListedTensors = { names: [], shards: [] };
+
+/** @throws QuantscopeError MODEL_FILE for a tensor in two shards. */
+function differences(
+  tensors: readonly TensorDescriptor[],
+  { names, shards }: ListedTensors = noIndex,
+): Differences {
+  const present = byName(tensors);
+  const shardOf = new Map(names.map((name, i) => [name, shards[i]!]));
+  return {
+    lost: [...shardOf].filter(([name]) => !present.has(name)),
+    unlisted:
+      shardOf.size === 0 ? [] : tensors.filter(({ name }) => !shardOf.has(name)).map(({ name }) => name),
+  };
 }
 
 function byName(tensors: readonly TensorDescriptor[]): ReadonlyMap<string, TensorDescriptor> {

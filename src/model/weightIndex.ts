@@ -1,20 +1,27 @@
 import { basename, dirname } from 'node:path';
 import type { ModelFileIdentity, ModelFormat } from '../protocol/model';
+import { DistinctNames } from './distinctNames';
 import { QuantscopeError } from './errors';
 import { kindByName } from './fileKind';
 import { isRecord } from './json';
 import { parseJsonBytes, readBytesOfJson } from './jsonFiles';
 import { maxShards } from './limits';
 import { joinPlace } from './place';
-import { plainly, refusePlain } from './plainJson';
+import { plainly, refusePlain, type PlainJson } from './plainJson';
+
+/** What an index says, in its order. */
+export interface ListedTensors {
+  readonly names: readonly string[];
+  /** Base name of the shard of each. */
+  readonly shards: readonly string[];
+}
 
 /** An index of shards: `model.safetensors.index.json` or `pytorch_model.bin.index.json` by its usual name. */
 export interface WeightIndex {
   /** Absolute. */
   readonly path: string;
   readonly identity: ModelFileIdentity;
-  /** Base name of the shard of each tensor. */
-  readonly shardOf: ReadonlyMap<string, string>;
+  readonly listed: ListedTensors;
   /** Base names of the shards, each once. */
   readonly shards: readonly string[];
 }
@@ -32,43 +39,57 @@ export async function readWeightIndex(path: string): Promise<WeightIndex> {
     new QuantscopeError('MODEL_FILE', message, { file: path, offset: 0 });
   const map = plainMap(bytes) ?? anyMap(parseJsonBytes(bytes, path));
   if (!map) throw fail('The file is JSON without a "weight_map": it is not an index of shards.');
-  const shards = [...new Set(map.values())];
+  const shards = [...new Set(map.shards)];
   const bad = shards.find((shard) => typeof shard !== 'string' || !isFileName(shard));
   if (bad !== undefined)
     throw fail(`The index names the shard ${JSON.stringify(bad)}, which is not a file name.`);
-  const shardOf = map as ReadonlyMap<string, string>;
+  const listed = map as ListedTensors;
   if (shards.length > maxShards)
     throw fail(`The index names ${shards.length} shards; at most ${maxShards} are allowed.`);
   const identity = { path, size, mtimeMs, headerHash: hash };
-  return { path, identity, shardOf, shards: shards as string[] };
+  return { path, identity, listed, shards: shards as string[] };
 }
 
 const mapKey = 'weight_map';
 
-/** The shard of each tensor, of an index as libraries write it; undefined where it is written in another way. */
-function plainMap(bytes: Uint8Array): Map<string, unknown> | undefined {
-  const map = new Map<string, unknown>();
+/** A map whose values were not checked. */
+interface RawMap {
+  readonly names: readonly string[];
+  readonly shards: readonly unknown[];
+}
+
+/** The map of an index as libraries write it; undefined where it is written in another way. */
+function plainMap(bytes: Uint8Array): RawMap | undefined {
+  const names: string[] = [];
+  const shards: string[] = [];
   const keys = new Set<string>();
-  let last = '';
   const found = plainly(bytes, (json) => {
-    json.object((key) => {
+    for (let more = json.opens(); more; more = json.continues()) {
+      const key = json.name();
       if (keys.size === keys.add(key).size) refusePlain();
-      if (key !== mapKey) return void json.objectBytes();
-      json.object((tensor) => {
-        const shard = json.string();
-        if (shard !== last) last = shard; // one string for all that are equal
-        map.set(tensor, last);
-      });
-    });
+      if (key === mapKey) readMap(json, names, shards);
+      else json.objectBytes();
+    }
     return keys.has(mapKey);
   });
-  return found ? map : undefined;
+  return found ? { names, shards } : undefined;
+}
+
+function readMap(json: PlainJson, names: string[], shards: string[]): void {
+  const distinct = new DistinctNames();
+  let shard = ''; // one string for all that are equal
+  for (let more = json.opens(); more; more = json.continues()) {
+    const name = json.name();
+    if (!distinct.add(name)) refusePlain();
+    names.push(name);
+    shards.push((shard = json.string(shard)));
+  }
 }
 
 /** The same of any index; undefined where there is no such map. */
-function anyMap(value: unknown): Map<string, unknown> | undefined {
+function anyMap(value: unknown): RawMap | undefined {
   const map = isRecord(value) ? value[mapKey] : undefined;
-  return isRecord(map) ? new Map(Object.entries(map)) : undefined;
+  return isRecord(map) ? { names: Object.keys(map), shards: Object.values(map) } : undefined;
 }
 
 /** The format of the shards, by the name of the first. */

@@ -26,7 +26,7 @@ export function writeShardedMixture(
   shape: MixtureShape = hugeMixture,
   shards = 200,
 ): { index: string; headers: string[] } {
-  const tensors = mixtureTensors(shape);
+  const tensors = [...mixtureTensors(shape)].sort(([a], [b]) => (a < b ? -1 : 1)); // as libraries write them
   const shardOf: Record<string, string> = {};
   const headers: string[] = [];
   const number = (n: number): string => String(n).padStart(5, '0');

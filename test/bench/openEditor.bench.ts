@@ -7,7 +7,7 @@ import { largeMixture, writeMixture, type MixtureShape } from '../support/mixtur
 import { startVsCode } from '../support/vscodeServer';
 import { frontFrame, openFile, runCommand, waitForExtension } from '../support/workbench';
 
-/** Opens models in a real VS Code and prints what that costs its renderer processes. */
+/** npm run bench -- openEditor: opens models in a real VS Code and prints what that costs its renderer processes. */
 const models: Readonly<Record<string, MixtureShape>> = {
   'a hundred tensors': { layers: 2, experts: 16, hidden: 64, expertHidden: 32 },
   '23,583 tensors': largeMixture,
