@@ -1,6 +1,8 @@
 import { useMemo } from 'preact/hooks';
 import { columnsFrom } from '../../src/protocol/dataTable';
 import type { PreviewBlock } from '../../src/protocol/preview';
+import { plural } from '../../src/protocol/words';
+import { percent } from '../format';
 import { ChartFrame } from './ChartFrame';
 import { axis, plotPicture, useColors, usePlot } from './plot';
 
@@ -35,6 +37,8 @@ export function BlockErrorChart({ blocks }: { blocks: readonly PreviewBlock[] })
     [blocks, colors],
   );
   const element = usePlot(traces, layout, colors);
+  const total = Math.sqrt(blocks.at(-1)?.accumulated ?? 0);
+  const words = `Relative errors after each of ${plural(blocks.length, 'block')}; after the last ${percent(total)}.`;
   return (
     <ChartFrame
       title="Errors by block"
@@ -48,7 +52,7 @@ export function BlockErrorChart({ blocks }: { blocks: readonly PreviewBlock[] })
       }
       picture={() => plotPicture(element.current)}
     >
-      <div class="block-errors" ref={element} />
+      <div class="block-errors" role="img" aria-label={words} ref={element} />
     </ChartFrame>
   );
 }

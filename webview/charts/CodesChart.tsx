@@ -55,7 +55,7 @@ export function CodesChart(
       picture={() => plotPicture(element.current)}
       controls={<ScaleToggle scale={scale} onChange={setScale} />}
     >
-      <div class="codes" ref={element} />
+      <div class="codes" role="img" aria-label={`Codes of ${tensor}. ${description}`} ref={element} />
     </ChartFrame>
   );
 }

@@ -1,4 +1,5 @@
 import { useMemo } from 'preact/hooks';
+import { greatestOf } from '../../src/protocol/extremes';
 import type { ErrorMap } from '../../src/protocol/compare';
 import { number } from '../format';
 import { ChartFrame } from './ChartFrame';
@@ -19,17 +20,23 @@ export function ErrorMapChart({ map, of, what = 'A − B' }: { map: ErrorMap; of
   }, [map, what]);
   const traces = useMemo(() => heatMapTraces(cells), [cells]);
   const name = `RMS of ${what}`;
+  const title = `Root mean square of ${what === 'A − B' ? 'the difference' : what}`;
   const layout = useMemo(() => heatMapLayout(cells, { title: name }, colors), [cells, colors]);
   const element = usePlot(traces, layout, colors);
   return (
     <ChartFrame
-      title={`Root mean square of ${what === 'A − B' ? 'the difference' : what}`}
+      title={title}
       level={4}
       of={of}
       data={() => heatMapData(cells, { name })}
       picture={() => plotPicture(element.current)}
     >
-      <div class="error-map" ref={element} />
+      <div
+        class="error-map"
+        role="img"
+        aria-label={`${title} of ${of}, cell by cell: at most ${number(greatestOf(map.values), 4)}.`}
+        ref={element}
+      />
     </ChartFrame>
   );
 }

@@ -37,7 +37,12 @@ export function GroupMapChart(props: {
       data={() => heatMapData(cells, { name: what })}
       picture={() => plotPicture(element.current)}
     >
-      <div class={`group-map ${what.replace(' ', '-')}`} ref={element} />
+      <div
+        class={`group-map ${what.replace(' ', '-')}`}
+        role="img"
+        aria-label={`${title} of ${tensor}. ${description}`}
+        ref={element}
+      />
     </ChartFrame>
   );
 }

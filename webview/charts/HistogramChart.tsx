@@ -5,6 +5,7 @@ import type { DataColumn } from '../../src/protocol/dataTable';
 import { ChartFrame } from './ChartFrame';
 import { countAxis } from './countAxis';
 import { axis, plotPicture, useColors, usePlot } from './plot';
+import { histogramWords } from './words';
 import { readScale, ScaleToggle, type CountScale } from './ScaleToggle';
 import { usePersistent } from '../usePersistent';
 
@@ -47,6 +48,10 @@ export function HistogramChart({
     [scale, colors, after, largest],
   );
   const element = usePlot(traces, layout, colors);
+  const words = [
+    histogramWords(before, of),
+    ...(after ? [histogramWords(after, afterName ?? 'quantized')] : []),
+  ].join(' ');
   const second = after && { name: `count of ${afterName ?? 'quantized'}`, values: after.counts };
   return (
     <ChartFrame
@@ -59,7 +64,7 @@ export function HistogramChart({
       picture={() => plotPicture(element.current)}
       controls={<ScaleToggle scale={scale} onChange={setScale} />}
     >
-      <div class="histogram" ref={element} />
+      <div class="histogram" role="img" aria-label={words} ref={element} />
     </ChartFrame>
   );
 }

@@ -47,7 +47,12 @@ export function SaturationChart(
       ]}
       picture={() => plotPicture(element.current)}
     >
-      <div class="saturation" ref={element} />
+      <div
+        class="saturation"
+        role="img"
+        aria-label={`Saturation by row of ${tensor}. ${description}`}
+        ref={element}
+      />
     </ChartFrame>
   );
 }
