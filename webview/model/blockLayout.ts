@@ -1,6 +1,6 @@
 import { greatestOf } from '../../src/protocol/extremes';
 import type { BlockPart } from './blocks';
-import type { Row } from '../../src/protocol/parts';
+import type { Row } from '../../src/protocol/partRows';
 
 /** A box of a part, or a step that has no weights. */
 export interface Node {
@@ -65,7 +65,13 @@ const steps: readonly Step[] = [
     ...{ id: 'attention', label: 'attention', row: 'mixer', column: 5 },
     needs: (ids) => attends(ids) && ids.has('attnOut'),
   },
-  { id: 'scan', label: 'scan', row: 'mixer', column: 5, needs: (ids) => ids.has('stateDecay') },
+  {
+    id: 'scan',
+    label: 'scan',
+    row: 'mixer',
+    column: 5,
+    needs: (ids) => ids.has('stateDecay') || ids.has('timeOut'),
+  },
   { id: 'choose', label: 'top k', row: 'feedForward', column: 2, needs: (ids) => ids.has('router') },
   {
     ...{ id: 'product', label: '× act', row: 'feedForward', column: 4 },

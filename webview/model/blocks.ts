@@ -83,6 +83,7 @@ const mixers: readonly (readonly [string, string])[] = [
   ['stateDecay', 'state space'],
   ['qkv', 'attention'],
   ['stateConv', 'short convolution'],
+  ['timeOut', 'time mixing'],
 ];
 const mixerOf = (ids: Ids): string | undefined => {
   const name = mixers.find(([id]) => ids.has(id))?.[1];
@@ -91,7 +92,7 @@ const mixerOf = (ids: Ids): string | undefined => {
     : name;
 };
 const feedForwardOf = (ids: Ids): string | undefined =>
-  ids.has('router') ? 'experts' : ids.has('ffnDown') ? 'dense' : undefined;
+  ids.has('router') ? 'experts' : ids.has('ffnDown') || ids.has('channelValue') ? 'dense' : undefined;
 
 /** What blocks of a kind do, with as many words as tell the kinds apart. */
 function wordsOf(ids: Ids, all: readonly Ids[]): string {

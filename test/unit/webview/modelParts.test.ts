@@ -6,8 +6,9 @@ import { parseFilter } from '../../../webview/filter';
 import { blockLayout } from '../../../webview/model/blockLayout';
 import { blockKinds, partsOfBlock } from '../../../webview/model/blocks';
 import { bytesByRole } from '../../../src/protocol/bytesByRole';
-import { placedTensors as placedIn } from '../../../src/protocol/parts';
+import { partOfRole, placedTensors as placedIn } from '../../../src/protocol/parts';
 import { squarify } from '../../../src/protocol/treemap';
+import { undescribedModels } from '../../support/undescribedModels';
 import { checkpoints } from '../../support/checkpoints';
 
 const tensorsOf = (shapes: Readonly<Record<string, readonly number[]>>): TensorDescriptor[] =>
@@ -51,6 +52,14 @@ describe('kinds of blocks', () => {
 });
 
 describe('the parts of a block', () => {
+  it('of all architectures of llama.cpp have names of their own', () => {
+    const roles = Object.values(undescribedModels).flatMap(({ parts = [] }) => parts);
+    const unknown = roles.filter(
+      (role) => partOfRole(role.replace(/\.(weight|bias|scale)$/, '')).id === role,
+    );
+    expect(new Set(unknown)).toEqual(new Set());
+  });
+
   const rowsOf = (name: string, kind = 0) => {
     const placed = placedOf(name);
     const { stack, layers } = blockKinds(placed)[kind]!;
