@@ -1,12 +1,16 @@
 import { absolutePlace } from '../model/place';
 import type { AdapterRef } from '../protocol/model';
-import { listOption, type Options } from './command';
+import { listOption, type OptionSpec, type Options } from './command';
 
 /** Option of commands that read weights: adapters that are merged into those of the model. */
-export const loraOption = listOption(
-  'ADAPTER[=WEIGHT]',
+export const loraOption = adaptersOption(
   'merge this LoRA adapter (a folder of PEFT) into the weights, multiplied by WEIGHT (default: 1)',
 );
+
+/** An option that names adapters. */
+export function adaptersOption(help: string): OptionSpec {
+  return { ...listOption('ADAPTER[=WEIGHT]', help), mayBeAddress: true };
+}
 
 /** A path, and a number after the last "=". */
 const withWeight = /^(.+)=([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)$/is;

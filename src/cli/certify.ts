@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { absolutePlace } from '../model/place';
 import { printPlan } from '../ampq/planFile';
 import { writeAtomically } from '../files/atomicFile';
 import {
@@ -16,7 +17,15 @@ import { listOf, notKeptNote } from '../protocol/tableNotes';
 import { size } from '../protocol/words';
 import { intervalText, verdictOf } from '../protocol/verdict';
 import { loraOption } from './adapters';
-import { countOption, flagOption, requiredOption, textOption, valueOption, type Command } from './command';
+import {
+  countOption,
+  flagOption,
+  modelOption,
+  requiredOption,
+  textOption,
+  valueOption,
+  type Command,
+} from './command';
 import { checkOutputs } from './outputs';
 import { memoryOf, runOptions, windowOptions, windowsOf } from './runOptions';
 import { deviceOption } from './device';
@@ -36,7 +45,7 @@ export const certify: Command = {
       required: true,
     },
     out: valueOption('P', 'where to write the plan with the result (default: the plan itself)'),
-    beat: valueOption('F', 'GGUF file of the same base: its weights are measured, too'),
+    beat: modelOption('F', 'GGUF file of the same base: its weights are measured, too'),
     imatrix: valueOption('F', 'importance matrix of the plan, if it was made with one'),
     'round-activations': flagOption(
       'round activations to 8 bits, as llama.cpp does on CPUs (default for plans that count it)',
@@ -53,7 +62,7 @@ export const certify: Command = {
     const text = resolve(requiredOption(context, 'text'));
     const [out, imatrix, rival] = ['out', 'imatrix', 'beat'].map((name) => {
       const file = textOption(context, name);
-      return file === undefined ? undefined : resolve(file);
+      return file === undefined ? undefined : absolutePlace(file);
     });
     const target = out ?? planFile;
     const inputs = await checkOutputs(context, [target], [text, imatrix, rival]);

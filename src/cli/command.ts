@@ -11,6 +11,8 @@ export interface OptionSpec {
   readonly required?: boolean;
   /** May be given several times. */
   readonly multiple?: boolean;
+  /** It names a model or a part of one, which may lie on a server. */
+  readonly mayBeAddress?: boolean;
 }
 
 /** Options as given. */
@@ -127,4 +129,7 @@ export const valueOption = (value: string, help: string) => ({ type: 'string', v
 /** An option that may be given several times. */
 export const listOption = (value: string, help: string) =>
   ({ type: 'string', value, help, multiple: true }) as const;
+/** A model besides MODEL: `absolutePlace` is its path. */
+export const modelOption = (value: string, help: string) =>
+  ({ ...valueOption(value, help), mayBeAddress: true }) as const;
 export const flagOption = (help: string) => ({ type: 'boolean', help }) as const;

@@ -1,14 +1,14 @@
-import { resolve } from 'node:path';
+import { absolutePlace } from '../model/place';
 import type { ComparedTensor, ModelComparison, OtherModel } from '../protocol/compare';
-import { adaptersOf, loraOption } from './adapters';
-import { countOption, flagOption, listOption, textOption, UsageError, valueOption } from './command';
+import { adaptersOf, adaptersOption, loraOption } from './adapters';
+import { countOption, flagOption, modelOption, textOption, UsageError } from './command';
 import type { Command, CommandContext, CommandResult } from './command';
 import { spectraResult } from './compareSpectra';
 import { threeWayResult } from './compareThree';
 import { figure, fixed, table } from './text';
 
 const otherLora = (of: string) =>
-  listOption('ADAPTER[=WEIGHT]', `merge this LoRA adapter into the weights of ${of}, multiplied by WEIGHT`);
+  adaptersOption(`merge this LoRA adapter into the weights of ${of}, multiplied by WEIGHT`);
 
 export const compareCommand: Command = {
   name: 'compare',
@@ -20,7 +20,7 @@ export const compareCommand: Command = {
     'fail-above': { type: 'string', value: 'E', help: 'exit with status 1 if the relative error is above E' },
     lora: loraOption,
     'other-lora': otherLora('OTHER'),
-    and: valueOption('THIRD', 'compare THIRD with MODEL, too: which of both is closer to it'),
+    and: modelOption('THIRD', 'compare THIRD with MODEL, too: which of both is closer to it'),
     'and-lora': otherLora('THIRD'),
     rank: flagOption('singular values of what changed in each matrix: is it of low rank, as a merged LoRA?'),
   },
@@ -32,7 +32,7 @@ export const compareCommand: Command = {
     const third = textOption(context, 'and');
     if (third !== undefined) {
       const adapters = adaptersOf(options, 'and-lora');
-      const three = { third: resolve(third), ...(adapters ? { thirdAdapters: adapters } : {}) };
+      const three = { third: absolutePlace(third), ...(adapters ? { thirdAdapters: adapters } : {}) };
       const params = { ...model, ...other, ...three };
       return threeWayResult(await jobs['model/compareThree'](params, { signal, progress }), limit);
     }

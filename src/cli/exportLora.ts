@@ -1,6 +1,15 @@
 import { resolve } from 'node:path';
+import { absolutePlace } from '../model/place';
 import { size } from '../protocol/words';
-import { checkDigests, requiredOption, thisFile, UsageError, valueOption, type Command } from './command';
+import {
+  checkDigests,
+  modelOption,
+  requiredOption,
+  thisFile,
+  UsageError,
+  valueOption,
+  type Command,
+} from './command';
 import { table } from './text';
 
 export const exportLoraCommand: Command = {
@@ -8,14 +17,14 @@ export const exportLoraCommand: Command = {
   operand: 'ADAPTER',
   summary: 'Write a LoRA adapter (a folder of PEFT) as a GGUF adapter for llama.cpp',
   options: {
-    base: { ...valueOption('MODEL', 'the checkpoint that the adapter was trained on'), required: true },
+    base: { ...modelOption('MODEL', 'the checkpoint that the adapter was trained on'), required: true },
     out: { ...valueOption('F', '.gguf file to write'), required: true },
   },
   async run(context) {
     const { model, jobs, signal, progress, options } = context;
     for (const name of [thisFile, checkDigests])
       if (options[name] === true) throw new UsageError(`export-lora has no --${name}: ADAPTER is no model.`);
-    const base = resolve(requiredOption(context, 'base'));
+    const base = absolutePlace(requiredOption(context, 'base'));
     const out = resolve(requiredOption(context, 'out'));
     const result = await jobs['adapter/export'](
       { path: base, adapter: model.path, out },

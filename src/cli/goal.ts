@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { absolutePlace } from '../model/place';
 import { fitsInto, solveFit } from '../ampq/fits/solveFit';
 import { makePlan, parseBudget } from '../ampq/planFile';
 import { runtimeConstraints } from '../ampq/runtimes';
@@ -10,7 +10,14 @@ import type { LoadedModel } from '../protocol/loadedModel';
 import type { Budget, FileFrame, Plan, PlanConstraint, SensitivityTable } from '../protocol/plan';
 import type { Runtime } from '../protocol/runtimes';
 import { divergenceWithin, type Targets } from '../protocol/targets';
-import { textOption, UsageError, valueOption, type CommandContext, type OptionSpec } from './command';
+import {
+  modelOption,
+  textOption,
+  UsageError,
+  valueOption,
+  type CommandContext,
+  type OptionSpec,
+} from './command';
 import { fitOption } from './fit';
 
 /** Options of which one says what a plan is for. */
@@ -19,7 +26,7 @@ export const goalOptions: Readonly<Record<string, OptionSpec>> = {
   kld: valueOption('X', 'the smallest file whose predicted KL divergence is at most X nats per token'),
   p99: valueOption('Y', 'the same for the 99 % quantile of the divergence of tokens'),
   'same-top': valueOption('Z', 'the same for at least Z % of tokens with the same most probable token'),
-  beat: valueOption('F', 'GGUF file of the same base: the best plan of at most its size, compared with it'),
+  beat: modelOption('F', 'GGUF file of the same base: the best plan of at most its size, compared with it'),
 };
 
 /** The smallest divergence within a budget or a memory, or the smallest file that keeps targets. */
@@ -88,7 +95,7 @@ export function goalOption(context: CommandContext): Chosen {
     throw new UsageError(
       'Give --budget, or --kld, --p99 or --same-top for the smallest file, or --fit for a memory, or --beat for the size of a file.',
     );
-  if (beat !== undefined) return { rivalFile: resolve(beat) };
+  if (beat !== undefined) return { rivalFile: absolutePlace(beat) };
   if (fit !== undefined) return { goal: { fit } };
   if (budget !== undefined) return { goal: { budget: budgetFrom(budget) } };
   if (context.options['weights-only'] === true)

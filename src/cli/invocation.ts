@@ -101,7 +101,7 @@ function parseOptions(
     });
     checkValues(
       tokens.filter((token) => token.kind === 'option'),
-      (name) => known[name]?.multiple === true,
+      command.options,
     );
     return { options: values as Options, operands: positionals };
   } catch (error) {
@@ -113,15 +113,16 @@ function parseOptions(
 /** @throws UsageError for an empty value, an address where none is read, and for a second value of an option that has one: none is ignored. */
 function checkValues(
   given: readonly { readonly name: string; readonly value?: string | undefined }[],
-  isList: (name: string) => boolean,
+  specs: Command['options'],
 ): void {
   const seen = new Set<string>();
   for (const { name, value } of given) {
     if (value === undefined) continue;
     if (value === '') throw new UsageError(`The value of --${name} is empty.`);
-    if (name !== 'lora' && isAddress(value))
-      throw new UsageError(`--${name} takes no address: only a model and its adapters may lie on a server.`);
-    if (seen.has(name) && !isList(name)) throw new UsageError(`--${name} is given more than once.`);
+    if (specs[name]?.mayBeAddress !== true && isAddress(value))
+      throw new UsageError(`--${name} takes no address: only models and their adapters may lie on a server.`);
+    if (seen.has(name) && specs[name]?.multiple !== true)
+      throw new UsageError(`--${name} is given more than once.`);
     seen.add(name);
   }
 }

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { absolutePlace } from '../model/place';
 import type { JobContext } from '../engine/job';
 import {
   improvement,
@@ -16,6 +17,7 @@ import {
   requiredOption,
   textOption,
   UsageError,
+  modelOption,
   valueOption,
   type Command,
   type CommandContext,
@@ -29,7 +31,7 @@ export const refineCommand: Command = {
   operand: 'FILE',
   summary: 'Train a GGUF file on the output of the model it was made from (same types, same size)',
   options: {
-    original: { type: 'string', value: 'MODEL', help: 'the model that FILE was made from', required: true },
+    original: { ...modelOption('MODEL', 'the model that FILE was made from'), required: true },
     text: { type: 'string', value: 'F', help: 'UTF-8 text to run both over', required: true },
     out: valueOption('F', '.gguf file to write (optional with --dry-run)'),
     steps: valueOption('N', 'number of steps (default: 200)'),
@@ -93,7 +95,7 @@ function paramsOf(context: CommandContext): RefinementParams {
     ...context.model,
     ...given,
     ...(parts === undefined ? {} : { parts }),
-    original: resolve(requiredOption(context, 'original')),
+    original: absolutePlace(requiredOption(context, 'original')),
     text: resolve(requiredOption(context, 'text')),
     cacheDir: context.evaluationDir,
     device: deviceOption(context),

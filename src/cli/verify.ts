@@ -1,18 +1,20 @@
 import { basename, resolve } from 'node:path';
+import { absolutePlace } from '../model/place';
 import type { Fault, VerifyResult } from '../protocol/verify';
 import { blockRange, byteRange } from '../protocol/verifyText';
 import { plural, size } from '../protocol/words';
 import {
   flagOption,
-  listOption,
   requiredOption,
   textOption,
   UsageError,
+  modelOption,
   valueOption,
   type Command,
   type CommandContext,
   type CommandResult,
 } from './command';
+import { adaptersOption } from './adapters';
 import { count, table } from './text';
 import { verifyAgainstSource } from './verifySource';
 
@@ -24,15 +26,12 @@ export const verifyCommand: Command = {
     quick: flagOption('check sizes and headers only; read no weights'),
     plan: valueOption('P', '.ampq.json plan whose types the tensors are to have'),
     repair: valueOption('DIR', 'write the damaged files into this folder, their damaged tensors made again'),
-    source: valueOption(
+    source: modelOption(
       'MODEL',
       'model that the files were made of: compare with an encoding of it, tensor by tensor',
     ),
     imatrix: valueOption('F', 'importance matrix that they were made with, for --source'),
-    lora: listOption(
-      'ADAPTER[=WEIGHT]',
-      'LoRA adapter that was merged into the source (weight: 1 by default)',
-    ),
+    lora: adaptersOption('LoRA adapter that was merged into the source (weight: 1 by default)'),
   },
   keepsResults: ({ repair }) => repair !== undefined,
   async run(context) {
@@ -65,7 +64,7 @@ async function repair(context: CommandContext): Promise<CommandResult> {
   const result = await jobs['model/repair'](
     {
       ...{ ...model, cacheDir, out: resolve(requiredOption(context, 'repair')) },
-      source: resolve(requiredOption(context, 'source')),
+      source: absolutePlace(requiredOption(context, 'source')),
       ...(imatrix === undefined ? {} : { imatrix: resolve(imatrix) }),
     },
     { signal, progress },

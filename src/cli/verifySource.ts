@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { absolutePlace } from '../model/place';
 import type { ProvenanceResult, UnprovenTensor } from '../protocol/provenance';
 import { encodingText, provenanceSummary, statedTypeText, verdictText } from '../protocol/provenanceText';
 import { plural, size } from '../protocol/words';
@@ -11,7 +12,7 @@ export async function verifyAgainstSource(context: CommandContext): Promise<Comm
   const imatrix = textOption(context, 'imatrix');
   const result = await jobs['model/verifySource'](
     {
-      ...{ ...model, source: resolve(requiredOption(context, 'source')) },
+      ...{ ...model, source: absolutePlace(requiredOption(context, 'source')) },
       ...(imatrix === undefined ? {} : { imatrix: resolve(imatrix) }),
     },
     { signal, progress },
