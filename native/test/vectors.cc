@@ -8,6 +8,7 @@
 
 #include "../kernels/kernels.h"
 #include "inputs.h"
+#include "scan_vectors.h"
 
 namespace {
 
@@ -288,6 +289,14 @@ std::string results(const Kernels& table) {
   for (const Input& input : kInputs) {
     for (const size_t columns : {2, 37, 4099}) {
       line(table.codecs[0], "logits", input.name, columns, logitsDigest(table, input, columns));
+    }
+  }
+  for (const Input& input : kInputs) {
+    for (const size_t columns : {1, 37, 512}) {
+      for (const size_t rows : {1, 7}) {
+        const auto figures = scanFigures(table, input, rows, columns);
+        line(table.codecs[0], "scan", input.name, rows * columns, digest(figures.data(), figures.size() * sizeof(double)));
+      }
     }
   }
   for (const auto& [name, grid] : grids()) {
