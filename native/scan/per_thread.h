@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace qs {
@@ -23,6 +24,7 @@ class PerThread {
 
   // All of them, while no thread works.
   const std::vector<std::unique_ptr<T>>& all() const { return idle_; }
+  std::vector<std::unique_ptr<T>> takeAll() { return std::exchange(idle_, {}); }
 
  private:
   std::unique_ptr<T> take() {

@@ -26,11 +26,9 @@ bool Scan::turn() {
   figures_.finite = seen_ - figures_.nans - figures_.infinities;
   seen_ = 0;
   if (figures_.finite == 0) return false;
-  const auto counts = totals();
-  if (isCoded(codec_)) {
-    finishFromCounts(codeTableOf(codec_), counts);
-  } else if ((bits_ & kLowerHalf) == 0) {
-    finishFromCounts(codeTableOf(*codecNamed("BF16")), counts);
+  const auto counts = takeCounts();
+  if (isCoded(codec_) || (bits_ & kLowerHalf) == 0) {
+    finishFromCounts(counts);
   } else {
     finishFromMoments();
     needsSecond_ = options_.bins > 0 || !options_.percents.empty() || !options_.thresholds.empty();
@@ -39,20 +37,31 @@ bool Scan::turn() {
   return needsSecond_;
 }
 
+/// The codes of finite values that occur, in the order of these. Upper halves of float32 are codes of BF16, in the order of the values
+/// that they begin.
+std::vector<Scan::CountedCode> Scan::takeCounts() {
+  const CodeTable& table = codeTableOf(isCoded(codec_) ? codec_ : *codecNamed("BF16"));
+  auto all = counts_.takeAll();
+  std::vector<CountedCode> occurring;
+  for (const uint16_t code : table.ascending) {
+    uint64_t count = 0;
+    for (const auto& counts : all) count += counts->of(code);
+    if (count > 0) occurring.push_back({code, table.values[code], count});
+  }
+  for (auto& counts : all) ValueCounts::giveBack(std::move(counts));
+  return occurring;
+}
+
 uint64_t Scan::rankOf(double percent) const {
   const auto finite = static_cast<double>(figures_.finite);
   return static_cast<uint64_t>(std::clamp(std::ceil(percent / 100.0 * finite), 1.0, finite)) - 1;
 }
 
-void Scan::finishFromCounts(const CodeTable& table, const std::vector<uint64_t>& counts) {
-  std::vector<CountedValue> values;
-  for (const uint16_t code : table.ascending) {
-    if (counts[code] > 0) values.push_back({table.values[code], counts[code]});
-  }
+void Scan::finishFromCounts(const std::vector<CountedCode>& values) {
   momentsOf(values);
   const HistogramRange histogram = histogramRange();
   const Bins scale(histogram.range.min, histogram.range.max, histogram.bins);
-  for (const auto& [value, count] : values) {
+  for (const auto& [code, value, count] : values) {
     if (histogram.bins > 0) figures_.histogram.add(histogram, scale, static_cast<float>(value), count);
     for (size_t i = 0; i < options_.thresholds.size(); ++i) {
       if (std::fabs(value) > options_.thresholds[i] * figures_.rms) figures_.beyond[i] += count;
@@ -66,12 +75,12 @@ void Scan::finishFromCounts(const CodeTable& table, const std::vector<uint64_t>&
   }
 }
 
-void Scan::momentsOf(const std::vector<CountedValue>& values) {
+void Scan::momentsOf(const std::vector<CountedCode>& values) {
   const auto finite = static_cast<double>(figures_.finite);
   double sum = 0;
   double squares = 0;
   figures_.zeros = 0;
-  for (const auto& [value, count] : values) {
+  for (const auto& [code, value, count] : values) {
     sum += static_cast<double>(count) * value;
     squares += static_cast<double>(count) * (value * value);
     if (value == 0) figures_.zeros += count;
@@ -82,7 +91,7 @@ void Scan::momentsOf(const std::vector<CountedValue>& values) {
   figures_.rms = std::sqrt(squares / finite);
   double second = 0;
   double fourth = 0;
-  for (const auto& [value, count] : values) {
+  for (const auto& [code, value, count] : values) {
     const double square = (value - figures_.mean) * (value - figures_.mean);
     second += static_cast<double>(count) * square;
     fourth += static_cast<double>(count) * (square * square);
@@ -104,16 +113,15 @@ void Scan::finishFromMoments() {
   if (moments_.squares > 0) figures_.kurtosis = moments_.fourths / finite / (figures_.variance * figures_.variance);
 }
 
-void Scan::planSecond(const std::vector<uint64_t>& counts) {
+void Scan::planSecond(const std::vector<CountedCode>& halves) {
   work_.histogram = histogramRange();
+  work_.slotOfUpperHalf.assign(kHalfValues, -1);
   for (const double threshold : options_.thresholds) work_.thresholds.push_back(floatBelow(threshold * figures_.rms));
-  // Upper halves are the codes of BF16, in the order of the values that they begin.
-  const auto& ascending = codeTableOf(*codecNamed("BF16")).ascending;
   for (const double percent : options_.percents) {
     Wanted wanted{rankOf(percent), 0, 0, 0};
     size_t at = 0;
-    while (wanted.before + counts[ascending[at]] <= wanted.rank) wanted.before += counts[ascending[at++]];
-    wanted.bucket = sortKey(std::bit_cast<float>(static_cast<uint32_t>(ascending[at]) << 16)) >> 16;
+    while (wanted.before + halves[at].count <= wanted.rank) wanted.before += halves[at++].count;
+    wanted.bucket = sortKey(std::bit_cast<float>(static_cast<uint32_t>(halves[at].code) << 16)) >> 16;
     int16_t& slot = work_.slotOfUpperHalf[wanted.bucket];
     if (slot < 0) slot = static_cast<int16_t>(work_.slots++);
     wanted.slot = static_cast<size_t>(slot);
@@ -123,7 +131,7 @@ void Scan::planSecond(const std::vector<uint64_t>& counts) {
 
 void Scan::finishSecond() {
   SecondCounts all(work_);
-  for (const auto& counts : seconds_.all()) all.add(*counts);
+  for (const auto& counts : seconds_.takeAll()) all.add(*counts);
   figures_.histogram = all.histogram;
   figures_.beyond = all.beyond;
   for (size_t i = 0; i < wanted_.size(); ++i) {

@@ -39,7 +39,7 @@ ScanFigures::ScanFigures()
 Scan::Scan(ScanOptions options)
     : options_(std::move(options)),
       codec_(codecFor(options_.dtype)),
-      counts_([this] { return std::make_unique<ValueCounts>(codesOf(codec_)); }),
+      counts_([this] { return ValueCounts::take(codesOf(codec_)); }),
       seconds_([this] { return std::make_unique<SecondCounts>(work_); }) {
   const size_t rows = options_.rows;
   const size_t columns = options_.columns;
@@ -123,12 +123,6 @@ std::vector<float> Scan::rmsOf(const Lines& lines, size_t weights) const {
     rms[i] = finite == 0 ? 0.0f : static_cast<float>(std::sqrt(lines.squares[i] / static_cast<double>(finite)));
   }
   return rms;
-}
-
-std::vector<uint64_t> Scan::totals() const {
-  std::vector<uint64_t> totals(codesOf(codec_));
-  for (const auto& counts : counts_.all()) counts->addTo(totals);
-  return totals;
 }
 
 const ScanFigures& Scan::figures() {

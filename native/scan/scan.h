@@ -66,7 +66,8 @@ class Scan {
     uint64_t before;  // values in lower buckets
     size_t slot;
   };
-  struct CountedValue {
+  struct CountedCode {
+    uint16_t code;
     double value;
     uint64_t count;
   };
@@ -75,12 +76,12 @@ class Scan {
   void advance(std::span<const uint8_t> data);
   void merge(const FirstPart& part);
   std::vector<float> rmsOf(const Lines& lines, size_t weights) const;
-  std::vector<uint64_t> totals() const;
-  void finishFromCounts(const CodeTable& table, const std::vector<uint64_t>& counts);
+  std::vector<CountedCode> takeCounts();
+  void finishFromCounts(const std::vector<CountedCode>& values);
   void finishFromMoments();
-  void planSecond(const std::vector<uint64_t>& counts);
+  void planSecond(const std::vector<CountedCode>& halves);
   void finishSecond();
-  void momentsOf(const std::vector<CountedValue>& values);
+  void momentsOf(const std::vector<CountedCode>& values);
   HistogramRange histogramRange() const;
   uint64_t rankOf(double percent) const;
 

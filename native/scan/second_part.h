@@ -15,7 +15,7 @@ struct SecondWork {
   HistogramRange histogram;
   std::vector<float> thresholds;  // of |w|
   // Percentiles lie in a few buckets of equal upper halves of the keys (code_table.h): index of such a bucket, or −1.
-  std::vector<int16_t> slotOfUpperHalf = std::vector<int16_t>(kHalfValues, -1);
+  std::vector<int16_t> slotOfUpperHalf;
   size_t slots = 0;
 };
 

@@ -1,6 +1,7 @@
 #include "value_counts.h"
 
 #include <cstring>
+#include <mutex>
 
 namespace qs {
 namespace {
@@ -10,6 +11,19 @@ constexpr size_t kTables = 2;
 constexpr size_t kByteCodes = 256;
 // A counter has 32 bits; a call adds less than 2^31.
 constexpr uint64_t kMostInTables = uint64_t{1} << 31;
+
+// Half a megabyte each: as many as the threads of usual machines.
+constexpr size_t kMostSpare = 16;
+
+struct Spare {
+  std::mutex mutex;
+  std::vector<std::unique_ptr<ValueCounts>> counts;
+};
+
+Spare& spare() {
+  static Spare all;
+  return all;
+}
 
 }  // namespace
 
@@ -88,9 +102,29 @@ void ValueCounts::drain() {
   inTables_ = 0;
 }
 
-void ValueCounts::addTo(std::vector<uint64_t>& totals) const {
-  for (size_t code = 0; code < codes_; ++code) totals[code] += uint64_t{tables_[code]} + tables_[codes_ + code];
-  for (size_t code = 0; code < drained_.size(); ++code) totals[code] += drained_[code];
+void ValueCounts::clear() {
+  if (inTables_ > 0) std::memset(tables_.data(), 0, tables_.size() * sizeof(uint32_t));
+  inTables_ = 0;
+  drained_.clear();
+}
+
+std::unique_ptr<ValueCounts> ValueCounts::take(size_t codes) {
+  if (codes != kByteCodes) {
+    const std::lock_guard lock(spare().mutex);
+    if (!spare().counts.empty()) {
+      auto taken = std::move(spare().counts.back());
+      spare().counts.pop_back();
+      return taken;
+    }
+  }
+  return std::make_unique<ValueCounts>(codes);
+}
+
+void ValueCounts::giveBack(std::unique_ptr<ValueCounts> counts) {
+  if (counts->codes_ == kByteCodes) return;
+  counts->clear();
+  const std::lock_guard lock(spare().mutex);
+  if (spare().counts.size() < kMostSpare) spare().counts.push_back(std::move(counts));
 }
 
 }  // namespace qs

@@ -123,12 +123,12 @@ async function scanTensor(
   let known: ScanResult | undefined;
   if (figures) {
     const { result, losses } = await scanWeights(reader, optionsOf(tensor, [scanSigma]), work);
-    await store.addFigures(tensor.name, figuresOf(result, statisticsOf(result, losses)));
+    store.addFigures(tensor.name, figuresOf(result, statisticsOf(result, losses)));
     known = result;
     part.finish();
   }
   if (!error || !format) return;
-  await store.addError(tensor.name, format.id, await errorIn(reader, tensor, format, { known, ...work }));
+  store.addError(tensor.name, format.id, await errorIn(reader, tensor, format, { known, ...work }));
   part.finish();
 }
 

@@ -37,15 +37,15 @@ export class ScanProgress {
     readonly proceed: (done: number, total: number) => void;
     readonly finish: () => void;
   } {
-    const show = (bytes: number): void => {
-      this.parts.set(name, bytes);
-      this.report(name);
-    };
     return {
-      proceed: (done, total) => show((byteLength * done) / total),
+      proceed: (done, total) => {
+        this.parts.set(name, (byteLength * done) / total);
+        this.report(name);
+      },
       finish: () => {
+        this.parts.delete(name);
         this.finished += byteLength;
-        show(0);
+        this.report(name);
       },
     };
   }

@@ -51,15 +51,16 @@ export class ScanStore {
     return this.errors.get(errorKey(tensor, format));
   }
 
-  async addFigures(tensor: string, figures: TensorFigures): Promise<void> {
+  /** Written in the background: a killed run loses no more than the last tensors. */
+  addFigures(tensor: string, figures: TensorFigures): void {
     this.figures.set(tensor, figures);
     const values = scanFigureNames.map((name) => figures[name]);
-    await this.lines.append({ tensor, values, versions: versionsOf(['scan']) });
+    void this.lines.append({ tensor, values, versions: versionsOf(['scan']) });
   }
 
-  async addError(tensor: string, format: string, relative: number): Promise<void> {
+  addError(tensor: string, format: string, relative: number): void {
     this.errors.set(errorKey(tensor, format), relative);
-    await this.lines.append({ tensor, format, relative, versions: versionsOf(errorAlgorithms(format)) });
+    void this.lines.append({ tensor, format, relative, versions: versionsOf(errorAlgorithms(format)) });
   }
 
   close(): Promise<void> {

@@ -11,7 +11,8 @@ import { makeFolder } from './makeFolder';
  */
 export class SealedLines {
   private handle: FileHandle | undefined;
-  private last: Promise<void> = Promise.resolve();
+  private pending = '';
+  private writing: Promise<void> | undefined;
 
   private constructor(
     private readonly file: string,
@@ -38,15 +39,16 @@ export class SealedLines {
     return this.notKept;
   }
 
-  /** Lines are written one after the other, in the order of the calls. */
+  /** Lines are written in the order of the calls, those of calls that come meanwhile together. Never rejects: `problem` says why. */
   append(value: unknown): Promise<void> {
-    this.last = this.last.then(() => this.write(`\n${seal(value)}\n`)); // on a separate line even after a torn one
-    return this.last;
+    this.pending += `\n${seal(value)}\n`; // on a separate line even after a torn one
+    this.writing ??= this.writePending();
+    return this.writing;
   }
 
   /** Lines that are being written are waited for. */
   async close(): Promise<void> {
-    await this.last;
+    await this.writing;
     const { handle } = this;
     this.handle = undefined;
     try {
@@ -56,14 +58,19 @@ export class SealedLines {
     }
   }
 
-  /** Never rejects. */
-  private async write(text: string): Promise<void> {
-    if (this.notKept !== undefined) return;
+  private async writePending(): Promise<void> {
     try {
-      this.handle ??= await open(this.file, 'a');
-      await this.handle.write(text);
+      for (; this.pending !== '';) {
+        const text = this.pending;
+        this.pending = '';
+        if (this.notKept !== undefined) continue;
+        this.handle ??= await open(this.file, 'a');
+        await this.handle.write(text);
+      }
     } catch (error) {
       this.notKept = reason(error);
+    } finally {
+      this.writing = undefined;
     }
   }
 }

@@ -12,23 +12,23 @@ const mostWeights = 70_000;
 const figures = { bins: 10, percentiles: [0.1, 1, 50, 99, 99.9], thresholds: [3, 4, 5, 6, 8] };
 
 const real = (...path: string[]): string => join(sharedData, ...path);
-const models = [
+const models: readonly (readonly [string, string])[] = [
   ['the sample', sampleFolder],
   ...(hasSharedData
-    ? [
+    ? ([
         ['a speech model in F32', real('silero-vad', 'silero_vad_16k.safetensors')],
         ['embeddings in F16', real('model2vec', 'float16', 'model.safetensors')],
         ['a GGUF file', real('gguf', 'llama-2-tiny-random.gguf')],
         ['FP8 of compressed-tensors', real('reference', 'compressed-tensors', 'folders', 'FP8_DYNAMIC')],
         ['GPTQ', real('reference', 'gptqmodel', 'folders', 'gptq-3bit-g32-sym')],
         ['NF4 of bitsandbytes', real('reference', 'bitsandbytes', 'folders', 'nf4-double-quant')],
-      ]
+      ] as const)
     : []),
-] as const;
+];
 
 describe.each(models)('the weights of %s', (_, path) => {
   it('have the figures that plain loops in float64 find', async () => {
-    const model = await openModel(path!);
+    const model = await openModel(path);
     let scanned = 0;
     for (const tensor of model.description.tensors) {
       if (!tensor.readable || tensor.elements === 0 || tensor.elements > mostWeights) continue;
