@@ -1,6 +1,7 @@
 import type { LensFamily, LensGrid, LensRecipe, LensRow, MethodChoices } from '../src/protocol/lens';
 import type { MethodResult } from '../src/protocol/methods';
 import { decisiveError, paretoFront } from '../src/protocol/pareto';
+import { evidenceKinds } from '../src/protocol/evidence';
 import type { EvidenceKind, MethodDescription } from '../src/protocol/recipe';
 import { recipeId } from './lensRows';
 import type { GridOrder } from './views/grid';
@@ -11,6 +12,8 @@ export interface LensFilter {
   readonly text: string;
   /** Every known grid by every method that takes it, not only the usual recipes. */
   readonly all: boolean;
+  /** Only those that no other one beats. */
+  readonly front: boolean;
   readonly hiddenFamilies: readonly LensFamily[];
   /** Ids. */
   readonly hiddenMethods: readonly string[];
@@ -19,7 +22,7 @@ export interface LensFilter {
 }
 
 export const firstFilter: LensFilter = {
-  ...{ text: '', all: false, hiddenFamilies: [], hiddenMethods: [], added: [] },
+  ...{ text: '', all: false, front: false, hiddenFamilies: [], hiddenMethods: [], added: [] },
 };
 
 const strings = (value: unknown): string[] =>
@@ -31,6 +34,7 @@ export function readFilter(saved: unknown): LensFilter {
   return {
     text: typeof given.text === 'string' ? given.text : '',
     all: given.all === true,
+    front: given.front === true,
     hiddenFamilies: strings(given.hiddenFamilies).filter((name): name is LensFamily => name in familyNames),
     hiddenMethods: strings(given.hiddenMethods),
     added: strings(given.added),
@@ -50,6 +54,8 @@ export interface LensLine extends LensRecipe {
   /** Of the grid; its name where the lists lack it. */
   readonly label: string;
   readonly methodLabel: string;
+  /** Of the method, in lists. */
+  readonly place: number;
   /** Absent for a grid that the lists lack. */
   readonly family?: LensFamily;
   /** Of a large matrix; absent for a grid that the lists lack. */
@@ -115,6 +121,7 @@ export function linesOf(
     const { label = recipe.grid, bitsPerWeight: bits, family } = known.get(recipe.grid) ?? {};
     return {
       ...{ id, ...recipe, label, methodLabel: labelOf(methods, recipe.method), row },
+      place: methods.findIndex((method) => method.id === recipe.method),
       ...(row?.result ? { result: row.result } : {}),
       ...(bits === undefined ? {} : { nominalBits: bits }),
       ...(family ? { family } : {}),
@@ -134,6 +141,7 @@ export const figuresOf: Readonly<Record<string, (result: MethodResult) => number
   mse: ({ error }) => error.mse,
   max: ({ error }) => error.maxError,
   cosine: ({ error }) => error.cosine,
+  evidence: ({ evidence }) => evidenceKinds.indexOf(evidence),
 };
 
 export const firstOrder: GridOrder = { column: 'bits', descending: false };
@@ -143,16 +151,19 @@ export function readOrder(saved: unknown): GridOrder | undefined {
   const { column, descending } = (
     typeof saved === 'object' && saved !== null ? saved : {}
   ) as Partial<GridOrder>;
-  return column !== undefined && Object.hasOwn(figuresOf, column)
+  return column !== undefined && (column === 'method' || Object.hasOwn(figuresOf, column))
     ? { column, descending: descending === true }
     : undefined;
 }
 
 /** Lines in an order; those without the figure stay last, by bits as far as these are known. */
 export function sortedLines(lines: readonly LensLine[], { column, descending }: GridOrder): LensLine[] {
-  const figure = figuresOf[column]!;
-  const valueOf = ({ result, nominalBits }: LensLine): number =>
-    result ? (figure(result) ?? NaN) : column === 'bits' ? (nominalBits ?? NaN) : NaN;
+  const figure = figuresOf[column] ?? (() => undefined);
+  const valueOf = ({ result, nominalBits, place }: LensLine): number => {
+    if (column === 'method') return place;
+    if (result) return figure(result) ?? NaN;
+    return column === 'bits' ? (nominalBits ?? NaN) : NaN;
+  };
   const tie = ({ result }: LensLine): number => (result ? decisiveError(result) : Infinity);
   const sign = descending ? -1 : 1;
   const keyed = lines.map((line) => ({ line, value: valueOf(line), tie: tie(line) }));

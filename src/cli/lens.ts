@@ -135,7 +135,7 @@ function notesOf(rows: readonly LensRow[]): string[] {
   for (const row of rows) if (row.missing) missing.set(row.missing, (missing.get(row.missing) ?? 0) + 1);
   const adds = [...missing].map(([kind, count]) => `${plural(count, 'recipe')} by ${evidenceWords[kind]}`);
   return [
-    '● front: no other recipe has fewer bits and a smaller error.',
+    '● front: no other recipe has as few bits and a smaller error.',
     ...(adds.length > 0 ? [`A text to calibrate on (--calibration FILE) adds ${adds.join(', ')}.`] : []),
     ...rows.flatMap(({ grid, method, refused }) =>
       refused === undefined ? [] : [`Not ${grid} by ${method}: ${refused}`],

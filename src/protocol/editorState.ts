@@ -53,7 +53,7 @@ export interface EditorState {
 }
 
 /**
- * What a command can open: a page, or one of its modes. `quantize` are the selected tensors in formats, `methods` in grids by methods;
+ * What a command can open: a page, or one of its modes. `quantize` are several tensors in formats, `methods` one by recipes;
  * `importance` is a mode of Evaluate.
  */
 export type CommandTab =

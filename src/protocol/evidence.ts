@@ -11,6 +11,9 @@ export const evidenceWords: Readonly<Record<EvidenceKind, string>> = {
   gradients: 'Hessian and output gradients',
 };
 
+/** The rungs, from what costs nothing to what costs most. */
+export const evidenceKinds = Object.keys(evidenceWords) as readonly EvidenceKind[];
+
 /** A calibration pass: what methods need to know of the inputs of a model's matrices. */
 export interface EvidenceSettings {
   /** UTF-8 text that the model is run over. */

@@ -92,7 +92,7 @@ export type WebviewRequests = {
   /** Part of a metadata value that the description shows cut. */
   metadata: { params: MetadataSliceParams; result: MetadataSlice };
   /**
-   * Runs the same command as the context menu: one tensor is shown in grids by methods, others and those of `choose` in formats of a quick
+   * Runs the same command as the context menu: one tensor is shown by recipes, others and those of `choose` in formats of a quick
    * pick, or in the given ones; `comparison` events follow.
    */
   quantize: {

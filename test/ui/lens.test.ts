@@ -94,6 +94,10 @@ describe.skipIf(!hasServer)('Quantize: a tensor by recipes', () => {
     await frame.getByRole('combobox', { name: 'Levels' }).selectOption('float');
     await frame.getByRole('combobox', { name: 'Exponent bits' }).selectOption('3');
     await frame.getByRole('combobox', { name: 'Mantissa bits' }).selectOption('2');
+    const size = frame.locator('vscode-text-field[aria-label="Weights of a group"] input');
+    await size.fill('many');
+    await expect.poll(() => frame.locator('.grid-editor .failed').innerText()).toMatch(/not “many”/);
+    await size.fill('64');
     await expect.poll(() => frame.locator('.grid-editor .grid-name').innerText()).toBe('e3m2-g64');
     await frame.locator('.grid-editor vscode-button', { hasText: 'Add Grid' }).click();
     await filter().fill('e3m2-g64 nearest');

@@ -66,7 +66,7 @@ export function LensChart(props: {
   return (
     <ChartFrame
       title="Bits and error"
-      description="Filled, with a line: no other recipe has fewer bits and a smaller error. Click a point for its details."
+      description="Filled, with a line: no other recipe has as few bits and a smaller error. Click a point for its details."
       of={tensor}
       data={() => lensData(points)}
       picture={() => plotPicture(element.current)}

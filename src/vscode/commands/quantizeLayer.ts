@@ -18,7 +18,7 @@ const lastFormatsKey = 'quantscope.lastFormats';
 const firstFormats = ['Q4_0', 'Q4_K', 'Q6_K', 'Q8_0', 'nf4'];
 
 /**
- * Right-click → Quantize Layer…: one tensor in grids by methods; several in formats of a quick pick. Errors and sizes are in the editor.
+ * Right-click → Quantize Layer…: one tensor by recipes; several in formats of a quick pick. Errors and sizes are in the editor.
  */
 export function registerQuantizeLayer(services: Services): vscode.Disposable {
   return vscode.commands.registerCommand(commands.quantizeLayer, async (argument?: Argument) => {

@@ -8,6 +8,7 @@ import {
   linesOf,
   offeredMethods,
   readFilter,
+  readOrder,
   sortedLines,
   wantedRecipes,
   withoutResult,
@@ -67,6 +68,12 @@ describe('recipes that a lens shows', () => {
     expect(methods('int5-g48')).toHaveLength(choices.methods.length);
   });
 
+  it('are in the order that was kept, where there still is such a column', () => {
+    expect(readOrder({ column: 'method', descending: true })).toEqual({ column: 'method', descending: true });
+    expect(readOrder({ column: 'gone', descending: true })).toBeUndefined();
+    expect(readOrder(3)).toBeUndefined();
+  });
+
   it('are read back as far as they are what they should be', () => {
     expect(readFilter({ ...firstFilter, all: true, added: ['int5-g48', 3] })).toEqual({
       ...{ ...firstFilter, all: true, added: ['int5-g48'] },
@@ -112,6 +119,7 @@ describe('lines of a lens', () => {
     expect(names({ column: 'sqnr', descending: true })).toEqual(['Q8_0', 'Q4_K', 'nf4-b64', 'Q2_K']);
     expect(names({ column: 'bits', descending: false })).toEqual(['Q2_K', 'Q4_K', 'nf4-b64', 'Q8_0']);
     expect(names({ column: 'bits', descending: true })).toEqual(['Q8_0', 'Q4_K', 'nf4-b64', 'Q2_K']);
+    expect(names({ column: 'outputs', descending: true })).toEqual(['Q4_K', 'Q8_0', 'nf4-b64', 'Q2_K']);
   });
 
   it('do not count a part of the weights as a place on the front', () => {

@@ -2,11 +2,11 @@ import { useState } from 'preact/hooks';
 import type { GridDescription } from '../../../src/protocol/methods';
 import { Button } from '../../controls';
 import { GridFields } from './GridFields';
-import { firstParts, nameOf } from './gridParts';
+import { firstParts, nameOf, problemOf } from './gridParts';
 
 interface Props {
   readonly grids: readonly GridDescription[];
-  /** Names of those that the table has. */
+  /** Names of those that were added: by every method that takes them. */
   readonly shown: readonly string[];
   readonly add: (grid: string) => void;
 }
@@ -16,6 +16,7 @@ export function GridEditor({ grids, shown, add }: Props) {
   const [open, setOpen] = useState(false);
   const [parts, setParts] = useState(firstParts);
   const name = nameOf(parts);
+  const problem = problemOf(parts);
   return (
     <div class="grid-editor">
       <div class="measure">
@@ -45,8 +46,18 @@ export function GridEditor({ grids, shown, add }: Props) {
         <div class="options" role="group" aria-label="Another grid">
           <GridFields parts={parts} change={(part) => setParts({ ...parts, ...part })} />
           <div class="start">
-            <code class="grid-name">{name}</code>
-            <Button primary disabled={shown.includes(name)} onClick={() => add(name)}>
+            {problem === undefined ? (
+              <code class="grid-name">{name}</code>
+            ) : (
+              <span class="failed" role="status">
+                {problem}
+              </span>
+            )}
+            <Button
+              primary
+              disabled={shown.includes(name) || problem !== undefined}
+              onClick={() => add(name)}
+            >
               Add Grid
             </Button>
           </div>

@@ -10,6 +10,8 @@ interface Props {
   readonly line: LensLine & { readonly result: MethodResult };
   /** Options that differ from the method's defaults. */
   readonly options: MethodOptions;
+  /** The type that the plan gives the tensor. */
+  readonly planned: string | undefined;
 }
 
 /** What can be done with a recipe: written in a layout that can store it, or pinned in the plan. */
@@ -65,12 +67,10 @@ function SaveIn({ tensor, line, options }: Props) {
 }
 
 /** Pins the tensor to a type of GGUF, where there is a plan that can hold it. */
-function UseInPlan({ tensor, line: { grid, family } }: Props) {
+function UseInPlan({ tensor, line: { grid, family }, planned }: Props) {
   const ask = useAsk();
-  const { model, plan } = useAppState();
+  const { plan } = useAppState();
   if (family !== 'gguf') return null;
-  const place = model?.tensors.findIndex(({ name }) => name === tensor) ?? -1;
-  const planned = plan?.formats[plan.of[place] ?? -1]?.format;
   const hint = !plan
     ? 'There is no plan yet: measure the model on the page Plan'
     : planned === undefined

@@ -24,11 +24,15 @@ interface Props {
   readonly options: MethodOptions;
   /** What results depend on besides: the revision of the files, the evidence. */
   readonly basis: string;
+  /** The type that the plan gives the tensor. */
+  readonly planned: string | undefined;
+  /** Whether recipes are still measured. */
+  readonly isBusy: boolean;
 }
 
 /** A recipe in detail: all figures, weights before and after, where they change, and what can be done with it. */
 export function LensDetail(props: Props) {
-  const { tensor, line, histogram, method, options } = props;
+  const { tensor, line, histogram, method, options, planned } = props;
   const { result, grid, label } = line;
   const { error, outputError, bias } = result;
   return (
@@ -52,7 +56,7 @@ export function LensDetail(props: Props) {
         <Figure name="time" value={timeTaken(result.seconds)} />
       </dl>
       {bias && <p class="muted bias">{biasSentence(bias)}</p>}
-      <LensActions {...{ tensor, line, options }} />
+      <LensActions {...{ tensor, line, options, planned }} />
       <div class="lens-charts">
         <HistogramChart
           title="Before and after"
@@ -70,14 +74,20 @@ export function LensDetail(props: Props) {
   );
 }
 
+/** Tensors of more weights are mapped once their recipes are measured. */
+const mostAtOnce = 2 ** 24;
+
 /** The map of a recipe, which is computed when it is chosen. */
-function Errors({ tensor, line: { grid, method }, options, basis }: Props) {
+function Errors({ tensor, line: { grid, method }, histogram, options, basis, isBusy }: Props) {
   const { host } = useApp();
-  const key = JSON.stringify([basis, tensor, grid, method, options]);
+  const weights = histogram.counts.reduce((sum, count) => sum + count, 0);
+  const waits = isBusy && weights > mostAtOnce;
+  const key = waits ? undefined : JSON.stringify([basis, tensor, grid, method, options]);
   const { value, failure } = useAnswer(key, (signal) =>
     host.call('errorMap', { tensor, grid, method, options }, { signal }),
   );
   if (failure !== undefined) return <Failed message={failure} />;
-  if (!value) return <Loading>Comparing weight by weight…</Loading>;
+  if (!value)
+    return <Loading>{waits ? 'After the recipes are measured…' : 'Comparing weight by weight…'}</Loading>;
   return <ErrorMapChart map={value} of={`${tensor}, ${grid} ${method}`} what="the change" />;
 }

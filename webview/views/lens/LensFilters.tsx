@@ -52,6 +52,14 @@ export function LensFilters(props: {
         />
         Every grid by every method
       </label>
+      <label class="check">
+        <input
+          type="checkbox"
+          checked={filter.front}
+          onChange={(event) => change({ front: event.currentTarget.checked })}
+        />
+        Only those that no other one beats
+      </label>
     </div>
   );
 }

@@ -14,8 +14,10 @@ export function LensTable(props: {
   setOrder: (order: GridOrder) => void;
   chosen: string | undefined;
   choose: (id: string) => void;
+  /** The type that the plan gives the tensor. */
+  planned: string | undefined;
 }) {
-  const { lines, hasOutputs, order, setOrder, chosen, choose } = props;
+  const { lines, hasOutputs, order, setOrder, chosen, choose, planned } = props;
   return (
     <div class="lens-table">
       <DataGrid
@@ -25,9 +27,9 @@ export function LensTable(props: {
         lines={lines}
         columns={columns.filter(({ id }) => hasOutputs || id !== 'outputs')}
         keyOf={({ id }) => id}
-        name={(line) => <Name line={line} />}
+        name={(line) => <Name line={line} isPlanned={line.grid === planned} />}
         nameTitle={({ label, isOnFront }) =>
-          isOnFront ? `${label}: no other recipe has fewer bits and a smaller error` : label
+          isOnFront ? `${label}: no other recipe has as few bits and a smaller error` : label
         }
         choose={({ id, result }) => result && choose(id)}
         isChosen={({ id }) => id === chosen}
@@ -37,9 +39,7 @@ export function LensTable(props: {
           'data-front': isOnFront ? 'true' : undefined,
         })}
         order={order}
-        reorder={(column) => {
-          if (sortable.has(column)) setOrder(nextLensOrder(order, column));
-        }}
+        reorder={(column) => setOrder(nextLensOrder(order, column))}
         empty="No recipe matches."
       />
     </div>
@@ -54,13 +54,18 @@ function nextLensOrder(order: GridOrder, column: string): GridOrder {
 
 const largerIsBetter: ReadonlySet<string> = new Set(['sqnr', 'outputs', 'cosine']);
 
-function Name({ line }: { line: LensLine }) {
+function Name({ line, isPlanned }: { line: LensLine; isPlanned: boolean }) {
   return (
     <>
       <span class="front-mark">
         {line.isOnFront && <span role="img" aria-label="on the front" title="No other recipe beats it" />}
       </span>
       <span class="ellipsis">{line.grid}</span>
+      {isPlanned && (
+        <span class="muted planned" title="The plan gives the tensor this type">
+          plan
+        </span>
+      )}
     </>
   );
 }
@@ -152,5 +157,3 @@ const columns: readonly GridColumn<LensLine>[] = [
   },
   ...figures.slice(-3).map(figureColumn),
 ];
-
-const sortable: ReadonlySet<string> = new Set(Object.keys(figuresOf));

@@ -20,6 +20,7 @@ import {
 import { useLens, type Lens } from '../../useLens';
 import { useMethodOptions } from '../../useMethodOptions';
 import { usePersistent } from '../../usePersistent';
+import { usePlannedFormat } from '../../usePlannedFormat';
 import { GridEditor } from './GridEditor';
 import { LensDetail } from './LensDetail';
 import { LensFilters } from './LensFilters';
@@ -39,11 +40,15 @@ export function Recipes(props: { tensor: string; choices: MethodChoices; basis: 
   const recipes = useMemo(() => wantedRecipes(choices, filter), [choices, filter]);
   const lens = useLens({ tensor, recipes, options: settings.options, basis });
   const lines = useMemo(() => linesOf(choices, recipes, lens.rows), [choices, recipes, lens.rows]);
-  const shown = useMemo(() => sortedLines(lines, order), [lines, order]);
+  const shown = useMemo(
+    () => sortedLines(filter.front ? lines.filter(({ isOnFront }) => isOnFront) : lines, order),
+    [lines, order, filter.front],
+  );
   // The first recipe that is measured is the likeliest to be asked for.
   const line = lines.find(({ id, result }) => id === chosen && result) ?? lines.find(({ result }) => result);
   const hasOutputs = lines.some(({ result }) => result?.outputError !== undefined);
   const method = methods.find(({ id }) => id === line?.method);
+  const planned = usePlannedFormat(tensor);
   const offered = useMemo(() => offeredMethods(choices, filter), [choices, filter]);
   return (
     <>
@@ -51,17 +56,18 @@ export function Recipes(props: { tensor: string; choices: MethodChoices; basis: 
       <MethodOptions {...{ methods, settings }} />
       <Progress lens={lens} wanted={recipes.length} />
       <LensChart tensor={tensor} lines={lines} chosen={line?.id} choose={choose} isOfOutputs={hasOutputs} />
-      <LensTable {...{ lines: shown, hasOutputs, order, setOrder, chosen: line?.id, choose }} />
+      <LensTable {...{ lines: shown, hasOutputs, order, setOrder, chosen: line?.id, choose, planned }} />
       <Without rows={lens.rows} />
       <GridEditor
         grids={choices.grids}
-        shown={[...new Set(recipes.map(({ grid }) => grid))]}
+        shown={filter.added}
         add={(grid) => change({ added: [...filter.added, grid] })}
       />
       <Added filter={filter} change={change} />
       {lens.facts && isMeasured(line) && method && (
         <LensDetail
-          {...{ tensor, line, method, basis }}
+          {...{ tensor, line, method, basis, planned }}
+          isBusy={lens.isRunning}
           histogram={lens.facts.histogram}
           options={settings.options[method.id] ?? {}}
         />
@@ -80,7 +86,7 @@ function Progress({ lens, wanted }: { lens: Lens; wanted: number }) {
   const known = [...rows.values()].filter(({ share }) => share === undefined).length;
   const { done = 0, total = 0 } = progress ?? {};
   return (
-    <div class="lens-progress" role="status">
+    <div class="lens-progress" {...(isRunning ? {} : { role: 'status' })}>
       {isRunning ? (
         <>
           <progress value={done} max={total || 1} aria-label="Recipes" />

@@ -31,6 +31,12 @@ export const mantissasOf = (exponent: string): string[] =>
     })
     .map(String);
 
+/** What is wrong with the fields, as a sentence; undefined for those of a grid. */
+export const problemOf = ({ group, size }: GridParts): string | undefined =>
+  (group === 'g' || group === 'b') && !/^[1-9]\d{0,5}$/.test(size.trim())
+    ? `A group has from 1 to 999,999 weights, not “${size}”.`
+    : undefined;
+
 export function nameOf(parts: GridParts): string {
   const { kind, group, size, scale, double, zeroPoint } = parts;
   const sized = group === 'g' || group === 'b' ? `${group}${size.trim()}` : group;
