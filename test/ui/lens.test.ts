@@ -181,6 +181,8 @@ describe.skipIf(!hasServer)('Quantize: a tensor by recipes', () => {
     await frame.locator('.lens-detail .error-map.js-plotly-plot').waitFor({ timeout: wait });
     await frame.locator('.view').evaluate((element) => element.scrollTo(0, 0));
     await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
+    const splitter = frame.locator('.splitter');
+    for (let step = 0; step < 9; step++) await splitter.press('ArrowLeft');
     await screenshot(page, 'lens-dark');
     await setTheme(page, 'light');
     await screenshot(page, 'lens-light');

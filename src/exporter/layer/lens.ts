@@ -50,36 +50,30 @@ export async function tensorLens(
   choices: readonly LensChoice[],
   given: LensOptions = {},
 ): Promise<TensorLens> {
-  const { known, options = {}, signal, onFacts, onRow, onProgress, kept } = given;
+  const { known, signal, onFacts, onRow, onProgress } = given;
   const held = withHeld(model, tensor);
-  const reader = new TensorReader(held, tensor, { holds: false });
-  if (reader.elements === 0)
-    throw new QuantscopeError('REQUEST', 'The tensor has no weights.', {
-      ...{ file: tensor.file, tensor: tensor.name },
-    });
+  const reader = readerOf(held, tensor);
   const { facts, range } = await factsOf(reader, tensor, known, signal);
   onFacts?.(facts);
   const rows = new Map<LensChoice, LensRow>();
-  const add = (choice: LensChoice, row: Omit<LensRow, keyof LensRecipe>): void => {
+  const add = (choice: LensChoice, row: Found): void => {
     const found = { grid: choice.target.name, method: choice.method.id, ...row };
     rows.set(choice, found);
     onRow?.(found);
   };
-  const sampled = await sampledOutputs(held, tensor, known, signal);
+  const shared: SharedWork = {
+    ...{ model: held, tensor, reader, range, bins, evidence: known?.source, signal },
+    sampled: await sampledOutputs(held, tensor, known, signal),
+  };
   const isMeasured = await inputsMeasured(tensor, known, signal);
-  const works: { choice: LensChoice; work: LensWork }[] = [];
-  for (const choice of choices) {
-    const { target, method } = choice;
-    const earlier = kept?.({ grid: target.name, method: method.id });
-    const checked = checkedOptions(method, options[method.id]);
-    const layer = { model: held, tensor, target, method, options: checked, evidence: known?.source, signal };
-    const why = earlier ?? impossible(layer, known, isMeasured);
-    if (why) add(choice, why);
-    else works.push({ choice, work: { ...layer, reader, range, bins, sampled } });
-  }
-  const total = works.length * reader.elements;
+  const works = choices.flatMap((choice): { choice: LensChoice; work: LensWork }[] => {
+    const { row, work } = begun(choice, shared, isMeasured, given);
+    if (row) add(choice, row);
+    return work ? [{ choice, work }] : [];
+  });
   let done = 0;
-  const onWeights = (weights: number): void => onProgress?.((done += weights), total);
+  const onWeights = (weights: number): void =>
+    onProgress?.((done += weights), works.length * reader.elements);
   const together = isHeld(tensor) ? [] : works.filter(({ work }) => roundsAlone(work));
   await measureTogether(
     together.map(({ choice, work }) => ({ work, onRow: (row) => add(choice, row) })),
@@ -89,6 +83,31 @@ export async function tensorLens(
   for (const { choice, work } of works.filter((item) => !together.includes(item)))
     add(choice, await measureAlone({ ...work, onWeights }));
   return { ...facts, rows: choices.map((choice) => rows.get(choice)!) };
+}
+
+type Found = Omit<LensRow, keyof LensRecipe>;
+type SharedWork = Omit<LensWork, 'target' | 'method' | 'options'>;
+
+function readerOf(model: Model, tensor: TensorDescriptor): TensorReader {
+  const reader = new TensorReader(model, tensor, { holds: false });
+  if (reader.elements > 0) return reader;
+  throw new QuantscopeError('REQUEST', 'The tensor has no weights.', {
+    ...{ file: tensor.file, tensor: tensor.name },
+  });
+}
+
+/** The row of a recipe where it is known at once, else what has to be measured. */
+function begun(
+  { target, method }: LensChoice,
+  shared: SharedWork,
+  isMeasured: boolean,
+  { kept, known, options = {} }: LensOptions,
+): { readonly row?: Found; readonly work?: LensWork } {
+  const earlier = kept?.({ grid: target.name, method: method.id });
+  if (earlier) return { row: earlier };
+  const work = { ...shared, target, method, options: checkedOptions(method, options[method.id]) };
+  const why = impossible(work, known, isMeasured);
+  return why ? { row: why } : { work };
 }
 
 /** Why there is no result, where that is known before any weight is quantized. */
