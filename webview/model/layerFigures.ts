@@ -21,12 +21,25 @@ export function modelMap(placed: readonly PlacedTensor[]): LayerMap {
     if (row && layer >= 0) row.cells[columns.get(layer)!]!.push(index);
     else if (!isCompanion(place)) others.push({ role: nameOutside(place.role), members: [index] });
   }
-  const order = ({ role }: { role: string }): number => {
-    const { row, column, order: place } = partOfRole(role);
-    return (row === 'mixer' ? 0 : 1e6) + 1e3 * column + place;
-  };
   const known = [...new Set(rows.values())].filter((row) => row !== undefined);
-  return { layers, others, rows: known.sort((a, b) => order(a) - order(b)) };
+  return { layers, others, rows: known.sort((a, b) => placeInBlock(a.role) - placeInBlock(b.role)) };
+}
+
+/** Where a role comes in the forward pass of its block. */
+function placeInBlock(role: string): number {
+  const { row, column, order } = partOfRole(role);
+  return (row === 'mixer' ? 0 : 1e6) + 1e3 * column + order;
+}
+
+/** Embeddings, then block by block, then what comes after the blocks; the table's order where nothing else decides. */
+export function inExecutionOrder(placed: readonly PlacedTensor[]): PlacedTensor[] {
+  const blockOf = ({ layer, place }: PlacedTensor): number => {
+    if (layer >= 0) return layer;
+    return place.area === 'embedding' ? -1 : Number.MAX_SAFE_INTEGER;
+  };
+  return [...placed].sort(
+    (a, b) => blockOf(a) - blockOf(b) || placeInBlock(a.place.role) - placeInBlock(b.place.role),
+  );
 }
 
 /** What goes with a weight: it has no cell. */

@@ -12,7 +12,7 @@ import {
   scannedFigures,
 } from '../../../webview/model/figureSources';
 import type { Figures } from '../../../webview/influence';
-import { combined, modelMap, scaleOf, valuesOf } from '../../../webview/model/layerFigures';
+import { combined, inExecutionOrder, modelMap, scaleOf, valuesOf } from '../../../webview/model/layerFigures';
 import { placedTensors } from '../../../src/protocol/parts';
 import { allPlaces, membersAt } from '../../../webview/planMap';
 
@@ -54,6 +54,11 @@ describe('a model by layer and role', () => {
       others: [{ role: 'embed_tokens', members: [0] }],
     });
   });
+});
+
+it('tensors are listed as they are run: embedding, blocks, the rest', () => {
+  const order = inExecutionOrder(placedTensors(table)).map(({ index }) => index);
+  expect(order).toEqual([0, 3, 4, 1, 2, 7, 8, 9, 5, 6]);
 });
 
 describe('where cells are drawn', () => {

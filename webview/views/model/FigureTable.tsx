@@ -1,35 +1,42 @@
-import { useMemo } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
+import type { PlacedTensor } from '../../../src/protocol/parts';
 import type { TensorTable } from '../../../src/protocol/tensorTable';
 import { useApp, useAppState } from '../../context';
 import { nameText, number, shapeText } from '../../format';
-import type { LayerFigure } from '../../model/layerFigures';
+import { inExecutionOrder, type LayerFigure } from '../../model/layerFigures';
 import { DataGrid } from '../DataGrid';
-import { orderFrom, type GridColumn, type GridOrder } from '../grid';
+import type { GridColumn, GridOrder } from '../grid';
 import { Middle } from '../Middle';
-import { usePersistent } from '../../usePersistent';
+
+interface FigureTableProps {
+  readonly table: TensorTable;
+  readonly placed: readonly PlacedTensor[];
+  readonly figures: readonly LayerFigure[];
+}
 
 /** The figures of all tensors, each as a column. */
-export function FigureTable({ table, figures }: { table: TensorTable; figures: readonly LayerFigure[] }) {
+export function FigureTable({ table, placed, figures }: FigureTableProps) {
   const { store } = useApp();
   const selected = useAppState().selected.at(-1);
-  const [order, setOrder] = usePersistent<GridOrder | undefined>('figures.order', undefined, orderFrom);
-  const lines = useMemo(() => ordered(table.count, figures, order), [table, figures, order]);
-  const columns = useMemo(() => columnsOf(table, figures), [table, figures]);
+  const [order, setOrder] = useState<GridOrder>();
+  const usual = useMemo(() => inExecutionOrder(placed), [placed]);
+  const lines = useMemo(() => ordered(usual, figures, order), [usual, figures, order]);
+  const columns = useMemo(() => columnsOf(figures), [figures]);
   return (
     <div class="figure-table">
-      <DataGrid<number>
+      <DataGrid<PlacedTensor>
         id="layer-figures"
         label="Figures of tensors"
         nameLabel="Tensor"
         {...{ lines, columns }}
-        keyOf={String}
-        name={(index) => <Middle text={nameText(table.name(index))} />}
-        nameTitle={(index) => table.name(index)}
-        choose={(index) => {
+        keyOf={({ index }) => String(index)}
+        name={({ index }) => <Middle text={nameText(table.name(index))} />}
+        nameTitle={({ index }) => table.name(index)}
+        choose={({ index }) => {
           store.select([table.name(index)]);
           store.update({ tab: 'tensor' });
         }}
-        isChosen={(index) => selected === table.name(index)}
+        isChosen={({ index }) => selected === table.name(index)}
         {...(order ? { order } : {})}
         reorder={(column) =>
           setOrder((now) => ({ column, descending: now?.column === column ? !now.descending : true }))
@@ -40,26 +47,31 @@ export function FigureTable({ table, figures }: { table: TensorTable; figures: r
   );
 }
 
-function columnsOf(table: TensorTable, figures: readonly LayerFigure[]): GridColumn<number>[] {
+function columnsOf(figures: readonly LayerFigure[]): GridColumn<PlacedTensor>[] {
   return [
-    ...figures.map(({ id, label, hint, values }): GridColumn<number> => ({
+    ...figures.map(({ id, label, hint, values }): GridColumn<PlacedTensor> => ({
       ...{ id, label, title: hint, width: 86 },
-      cell: (index) => (Number.isNaN(values[index]!) ? '' : number(values[index]!)),
-      saved: { value: (index) => values[index] },
+      cell: ({ index }) => (Number.isNaN(values[index]!) ? '' : number(values[index]!)),
+      saved: { value: ({ index }) => values[index] },
     })),
     {
       ...{ id: 'shape', label: 'Shape', width: 120, grows: true, align: 'left' },
-      cell: (index) => shapeText(table.kinds[table.kindOf(index)]!.shape),
+      cell: ({ kind }) => shapeText(kind.shape),
     },
   ];
 }
 
-/** In the order of the model, or by a figure; what is not known comes last. */
-function ordered(count: number, figures: readonly LayerFigure[], order: GridOrder | undefined): number[] {
-  const indices = Array.from({ length: count }, (_, index) => index);
+/** In their usual order, or by a figure; what is not known comes last. */
+function ordered(
+  usual: readonly PlacedTensor[],
+  figures: readonly LayerFigure[],
+  order: GridOrder | undefined,
+): readonly PlacedTensor[] {
   const values = figures.find(({ id }) => id === order?.column)?.values;
-  if (!order || !values) return indices;
+  if (!order || !values) return usual;
   const sign = order.descending ? -1 : 1;
-  const rank = (index: number): number => (Number.isNaN(values[index]!) ? Infinity : sign * values[index]!);
-  return indices.sort((a, b) => rank(a) - rank(b) || a - b);
+  const rank = ({ index }: PlacedTensor): number =>
+    Number.isNaN(values[index]!) ? Infinity : sign * values[index]!;
+  // The difference of two infinities is not a number.
+  return [...usual].sort((a, b) => (rank(a) === rank(b) ? 0 : rank(a) - rank(b)));
 }

@@ -53,7 +53,7 @@ export function LayerFigures({ table, placed }: { table: TensorTable; placed: re
       >
         <FigureStatus {...{ choice, scan }} isKnown={figure !== undefined} />
         {form === 'table' ? (
-          <FigureTable {...{ table, figures }} />
+          <FigureTable {...{ table, placed, figures }} />
         ) : (
           figure && <FigureMap {...{ table, placed, figure, picture }} />
         )}
