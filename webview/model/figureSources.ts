@@ -29,37 +29,32 @@ export function errorFigure(table: TensorTable, figures: Figures, format: string
     return squared < 0 ? NaN : Math.sqrt(squared);
   });
   return {
-    ...{ id: 'error', label: 'error', combine: 'largest', isLog: true },
-    hint: `Relative error of the weights in ${format}: the root of squared error over squared weights.`,
+    ...{ ...errorTraits, hint: errorHint(format) },
     values: bySource(table, figures, errors),
   };
 }
 
-/** Figures of a scan, as far as it is. */
-export const scannedFigures = (table: TensorTable, { names, figures }: ModelScan): LayerFigure[] =>
-  scanFigures.map((figure) => ({ ...figure, values: inOrder(table, names, figures[figure.id]) }));
+const errorHint = (format: string): string =>
+  `Relative error of the weights in ${format}: the root of squared error over squared weights.`;
 
-/** Errors that a scan has measured. */
-export function scannedError(table: TensorTable, { names, error }: ModelScan): LayerFigure | undefined {
-  if (!error) return undefined;
-  return {
-    ...{ id: 'error', label: 'error', combine: 'largest', isLog: true },
-    hint: `Relative error of the weights in ${error.format}: the root of squared error over squared weights.`,
-    values: inOrder(table, names, error.relative),
-  };
+/** Figures of a scan, as far as it is. */
+export function scannedFigures(table: TensorTable, { names, figures, error }: ModelScan): LayerFigure[] {
+  const indices = indicesInOrder(table, names);
+  const at = (values: readonly number[]): Float64Array =>
+    valuesOf(table.count, names, values, (_, place) => indices[place]!);
+  const scanned = scanFigures.map((figure) => ({ ...figure, values: at(figures[figure.id]) }));
+  if (!error) return scanned;
+  return [...scanned, { ...errorTraits, hint: errorHint(error.format), values: at(error.relative) }];
 }
 
-/** Values of tensors that are named in the order of the model: no name is looked up. */
-function inOrder(table: TensorTable, names: readonly string[], values: readonly number[]): Float64Array {
-  let next = 0;
-  return valuesOf(table.count, names, values, (name) => {
-    for (let index = next; index < table.count; index++) {
-      if (table.name(index) !== name) continue;
-      next = index + 1;
-      return index;
-    }
-    return -1;
-  });
+const errorTraits = { id: 'error', label: 'error', combine: 'largest', isLog: true } as const;
+
+/** Places of tensors that are named in the order of the model: no name is looked up. */
+function indicesInOrder(table: TensorTable, names: readonly string[]): Int32Array {
+  const indices = new Int32Array(names.length).fill(-1);
+  for (let index = 0, next = 0; index < table.count && next < names.length; index++)
+    if (table.name(index) === names[next]) indices[next++] = index;
+  return indices;
 }
 
 /** What an error of a tensor does to the output: KL divergence for each relative squared error. */

@@ -4,13 +4,7 @@ import { scanFigureNames, type ModelScan } from '../../../src/protocol/modelScan
 import { TensorTable } from '../../../src/protocol/tensorTable';
 import { heatColor } from '../../../src/protocol/heatScale';
 import { cellBox, layOutMap, numberedColumns, placeAt } from '../../../webview/charts/layerMapLayout';
-import {
-  bitsFigure,
-  errorFigure,
-  gainFigure,
-  scannedError,
-  scannedFigures,
-} from '../../../webview/model/figureSources';
+import { bitsFigure, errorFigure, gainFigure, scannedFigures } from '../../../webview/model/figureSources';
 import type { Figures } from '../../../webview/influence';
 import { combined, inExecutionOrder, modelMap, scaleOf, valuesOf } from '../../../webview/model/layerFigures';
 import { placedTensors } from '../../../src/protocol/parts';
@@ -182,13 +176,14 @@ describe('figures of a scan', () => {
       [0, 0],
       [3, 1],
     ]);
-    const error = scannedError(table, scan)!;
+    const error = scannedFigures(table, scan).find(({ id }) => id === 'error')!;
     expect([error.values[0], error.values[3], error.values[9]]).toEqual([0.5, NaN, 0.25]);
     expect(error.hint).toContain('Q4_K');
   });
 
   it('have no error where none was asked for', () => {
     const { tensors, names: scanned, figures } = scan;
-    expect(scannedError(table, { tensors, names: scanned, figures })).toBeUndefined();
+    const ids = scannedFigures(table, { tensors, names: scanned, figures }).map(({ id }) => id);
+    expect(ids).not.toContain('error');
   });
 });

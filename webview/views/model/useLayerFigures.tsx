@@ -1,7 +1,7 @@
 import { useMemo } from 'preact/hooks';
 import type { TensorTable } from '../../../src/protocol/tensorTable';
 import { useAppState } from '../../context';
-import { bitsFigure, errorFigure, gainFigure, scannedError, scannedFigures } from '../../model/figureSources';
+import { bitsFigure, errorFigure, gainFigure, scannedFigures } from '../../model/figureSources';
 import type { LayerFigure } from '../../model/layerFigures';
 import { useFigures } from '../../useFigures';
 import { usePersistent } from '../../usePersistent';
@@ -31,19 +31,23 @@ export function useLayerFigures(table: TensorTable) {
   const isMeasured = known?.formats.some((candidate) => candidate.format === format) === true;
   const scan = useScan(choice === 'error' && !isMeasured ? format : undefined);
   const scanned = scan.value;
-  const figures = useMemo((): LayerFigure[] => {
-    const hasGains = known?.rows.some((row) => row.gain !== undefined);
-    const error =
-      known && isMeasured && format !== undefined
-        ? errorFigure(table, known, format)
-        : scanned && scannedError(table, scanned);
+  const ofScan = useMemo(
+    () => (scanned && scanned.names.length > 0 ? scannedFigures(table, scanned) : []),
+    [table, scanned],
+  );
+  const ofTable = useMemo((): LayerFigure[] => {
+    if (!known) return [];
+    const hasGains = known.rows.some((row) => row.gain !== undefined);
     return [
-      bitsFigure(table, plan),
-      ...(scanned && scanned.names.length > 0 ? scannedFigures(table, scanned) : []),
-      ...(error ? [error] : []),
-      ...(known && hasGains ? [gainFigure(table, known)] : []),
+      ...(isMeasured && format !== undefined ? [errorFigure(table, known, format)] : []),
+      ...(hasGains ? [gainFigure(table, known)] : []),
     ];
-  }, [table, plan, known, format, isMeasured, scanned]);
+  }, [table, known, format, isMeasured]);
+  const figures = useMemo((): LayerFigure[] => {
+    // While another format is asked for, the scan still has the error of the one before.
+    const others = ofScan.filter(({ id }) => !isMeasured || id !== 'error');
+    return [bitsFigure(table, plan), ...others, ...ofTable];
+  }, [table, plan, ofScan, ofTable, isMeasured]);
   return {
     ...{ figures, choices, choice, choose, scan },
     figure: figures.find(({ id }) => id === choice),
