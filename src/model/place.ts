@@ -4,8 +4,8 @@ import { cannotOpen, openFileSource, specialKind, type ByteSource } from './byte
 import { QuantscopeError } from './errors';
 import { registerAddress } from './remote/access';
 import { hubFolder, isAddress, isRemote, joinRemote } from './remote/address';
-import { listRemote } from './remote/listing';
-import { isAbsent, isRefused, openRemoteSource, remoteSize } from './remote/remoteFiles';
+import { listRemote, type ListScope } from './remote/listing';
+import { isAbsent, isForbidden, isRefused, openRemoteSource, remoteSize } from './remote/remoteFiles';
 
 /**
  * Where files of models lie: on this machine or on a server, named by a path in both cases. `dirname` and `basename` of node:path are right for
@@ -77,27 +77,24 @@ export async function exists(path: string): Promise<boolean> {
   }
 }
 
-/** The list of a folder of the Hub spares a request for each name. */
+/** The list of a folder of the Hub spares a request for each name; servers of objects refuse access to what they do not have. */
 async function existsRemote(path: string): Promise<boolean> {
   const folder = dirname(path);
-  if (!hubFolder(folder)) return (await remoteSize(path)) !== undefined;
   try {
+    if (!hubFolder(folder)) return (await remoteSize(path)) !== undefined;
     return (await listRemote(folder, 'all')).includes(path.slice(folder.length + 1));
   } catch (error) {
-    if (isAbsent(error)) return false;
+    if (isAbsent(error) || isForbidden(error)) return false;
     throw error;
   }
 }
 
 /**
  * Names of the files of a folder, folders left out.
- * @param scope what is needed of a folder on a server that cannot list it: the usual names of weights, or all usual names.
+ * @param scope what is needed of a folder on a server that cannot list it.
  * @throws QuantscopeError IO when it cannot be listed.
  */
-export async function listPlace(
-  folder: string,
-  scope: 'weights' | 'all' = 'all',
-): Promise<readonly string[]> {
+export async function listPlace(folder: string, scope: ListScope = 'all'): Promise<readonly string[]> {
   if (isRemote(folder)) return listRemote(folder.replace(/\/+$/, ''), scope);
   try {
     const entries = await readdir(folder, { withFileTypes: true });

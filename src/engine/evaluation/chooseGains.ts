@@ -105,7 +105,7 @@ async function planGains(
 }
 
 async function textBeside(folder: string): Promise<string | undefined> {
-  const names = await listPlace(folder).catch((): string[] => []);
+  const names = await listPlace(folder, 'listed').catch((): string[] => []);
   const found = names.filter((name) => /calib.*\.txt$/i.test(name)).sort()[0];
   return found === undefined ? undefined : joinPlace(folder, found);
 }

@@ -37,22 +37,29 @@ const namesBeside = [
   ...['preprocessor_config.json', 'processor_config.json'],
 ];
 
+/** Names that are tried on servers that list no folders: those of weights, all usual ones, or none, where any name is looked for. */
+export type ListScope = 'weights' | 'all' | 'listed';
+
+const usualNames: Readonly<Record<ListScope, readonly string[]>> = {
+  ...{ weights: namesOfWeights, all: [...namesOfWeights, ...namesBeside], listed: [] },
+};
+
 const asked = new Map<string, { readonly names: Promise<readonly string[]>; readonly askedAt: number }>();
 
 /**
  * Names of the files of a folder: from the Hub's list; of another server those of the usual names that exist.
- * @param scope what is needed of the folder where it cannot be listed.
+ * @param scope what is needed of the folder where it cannot be listed: see `ListScope`.
  * @throws QuantscopeError IO where the folder does not exist or cannot be listed.
  */
-export async function listRemote(folder: string, scope: 'weights' | 'all'): Promise<readonly string[]> {
+export async function listRemote(folder: string, scope: ListScope): Promise<readonly string[]> {
   const hub = hubFolder(folder);
   if (hub) return onHub(folder, hub);
   if (isFolderOfSigned(folder))
     throw new QuantscopeError('IO', 'The files beside a signed address cannot be listed.', { file: folder });
-  const names = scope === 'weights' ? namesOfWeights : [...namesOfWeights, ...namesBeside];
+  const names = usualNames[scope];
   const present = await inParallel(names, 8, (name) => isThere(joinRemote(folder, name)));
   const found = names.filter((_, i) => present[i]);
-  if (found.length > 0 || scope === 'weights') return found;
+  if (found.length > 0 || scope !== 'all') return found;
   const message =
     'The server does not list its folders, and has no file of a usual name in this one: give the address of a file.';
   throw new QuantscopeError('REQUEST', message, { file: folder });

@@ -14,22 +14,23 @@ const piecesAtOnce = 4;
 
 /** A file on a server. Every answer is compared with the first: a file that changes is an error, never a mixture. */
 export class RemoteFile {
-  /** Set once an answer was of another version. */
-  hasChanged = false;
   /** Where the server redirected to: a signed address on other servers, which ends some day. */
   private target: URL | undefined;
 
   private constructor(
     readonly path: string,
     readonly facts: FileFacts,
+    private readonly changed: () => void,
   ) {}
 
   /**
+   * @param changed called when an answer is of another version.
    * @returns the file, and its first bytes: `firstBytes`, or as many as it has.
    * @throws QuantscopeError IO where it cannot be read by ranges; CANCELLED.
    */
   static async open(
     path: string,
+    changed: () => void,
     signal?: AbortSignal,
   ): Promise<{ readonly file: RemoteFile; readonly beginning: Uint8Array }> {
     const buffer = new Uint8Array(firstBytes);
@@ -54,7 +55,7 @@ export class RemoteFile {
         moved();
       });
     }, signal);
-    const file = new RemoteFile(path, facts!);
+    const file = new RemoteFile(path, facts!, changed);
     file.target = target;
     return { file, beginning: buffer.subarray(0, done) };
   }
@@ -78,7 +79,7 @@ export class RemoteFile {
       try {
         checkAnswer(this.path, answer, range, this.facts);
       } catch (error) {
-        if (error instanceof ChangedFileError) this.hasChanged = true;
+        if (error instanceof ChangedFileError) this.changed();
         throw error;
       }
       await fill(this.path, answer, bytes.subarray(done), signal, (count) => {

@@ -21,17 +21,20 @@ interface Known {
   readonly opened: Promise<Opened | undefined>;
   readonly query: string;
   readonly askedAt: number;
-  /** Once it is opened. */
-  file?: RemoteFile;
 }
 
 const known = new Map<string, Known>();
+/** Files of which an answer was of another version than the one that was opened, until they are opened again. */
+const changed = new Set<string>();
 
 const hasStatus = (error: unknown, statuses: readonly number[]): boolean =>
   error instanceof RequestError && statuses.includes(error.failure.status ?? 0);
 
 /** Whether a server says that there is no such file. */
 export const isAbsent = (error: unknown): boolean => hasStatus(error, [404, 410]);
+
+/** Whether a server gives a file not to the one who asks. */
+export const isForbidden = (error: unknown): boolean => hasStatus(error, [403]);
 
 /** Whether a server gives a file to nobody, or not to the one who asks. */
 export const isRefused = (error: unknown): boolean => hasStatus(error, [401, 403]);
@@ -53,7 +56,7 @@ export async function remoteSize(path: string): Promise<number | undefined> {
 }
 
 /** Whether an answer was of another version of a file than the one that was opened. */
-export const hasRemoteChanged = (path: string): boolean => known.get(path)?.file?.hasChanged ?? false;
+export const hasRemoteChanged = (path: string): boolean => changed.has(path);
 
 /** What is known of a file, or an opening of it. */
 function knownFile(path: string): Known {
@@ -61,20 +64,18 @@ function knownFile(path: string): Known {
   const query = queryOf(path);
   const before = known.get(path);
   const isFresh = before && now - before.askedAt < freshTime && before.query === query;
-  if (isFresh && !before.file?.hasChanged) return before;
+  if (isFresh && !changed.has(path)) return before;
   for (const [other, { askedAt }] of known) if (now - askedAt >= freshTime) known.delete(other);
   const entry: Known = { opened: openFile(path), query, askedAt: now };
   known.set(path, entry);
-  entry.opened.then(
-    (opened) => opened && (entry.file = opened.file),
-    () => known.get(path) === entry && known.delete(path), // the next one may succeed
-  );
+  entry.opened.catch(() => known.get(path) === entry && known.delete(path)); // the next one may succeed
   return entry;
 }
 
 async function openFile(path: string): Promise<Opened | undefined> {
+  changed.delete(path);
   try {
-    const { file, beginning } = await RemoteFile.open(path);
+    const { file, beginning } = await RemoteFile.open(path, () => changed.add(path));
     return { file, pages: new Pages(file, beginning) };
   } catch (error) {
     if (isAbsent(error)) return undefined;

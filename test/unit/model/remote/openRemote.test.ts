@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { openModel } from '../../../../src/layouts/openModel';
 import { locateModel } from '../../../../src/model/locateModel';
+import { OpenModels } from '../../../../src/engine/models';
 import { absolutePlace } from '../../../../src/model/place';
 import type { ModelDescription } from '../../../../src/protocol/model';
 import { sampleFolder, sampleWeights } from '../../../support/files';
@@ -42,6 +43,14 @@ describe('a model on a server', () => {
       return path === '/models/sample' ? behaviour : undefined;
     };
     expect((await described(`${server.address}/models/sample`)).tensors).toHaveLength(57);
+  });
+
+  it('opens where the server refuses access to what it does not have, as servers of objects do', async () => {
+    const server = await serveSample();
+    server.behave = ({ path }) => (server.files.has(path) ? undefined : { status: 403 });
+    const { tensors, warnings } = await described(`${server.address}/models/sample/model.safetensors`);
+    expect(tensors).toHaveLength(57);
+    expect(warnings).toEqual([]);
   });
 
   it('costs its header, its configuration and the samples of its identity', async () => {
@@ -103,6 +112,33 @@ describe('a model on a server', () => {
     expect((await locateModel(`${server.address}/m/${shards[0]}`)).file).toBe(
       `${server.address}/m/model.safetensors.index.json`,
     );
+  });
+
+  it('that changes is an error once, and opened again by the next request', async () => {
+    const server = await serveSample();
+    const file = '/models/sample/model.safetensors';
+    const models = new OpenModels();
+    const { signal } = new AbortController();
+    const read = () =>
+      models.useUnchanged({ path: server.address + file }, signal, async (model) => {
+        const last = model.description.tensors.at(-1)!;
+        return (await model.read(last, last.byteLength - 2, 2))[0]!;
+      });
+    const before = await read();
+    const bytes = server.files.get(file)!;
+    server.files.set(file, Buffer.from(bytes.map((byte, at) => (at < 8192 ? byte : byte ^ 0xff))));
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 60_000 });
+    const tensor = await models.use({ path: server.address + file }, signal, (model) =>
+      Promise.resolve([...model.description.tensors].sort((a, b) => b.byteLength - a.byteLength)[0]!),
+    );
+    await expect(
+      models.use({ path: server.address + file }, signal, (model) =>
+        model.read(tensor, 0, tensor.byteLength),
+      ),
+    ).rejects.toThrow(/changed on the server/);
+    expect(await read()).toBe(before ^ 0xff);
+    vi.useRealTimers();
+    await models.close();
   });
 
   it('never leads to another place', async () => {
