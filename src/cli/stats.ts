@@ -2,6 +2,7 @@ import type {
   CodeAnalysis,
   GroupMap,
   Histogram,
+  OutlierCounts,
   OutlierLine,
   StoredAnalysis,
   TensorStatistics,
@@ -9,7 +10,15 @@ import type {
 import { float32Rows } from '../protocol/float32Rows';
 import { size } from '../protocol/words';
 import { loraOption } from './adapters';
-import { countOption, requiredOption, type Command } from './command';
+import {
+  countOption,
+  requiredOption,
+  textOption,
+  UsageError,
+  valueOption,
+  type Command,
+  type CommandContext,
+} from './command';
 import { count, figure, number, table } from './text';
 import { tabled } from '../protocol/tensorTable';
 
@@ -20,14 +29,16 @@ export const stats: Command = {
   options: {
     tensor: { type: 'string', value: 'NAME', help: 'name of the tensor', required: true },
     bins: { type: 'string', value: 'N', help: 'number of bins of the histogram' },
+    range: valueOption('MIN:MAX', 'range of the histogram; the extremes of the tensor by default'),
     lora: loraOption,
   },
   async run(context) {
     const { model, jobs, signal, progress } = context;
     const bins = countOption(context, 'bins');
+    const range = rangeOption(context);
     const tensor = requiredOption(context, 'tensor');
     const analysis = await jobs['tensor/analyse'](
-      { ...model, tensor, ...(bins === undefined ? {} : { bins }) },
+      { ...model, tensor, ...(bins === undefined ? {} : { bins }), ...(range ? { range } : {}) },
       { signal, progress },
     );
     const { tensors } = tabled(await jobs['model/open'](model, { signal, progress }));
@@ -35,13 +46,16 @@ export const stats: Command = {
     const stored = isStored
       ? await jobs['tensor/stored']({ ...model, tensor }, { signal, progress })
       : undefined;
-    const { outlierRows, outlierColumns } = analysis.outliers;
+    const { outliers } = analysis;
     const text = [
       analysis.tensor,
-      ...table(['statistic', 'value'], statisticRows(analysis.statistics)),
+      ...table(
+        ['statistic', 'value'],
+        [...statisticRows(analysis.statistics), ...outlierRows(analysis.outlierCounts)],
+      ),
       ...histogramLines(analysis.histogram, bins ?? printedBins),
-      ...outlierLines('Rows', outlierRows),
-      ...outlierLines('Columns', outlierColumns),
+      ...outlierLines('Rows', outliers.outlierRows),
+      ...outlierLines('Columns', outliers.outlierColumns),
       ...(stored ? storedLines(stored) : []),
     ];
     return { json: { ...analysis, ...(stored ? { stored } : {}) }, lines: text };
@@ -64,12 +78,32 @@ function statisticRows(statistics: TensorStatistics): (readonly [string, string]
   ];
 }
 
+/** σ is the root mean square. */
+function outlierRows({ sigma, beyond, columns }: OutlierCounts): (readonly [string, string])[] {
+  return [
+    ['root mean square (σ)', figure(sigma)],
+    ...beyond.map(({ k, count: weights }) => [`beyond ${k} σ`, count(weights)] as const),
+    ...(columns ? ([['columns beyond 6 σ', count(columns.count)]] as const) : []),
+  ];
+}
+
+/** @throws UsageError for anything but two numbers, the lower one first. */
+function rangeOption(context: CommandContext): { min: number; max: number } | undefined {
+  const text = textOption(context, 'range');
+  if (text === undefined) return undefined;
+  const parts = text.split(':').map((part) => (part.trim() === '' ? NaN : Number(part)));
+  const [min = NaN, max = NaN] = parts;
+  if (parts.length !== 2 || !Number.isFinite(min) || !Number.isFinite(max) || min >= max)
+    throw new UsageError(`--range takes two numbers as MIN:MAX, the lower one first, not "${text}".`);
+  return { min, max };
+}
+
 /** Bars of the histogram as it is printed, and characters of the longest one. */
 const printedBins = 20;
 const barWidth = 40;
 
 /** One line for each bin, or, where there are more than `most`, for several of them. */
-function histogramLines({ min, max, counts }: Histogram, most: number): string[] {
+function histogramLines({ min, max, counts, outside }: Histogram, most: number): string[] {
   if (counts.length === 0) return [];
   const merged = Math.ceil(counts.length / most);
   const sums = Array.from({ length: Math.ceil(counts.length / merged) }, (_, i) =>
@@ -82,7 +116,10 @@ function histogramLines({ min, max, counts }: Histogram, most: number): string[]
     count(amount),
     '█'.repeat(Math.round((barWidth * amount) / largest)),
   ]);
-  return ['', ...table(['from', 'weights', 'histogram'], rows)];
+  const rest = outside
+    ? [`Outside of the range: ${count(outside.below)} below, ${count(outside.above)} above.`]
+    : [];
+  return ['', ...table(['from', 'weights', 'histogram'], rows), ...rest];
 }
 
 function outlierLines(kind: 'Rows' | 'Columns', lines: readonly OutlierLine[]): string[] {

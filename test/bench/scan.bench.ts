@@ -2,9 +2,11 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { analyseTensor } from '../../src/analysis/analyse';
+import { scanModel } from '../../src/analysis/modelScan';
 import { openFileSource } from '../../src/model/byteSource';
 import { dtypeNamed, ggmlType } from '../../src/model/dtypes';
 import { openModel } from '../../src/layouts/openModel';
+import type { Model } from '../../src/model/model';
 import { loadNative } from '../../src/native';
 import { GgufBytes } from '../support/ggufBytes';
 import { Random } from '../support/random';
@@ -25,7 +27,7 @@ const distinct = 16 * columns;
 const otherSize = 1;
 
 interface Row {
-  readonly dtype: string;
+  readonly name: string;
   readonly bytes: number;
   /** Processor seconds. */
   readonly scan: number;
@@ -113,31 +115,43 @@ async function readAll(path: string): Promise<void> {
   await source.close();
 }
 
-async function measure(folder: string, dtype: string, bytes: number): Promise<Row> {
+/** Full statistics of each tensor, one after the other; or the figures of `quantscope scan` of all. */
+const works: Readonly<Record<string, (model: Model, folder: string) => Promise<void>>> = {
+  'each tensor': async (model) => {
+    for (const { name } of model.description.tensors) await analyseTensor(model, model.tensor(name));
+  },
+  'the whole model': async (model, folder) => {
+    await scanModel(model, { cacheDir: join(folder, 'kept') });
+  },
+};
+
+async function measure(folder: string, dtype: string, bytes: number): Promise<Row[]> {
   const path = await writeMatrices(folder, dtype, bytes);
   const model = await openModel(path);
   const tensors = model.description.tensors;
-  const scanAll = async (): Promise<void> => {
-    for (const { name } of tensors) await analyseTensor(model, model.tensor(name));
-  };
   await readAll(path);
   await analyseTensor(model, model.tensor(tensors[0]!.name));
   const read = await timed(() => readAll(path));
-  let scan = { cpu: 0, elapsed: 0 };
-  const peak = await peakOf(async () => {
-    scan = await timed(scanAll);
-  });
+  const size = tensors.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const results: Row[] = [];
+  for (const [what, work] of Object.entries(works)) {
+    let scan = { cpu: 0, elapsed: 0 };
+    const peak = await peakOf(async () => {
+      scan = await timed(() => work(model, folder));
+    });
+    const name = `${dtype}, ${figure(size / gigabyte)} GB, ${what}`;
+    results.push({ name, bytes: size, scan: scan.cpu, read: read.cpu, elapsed: scan.elapsed, peak });
+  }
   await model.close();
   rmSync(path);
-  const size = tensors.reduce((sum, { byteLength }) => sum + byteLength, 0);
-  return { dtype, bytes: size, scan: scan.cpu, read: read.cpu, elapsed: scan.elapsed, peak };
+  return results;
 }
 
 const figure = (value: number): string => value.toPrecision(3);
 
 function reportOf(results: readonly Row[]): string {
-  const rowsOf = results.map(({ dtype, bytes, scan, read, elapsed, peak }) => [
-    `${dtype}, ${figure(bytes / gigabyte)} GB`,
+  const rowsOf = results.map(({ name, bytes, scan, read, elapsed, peak }) => [
+    name,
     ...[bytes / gigabyte / scan, scan / read, bytes / gigabyte / elapsed, peak / 1e6].map(figure),
   ]);
   const head = [
@@ -157,7 +171,7 @@ try {
   const results: Row[] = [];
   for (const dtype of ['BF16', 'F16', 'F8_E4M3', 'F32', 'Q8_0', 'Q4_K'])
     results.push(
-      await measure(folder, dtype, (dtype === 'BF16' ? size : Math.min(size, otherSize)) * gigabyte),
+      ...(await measure(folder, dtype, (dtype === 'BF16' ? size : Math.min(size, otherSize)) * gigabyte)),
     );
   const report = reportOf(results);
   printSection(report);

@@ -161,6 +161,20 @@ describe('quantscope', () => {
     expect(await barsOf('--bins', '7')).toHaveLength(7);
   });
 
+  it('counts a histogram over a range, and what is beyond multiples of σ', async () => {
+    const args = ['stats', sampleWeights, '--tensor', tensor];
+    const { stdout } = await quantscope([...args, '--bins', '5', '--range=-0.01:0.01']);
+    const counts = [
+      ...stdout.matchAll(/^ *[-\d.e]+ +([\d,]+)(?: +█+)?$|(?:: |, )([\d,]+) (?:below|above)/gm),
+    ];
+    const total = counts.reduce((sum, [, bar, rest]) => sum + Number((bar ?? rest)!.replaceAll(',', '')), 0);
+    expect([counts.length, total]).toEqual([7, 256 * 256]);
+    expect(stdout).toMatch(/^root mean square \(σ\) +0\.0\d+$/m);
+    expect(stdout).toMatch(/^beyond 3 σ +\d+$/m);
+    for (const range of ['1', '1:0', 'a:b', ':1', '0:1:2'])
+      expect((await quantscope([...args, `--range=${range}`])).stderr).toContain('--range takes two numbers');
+  });
+
   it('writes infinities and NaN of a tensor as texts', async () => {
     const bytes = safetensorsBytes({ odd: { dtype: 'F32', shape: [1, 4], data_offsets: [0, 16] } }, 16);
     new Float32Array([1, 2, NaN, Infinity]).forEach((x, i) =>
