@@ -1,4 +1,4 @@
-import { markdownText } from './markdown';
+import { markdownInline } from './markdown';
 
 /** What a chart or a table shows, as columns: to be copied, saved, or put into a report. */
 
@@ -74,7 +74,7 @@ export function jsonText({ title, about, columns }: DataTable): string {
 
 function markdownValue(value: DataValue): string {
   if (value === null || value === undefined) return '';
-  if (typeof value !== 'number') return markdownText(String(value));
+  if (typeof value !== 'number') return markdownInline(String(value));
   if (Number.isInteger(value)) return String(value);
   return String(Number(value.toPrecision(6)));
 }
@@ -89,7 +89,7 @@ export function markdownTable({ columns }: Pick<DataTable, 'columns'>): string {
     line(columns.map(({ values }) => markdownValue(values[row]))),
   );
   return [
-    line(columns.map((column) => markdownText(headOf(column)))),
+    line(columns.map((column) => markdownInline(headOf(column)))),
     line(isNumber.map((right) => (right ? '---:' : '---'))),
     ...rows,
     '',

@@ -10,6 +10,7 @@ import type { ProvenanceResult } from '../../src/protocol/provenance';
 import type { ExportResult } from '../../src/protocol/engine';
 import type { CalibrationResult, EvaluationResult } from '../../src/protocol/evaluation';
 import type { ExportedMmproj } from '../../src/protocol/mmproj';
+import type { SavedReport } from '../../src/protocol/report';
 import { commands, viewTypes } from '../../src/vscode/contributions';
 import { writeAdapter } from '../support/adapters';
 import { visionCheckpoints } from '../support/visionCheckpoints';
@@ -104,6 +105,18 @@ describe('the extension', () => {
     strictEqual(result, undefined);
     strictEqual(existsSync(out), false);
     strictEqual(readdirSync(folder.fsPath).filter((name) => name.includes('broken')).length, 0);
+  });
+
+  it('writes a report, and puts a summary on the clipboard', async () => {
+    const out = file('report.html').fsPath;
+    const model = weights.fsPath;
+    const report = await vscode.commands.executeCommand<SavedReport>(commands.exportReport, { model, out });
+    strictEqual(statSync(out).size, report.bytes);
+    ok(report.sections.includes('Where the bytes are'));
+    rmSync(out);
+    await vscode.commands.executeCommand(commands.copySummary, { model });
+    const summary = await vscode.env.clipboard.readText();
+    ok(/^# .*\n\nllama · safetensors · /.test(summary), summary.slice(0, 200));
   });
 
   it('writes an adapter for llama.cpp, and a model with it merged', async () => {

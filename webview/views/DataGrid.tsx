@@ -1,10 +1,9 @@
 import { useRef } from 'preact/hooks';
 import { openMenuByKey } from '../rowMenu';
 import { rowHeight, useVirtualRows } from '../virtualRows';
-import { dataItems, useSaving } from '../useSaving';
 import { gridData, type GridColumn, type GridProps } from './grid';
 import { isControl, useActiveLine } from './gridKeys';
-import { Menu } from './Menu';
+import { TableMenu } from './TableMenu';
 
 /** Height of a scroll bar and the border (pixels). */
 const scrollBar = 14;
@@ -23,16 +22,10 @@ export function DataGrid<Line>(props: GridProps<Line>) {
   const activeLine = lines[active];
   const latest = useRef(active);
   latest.current = active;
-  const items = dataItems(
-    useSaving({ title: props.label }),
-    'Table',
-    props.label,
-    props.savedColumns ?? (() => gridData(props)),
-  );
   return (
     <>
       <div class="grid-tools">
-        <Menu label={`Save or copy: ${props.label}`} items={items} />
+        <TableMenu title={props.label} columns={props.savedColumns ?? (() => gridData(props))} />
       </div>
       <div
         class="grid"

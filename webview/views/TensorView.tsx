@@ -4,8 +4,10 @@ import { nameText, percentDone, shapeText } from '../format';
 import { useAnalysis, type AnalysisView as View } from '../useAnalysis';
 import type { TensorDescriptor } from '../../src/protocol/model';
 import { size } from '../../src/protocol/words';
+import { tensorSummary } from '../tensorSummary';
 import { Analysis } from './Analysis';
 import { TensorDamage } from './Damage';
+import { Menu } from './Menu';
 import { StoredWeight } from './stored/StoredWeight';
 import { Failed } from './states';
 
@@ -21,9 +23,23 @@ export function TensorView() {
     <>
       <div class="title">
         <h2>{nameText(tensor.name)}</h2>
-        <Button disabled={!tensor.readable} onClick={() => void ask('quantize', { tensors: selected })}>
-          {selected.length > 1 ? `Quantize ${selected.length} Layers…` : 'Quantize Layer…'}
-        </Button>
+        <span class="measure">
+          <Button disabled={!tensor.readable} onClick={() => void ask('quantize', { tensors: selected })}>
+            {selected.length > 1 ? `Quantize ${selected.length} Layers…` : 'Quantize Layer…'}
+          </Button>
+          <Menu
+            label="More about this tensor"
+            items={[
+              {
+                label: 'Copy Summary as Markdown',
+                run: () => {
+                  const analysis = view.kind === 'done' ? view.analysis : undefined;
+                  void ask('copyText', { text: tensorSummary(model?.name ?? '', tensor, analysis) });
+                },
+              },
+            ]}
+          />
+        </span>
       </div>
       <p class="muted">
         {tensor.dtype} · {shapeText(tensor.shape)} · {size(tensor.byteLength)} ·{' '}

@@ -1,4 +1,4 @@
-import { markdownText } from '../../protocol/markdown';
+import { markdownInline, markdownText } from '../../protocol/markdown';
 import type { ReportFacts } from './facts';
 import {
   baseName,
@@ -28,7 +28,7 @@ export function reportMarkdown(facts: ReportFacts): string {
   ];
   return [
     `# ${markdownText(model.name)}`,
-    headFacts(facts).map(markdownText).join(' · '),
+    markdownText(headFacts(facts).join(' · ')),
     ...sections.flatMap(([title, ...blocks]) => [`## ${title}`, ...blocks]),
     '',
   ].join('\n\n');
@@ -45,7 +45,7 @@ const listText = (lines: readonly string[]): string =>
   lines.map((line) => `- ${markdownText(line)}`).join('\n');
 
 function tableText({ columns, rows }: ShownTable): string {
-  const line = (cells: readonly string[]): string => `| ${cells.map(markdownText).join(' | ')} |`;
+  const line = (cells: readonly string[]): string => `| ${cells.map(markdownInline).join(' | ')} |`;
   return [
     line(columns.map(({ text }) => text)),
     `| ${columns.map(({ isNumber }) => (isNumber ? '---:' : '---')).join(' | ')} |`,

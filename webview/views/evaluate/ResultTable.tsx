@@ -1,3 +1,4 @@
+import type { DataColumn } from '../../../src/protocol/dataTable';
 import type { EvaluationResult } from '../../../src/protocol/evaluation';
 import { useAppState, useAsk } from '../../context';
 import { columns, nameOf, variantColumn, type Column } from './columns';
@@ -103,4 +104,10 @@ function Row(props: {
       </td>
     </tr>
   );
+}
+
+/** Figures of a group, each as it was computed; those that no run has are left out. */
+export function resultData({ results }: ResultGroup): DataColumn[] {
+  const known = columns.filter(({ value }) => results.some((result) => value(result) !== undefined));
+  return [variantColumn, ...known].map(({ label, value }) => ({ name: label, values: results.map(value) }));
 }

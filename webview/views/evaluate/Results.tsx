@@ -4,7 +4,8 @@ import { SizeChart } from '../../charts/SizeChart';
 import { useApp, useAppState } from '../../context';
 import { columns, nameOf } from './columns';
 import { groupsOf, type Order, type ResultGroup } from './groups';
-import { ResultTable } from './ResultTable';
+import { TableMenu } from '../TableMenu';
+import { resultData, ResultTable } from './ResultTable';
 import { pairSentences } from './sentences';
 import { Failed } from '../states';
 
@@ -33,9 +34,12 @@ export function Results({ results }: { results: readonly EvaluationResult[] }) {
       <Pair results={results} ticked={ticked} />
       {groups.map((group) => (
         <section key={group.key} class="result-group" aria-label={`${group.title}, ${group.settings}`}>
-          <h3>
-            {group.title} <span class="muted">{group.settings}</span>
-          </h3>
+          <div class="chart-head">
+            <h3>
+              {group.title} <span class="muted">{group.settings}</span>
+            </h3>
+            <TableMenu title={`Results on ${group.title}`} columns={() => resultData(group)} />
+          </div>
           <ResultTable group={group} order={order} reorder={setOrder} ticked={ticked} tick={tick} />
           <BySize group={group} />
         </section>
