@@ -166,15 +166,8 @@ function Box({ node, part, name }: { node: Node; part: BlockPart; name: string }
     open();
   };
   return (
-    <g
-      class="box"
-      role="button"
-      tabindex={0}
-      aria-label={words}
-      data-tensor={name}
-      onClick={open}
-      onKeyDown={onKey}
-    >
+    <g class="box" role="button" tabindex={0} data-tensor={name} onClick={open} onKeyDown={onKey}>
+      {/* It is the name, too. */}
       <title>{words}</title>
       {experts > 1 && <rect class="behind" x={x + 3} y={y - 3} width={width} height={height} rx={3} />}
       <rect x={x} y={y} width={width} height={height} rx={3} />

@@ -152,7 +152,6 @@ function Role({ role, box, measure, total }: { role: RoleShare; box: Box } & Omi
       class="cell"
       role="button"
       tabindex={0}
-      aria-label={words}
       onClick={() => filterTree(role.filter)}
       onKeyDown={(event) => {
         if (event.key !== 'Enter' && event.key !== ' ') return;
@@ -160,6 +159,7 @@ function Role({ role, box, measure, total }: { role: RoleShare; box: Box } & Omi
         filterTree(role.filter);
       }}
     >
+      {/* It is the name, too. */}
       <title>{words}</title>
       <rect
         {...{ x, y }}
