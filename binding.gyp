@@ -70,6 +70,7 @@
         "native/scan/second_part.cc",
         "native/scan/value_counts.cc",
         "native/solvers/block_codes.cc",
+        "native/solvers/block_levels.cc",
         "native/solvers/block_row.cc",
         "native/solvers/block_slab.cc",
         "native/solvers/block_steps.cc",

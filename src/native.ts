@@ -14,7 +14,14 @@ import { scanFunctions, type ScanBinding, type ScanFunctions } from './native/sc
 import { trainingFunctions, type TrainingBinding, type TrainingFunctions } from './native/training';
 import { solverFunctions, type SolverBinding, type SolverFunctions } from './native/solvers';
 
-export type { BadWeight, EncodeOptions, NativeCodec, RecodeOptions, TensorRange } from './native/codecs';
+export type {
+  BadWeight,
+  EncodeOptions,
+  LevelLayout,
+  NativeCodec,
+  RecodeOptions,
+  TensorRange,
+} from './native/codecs';
 export type { GroupedMatrix, GroupParameters } from './native/grids';
 export type { ErrorSums, MeasuredRange, MeasuredRows, MeasureOptions } from './native/measurements';
 export type {

@@ -1,6 +1,8 @@
 // Encoding and decoding whole rows.
+#include <algorithm>
 #include <memory>
 
+#include "../solvers/block_levels.h"
 #include "arguments.h"
 #include "functions.h"
 #include "results.h"
@@ -65,6 +67,30 @@ Napi::Value CheckBlocks(const Napi::CallbackInfo& info) {
   return run(
       info, [=, &codec] { *bad = checkBlocks(codec, source, cancelled); },
       [bad](Napi::Env env) { return badWeightObject(env, *bad); });
+}
+
+// (type)
+Napi::Value LevelLayoutOf(const Napi::CallbackInfo& info) {
+  const LevelLayout layout = levelLayoutOf(stringOf(info[0]));
+  auto result = Napi::Object::New(info.Env());
+  result.Set("weights", static_cast<double>(layout.weights));
+  result.Set("group", static_cast<double>(layout.group));
+  result.Set("hasZeros", layout.hasZeros);
+  result.Set("hasFactors", layout.hasFactors);
+  auto levels = Napi::Float32Array::New(info.Env(), layout.levels.size());
+  std::copy(layout.levels.begin(), layout.levels.end(), levels.Data());
+  result.Set("levels", levels);
+  return result;
+}
+
+// (type, blocks, levels, scales, zeros?, factors?, cancel?)
+Napi::Value ReadLevels(const Napi::CallbackInfo& info) {
+  const std::string type = stringOf(info[0]);
+  const auto blocks = bytesOf(info[1], "blocks");
+  const LevelTarget target{floatsOf(info[2], "levels"), floatsOf(info[3], "scales"), optionalFloats(info[4], "zeros"),
+                           optionalFloats(info[5], "factors")};
+  const CancelFlag cancelled = cancelFlag(info[6]);
+  return run(info, [=] { readLevels(type, blocks, target, cancelled); });
 }
 
 }  // namespace qs::binding

@@ -9,6 +9,8 @@ Napi::Value Decode(const Napi::CallbackInfo& info);
 Napi::Value EncodeRows(const Napi::CallbackInfo& info);
 Napi::Value RecodeRows(const Napi::CallbackInfo& info);
 Napi::Value CheckBlocks(const Napi::CallbackInfo& info);
+Napi::Value LevelLayoutOf(const Napi::CallbackInfo& info);
+Napi::Value ReadLevels(const Napi::CallbackInfo& info);
 
 // grids.cc
 Napi::Value GridParameters(const Napi::CallbackInfo& info);

@@ -49,6 +49,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("measureRange", Napi::Function::New<Guarded<MeasureRange>>(env));
   exports.Set("recodeRows", Napi::Function::New<Guarded<RecodeRows>>(env));
   exports.Set("checkBlocks", Napi::Function::New<Guarded<CheckBlocks>>(env));
+  exports.Set("levelLayout", Napi::Function::New<Guarded<LevelLayoutOf>>(env));
+  exports.Set("readLevels", Napi::Function::New<Guarded<ReadLevels>>(env));
   exports.Set("gridParameters", Napi::Function::New<Guarded<GridParameters>>(env));
   exports.Set("clippedParameters", Napi::Function::New<Guarded<ClippedParameters>>(env));
   exports.Set("gridCodes", Napi::Function::New<Guarded<GridCodes>>(env));

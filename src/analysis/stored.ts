@@ -1,9 +1,11 @@
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
 import type { CodeReader } from '../model/codeRows';
 import type { Model } from '../model/model';
-import { matrixOf } from '../model/rows';
-import type { CodeAnalysis, StoredAnalysis } from '../protocol/analysis';
+import { matrixOf, maxRowWeights } from '../model/rows';
+import type { CodeAnalysis, GroupMap, StoredAnalysis } from '../protocol/analysis';
+import { defined } from '../protocol/defined';
 import type { TensorDescriptor } from '../protocol/model';
+import { blockCodes, hasBlocks, partsOfBlocks } from './blockCodes';
 import { GroupMeans } from './groupMeans';
 import type { TensorWork } from './tensorReader';
 
@@ -14,7 +16,8 @@ const saturationCells = 256;
 const worstRows = 8;
 
 /**
- * How a weight of a quantized checkpoint is stored: its parts, and where its layout shows them its codes and scales. All codes are read once.
+ * How a quantized weight is stored, in the tensors of a checkpoint or in blocks of a GGUF file: its parts, and where they can be shown its codes and
+ * scales. All codes are read once.
  * @throws QuantscopeError REQUEST for a tensor that is stored as it is, UNSUPPORTED for one that cannot be read.
  */
 export async function analyseStored(
@@ -22,19 +25,23 @@ export async function analyseStored(
   tensor: TensorDescriptor,
   work: TensorWork = {},
 ): Promise<StoredAnalysis> {
-  const { name, file, elements, byteLength, stored, readable, unreadableReason } = tensor;
+  const { name, file, shape, elements, byteLength, stored, readable, unreadableReason } = tensor;
   const place = { file, tensor: name };
-  if (!stored) throw new QuantscopeError('REQUEST', 'The tensor is not stored in parts.', place);
+  const isBlocks = hasBlocks(tensor);
+  if (!stored && !isBlocks) throw new QuantscopeError('REQUEST', 'The tensor is not stored in parts.', place);
   if (!readable)
     throw new QuantscopeError('UNSUPPORTED', unreadableReason ?? 'The tensor cannot be read.', place);
-  const codes = model.codes(tensor);
+  // Rows are read whole: no published model has longer ones.
+  const isShown = elements > 0 && (!isBlocks || matrixOf(shape).columns <= maxRowWeights);
+  const codes = isBlocks ? blockCodes(model, tensor) : model.codes(tensor);
+  const parts = stored?.parts.map((part) => ({
+    ...{ role: part.role, name: part.name, dtype: part.dtype, shape: part.shape, bytes: part.byteLength },
+  }));
   return {
     tensor: name,
     bitsPerWeight: elements > 0 ? (8 * byteLength) / elements : NaN,
-    parts: stored.parts.map((part) => ({
-      ...{ role: part.role, name: part.name, dtype: part.dtype, shape: part.shape, bytes: part.byteLength },
-    })),
-    ...(codes && elements > 0 ? { codes: await analyseCodes(codes, tensor.shape, work) } : {}),
+    parts: parts ?? partsOfBlocks(tensor),
+    ...(codes && isShown ? { codes: await analyseCodes(codes, shape, work) } : {}),
   };
 }
 
@@ -46,8 +53,13 @@ async function analyseCodes(
   const { rows, columns } = matrixOf(shape);
   const levels = await codes.levels(signal);
   const counts = new LevelCounts(levels, rows, columns);
-  let scales: GroupMeans | undefined;
-  let zeros: GroupMeans | undefined;
+  const maps = new Map<string, GroupMeans>();
+  const add = (name: string, row: number, count: number, values: Float32Array | undefined): void => {
+    if (!values) return;
+    const means = maps.get(name) ?? new GroupMeans(rows, count);
+    maps.set(name, means);
+    means.add(row, values);
+  };
   const perSlab = Math.max(1, Math.floor(slabWeights / columns));
   for (let row = 0; row < rows; row += perSlab) {
     throwIfCancelled(signal);
@@ -55,15 +67,22 @@ async function analyseCodes(
     const values = new Float32Array(span.rows * columns);
     const groups = await codes.read(span, values, signal);
     counts.add(row, values);
-    scales ??= new GroupMeans(rows, groups.count);
-    scales.add(row, groups.scales);
-    if (groups.zeros) {
-      zeros ??= new GroupMeans(rows, groups.count);
-      zeros.add(row, groups.zeros);
-    }
+    add('scales', row, groups.count, groups.scales);
+    add('zeros', row, groups.count, groups.zeros);
+    add('minimums', row, groups.count, groups.minimums);
+    add('factors of scales', row, groups.blocks?.count ?? 0, groups.blocks?.scales);
+    add('factors of minimums', row, groups.blocks?.count ?? 0, groups.blocks?.minimums);
     onProgress?.((row + span.rows) * columns, rows * columns);
   }
-  return { ...counts.result(), scales: scales!.map(), ...(zeros ? { zeros: zeros.map() } : {}) };
+  const map = (name: string): GroupMap | undefined => maps.get(name)?.map();
+  const factors = map('factors of scales');
+  return {
+    ...{ ...counts.result(), scales: map('scales')! },
+    ...defined({ zeros: map('zeros'), minimums: map('minimums') }),
+    ...(factors
+      ? { factors: { scales: factors, ...defined({ minimums: map('factors of minimums') }) } }
+      : {}),
+  };
 }
 
 /** How many weights have each level, and what share of each row is at its ends. */

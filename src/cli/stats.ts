@@ -8,6 +8,7 @@ import type {
   TensorStatistics,
 } from '../protocol/analysis';
 import { float32Rows } from '../protocol/float32Rows';
+import { isStoredQuantized } from '../protocol/ggmlTypes';
 import { size } from '../protocol/words';
 import { loraOption } from './adapters';
 import {
@@ -42,10 +43,11 @@ export const stats: Command = {
       { signal, progress },
     );
     const { tensors } = tabled(await jobs['model/open'](model, { signal, progress }));
-    const isStored = tensors.find(({ name }) => name === tensor)?.stored !== undefined;
-    const stored = isStored
-      ? await jobs['tensor/stored']({ ...model, tensor }, { signal, progress })
-      : undefined;
+    const descriptor = tensors.find(({ name }) => name === tensor);
+    const stored =
+      descriptor && isStoredQuantized(descriptor)
+        ? await jobs['tensor/stored']({ ...model, tensor }, { signal, progress })
+        : undefined;
     const { outliers } = analysis;
     const text = [
       analysis.tensor,
@@ -128,7 +130,7 @@ function outlierLines(kind: 'Rows' | 'Columns', lines: readonly OutlierLine[]): 
   return ['', `${kind} that stand out`, ...table(['index', 'max |w|', 'score'], rows)];
 }
 
-/** How a weight of a quantized checkpoint is stored. */
+/** How a quantized weight is stored. */
 function storedLines({ bitsPerWeight, parts, codes }: StoredAnalysis): string[] {
   return [
     '',
@@ -141,7 +143,7 @@ function storedLines({ bitsPerWeight, parts, codes }: StoredAnalysis): string[] 
   ];
 }
 
-function codeRows({ levels, counts, saturated, scales, zeros }: CodeAnalysis): [string, string][] {
+function codeRows({ levels, counts, saturated, scales, zeros, minimums }: CodeAnalysis): [string, string][] {
   const total = counts.reduce((sum, amount) => sum + amount, 0);
   const share = (amount: number): string => `${((100 * amount) / total).toFixed(2)} %`;
   const range = ({ min, max }: GroupMap): string => `${number(min)} to ${number(max)}`;
@@ -152,5 +154,6 @@ function codeRows({ levels, counts, saturated, scales, zeros }: CodeAnalysis): [
     ['groups per row', count(scales.groups)],
     ['scales', range(scales)],
     ...(zeros ? [['zero points', range(zeros)] satisfies [string, string]] : []),
+    ...(minimums ? [['minimums', range(minimums)] satisfies [string, string]] : []),
   ];
 }

@@ -46,6 +46,7 @@ const kinds: Readonly<Record<EngineMethod, ProcessKind>> = {
   'formats/list': 'interactive',
   'tensor/analyse': 'interactive',
   'tensor/stored': 'interactive',
+  'tensor/codePoints': 'interactive',
   'methods/list': 'interactive',
   'tensor/lens': 'interactive',
   'tensor/errorMap': 'interactive',

@@ -50,7 +50,7 @@ import { regionJob } from './jobs/region';
 import { saveMethodJob } from './jobs/saveMethod';
 import { scaffoldJob } from './jobs/scaffold';
 import { estimateJob, probeJob, sensitivityJob, storedSensitivityJob } from './jobs/sensitivity';
-import { analyseJob, compareJob, quantizeJob, storedJob } from './jobs/tensors';
+import { analyseJob, compareJob, quantizeJob, codePointsJob, storedJob } from './jobs/tensors';
 import { verifyHeadersJob, verifyJob } from './jobs/verify';
 import { verifySourceJob } from './jobs/verifySource';
 import type { OpenModels } from './models';
@@ -71,6 +71,7 @@ export function createJobs(models: OpenModels): Jobs {
     'formats/list': () => Promise.resolve(describeFormats()),
     'tensor/analyse': analyseJob(models),
     'tensor/stored': storedJob(models),
+    'tensor/codePoints': codePointsJob(models),
     'tensor/region': regionJob(models),
     'tensor/compare': compareJob(models),
     'tensor/find': findTensorsJob(models),

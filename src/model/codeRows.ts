@@ -8,9 +8,22 @@ export interface Groups {
   readonly scales: Float32Array;
   /** `[rows, count]`; 0 when absent. */
   readonly zeros?: Float32Array;
+  /** What is added after scaling, `[rows, count]`: the minimums of ggml's types. */
+  readonly minimums?: Float32Array;
+  /** Present where scales, and minimums, are integers times numbers of their block. */
+  readonly blocks?: BlockFactors;
 }
 
-/** The codes of a quantized weight, before they are scaled: a weight is (level − zero) · scale. */
+/** Numbers of ggml's super-blocks that the integer scales, and minimums, of their groups are multiplied by. */
+export interface BlockFactors {
+  /** Super-blocks per row. */
+  readonly count: number;
+  /** `[rows, count]`. */
+  readonly scales: Float32Array;
+  readonly minimums?: Float32Array;
+}
+
+/** The codes of a quantized weight, before they are scaled: a weight is (level − zero) · scale + minimum. */
 export interface CodeReader {
   /** What codes can stand for, in ascending order: 0 to 15, the values of NF4. @throws QuantscopeError IO, MODEL_FILE. */
   levels(signal?: AbortSignal): Promise<Float32Array>;

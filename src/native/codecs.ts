@@ -69,6 +69,32 @@ export interface CodecFunctions {
   ): Promise<BadWeight | undefined>;
   /** The first weight of the first block that does not decode to finite numbers, for types whose blocks can hold others. */
   checkBlocks(dtype: string, source: Uint8Array, signal?: AbortSignal): Promise<BadWeight | undefined>;
+  /** How a ggml type stores weights. @throws Error for a type without blocks. */
+  levelLayout(type: string): LevelLayout;
+  /** Levels, scales, zeros and factors of whole blocks. Rejects if lengths do not match the type's layout. */
+  readLevels(type: string, blocks: Uint8Array, target: LevelTarget, signal?: AbortSignal): Promise<void>;
+}
+
+/** A ggml type whose weights are level · scale + zero, with the scale and zero of their group. */
+export interface LevelLayout {
+  /** Per block, and per group. */
+  readonly weights: number;
+  readonly group: number;
+  /** Whether groups have zeros, and whether scales and zeros are integers times numbers of their block. */
+  readonly hasZeros: boolean;
+  readonly hasFactors: boolean;
+  /** All levels that codes can stand for, ascending. */
+  readonly levels: Float32Array;
+}
+
+/** Where `readLevels` puts what it finds: one level for each weight, in the order of the weights. */
+export interface LevelTarget {
+  readonly levels: Float32Array;
+  readonly scales: Float32Array;
+  /** Present for types with zeros. */
+  readonly zeros?: Float32Array | undefined;
+  /** Present for types with factors: that of scales and that of zeros, for each block. */
+  readonly factors?: Float32Array | undefined;
 }
 
 /** The same in the addon: `cancel` is an Int32Array whose first element becomes 1 to cancel. */
@@ -103,6 +129,16 @@ export interface CodecBinding {
     source: Uint8Array,
     cancel: Int32Array | undefined,
   ): Promise<BadWeight | undefined>;
+  levelLayout(type: string): LevelLayout;
+  readLevels(
+    type: string,
+    blocks: Uint8Array,
+    levels: Float32Array,
+    scales: Float32Array,
+    zeros: Float32Array | undefined,
+    factors: Float32Array | undefined,
+    cancel: Int32Array | undefined,
+  ): Promise<void>;
 }
 
 export function codecFunctions(binding: CodecBinding): CodecFunctions {
@@ -118,5 +154,10 @@ export function codecFunctions(binding: CodecBinding): CodecFunctions {
       ),
     checkBlocks: (dtype, source, signal) =>
       cancellable(signal, (cancel) => binding.checkBlocks(dtype, source, cancel)),
+    levelLayout: (type) => binding.levelLayout(type),
+    readLevels: (type, blocks, { levels, scales, zeros, factors }, signal) =>
+      cancellable(signal, (cancel) =>
+        binding.readLevels(type, blocks, levels, scales, zeros, factors, cancel),
+      ),
   };
 }

@@ -202,7 +202,7 @@ export interface StoredAnalysis {
   readonly codes?: CodeAnalysis;
 }
 
-/** Codes of a weight, and what they are scaled by. A weight is (level − zero) · scale. */
+/** Codes of a weight, and what they are scaled by. A weight is (level − zero) · scale + minimum. */
 export interface CodeAnalysis {
   /** What codes can stand for, in ascending order, and how many weights have each. */
   readonly levels: readonly number[];
@@ -218,6 +218,22 @@ export interface CodeAnalysis {
   };
   readonly scales: GroupMap;
   readonly zeros?: GroupMap;
+  /** Of the types of GGUF files that have them. */
+  readonly minimums?: GroupMap;
+  /** What scales, and minimums, are multiples of: a number for each super-block, in the place of groups. */
+  readonly factors?: { readonly scales: GroupMap; readonly minimums?: GroupMap };
+}
+
+/** The values that weights of a tensor can take in a format, where they share one scale. */
+export interface CodePoints {
+  readonly tensor: string;
+  readonly format: string;
+  /** Ascending, each once. They are those of the group with the median scale. */
+  readonly values: readonly number[];
+  readonly scale: number;
+  /** Groups whose scales were looked at, and whether the tensor has more. */
+  readonly groups: number;
+  readonly isSample: boolean;
 }
 
 /** A parameter of groups `[rows, groups]`, reduced to a map of means. */

@@ -1,6 +1,7 @@
 import type { ExportAdapterParams, ExportedAdapter } from './adapters';
 import type {
   CellSize,
+  CodePoints,
   FormatError,
   HistogramRequest,
   RegionMap,
@@ -99,8 +100,10 @@ export interface EngineRequests {
   'formats/list': { params: Record<string, never>; result: readonly FormatDescription[] };
   /** Statistics, histogram, outlier map and profiles of one tensor. */
   'tensor/analyse': { params: ModelRef & { tensor: string } & HistogramRequest; result: TensorAnalysis };
-  /** How a weight of a quantized checkpoint is stored: its parts, codes, scales and zero points. */
+  /** How a quantized weight is stored: its parts, codes, scales and zero points or minimums. */
   'tensor/stored': { params: ModelRef & { tensor: string }; result: StoredAnalysis };
+  /** The values that weights of a tensor can take in a format, by the median of its scales. */
+  'tensor/codePoints': { params: ModelRef & { tensor: string; format: string }; result: CodePoints };
   /** A rectangle of one tensor, down to single weights; `cell`: weights per cell of the map, as few as fit unless given. */
   'tensor/region': {
     params: ModelRef & { tensor: string; region: TensorRegion; cell?: CellSize };

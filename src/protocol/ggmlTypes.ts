@@ -172,3 +172,16 @@ export const ggmlFormats = rows.filter((row) => 'encoding' in row) as readonly (
   readonly name: GgmlQuantType;
   readonly encoding: GgmlEncoding;
 })[];
+
+const inBlocks: ReadonlySet<string> = new Set(
+  ggmlTypes.filter(({ block, decodable }) => block > 1 && decodable).map(({ name }) => name),
+);
+
+/** Whether it can be shown how a tensor is stored: in several tensors of a checkpoint, or in blocks of a ggml type. */
+export const isStoredQuantized = ({
+  dtype,
+  stored,
+}: {
+  readonly dtype: string;
+  readonly stored?: unknown;
+}): boolean => stored !== undefined || inBlocks.has(dtype);

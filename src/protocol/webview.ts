@@ -1,5 +1,6 @@
 import type {
   CellSize,
+  CodePoints,
   HistogramRequest,
   RegionMap,
   StoredAnalysis,
@@ -85,8 +86,10 @@ export type WebviewRequests = {
     result: TensorAnalysis;
     progress: EngineProgress;
   };
-  /** How a weight of a quantized checkpoint is stored. */
+  /** How a quantized weight is stored. */
   stored: { params: { tensor: string }; result: StoredAnalysis };
+  /** The values that weights of a tensor can take in a format. */
+  codePoints: { params: { tensor: string; format: string }; result: CodePoints };
   /** A rectangle of a tensor, down to single weights. */
   region: { params: { tensor: string; region: TensorRegion; cell?: CellSize }; result: RegionMap };
   /** Part of a metadata value that the description shows cut. */

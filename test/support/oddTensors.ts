@@ -1,4 +1,6 @@
+import { formatById } from '../../src/quant/catalogue';
 import { safetensorsBytes } from './files';
+import { GgufBytes } from './ggufBytes';
 import { Random } from './random';
 
 /** A name longer than any column. */
@@ -43,4 +45,15 @@ function plantedWeights(random: Random): Float32Array {
   }
   values[planted.spike[0] * columns + planted.spike[1]] = -0.75;
   return values;
+}
+
+/** A GGUF file with one tensor in Q4_K, `blk.0.ffn_up.weight` [64, 1024], whose rows grow in magnitude. */
+export async function quantizedTensor(): Promise<Buffer> {
+  const [rows, columns] = [64, 1024];
+  const random = new Random(5);
+  const values = random.fill(rows * columns, () => 0.02 * random.normal());
+  for (let i = 0; i < values.length; i++) values[i]! *= 1 + Math.floor(i / columns) / 16;
+  const { codes } = await formatById('Q4_K').encode(values, columns, { min: NaN, max: NaN });
+  const header = new GgufBytes().start(3, 1, 0).tensor('blk.0.ffn_up.weight', [columns, rows], 12, 0).data(0);
+  return Buffer.concat([header, Buffer.from(codes)]);
 }

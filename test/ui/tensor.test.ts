@@ -2,11 +2,11 @@
 import type { FrameLocator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { temporaryFolder, writeFile } from '../support/files';
-import { longName, oddTensors, planted } from '../support/oddTensors';
+import { longName, oddTensors, planted, quantizedTensor } from '../support/oddTensors';
 import { hasServer, keepFailures, openModelFile, openSample } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
-import { makeNarrow, overflowOf, runCommand, setTheme } from '../support/workbench';
+import { frontFrame, makeNarrow, overflowOf, runCommand, setTheme } from '../support/workbench';
 
 const wait = 60_000;
 
@@ -17,8 +17,9 @@ describe.skipIf(!hasServer)('the Tensor page', () => {
   const workspace = temporaryFolder();
 
   beforeAll(async () => {
-    ({ code, page } = await openSample(workspace, wait, () => {
+    ({ code, page } = await openSample(workspace, wait, async () => {
       writeFile(workspace, 'odd.safetensors', oddTensors());
+      writeFile(workspace, 'blocks.gguf', await quantizedTensor());
     }));
     frame = await openModelFile(page, 'odd.safetensors', wait);
     await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
@@ -37,6 +38,10 @@ describe.skipIf(!hasServer)('the Tensor page', () => {
   };
   const map = () => frame.locator('.map');
   const mapHead = () => frame.locator('.chart-frame', { has: map() }).locator('> p').innerText();
+  const bars = (): Promise<number[]> =>
+    frame
+      .locator('.histogram.js-plotly-plot')
+      .evaluate((element) => (element as unknown as { data: { y: number[] }[] }).data[0]!.y);
   const sharp = () => expect.poll(mapHead, { timeout: wait }).not.toContain('Reading');
 
   it('shows the map of a tensor, what stands out of it, and the value under the pointer', async () => {
@@ -90,6 +95,53 @@ describe.skipIf(!hasServer)('the Tensor page', () => {
     await expect.poll(mapHead).toMatch(/^Rows 0–511, columns 0–1023/);
   });
 
+  it('draws rows and columns as curves; a click on one shows it in the map', async () => {
+    const curves = frame.locator('.line-profile');
+    await expect.poll(() => curves.count()).toBe(2);
+    expect(await curves.first().getAttribute('aria-label')).toMatch(
+      /^max \|w\| and RMS by row over 512 rows\. Outstanding: row 451 \(0\.7500\), /,
+    );
+    const named = () => curves.first().locator('.textpoint text').allTextContents();
+    await expect.poll(named).toContain('451');
+    const box = (await curves.first().locator('.nsewdrag').first().boundingBox())!;
+    await page.mouse.click(box.x + (451.5 / 512) * box.width, box.y + 4);
+    await expect.poll(mapHead).toMatch(/^Rows 443–459, /);
+    await frame.getByText('Whole Tensor').click();
+    const outliers = frame.locator('.lines section', { hasText: 'beyond' });
+    expect(await outliers.innerText()).toMatch(
+      /6 × RMS\s+[\d,]+\s+[<\d.]+ [^]*columns have weights beyond 6 × RMS/,
+    );
+    await screenshot(page, 'tensor-lines-dark');
+  });
+
+  it('counts a range of the histogram in bins of its own, with the values of a format over it', async () => {
+    const histogram = frame.locator('.chart-frame', { has: frame.locator('.histogram') });
+    const head = () => histogram.locator('> p').innerText();
+    await histogram.getByLabel('Number of bins').selectOption('500');
+    await expect.poll(async () => (await bars()).length, { timeout: wait }).toBe(500);
+    await histogram.getByLabel('Format whose values').selectOption('Q4_K');
+    await expect
+      .poll(head, { timeout: wait })
+      .toMatch(
+        /^Q4_K has 16 values, those of the group with the median scale \([\d.e−]+\) of [\d,]+ sampled groups\.$/,
+      );
+    await histogram.scrollIntoViewIfNeeded();
+    const plot = (await histogram.locator('.nsewdrag').first().boundingBox())!;
+    await page.mouse.move(plot.x + 0.5 * plot.width, plot.y + 60);
+    await page.mouse.down();
+    await page.mouse.move(plot.x + 0.65 * plot.width, plot.y + 60, { steps: 5 });
+    await page.mouse.up();
+    await expect
+      .poll(head, { timeout: wait })
+      .toMatch(/^From −?[\d.]+ to 0\.1\d+; [\d,]+ weights below and [\d,]+ weights above\. Q4_K/);
+    expect((await bars()).length).toBe(500);
+    await screenshot(page, 'tensor-histogram-dark');
+    await histogram.getByText('Whole Range').click();
+    await histogram.getByLabel('Format whose values').selectOption('');
+    await histogram.getByLabel('Number of bins').selectOption('200');
+    await expect.poll(async () => (await bars()).length, { timeout: wait }).toBe(200);
+  });
+
   it('shows the values of any slice and copies them for other programs', async () => {
     const values = frame.locator('.values');
     const field = values.locator('vscode-text-field input');
@@ -140,6 +192,23 @@ describe.skipIf(!hasServer)('the Tensor page', () => {
       await frame.locator('.statistic-groups').waitFor({ timeout: wait });
       await screenshot(page, `tensor-${name.slice(0, 12)}-dark`);
     }
+  });
+
+  it('shows scales, minimums and factors of the blocks of a GGUF file', async () => {
+    const blocks = await openModelFile(page, 'blocks.gguf', wait);
+    await blocks.locator('.rows .row[data-name="blk.0.ffn_up.weight"]').click({ timeout: wait });
+    const stored = blocks.locator('.stored');
+    await stored.locator('.group-map.factor-of-minimums.js-plotly-plot').waitFor({ timeout: wait });
+    expect(await stored.locator('.parts tbody th').allInnerTexts()).toEqual([
+      ...['d (factor of scales)', 'dmin (factor of minimums)', 'scales and minimums', 'codes', 'together'],
+    ]);
+    expect(await stored.innerText()).toMatch(
+      /16 of 16 levels are used\. Saturated: [\d.]+ % at the lowest \(0\)/,
+    );
+    await stored.locator('.group-maps').evaluate((element) => element.scrollIntoView());
+    await screenshot(page, 'tensor-blocks-dark');
+    await page.keyboard.press('Control+w');
+    frame = frontFrame(page);
   });
 
   it('is shown in both themes and in a narrow panel', async () => {

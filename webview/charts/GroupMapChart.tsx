@@ -38,7 +38,7 @@ export function GroupMapChart(props: {
       picture={() => plotPicture(element.current)}
     >
       <div
-        class={`group-map ${what.replace(' ', '-')}`}
+        class={`group-map ${what.replaceAll(' ', '-')}`}
         role="img"
         aria-label={`${title} of ${tensor}. ${description}`}
         ref={element}

@@ -1,10 +1,11 @@
+import type { ComponentChildren } from 'preact';
 import { useMemo } from 'preact/hooks';
 import type { Histogram } from '../../src/protocol/analysis';
 import { greatestOf } from '../../src/protocol/extremes';
 import type { DataColumn } from '../../src/protocol/dataTable';
 import { ChartFrame } from './ChartFrame';
 import { countAxis } from './countAxis';
-import { axis, plotPicture, useColors, usePlot } from './plot';
+import { axis, plotPicture, useColors, usePlot, type Colors } from './plot';
 import { histogramWords } from './words';
 import { readScale, ScaleToggle, type CountScale } from './ScaleToggle';
 import { usePersistent } from '../usePersistent';
@@ -18,6 +19,10 @@ export function HistogramChart({
   title = 'Histogram',
   level,
   of,
+  points,
+  onRange,
+  description,
+  controls,
 }: {
   before: Histogram;
   beforeName?: string;
@@ -27,6 +32,12 @@ export function HistogramChart({
   level?: 3 | 4;
   /** The tensor. */
   of: string;
+  /** Values that are marked on the axis of weights, in ascending order. */
+  points?: readonly number[] | undefined;
+  /** Called with the range that the user has drawn. */
+  onRange?: (range: { readonly min: number; readonly max: number }) => void;
+  description?: string | undefined;
+  controls?: ComponentChildren;
 }) {
   const [scale, setScale] = usePersistent<CountScale>('histogram.scale', 'log', readScale);
   const colors = useColors();
@@ -42,12 +53,19 @@ export function HistogramChart({
       height: 220,
       showlegend: after !== undefined,
       legend: { orientation: 'h', x: 0, y: 1.12 },
-      xaxis: axis(colors, { title: { text: 'weight', standoff: 4 } }),
-      yaxis: countAxis(colors, scale, largest),
+      dragmode: onRange ? 'zoom' : false,
+      xaxis: axis(colors, { title: { text: 'weight', standoff: 4 }, ...rangeOf(before) }),
+      yaxis: { ...countAxis(colors, scale, largest), fixedrange: true },
+      shapes: marksOf(points ?? [], before, colors),
     }),
-    [scale, colors, after, largest],
+    [scale, colors, before, after, largest, points, onRange === undefined],
   );
-  const element = usePlot(traces, layout, colors);
+  const element = usePlot(traces, layout, colors, {
+    plotly_relayout: (event) => {
+      const [min, max] = [event['xaxis.range[0]'], event['xaxis.range[1]']];
+      if (typeof min === 'number' && typeof max === 'number' && min < max) onRange?.({ min, max });
+    },
+  });
   const words = [
     histogramWords(before, of),
     ...(after ? [histogramWords(after, afterName ?? 'quantized')] : []),
@@ -55,18 +73,38 @@ export function HistogramChart({
   const second = after && { name: `count of ${afterName ?? 'quantized'}`, values: after.counts };
   return (
     <ChartFrame
-      {...{ title, of, ...(level ? { level } : {}) }}
+      {...{ title, of, description, ...(level ? { level } : {}) }}
       data={() => [
         ...binsOf(before),
         { name: after ? `count of ${beforeName}` : 'count', values: before.counts },
         ...(second ? [second] : []),
       ]}
       picture={() => plotPicture(element.current)}
-      controls={<ScaleToggle scale={scale} onChange={setScale} />}
+      controls={
+        <>
+          {controls}
+          <ScaleToggle scale={scale} onChange={setScale} />
+        </>
+      }
     >
       <div class="histogram" role="img" aria-label={words} ref={element} />
     </ChartFrame>
   );
+}
+
+/** The axis of weights ends with the bins; a constant has none to end with. */
+const rangeOf = ({ min, max }: Histogram) => (min < max ? { range: [min, max] } : {});
+
+/** Up to so many marks are lines over the whole height; more are strokes at its foot. */
+const mostLines = 40;
+
+function marksOf(points: readonly number[], { min, max }: Histogram, colors: Colors) {
+  const inSight = points.filter((point) => point >= min && point <= max);
+  const isLine = inSight.length <= mostLines;
+  return inSight.map((point) => ({
+    ...{ type: 'line', xref: 'x', yref: 'paper', x0: point, x1: point, y0: 0, y1: isLine ? 1 : 0.08 },
+    line: { color: colors.second, width: 1, dash: isLine ? 'dot' : 'solid' },
+  }));
 }
 
 /** Where each bin begins and ends. */

@@ -5,8 +5,8 @@ import type { Area, Extent, View } from './view';
 export const tileCells = 128;
 /** A cell is at least so wide and high, CSS pixels. */
 const leastCell = 2;
-/** Weights in sight up to which tiles are asked for: reading more takes longer than a look. */
-const mostWeights = 1 << 25;
+/** Weights in sight up to which tiles are asked for: reading more takes longer than a look, and from a server far longer. */
+export const mostWeights = { local: 1 << 25, remote: 1 << 21 } as const;
 
 /** A square of cells of one size: cells are powers of two, so that the same tiles serve neighbouring views. */
 export interface Tile {
@@ -17,9 +17,15 @@ export interface Tile {
 
 /**
  * Weights per cell for a view: as few as leave a cell two pixels.
+ * @param most weights in sight.
  * @param base those of the map that is there already; undefined where that is fine enough, or finer cells would take too long to read.
  */
-export function cellFor(view: View, area: Area, base: CellSize): CellSize | undefined {
+export function cellFor(
+  view: View,
+  area: Area,
+  base: CellSize,
+  most: number = mostWeights.local,
+): CellSize | undefined {
   const cell = {
     rows: powerFor((leastCell * view.rows) / area.height),
     columns: powerFor((leastCell * view.columns) / area.width),
@@ -27,7 +33,7 @@ export function cellFor(view: View, area: Area, base: CellSize): CellSize | unde
   // What is there has no signs, and nothing of weights that are not finite.
   if (base.rows === 1 && base.columns === 1) return base;
   if (cell.rows >= base.rows && cell.columns >= base.columns) return undefined;
-  return view.rows * view.columns > mostWeights ? undefined : cell;
+  return view.rows * view.columns > most ? undefined : cell;
 }
 
 const powerFor = (least: number): number => 2 ** Math.max(0, Math.ceil(Math.log2(least)));

@@ -1,47 +1,48 @@
-import type { DeadLines, OutlierLine, TensorAnalysis } from '../../src/protocol/analysis';
+import type { TensorAnalysis } from '../../src/protocol/analysis';
 import type { TensorDescriptor } from '../../src/protocol/model';
-import { plural } from '../../src/protocol/words';
-import { spanText } from '../charts/cells';
-import { HistogramChart } from '../charts/HistogramChart';
-import { number } from '../format';
+import { LineProfileChart } from '../charts/LineProfileChart';
 import { viewFrom, viewOfLine, type View } from '../map/view';
+import { usePersistent } from '../usePersistent';
+import { OutlierLines, OutlierShares } from './tensor/OutlierLines';
 import { OutlierMap } from './tensor/OutlierMap';
+import { TensorHistogram } from './tensor/TensorHistogram';
 import { Values } from './tensor/Values';
 import { TensorStatistics } from './TensorStatistics';
-import { usePersistent } from '../usePersistent';
 
 /** Quantiles of a normal distribution at 1 and 99 %: their distance in standard deviations. */
 const centralWidth = 2 * 2.3263;
 
 /** Result of reading a tensor once: statistics, histogram, outlier map, lines that stand out, values. */
-export function Analysis({
-  analysis,
-  tensor: descriptor,
-}: {
-  analysis: TensorAnalysis;
-  tensor: TensorDescriptor;
-}) {
-  const { tensor, outliers, statistics } = analysis;
-  const bytes = descriptor.byteLength;
-  const [view, show] = usePersistent<View | undefined>(`map ${tensor}`, undefined, viewFrom);
-  const { rows, columns } = outliers;
-  const goToRow = (index: number): void => show(viewOfLine('row', index, outliers));
-  const goToColumn = (index: number): void => show(viewOfLine('column', index, outliers));
+export function Analysis({ analysis, tensor }: { analysis: TensorAnalysis; tensor: TensorDescriptor }) {
+  const { outliers, statistics } = analysis;
+  const [view, show] = usePersistent<View | undefined>(`map ${tensor.name}`, undefined, viewFrom);
+  const isEmpty = outliers.rows === 0 || outliers.columns === 0;
   return (
     <>
       <TensorStatistics figures={statistics} />
-      <HistogramChart before={analysis.histogram} of={tensor} />
-      {rows > 0 && columns > 0 && (
-        <OutlierMap {...{ tensor, bytes, map: outliers, sigma: robustSigma(statistics), view, show }} />
+      <TensorHistogram analysis={analysis} />
+      {!isEmpty && (
+        <>
+          <OutlierMap
+            {...{
+              tensor: tensor.name,
+              bytes: tensor.byteLength,
+              isRemote: isRemote(tensor),
+              map: outliers,
+              view,
+              show,
+            }}
+            sigma={robustSigma(statistics)}
+          />
+          <Lines analysis={analysis} goTo={(noun, index) => show(viewOfLine(noun, index, outliers))} />
+        </>
       )}
-      <div class="lines">
-        <Lines noun="row" lines={outliers.outlierRows} dead={outliers.deadRows} goTo={goToRow} />
-        <Lines noun="column" lines={outliers.outlierColumns} dead={outliers.deadColumns} goTo={goToColumn} />
-      </div>
-      <Values {...{ tensor: descriptor, extent: outliers, statistics }} />
+      <Values {...{ tensor, extent: outliers, statistics }} />
     </>
   );
 }
+
+const isRemote = ({ file }: TensorDescriptor): boolean => /^https?:/.test(file);
 
 /** Standard deviation from the central 98 % of the weights, as of a normal distribution; 0 where it is not defined. */
 function robustSigma({ percentiles }: TensorAnalysis['statistics']): number {
@@ -51,67 +52,40 @@ function robustSigma({ percentiles }: TensorAnalysis['statistics']): number {
 }
 
 interface LinesProps {
-  readonly noun: 'row' | 'column';
-  readonly lines: readonly OutlierLine[];
-  readonly dead: DeadLines;
-  readonly goTo: (index: number) => void;
+  readonly analysis: TensorAnalysis;
+  readonly goTo: (noun: 'row' | 'column', index: number) => void;
 }
 
-/** Rows or columns that stand out: those with large weights, and those without any. */
-function Lines({ noun, lines, dead, goTo }: LinesProps) {
-  const title = `${noun === 'row' ? 'Rows' : 'Columns'} that stand out`;
+/** Rows and columns: their magnitudes as curves, and those that stand out. A vector has curves in one direction only. */
+function Lines({ analysis, goTo }: LinesProps) {
+  const { tensor, outliers, outlierCounts, rowProfile, columnProfile, statistics } = analysis;
+  const { outlierRows, outlierColumns, deadRows, deadColumns } = outliers;
+  const goToRow = (index: number): void => goTo('row', index);
+  const goToColumn = (index: number): void => goTo('column', index);
+  const isSeen = statistics.absMax > 0;
+  const hasOthers = statistics.nans + statistics.infinities > 0;
   return (
-    <section>
-      <h4>{title}</h4>
-      {lines.length === 0 && dead.count === 0 && <p class="muted">None.</p>}
-      {lines.length > 0 && (
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">{noun}</th>
-              <th scope="col">max |w|</th>
-              <th
-                scope="col"
-                title={`Distance from the median of all ${noun}s in robust standard deviations`}
-              >
-                σ above the median
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {lines.map(({ index, absMax, score }) => (
-              <tr key={index}>
-                <td>
-                  <button class="link" title={`Show ${noun} ${index} in the map`} onClick={() => goTo(index)}>
-                    {index}
-                  </button>
-                </td>
-                <td>{number(absMax)}</td>
-                <td>{score.toFixed(1)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      )}
-      {dead.count > 0 && <Dead noun={noun} dead={dead} goTo={goTo} />}
-    </section>
-  );
-}
-
-function Dead({ noun, dead, goTo }: Omit<LinesProps, 'lines'>) {
-  const listed = dead.ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0);
-  return (
-    <p class="dead">
-      {dead.count === 1 ? `1 ${noun} is` : `${plural(dead.count, noun)} are`} dead (all zero):{' '}
-      {dead.ranges.map(({ first, last }, i) => (
-        <span key={first}>
-          {i > 0 && ', '}
-          <button class="link" onClick={() => goTo(Math.floor((first + last) / 2))}>
-            {spanText(noun, [first, last])}
-          </button>
-        </span>
-      ))}
-      {listed < dead.count && ` and ${(dead.count - listed).toLocaleString('en-US')} more`}.
-    </p>
+    <>
+      <div class="profiles">
+        {rowProfile && rowProfile.lines > 1 && isSeen && (
+          <LineProfileChart
+            {...{ tensor, noun: 'row', profile: rowProfile, outstanding: outlierRows, goTo: goToRow }}
+          />
+        )}
+        {columnProfile && columnProfile.lines > 1 && isSeen && (
+          <LineProfileChart
+            {...{ tensor, noun: 'column', profile: columnProfile, outstanding: outlierColumns }}
+            goTo={goToColumn}
+          />
+        )}
+      </div>
+      <div class="lines">
+        <OutlierLines {...{ noun: 'row', lines: outlierRows, dead: deadRows, hasOthers, goTo: goToRow }} />
+        <OutlierLines
+          {...{ noun: 'column', lines: outlierColumns, dead: deadColumns, hasOthers, goTo: goToColumn }}
+        />
+        <OutlierShares counts={outlierCounts} total={statistics.count} goTo={goToColumn} />
+      </div>
+    </>
   );
 }

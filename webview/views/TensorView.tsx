@@ -3,6 +3,7 @@ import { Button, Loading } from '../controls';
 import { nameText, percentDone, shapeText } from '../format';
 import { useAnalysis, type AnalysisView as View } from '../useAnalysis';
 import type { TensorDescriptor } from '../../src/protocol/model';
+import { isStoredQuantized } from '../../src/protocol/ggmlTypes';
 import { size } from '../../src/protocol/words';
 import { tensorSummary } from '../tensorSummary';
 import { Analysis } from './Analysis';
@@ -49,7 +50,7 @@ export function TensorView() {
       <TensorDamage tensor={tensor} />
       {!tensor.readable && <p class="notice warning">{tensor.unreadableReason}</p>}
       <AnalysisView view={view} tensor={tensor} />
-      {tensor.stored && view.kind === 'done' && (
+      {isStoredQuantized(tensor) && view.kind === 'done' && (
         <StoredWeight key={tensor.name} tensor={tensor.name} rows={view.analysis.outliers.rows} />
       )}
     </>
@@ -63,10 +64,30 @@ function AnalysisView({ view, tensor }: { view: View; tensor: TensorDescriptor }
     case 'asks':
       return <Button onClick={view.start}>{`Analyse (${size(tensor.byteLength)})`}</Button>;
     case 'reading':
-      return <Loading>Reading the tensor…{view.progress && ` ${percentDone(view.progress)} %`}</Loading>;
+      return (
+        <div aria-busy="true">
+          <Loading>Reading the tensor…{view.progress && ` ${percentDone(view.progress)} %`}</Loading>
+          <Skeleton />
+        </div>
+      );
     case 'done':
       return <Analysis analysis={view.analysis} tensor={tensor} />;
     case 'failed':
       return <Failed message={view.message} retry={view.start} />;
   }
+}
+
+/** Where figures, histogram and map will be. */
+function Skeleton() {
+  return (
+    <div class="skeleton" aria-hidden="true">
+      <div class="statistic-groups">
+        <i />
+        <i />
+        <i />
+      </div>
+      <i class="chart-place" />
+      <i class="chart-place" />
+    </div>
+  );
 }

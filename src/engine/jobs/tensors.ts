@@ -1,4 +1,5 @@
 import { analyseTensor } from '../../analysis/analyse';
+import { codePoints } from '../../analysis/codePoints';
 import { compareFormats } from '../../analysis/compare';
 import { analyseStored } from '../../analysis/stored';
 import { quantizeTensors } from '../../exporter/quantizeTensors';
@@ -32,6 +33,16 @@ export function storedJob(models: OpenModels): Job<'tensor/stored'> {
         signal,
         onProgress: (done, total) => progress({ message: params.tensor, done, total }),
       }),
+    );
+  };
+}
+
+export function codePointsJob(models: OpenModels): Job<'tensor/codePoints'> {
+  return (params, { signal }) => {
+    checkParams('tensor/codePoints', params, { ...modelKinds, tensor: 'string', format: 'string' });
+    const format = formatById(params.format);
+    return models.use(params, signal, (model) =>
+      codePoints(model, model.tensor(params.tensor), format, signal),
     );
   };
 }

@@ -48,6 +48,8 @@ export function pageHandlers(
     openAlone: ({ alone }) => start(page.actions.openAlone(alone)),
     analyse: (params, { signal, progress }) =>
       engine.call('tensor/analyse', { ...session.ref, ...params }, { signal, onProgress: progress }),
+    codePoints: (params, { signal }) =>
+      engine.call('tensor/codePoints', { ...session.ref, ...params }, { signal }),
     stored: ({ tensor }, { signal }) => engine.call('tensor/stored', { ...session.ref, tensor }, { signal }),
     region: (params, { signal }) => engine.call('tensor/region', { ...session.ref, ...params }, { signal }),
     metadata: (params, { signal }) =>

@@ -9,7 +9,7 @@ import { bits, exact, nameText, percent, shapeText } from '../../format';
 import { useAnswer } from '../../useAnswer';
 import { Failed } from '../states';
 
-/** How a weight of a quantized checkpoint is stored: its parts, codes, scales and zero points. */
+/** How a quantized weight is stored: its parts, codes, scales and zero points or minimums. */
 export function StoredWeight({ tensor, rows }: { tensor: string; rows: number }) {
   const { host } = useApp();
   const { revision } = useAppState();
@@ -76,28 +76,34 @@ function shortName(name: string, tensor: string): string {
 }
 
 function Codes({ codes, rows, tensor }: { codes: CodeAnalysis; rows: number; tensor: string }) {
-  const { levels, counts, saturation, scales, zeros } = codes;
+  const { levels, counts, saturation, scales, zeros, minimums, factors } = codes;
+  const maps: readonly (readonly [title: string, what: string, map: GroupMap | undefined])[] = [
+    ['Scales', 'scale', scales],
+    ['Zero points', 'zero point', zeros],
+    ['Minimums', 'minimum', minimums],
+    ['Factors of scales (d)', 'factor of scales', factors?.scales],
+    ['Factors of minimums (dmin)', 'factor of minimums', factors?.minimums],
+  ];
   return (
     <>
       <CodesChart {...{ levels, counts, tensor }} description={saturationText(codes)} />
       <SaturationChart {...{ saturation, rows, tensor }} description={worstText(saturation.worst)} />
-      <GroupMapChart
-        {...{ map: scales, what: 'scale', title: 'Scales', tensor }}
-        description={rangeText(scales)}
-      />
-      {zeros && zeros.min !== zeros.max && (
-        <GroupMapChart
-          {...{ map: zeros, what: 'zero point', title: 'Zero points', tensor }}
-          description={rangeText(zeros)}
-        />
-      )}
-      {zeros && zeros.min === zeros.max && (
-        <>
-          <h4>Zero points</h4>
-          <p class="muted">{rangeText(zeros)}</p>
-        </>
-      )}
+      <div class="group-maps">
+        {maps.map(([title, what, map]) => map && <Groups key={title} {...{ title, what, map, tensor }} />)}
+      </div>
     </>
+  );
+}
+
+/** Where all values are equal there is nothing to draw. */
+function Groups(props: { title: string; what: string; map: GroupMap; tensor: string }) {
+  const { title, map } = props;
+  if (map.min < map.max) return <GroupMapChart {...props} description={rangeText(map)} />;
+  return (
+    <section>
+      <h4>{title}</h4>
+      <p class="muted">{rangeText(map)}</p>
+    </section>
   );
 }
 

@@ -13,12 +13,11 @@ import { useAnswer } from '../../useAnswer';
 const range = { min: 1, max: 12, step: 0.5 };
 /** The weights beyond a threshold are counted once it has not moved for so long (ms). */
 const rest = 250;
-/** Those of larger tensors are counted once the user has moved the threshold. */
-const countedBytes = 64_000_000;
 
 interface Props {
   readonly tensor: string;
-  readonly bytes: number;
+  /** Whether the weights beyond the threshold are counted before the user has moved it: the tensor is read for that. */
+  readonly counts: boolean;
   readonly sigma: number;
   readonly picture: Picture;
   readonly threshold: number;
@@ -26,7 +25,7 @@ interface Props {
 }
 
 /** What the colours mean, from which magnitude on cells stand out, and how many weights do. */
-export function MapLegend({ tensor, bytes, sigma, picture, threshold, setThreshold }: Props) {
+export function MapLegend({ tensor, counts, sigma, picture, threshold, setThreshold }: Props) {
   const [isMoved, setMoved] = useState(false);
   const { isDark } = useColors();
   const ramp = heatScales[isDark ? 'dark' : 'light'].join(', ');
@@ -54,7 +53,7 @@ export function MapLegend({ tensor, bytes, sigma, picture, threshold, setThresho
       </label>
       <span class="muted" role="status">
         {plural(above, isSingle(picture) ? 'weight' : 'cell')} in sight
-        {(isMoved || bytes <= countedBytes) && <Beyond tensor={tensor} limit={threshold * sigma} />}
+        {(isMoved || counts) && <Beyond tensor={tensor} limit={threshold * sigma} />}
         {` · σ = ${number(sigma, 3)}`}
       </span>
     </div>

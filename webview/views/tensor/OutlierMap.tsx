@@ -8,7 +8,7 @@ import { compose, pictureData, type Picture } from '../../map/compose';
 import { cursorAfterKey, viewAfterKey } from '../../map/keys';
 import { margin, paintOn, sizeOf, type Painting } from '../../map/paint';
 import { paletteOf } from '../../map/palette';
-import { cellFor, tilesOf } from '../../map/tiles';
+import { cellFor, mostWeights, tilesOf } from '../../map/tiles';
 import { useTiles } from '../../map/useTiles';
 import { usePointer } from '../../map/usePointer';
 import { areaOf, clamped, isWholeView, wholeView, type Anchor, type Area, type View } from '../../map/view';
@@ -18,13 +18,16 @@ import { MapLegend } from './MapLegend';
 import { Failed } from '../states';
 import { usePersistent } from '../../usePersistent';
 
+/** Weights beyond the threshold are counted at once in tensors of at most so many bytes; else when the user moves it. */
+const countedBytes = 64_000_000;
 /** CSS pixels of the map itself, where the tensor has enough rows. */
 const mapHeight = 320;
 
 interface Props {
   readonly tensor: string;
-  /** Of the tensor, as it is stored. */
+  /** Bytes of the tensor, as it is stored, and whether these are on a server. */
   readonly bytes: number;
+  readonly isRemote: boolean;
   readonly map: BaseMap;
   /** Robust standard deviation of the weights; 0 where it is not defined. */
   readonly sigma: number;
@@ -34,13 +37,13 @@ interface Props {
 }
 
 /** max |w| of cells of the matrix, down to single weights, with the maxima of the rows and columns in sight beside it. */
-export function OutlierMap({ tensor, bytes, map, sigma, view: asked, show }: Props) {
+export function OutlierMap({ tensor, bytes, isRemote, map, sigma, view: asked, show }: Props) {
   const frame = useRef<HTMLDivElement>(null);
   const width = useWidth(frame);
   const [threshold, setThreshold] = usePersistent('map.threshold', 6);
   const area = areaOf(map, { width: width - margin.left - margin.right, height: mapHeight });
   const view = clamped(asked ?? wholeView(map), map, area);
-  const { picture, failure, isLoading, retry } = usePicture(tensor, map, view, area);
+  const { picture, failure, isLoading, retry } = usePicture({ tensor, isRemote, map, view, area });
   const go = (next: View): void => show(isWholeView(next, map) ? undefined : next);
   const shown = { view, picture, area, map, sigma };
   const reading = useReading(frame, shown, go);
@@ -76,7 +79,10 @@ export function OutlierMap({ tensor, bytes, map, sigma, view: asked, show }: Pro
           {reading.isByKey && reading.at ? pointWords(picture, view, reading.at, map, sigma) : words}
         </span>
       </div>
-      <MapLegend {...{ tensor, bytes, sigma, picture, threshold, setThreshold }} />
+      <MapLegend
+        {...{ tensor, sigma, picture, threshold, setThreshold }}
+        counts={!isRemote && bytes <= countedBytes}
+      />
     </ChartFrame>
   );
 }
@@ -90,9 +96,16 @@ interface Shown {
 }
 
 /** The cells of a view, sharper as soon as their tiles are there. */
-function usePicture(tensor: string, map: BaseMap, view: View, area: Area) {
+function usePicture({
+  tensor,
+  isRemote,
+  map,
+  view,
+  area,
+}: Pick<Props, 'tensor' | 'isRemote' | 'map'> & Pick<Shown, 'view' | 'area'>) {
   const tiles = useTiles(tensor);
-  const cell = cellFor(view, area, { rows: map.cellRows, columns: map.cellColumns });
+  const most = mostWeights[isRemote ? 'remote' : 'local'];
+  const cell = cellFor(view, area, { rows: map.cellRows, columns: map.cellColumns }, most);
   const isDrawn = area.width > 1;
   const key = JSON.stringify([view, area]);
   const wanted = useMemo(() => (cell && isDrawn ? tilesOf(view, cell, map) : []), [key, map]);

@@ -1,0 +1,151 @@
+import { useMemo } from 'preact/hooks';
+import type { CodePoints, Histogram, TensorAnalysis } from '../../../src/protocol/analysis';
+import { plural } from '../../../src/protocol/words';
+import { HistogramChart } from '../../charts/HistogramChart';
+import { useApp, useAppState } from '../../context';
+import { Button } from '../../controls';
+import { number } from '../../format';
+import { useAnswer } from '../../useAnswer';
+import { usePersistent } from '../../usePersistent';
+
+/** Numbers of bins that can be chosen; an analysis comes with the second one. */
+const binCounts = [100, 200, 500, 1000, 2000] as const;
+const firstBins = 200;
+
+interface Range {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** The histogram of a tensor: bins and range can be chosen, and the values that a format has are drawn over it. */
+export function TensorHistogram({ analysis }: { analysis: TensorAnalysis }) {
+  const { tensor, statistics } = analysis;
+  const { host } = useApp();
+  const { revision } = useAppState();
+  const [bins, setBins] = usePersistent('tensor.histogram.bins', firstBins);
+  const [shown, setShown] = usePersistent<{ tensor: string; range: Range } | null>(
+    'tensor.histogram.range',
+    null,
+    readRange,
+  );
+  const range = shown?.tensor === tensor ? shown.range : undefined;
+  const [format, setFormat] = usePersistent('tensor.histogram.format', '');
+  const isFirst = bins === firstBins && !range;
+  const key = isFirst ? undefined : JSON.stringify([revision, tensor, bins, range]);
+  const asked = useAnswer(key, (signal) =>
+    host.call('analyse', { tensor, bins, ...(range ? { range } : {}) }, { signal }),
+  );
+  const points = useCodePoints(tensor, format);
+  const histogram = isFirst || asked.value?.tensor !== tensor ? analysis.histogram : asked.value.histogram;
+  if (!(statistics.min <= statistics.max)) return <NoHistogram analysis={analysis} />;
+  const failure = asked.failure ?? points.failure;
+  return (
+    <>
+      <HistogramChart
+        before={histogram}
+        of={tensor}
+        points={points.value?.values}
+        onRange={(next) => setShown({ tensor, range: next })}
+        description={[rangeWords(histogram), pointWords(points.value)].filter(Boolean).join(' ') || undefined}
+        controls={
+          <>
+            {range && <Button onClick={() => setShown(null)}>Whole Range</Button>}
+            <FormatSelect value={format} onChange={setFormat} />
+            <select
+              aria-label="Number of bins"
+              value={String(bins)}
+              onChange={(event) => setBins(Number(event.currentTarget.value))}
+            >
+              {binCounts.map((count) => (
+                <option key={count} value={String(count)}>
+                  {count.toLocaleString('en-US')} bins
+                </option>
+              ))}
+            </select>
+          </>
+        }
+      />
+      {failure !== undefined && (
+        <p class="notice error" role="alert">
+          {failure}
+        </p>
+      )}
+    </>
+  );
+}
+
+function NoHistogram({ analysis }: { analysis: TensorAnalysis }) {
+  const { count, nans, infinities } = analysis.statistics;
+  const what = nans === count ? 'NaN' : infinities === count ? 'infinite' : 'NaN or infinite';
+  return (
+    <>
+      <h3>Histogram</h3>
+      <p class="muted">
+        {count === 0
+          ? 'The tensor has no weights.'
+          : `No weight is finite: all ${count.toLocaleString('en-US')} are ${what}.`}
+      </p>
+    </>
+  );
+}
+
+function readRange(stored: unknown): { tensor: string; range: Range } | undefined {
+  const found = stored as { tensor?: unknown; range?: Partial<Range> } | null;
+  const isRange = typeof found?.range?.min === 'number' && typeof found.range.max === 'number';
+  return isRange && typeof found?.tensor === 'string'
+    ? (found as { tensor: string; range: Range })
+    : undefined;
+}
+
+/** What is outside of the range, in words. */
+function rangeWords({ min, max, outside }: Histogram): string {
+  if (!outside) return '';
+  const beyond = [
+    ...(outside.below > 0 ? [`${plural(outside.below, 'weight')} below`] : []),
+    ...(outside.above > 0 ? [`${plural(outside.above, 'weight')} above`] : []),
+  ];
+  return `From ${number(min)} to ${number(max)}; ${beyond.join(' and ')}.`;
+}
+
+/** Where the values of a format come from, in words. */
+function pointWords(points: CodePoints | undefined): string {
+  if (!points) return '';
+  const { format, values, groups, scale, isSample } = points;
+  const all = `${groups.toLocaleString('en-US')}${isSample ? ' sampled' : ''} groups`;
+  const of =
+    groups > 1
+      ? `those of the group with the median scale (${number(scale)}) of ${all}`
+      : `of one scale (${number(scale)})`;
+  return `${format} has ${plural(values.length, 'value')}, ${of}.`;
+}
+
+function useCodePoints(tensor: string, format: string) {
+  const { host } = useApp();
+  const { revision } = useAppState();
+  const key = format === '' ? undefined : `${revision} ${tensor} ${format}`;
+  const answer = useAnswer(key, (signal) => host.call('codePoints', { tensor, format }, { signal }));
+  const { value, failure } = answer;
+  const isCurrent = key !== undefined && value?.tensor === tensor && value.format === format;
+  return { value: isCurrent ? value : undefined, failure: key === undefined ? undefined : failure };
+}
+
+/** Formats whose values can be drawn. */
+function FormatSelect({ value, onChange }: { value: string; onChange: (format: string) => void }) {
+  const { formats } = useAppState();
+  // Numbers of 16 bits have no scales.
+  const options = useMemo(() => formats.filter((format) => format.nominalBitsPerWeight < 16), [formats]);
+  return (
+    <select
+      aria-label="Format whose values are drawn over the histogram"
+      value={value}
+      onChange={(event) => onChange(event.currentTarget.value)}
+    >
+      <option value="">No code points</option>
+      {options.map(({ id, label }) => (
+        <option key={id} value={id}>
+          {label}
+        </option>
+      ))}
+    </select>
+  );
+}
