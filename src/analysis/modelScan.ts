@@ -102,6 +102,7 @@ function tableOf(model: Model, store: ScanStore, format: QuantFormat | undefined
           error: {
             format: format.id,
             relative: scanned.map(({ name }) => store.errorOf(name, format.id) ?? NaN),
+            measured: scanned.filter(({ name }) => store.errorOf(name, format.id) !== undefined).length,
           },
         }
       : {}),

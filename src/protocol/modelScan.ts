@@ -44,6 +44,8 @@ export interface ModelScan {
     readonly format: string;
     /** ‖x − x'‖ / ‖x‖; NaN where the format cannot take the tensor, or was not measured yet. */
     readonly relative: readonly number[];
+    /** Of how many tensors it is known, if only that the format cannot take them. */
+    readonly measured: number;
   };
   /** Why finished tensors are not kept on disk; absent when they are. */
   readonly notKept?: string;

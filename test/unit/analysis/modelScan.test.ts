@@ -71,6 +71,7 @@ describe('a scan of a model', () => {
       expect(rowOf(scan, 'bad')).toMatchObject({ nans: 1, infinities: 1, absMax: 0.5, rms: 0.5 });
       expect(scan.error?.relative.map((error) => error > 0)).toEqual([true, false]);
       expect(scan.error?.relative[1]).toBeNaN();
+      expect(scan.error?.measured).toBe(2);
     }));
 
   it('reads nothing again that it has finished', async () => {

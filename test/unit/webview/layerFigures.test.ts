@@ -166,7 +166,7 @@ describe('figures of a scan', () => {
     tensors: 10,
     names: [names[0]!, names[3]!, names[9]!],
     figures: Object.fromEntries(scanFigureNames.map((name, i) => [name, [i, i + 1, NaN]])),
-    error: { format: 'Q4_K', relative: [0.5, NaN, 0.25] },
+    error: { format: 'Q4_K', relative: [0.5, NaN, 0.25], measured: 3 },
   } as unknown as ModelScan;
 
   it('are at the tensors that were scanned, in any part of the model', () => {

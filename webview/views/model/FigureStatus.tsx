@@ -20,17 +20,19 @@ export function FigureStatus({ choice, isKnown, scan }: FigureStatusProps) {
   if (choice === 'gain') return isKnown ? null : <GainsNeeded />;
   if (scan.activity.kind === 'running')
     return <Going title="Scan of the model" progress={scan.activity.progress} cancel={scan.cancel} />;
+  // An error of the sensitivity table needs no scan.
   if (unscanned.has(choice) || (choice === 'error' && isKnown && !scan.value?.error)) return null;
-  return <ScanNeeded scan={scan} />;
+  return <ScanNeeded {...{ choice, scan }} />;
 }
 
 /** What has not been scanned, and a button for it. */
-function ScanNeeded({ scan }: { scan: Scan }) {
+function ScanNeeded({ choice, scan }: Omit<FigureStatusProps, 'isKnown'>) {
   const { value, failure, activity, start } = scan;
   const problem = failure ?? (activity.kind === 'failed' ? activity.message : undefined);
-  const left = value === undefined ? undefined : value.tensors - value.names.length;
+  const done = choice === 'error' ? (value?.error?.measured ?? 0) : (value?.names.length ?? 0);
+  const left = value === undefined ? undefined : value.tensors - done;
   if (problem === undefined && (left === undefined || left === 0)) return null;
-  const isBegun = value !== undefined && value.names.length > 0;
+  const isBegun = value !== undefined && done > 0;
   return (
     <>
       {problem !== undefined && (
