@@ -122,7 +122,7 @@ void Scan::planSecond(const std::vector<CountedCode>& halves) {
     size_t at = 0;
     while (wanted.before + halves[at].count <= wanted.rank) wanted.before += halves[at++].count;
     wanted.bucket = sortKey(std::bit_cast<float>(static_cast<uint32_t>(halves[at].code) << 16)) >> 16;
-    int16_t& slot = work_.slotOfUpperHalf[wanted.bucket];
+    int16_t& slot = work_.slotOfUpperHalf[halves[at].code];
     if (slot < 0) slot = static_cast<int16_t>(work_.slots++);
     wanted.slot = static_cast<size_t>(slot);
     wanted_.push_back(wanted);

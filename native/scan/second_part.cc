@@ -1,5 +1,7 @@
 #include "second_part.h"
 
+#include <bit>
+
 #include "../kernels/kernels.h"
 #include "code_table.h"
 
@@ -35,10 +37,10 @@ void SecondCounts::addStrip(const float* x, size_t n) {
   histogram.add(work_->histogram, x, n);
   for (size_t i = 0; i < beyond.size(); ++i) beyond[i] += kernels().countBeyond(x, n, work_->thresholds[i]);
   if (lower.empty()) return;
+  const int16_t* slots = work_->slotOfUpperHalf.data();
   for (size_t i = 0; i < n; ++i) {
-    const uint32_t key = sortKey(x[i]);
-    const int16_t slot = work_->slotOfUpperHalf[key >> 16];
-    if (slot >= 0) ++lower[static_cast<size_t>(slot)][key & 0xffffu];
+    const int16_t slot = slots[std::bit_cast<uint32_t>(x[i]) >> 16];
+    if (slot >= 0) ++lower[static_cast<size_t>(slot)][sortKey(x[i]) & 0xffffu];
   }
 }
 

@@ -14,7 +14,7 @@ inline constexpr size_t kHalfValues = size_t{1} << 16;
 struct SecondWork {
   HistogramRange histogram;
   std::vector<float> thresholds;  // of |w|
-  // Percentiles lie in a few buckets of equal upper halves of the keys (code_table.h): index of such a bucket, or −1.
+  // Percentiles lie in a few buckets of equal upper halves: index of such a bucket, or −1.
   std::vector<int16_t> slotOfUpperHalf;
   size_t slots = 0;
 };
@@ -26,7 +26,7 @@ struct SecondCounts {
 
   HistogramCounts histogram;
   std::vector<uint64_t> beyond;                // of each threshold
-  std::vector<std::vector<uint64_t>> lower;    // of each slot: weights by the lower half of their key
+  std::vector<std::vector<uint64_t>> lower;    // of each slot: weights by the lower half of their key (code_table.h)
 
  private:
   void addStrip(const float* x, size_t n);
