@@ -28,28 +28,28 @@ export function useApp(): App {
   return app;
 }
 
-/** The current state; the component re-renders when it changes. */
+/** The current state; the component is drawn again when what it read of it changes, and at no other change. */
 export function useAppState(): State {
   const { store } = useApp();
   const [, redraw] = useState(0);
-  useEffect(() => store.subscribe(() => redraw((n) => n + 1)), [store]);
-  return store.state;
-}
-
-/** Part of the current state; the component re-renders when that part changes, and at no other change of the state. */
-export function usePicked<K extends keyof State>(...keys: K[]): Pick<State, K> {
-  const { store } = useApp();
-  const [, redraw] = useState(0);
-  const drawn = useRef(store.state);
-  drawn.current = store.state;
+  const read = useRef(new Map<string | symbol, unknown>());
+  read.current = new Map();
   useEffect(() => {
     const follow = (): void => {
-      if (keys.some((key) => !Object.is(store.state[key], drawn.current[key]))) redraw((n) => n + 1);
+      for (const [key, value] of read.current)
+        if (!Object.is(Reflect.get(store.state, key), value)) return redraw((n) => n + 1);
     };
     follow(); // what changed between drawing and now
     return store.subscribe(follow);
   }, [store]);
-  return store.state;
+  const reads = read.current;
+  return new Proxy(store.state, {
+    get(state, key) {
+      const value: unknown = Reflect.get(state, key);
+      reads.set(key, value);
+      return value;
+    },
+  });
 }
 
 /** Opens the model again after it could not be opened. */

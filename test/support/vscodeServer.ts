@@ -56,7 +56,7 @@ const serverMain = join(
   'node_modules/code-server/lib/vscode/out/server-main.js',
 );
 const node24 = join(cacheDir('node-24'), 'node_modules/.bin/node');
-const chromiumPath = process.env['QUANTSCOPE_CHROMIUM'] ?? '/usr/bin/chromium';
+export const chromiumPath = process.env['QUANTSCOPE_CHROMIUM'] ?? '/usr/bin/chromium';
 
 const quietSettings = {
   'security.workspace.trust.enabled': false,
@@ -72,7 +72,7 @@ const quietSettings = {
   'quantscope.codes': 'reference',
 };
 
-const chromiumFlags = [
+export const chromiumFlags = [
   '--headless',
   '--no-sandbox',
   '--disable-gpu',

@@ -1,5 +1,5 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { useApp, usePicked } from '../context';
+import { useApp, useAppState } from '../context';
 import type { TensorTable } from '../../src/protocol/tensorTable';
 import type { Line } from '../lines';
 import { lineKey } from '../lineKeys';
@@ -19,7 +19,7 @@ type TreeRow = Line<TreeNode>;
  * @param onOpen called when the user opens a tensor.
  */
 export function TensorTree({ onOpen }: { onOpen?: () => void }) {
-  const { model, plan } = usePicked('model', 'plan');
+  const { model, plan } = useAppState();
   const tree = useTreeRows(model!.table, plan);
   return (
     <div class="tree">
@@ -37,7 +37,7 @@ interface GridProps {
 
 function Grid({ tree, planned, onOpen }: GridProps) {
   const { store } = useApp();
-  const { model, selected } = usePicked('model', 'selected');
+  const { model, selected } = useAppState();
   const { rows } = tree;
   const grid = useRef<HTMLDivElement>(null);
   const virtual = useVirtualRows(rows.length, grid, rowHeight);
@@ -197,7 +197,7 @@ function useSteady<A extends unknown[]>(latest: (...args: A) => void): (...args:
 /** Which row keys act on, and which tensors are selected. */
 function useSelection({ rows, table, tree, expand }: TreeState, scrollTo: (index: number) => void) {
   const { store } = useApp();
-  const { selected } = usePicked('selected');
+  const { selected } = useAppState();
   const shown = selected[selected.length - 1];
   const [focused, setFocused] = useState<string>();
   /** Where a range began: Shift extends from here, however often. */

@@ -1,0 +1,154 @@
+/// <reference lib="dom" />
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openModel } from '../../src/layouts/openModel';
+import { packModel } from '../../src/model/packTensors';
+import { toColumns } from '../../src/protocol/columns';
+import type { ModelDescription } from '../../src/protocol/model';
+import type { SensitivityFigures } from '../../src/protocol/sensitivityFigures';
+import { tabled } from '../../src/protocol/tensorTable';
+import { leavesOf, buildTree } from '../../webview/tree';
+import { temporaryFolder } from '../support/files';
+import { hugeMixture, writeMixture } from '../support/mixtureModel';
+import { openPage, type BrowserPage } from '../support/pageInBrowser';
+
+describe('a model of a hundred thousand tensors', () => {
+  let shown: BrowserPage;
+  let model: ModelDescription;
+
+  beforeAll(async () => {
+    const opened = await openModel(writeMixture(temporaryFolder(), hugeMixture));
+    model = opened.description;
+    await opened.close();
+    shown = await openPage({
+      ready: () => ({ model: packModel(model), revision: 1, formats: [], job: { kind: 'idle' } }),
+    });
+  });
+
+  afterAll(() => shown.close());
+
+  it('is scrolled to its end without a blank row, and every row is the right one', async () => {
+    const { page } = shown;
+    await page.locator('.tree .row').first().waitFor();
+    await page.getByLabel('Order of the tensors').selectOption('none');
+    const tree = buildTree(tabled(packModel(model)).table, 'none');
+    const names = [...leavesOf(tree)].map(({ id }) => id);
+    const grid = page.locator('.tree-grid');
+    expect(await grid.getAttribute('aria-rowcount')).toBe(String(names.length + 1));
+    const seen = await page.locator('.tree-grid').evaluate(async (scroller) => {
+      const frame = (): Promise<number> => new Promise((done) => requestAnimationFrame(done));
+      const wrong: string[] = [];
+      const rows: [index: number, name: string][] = [];
+      const head = scroller.querySelector('.head')!.clientHeight + 1;
+      const isCovered = (): boolean => {
+        const { top, bottom } = scroller.getBoundingClientRect();
+        const boxes = [...scroller.querySelectorAll('.rows .row')].map((row) => row.getBoundingClientRect());
+        return boxes.some((box) => box.top <= top + head) && boxes.some((box) => box.bottom >= bottom - 1);
+      };
+      const look = (what: string): void => {
+        const drawn = [...scroller.querySelectorAll<HTMLElement>('.rows .row')];
+        if (!isCovered()) wrong.push(`${what}: blank`);
+        if (drawn.length > 120) wrong.push(`${what}: ${drawn.length} rows`);
+        for (const row of drawn) rows.push([Number(row.dataset['index']), row.dataset['name'] ?? '']);
+      };
+      // As a wheel does, then as the bar does.
+      for (let at = 0; at < 100; at++) {
+        scroller.scrollTop += 100;
+        await frame();
+        look(`wheel ${at}`);
+      }
+      const jumps = 40;
+      for (let jump = 0; jump <= jumps; jump++) {
+        scroller.scrollTop = ((scroller.scrollHeight - scroller.clientHeight) * jump) / jumps;
+        for (let waited = 0; waited < 10 && (waited < 2 || !isCovered()); waited++) await frame();
+        look(`jump ${jump}`);
+      }
+      return { wrong, rows };
+    });
+    expect(seen.wrong).toEqual([]);
+    for (const [index, name] of seen.rows) expect(name).toBe(names[index]);
+    expect(Math.max(...seen.rows.map(([index]) => index))).toBe(names.length - 1);
+  });
+});
+
+describe('a table of eighteen thousand measured tensors', () => {
+  let shown: BrowserPage;
+  let revision = 1;
+  const formats = ['Q2_K', 'Q3_K', 'Q4_K', 'Q5_K', 'Q6_K', 'Q8_0'];
+
+  beforeAll(async () => {
+    const opened = await openModel(
+      writeMixture(temporaryFolder(), { layers: 48, experts: 128, hidden: 64, expertHidden: 32 }),
+    );
+    const { description } = opened;
+    await opened.close();
+    const names = description.tensors.filter(({ shape }) => shape.length > 1).map(({ name }) => name);
+    /** Every revision has other figures of the first tensor. */
+    const figures = (): SensitivityFigures => ({
+      rows: toColumns(names.map((tensor) => ({ tensor, sources: [tensor], weights: 100, gain: 0.01 }))),
+      formats: formats.map((format, i) => ({
+        ...{ format, bitsPerWeight: i + 2 },
+        errors: Float32Array.from(names, (_, row) => (row === 0 ? revision / 10 : 0.01)),
+        maxErrors: new Float32Array(names.length).fill(0.1),
+      })),
+      ...{ measured: names.length, devices: ['cpu'], notes: [] },
+    });
+    shown = await openPage({
+      ready: () => ({
+        ...{ model: packModel(description), revision: 1, formats: [], job: { kind: 'idle' } },
+        sensitivity: { revision, rung: 'weights', measuredWith: {} },
+      }),
+      sensitivityFigures: () => ({ revision, figures: figures() }),
+    });
+    const { page } = shown;
+    await page.getByRole('tab', { name: 'Plan' }).click();
+    await page.getByText('Sensitivity', { exact: true }).click();
+    await page.getByLabel('Group tensors').selectOption('none');
+    await page.locator('.sensitivity .grid-row').nth(20).waitFor();
+  });
+
+  afterAll(() => shown.close());
+
+  /** Changes of the page in its rows, of nodes, texts and attributes, while something happens. */
+  async function changesWhile(happens: () => Promise<void>): Promise<number> {
+    const rows = shown.page.locator('.sensitivity .grid-canvas');
+    await rows.evaluate((element) => {
+      const seen = { count: 0 };
+      // Preact writes empty texts again.
+      const isChange = ({ type, target }: MutationRecord): boolean =>
+        type !== 'characterData' || target.textContent !== '';
+      new MutationObserver((changes) => {
+        seen.count += changes.filter(isChange).length;
+      }).observe(element, {
+        ...{ subtree: true, childList: true, characterData: true, attributes: true },
+      });
+      Object.assign(globalThis, { seen });
+    });
+    await happens();
+    return rows.evaluate(() => (globalThis as unknown as { seen: { count: number } }).seen.count);
+  }
+
+  it('has no more rows than are seen', async () => {
+    expect(await shown.page.locator('.sensitivity .grid-row').count()).toBeLessThan(80);
+  });
+
+  it('is left alone by the progress of a run', async () => {
+    const changes = await changesWhile(async () => {
+      const progress = { message: 'model.layers.3', done: 5, total: 100 };
+      shown.host.notify('job', { kind: 'running', title: 'Sensitivity', progress });
+      await shown.page.locator('.job').getByText('5 %').waitFor();
+    });
+    expect(changes).toBe(0);
+  });
+
+  it('changes where a figure changed', async () => {
+    const first = shown.page.locator('.sensitivity .grid-row').nth(1);
+    const before = await first.innerText();
+    const changes = await changesWhile(async () => {
+      revision += 1;
+      shown.host.notify('sensitivity', { revision, rung: 'weights', measuredWith: {} });
+      await expect.poll(() => first.innerText()).not.toBe(before);
+    });
+    expect(changes).toBeGreaterThan(0);
+    expect(changes).toBeLessThanOrEqual(3 * formats.length); // a text, a tooltip and a tint of each cell of the row
+  });
+});
