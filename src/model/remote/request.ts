@@ -134,7 +134,8 @@ async function send(
   } catch (cause) {
     throwIfCancelled(signal);
     const { code = '' } = cause as NodeJS.ErrnoException;
-    const message = `The server ${url.host} cannot be reached: ${reason(cause)}.`;
+    // A name with several addresses fails with a list of errors, which has no message of its own.
+    const message = `The server ${url.host} cannot be reached: ${reason(cause) || code}.`;
     throw new RequestError(message, path, { isPassing: passingCodes.has(code) }, cause);
   }
 }

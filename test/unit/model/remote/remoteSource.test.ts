@@ -128,6 +128,15 @@ describe('a remote file', () => {
     expect(await failureOf(behaviour)).toMatch(message);
   });
 
+  it.each(['localhost', '127.0.0.1'])(
+    'of a server that is not there names it and the reason: %s',
+    async (host) => {
+      await expect(openSource(`http://${host}:9/m.gguf`)).rejects.toThrow(
+        new RegExp(`${host}:9 cannot be reached: .*ECONNREFUSED`),
+      );
+    },
+  );
+
   it('whose answer is no range is not downloaded', async () => {
     const { server, path } = await serveFile(3 * mebi, () => ({ whole: true }));
     await expect(openSource(path)).rejects.toThrow(/by ranges only/);
