@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { hubAddress, isAddress } from '../../model/remote/address';
+import { hubAddress, isRemote } from '../../model/remote/address';
 import { commands } from '../contributions';
 import { openEditor } from '../editor/openEditor';
 import type { Services } from '../services';
@@ -14,19 +14,22 @@ export function registerOpenRemote(services: Services): vscode.Disposable {
       if (file !== undefined) await openEditor(services, services.sessions.get(file));
     }),
     vscode.commands.registerCommand(commands.setRemoteToken, () => setToken(services)),
-    vscode.commands.registerCommand(commands.forgetRemoteTokens, () => services.remoteAccess.forget()),
+    vscode.commands.registerCommand(commands.forgetRemoteTokens, () => forgetTokens(services)),
   );
 }
 
-async function setToken({ remoteAccess, sessions }: Services): Promise<void> {
-  const active = sessions.active?.path;
-  const value =
-    active !== undefined && isAddress(active) ? new URL(active).origin : new URL(hubAddress()).origin;
+async function forgetTokens({ remoteAccess, notices }: Services): Promise<void> {
+  await remoteAccess.forget();
+  notices.info('Tokens and signatures of models on servers are forgotten.');
+}
+
+async function setToken({ remoteAccess, sessions, notices }: Services): Promise<void> {
+  const session = sessions.active && isRemote(sessions.active.path) ? sessions.active : undefined;
+  const value = new URL(session?.path ?? hubAddress()).origin;
   const server = await vscode.window.showInputBox({
     ...{ title: 'Quantscope: set a token for remote models (1 of 2)', value, ignoreFocusOut: true },
     prompt: 'The server that the token is sent to, and no other.',
-    validateInput: (text) =>
-      URL.canParse(text) && isAddress(text) ? undefined : 'A server is https://HOST.',
+    validateInput: (text) => (URL.canParse(text) && isRemote(text) ? undefined : 'A server is https://HOST.'),
   });
   if (server === undefined) return;
   const { origin, host } = new URL(server);
@@ -36,5 +39,6 @@ async function setToken({ remoteAccess, sessions }: Services): Promise<void> {
   });
   if (token === undefined || token.trim() === '') return;
   await remoteAccess.setToken(origin, token.trim());
-  await sessions.active?.reload();
+  notices.info(`The token for ${host} is kept.`);
+  await session?.reload();
 }
