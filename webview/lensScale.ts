@@ -73,6 +73,6 @@ export function lensNames(
   return named.flatMap((point, i) => (places[i] ? [{ point, place: places[i] }] : []));
 }
 
-/** "Q4_K", "int3-g64 ECB". */
-export const nameOf = ({ line: { grid, method, methodLabel } }: LensPoint): string =>
-  method === 'rtn' ? grid : `${grid} ${methodLabel}`;
+/** "Q4_K", "int3-g64 ecb", "llm-int8". */
+export const nameOf = ({ line: { grid, method } }: LensPoint): string =>
+  method === 'rtn' || method === grid ? grid : `${grid} ${method}`;

@@ -183,6 +183,7 @@ describe.skipIf(!hasServer)('Quantize: a tensor by recipes', () => {
     await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
     const splitter = frame.locator('.splitter');
     for (let step = 0; step < 9; step++) await splitter.press('ArrowLeft');
+    await splitter.evaluate((element: HTMLElement) => element.blur());
     await screenshot(page, 'lens-dark');
     await setTheme(page, 'light');
     await screenshot(page, 'lens-light');

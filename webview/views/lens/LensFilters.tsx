@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import type { LensFamily } from '../../../src/protocol/lens';
 import { evidenceWords } from '../../../src/protocol/evidence';
 import type { MethodDescription } from '../../../src/protocol/recipe';
@@ -12,8 +13,10 @@ export function LensFilters(props: {
   change: (part: Partial<LensFilter>) => void;
   methods: readonly MethodDescription[];
   settings: MethodSettings;
+  /** How far the recipes are. */
+  children: ComponentChildren;
 }) {
-  const { filter, change, methods, settings } = props;
+  const { filter, change, methods, settings, children } = props;
   const { hiddenFamilies, hiddenMethods } = filter;
   return (
     <div class="lens-filters">
@@ -60,6 +63,7 @@ export function LensFilters(props: {
         />
         Only those that no other one beats
       </label>
+      {children}
     </div>
   );
 }

@@ -52,9 +52,11 @@ export function Recipes(props: { tensor: string; choices: MethodChoices; basis: 
   const offered = useMemo(() => offeredMethods(choices, filter), [choices, filter]);
   return (
     <>
-      <LensFilters {...{ filter, change, settings }} methods={offered} />
+      <LensFilters {...{ filter, change, settings }} methods={offered}>
+        <Progress lens={lens} wanted={recipes.length} />
+      </LensFilters>
+      {lens.failure !== undefined && <Failed message={lens.failure} retry={lens.retry} />}
       <MethodOptions {...{ methods, settings }} />
-      <Progress lens={lens} wanted={recipes.length} />
       <LensChart tensor={tensor} lines={lines} chosen={line?.id} choose={choose} isOfOutputs={hasOutputs} />
       <LensTable {...{ lines: shown, hasOutputs, order, setOrder, chosen: line?.id, choose, planned }} />
       <Without rows={lens.rows} />
@@ -79,10 +81,9 @@ export function Recipes(props: { tensor: string; choices: MethodChoices; basis: 
 const isMeasured = (line: LensLine | undefined): line is LensLine & { readonly result: MethodResult } =>
   line?.result !== undefined;
 
-/** How many recipes are measured; why they could not be. */
+/** How many recipes are measured. */
 function Progress({ lens, wanted }: { lens: Lens; wanted: number }) {
-  const { rows, isRunning, progress, failure, retry } = lens;
-  if (failure !== undefined) return <Failed message={failure} retry={retry} />;
+  const { rows, isRunning, progress } = lens;
   const known = [...rows.values()].filter(({ share }) => share === undefined).length;
   const { done = 0, total = 0 } = progress ?? {};
   return (
