@@ -131,6 +131,9 @@ function Area({ area, box, measure, total }: { area: AreaShare; box: Box } & Omi
 /** Width of a letter and height of a line of the texts in the map (pixels). */
 const [letter, lineHeight] = [7, 15];
 
+/** Bold letters have room for fewer. */
+const boldShare = 0.9;
+
 /** As much of a text as has room; nothing where that is less than three letters. */
 function cut(text: string, width: number): string {
   const room = Math.floor((width - 8) / letter);
@@ -169,7 +172,7 @@ function Role({ role, box, measure, total }: { role: RoleShare; box: Box } & Omi
       />
       {lines.map((line, i) => (
         <text key={i} x={x + 4} y={y + 13 + i * lineHeight} class={i === 0 ? 'name' : ''}>
-          {cut(line, width)}
+          {cut(line, i === 0 ? boldShare * width : width)}
         </text>
       ))}
     </g>
