@@ -175,6 +175,21 @@ describe('quantscope', () => {
       expect((await quantscope([...args, `--range=${range}`])).stderr).toContain('--range takes two numbers');
   });
 
+  it('scans all tensors, as a table and as CSV, which never replaces the model', async () => {
+    const csv = join(folder, 'scan.csv');
+    const args = ['scan', sampleFolder, '--format', 'Q8_0'];
+    const { stdout } = await quantscope([...args, '--csv', csv]);
+    expect(stdout).toMatch(/^model\.norm\.weight +\d/m);
+    const lines = readFileSync(csv, 'utf8').trimEnd().split('\r\n');
+    expect(lines).toHaveLength(58);
+    expect(lines[0]).toMatch(/^tensor,absMax,.*,relativeError Q8_0$/);
+    expect(lines[1]!.split(',')).toHaveLength(lines[0]!.split(',').length);
+    const onInput = await quantscope([...args, '--csv', sampleWeights]);
+    expect([onInput.code, onInput.stderr]).toEqual([1, expect.stringContaining(sampleWeights)]);
+    const { stderr } = await quantscope(['scan', sampleFolder, '--format', 'Q9']);
+    expect(stderr).toContain('Q9');
+  });
+
   it('writes infinities and NaN of a tensor as texts', async () => {
     const bytes = safetensorsBytes({ odd: { dtype: 'F32', shape: [1, 4], data_offsets: [0, 16] } }, 16);
     new Float32Array([1, 2, NaN, Infinity]).forEach((x, i) =>
