@@ -39,6 +39,7 @@ const modules = {
     sources: [
       ...ampq('store'),
       'src/engine/evaluation/resultStore.ts',
+      'src/files/sealedLines.ts',
       'src/model/sealedJson.ts',
       'src/quant/algorithms.ts',
     ],

@@ -10,8 +10,9 @@ export interface ScanHooks {
   readonly figures: (revision: number) => void;
 }
 
-/** Minimum time between two reports of further figures (ms). */
+/** Minimum time between two reports of further figures (ms); reading them never takes more than a share of the time. */
 const reportInterval = 2_000;
+const readingShare = 0.1;
 
 /** Scans of one model: one at a time. Finished tensors are kept, so that the next one continues. */
 export class ModelScans {
@@ -19,6 +20,8 @@ export class ModelScans {
   private activity: ScanActivity = { kind: 'idle' };
   private revision = 0;
   private lastReport = 0;
+  /** How long the last reading of figures took (ms). */
+  private reading = 0;
 
   constructor(
     private readonly model: () => ModelRef,
@@ -43,7 +46,8 @@ export class ModelScans {
         ...{ signal, title: 'Scan' },
         onProgress: (progress) => {
           this.show({ kind: 'running', settings, progress });
-          if (Date.now() - this.lastReport >= reportInterval) this.report();
+          const interval = Math.max(reportInterval, this.reading / readingShare);
+          if (Date.now() - this.lastReport >= interval) this.report();
         },
       });
       this.end(controller, { kind: 'idle' });
@@ -59,7 +63,9 @@ export class ModelScans {
   /** What is kept by now, and whether a scan runs. */
   async figures(settings: ScanSettings, signal: AbortSignal): Promise<ScannedFigures> {
     const { revision } = this;
+    const start = Date.now();
     const scan = await this.engine.call('model/scanned', this.params(settings), { signal });
+    this.reading = Date.now() - start;
     return { activity: this.activity, revision, scan };
   }
 
