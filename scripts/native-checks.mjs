@@ -149,6 +149,7 @@ async function sanitizers() {
 const programs = {
   operations: 'operations on whole matrices stay within their buffers and give the results of simple loops',
   descents: 'coordinate descents stay within their buffers and leave smaller errors by simple loops',
+  levels: 'levels and scales of blocks are read within their buffers and give what decoders give',
   solvers: 'grids and solvers stay within their buffers and give the results of simple loops',
 };
 

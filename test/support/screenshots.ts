@@ -11,7 +11,7 @@ const shown: ReadonlySet<string> = new Set([
   ...['editor-dark', 'editor-light', 'quantize-dark', 'quantize-light', 'engine-died-dark'],
   ...['influence-dark', 'influence-light', 'plan-influence-dark', 'plan-influence-light'],
   ...['export-dark', 'export-light', 'compare-dark', 'compare-light', 'evaluate-dark', 'evaluate-light'],
-  ...['stored-dark', 'stored-light', 'lens-dark', 'lens-light'],
+  ...['tensor-dark', 'tensor-light', 'stored-dark', 'stored-light', 'lens-dark', 'lens-light'],
   ...['quantize-model-dark', 'quantize-model-light', 'preview-dark', 'preview-light'],
 ]);
 

@@ -59,7 +59,6 @@ describe.skipIf(!hasServer)('the Tensor page', () => {
     await expect
       .poll(() => frame.locator('.map-callout').innerText())
       .toMatch(/^rows? [\d–]+, columns? [\d–]+: (max \|w\| )?−?[\d.e−]+, \d+\.\d σ$/);
-    await screenshot(page, 'tensor-map-dark');
   });
 
   it('zooms by wheel, drag, double click and keys, down to single weights', async () => {
@@ -212,14 +211,20 @@ describe.skipIf(!hasServer)('the Tensor page', () => {
   });
 
   it('is shown in both themes and in a narrow panel', async () => {
-    await select('planted.weight');
-    await frame.locator('.tree vscode-text-field input').fill('');
+    frame = await openModelFile(page, 'model.safetensors', wait);
+    const name = 'model.layers.0.mlp.down_proj.weight';
+    await frame.locator(`.rows .row[data-name="${name}"]`).click({ timeout: wait });
+    await frame.getByRole('heading', { name }).waitFor({ timeout: wait });
+    await frame.getByLabel('Format whose values').selectOption('Q4_K');
+    await frame.getByText('Q4_K has 16 values').waitFor({ timeout: wait });
     await sharp();
     await screenshot(page, 'tensor-dark');
-    await setTheme(page, 'light');
-    await screenshot(page, 'tensor-light');
     await map().evaluate((element) => element.scrollIntoView());
+    await screenshot(page, 'tensor-map-dark');
+    await setTheme(page, 'light');
     await screenshot(page, 'tensor-map-light');
+    await frame.getByRole('heading', { name }).scrollIntoViewIfNeeded();
+    await screenshot(page, 'tensor-light');
     await makeNarrow(page, frame);
     expect(await overflowOf(frame.locator('.view'))).toBeLessThanOrEqual(0);
     await screenshot(page, 'tensor-narrow');
