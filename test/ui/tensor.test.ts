@@ -135,7 +135,11 @@ describe.skipIf(!hasServer)('the Tensor page', () => {
       .toMatch(/^From −?[\d.]+ to 0\.1\d+; [\d,]+ weights below and [\d,]+ weights above\. Q4_K/);
     expect((await bars()).length).toBe(500);
     await screenshot(page, 'tensor-histogram-dark');
-    await histogram.getByText('Whole Range').click();
+    await frame.getByRole('group', { name: 'Histogram.' }).focus();
+    await page.keyboard.press('+');
+    await expect.poll(head, { timeout: wait }).toMatch(/^From −?[\d.]+ to 0\.05\d*; /);
+    await page.keyboard.press('Escape');
+    await expect.poll(head).toMatch(/^Q4_K/);
     await histogram.getByLabel('Format whose values').selectOption('');
     await histogram.getByLabel('Number of bins').selectOption('200');
     await expect.poll(async () => (await bars()).length, { timeout: wait }).toBe(200);

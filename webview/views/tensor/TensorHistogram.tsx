@@ -2,6 +2,7 @@ import { useMemo } from 'preact/hooks';
 import type { CodePoints, Histogram, TensorAnalysis } from '../../../src/protocol/analysis';
 import { plural } from '../../../src/protocol/words';
 import { HistogramChart } from '../../charts/HistogramChart';
+import { rangeAfterKey, type Range } from '../../charts/rangeKeys';
 import { useApp, useAppState } from '../../context';
 import { Button } from '../../controls';
 import { number } from '../../format';
@@ -11,11 +12,6 @@ import { usePersistent } from '../../usePersistent';
 /** Numbers of bins that can be chosen; an analysis comes with the second one. */
 const binCounts = [100, 200, 500, 1000, 2000] as const;
 const firstBins = 200;
-
-interface Range {
-  readonly min: number;
-  readonly max: number;
-}
 
 /** The histogram of a tensor: bins and range can be chosen, and the values that a format has are drawn over it. */
 export function TensorHistogram({ analysis }: { analysis: TensorAnalysis }) {
@@ -38,14 +34,28 @@ export function TensorHistogram({ analysis }: { analysis: TensorAnalysis }) {
   const points = useCodePoints(tensor, format);
   const histogram = isFirst || asked.value?.tensor !== tensor ? analysis.histogram : asked.value.histogram;
   if (!(statistics.min <= statistics.max)) return <NoHistogram analysis={analysis} />;
+  const whole = { min: statistics.min, max: statistics.max };
+  const zoomTo = (next: Range): void =>
+    setShown(next.min <= whole.min && next.max >= whole.max ? null : { tensor, range: next });
+  const onKey = (event: KeyboardEvent): void => {
+    const next = event.target === event.currentTarget && rangeAfterKey(event.key, range ?? whole, whole);
+    if (!next) return;
+    zoomTo(next);
+    event.preventDefault();
+  };
   const failure = asked.failure ?? points.failure;
   return (
-    <>
+    <div
+      role="group"
+      aria-label="Histogram. Plus and minus zoom, arrow keys move, Escape shows the whole range."
+      tabIndex={0}
+      onKeyDown={onKey}
+    >
       <HistogramChart
         before={histogram}
         of={tensor}
         points={points.value?.values}
-        onRange={(next) => setShown({ tensor, range: next })}
+        onRange={zoomTo}
         description={[rangeWords(histogram), pointWords(points.value)].filter(Boolean).join(' ') || undefined}
         controls={
           <>
@@ -70,7 +80,7 @@ export function TensorHistogram({ analysis }: { analysis: TensorAnalysis }) {
           {failure}
         </p>
       )}
-    </>
+    </div>
   );
 }
 
