@@ -3,7 +3,6 @@ import { pathToFileURL } from 'node:url';
 import { chromium, type Page } from 'playwright-core';
 import { Rpc, type Handlers } from '../../src/protocol/rpc';
 import type { HostEvents, WebviewRequests } from '../../src/protocol/webview';
-import { projectRoot } from './files';
 import { temporaryFolder, writeFile } from './files';
 import { chromiumFlags, chromiumPath } from './vscodeServer';
 
@@ -62,7 +61,7 @@ export async function openPage(answers: Partial<Handlers<WebviewRequests>>): Pro
 }
 
 function html(): string {
-  const dist = (name: string): string => pathToFileURL(join(projectRoot, 'dist', name)).href;
+  const dist = (name: string): string => pathToFileURL(join(process.cwd(), 'dist', name)).href;
   const colours = Object.entries(theme).map(([name, value]) => `--vscode-${name}: ${value};`);
   return `<!DOCTYPE html>
 <html lang="en">
