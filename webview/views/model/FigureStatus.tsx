@@ -3,8 +3,8 @@ import { useAppState, useAsk } from '../../context';
 import { Button } from '../../controls';
 import type { Scan } from '../../useScan';
 import { Going } from '../Going';
-import { LongText } from '../LongText';
 import type { FigureChoice } from './useLayerFigures';
+import { Failed } from '../states';
 
 interface FigureStatusProps {
   readonly choice: FigureChoice;
@@ -35,11 +35,7 @@ function ScanNeeded({ choice, scan }: Omit<FigureStatusProps, 'isKnown'>) {
   const isBegun = value !== undefined && done > 0;
   return (
     <>
-      {problem !== undefined && (
-        <p class="notice error" role="alert">
-          <LongText text={problem} />
-        </p>
-      )}
+      {problem !== undefined && <Failed message={problem} />}
       <p class="figure-status">
         <span>
           {isBegun

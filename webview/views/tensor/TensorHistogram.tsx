@@ -8,6 +8,7 @@ import { Button } from '../../controls';
 import { number } from '../../format';
 import { useAnswer } from '../../useAnswer';
 import { usePersistent } from '../../usePersistent';
+import { Failed } from '../states';
 
 /** Numbers of bins that can be chosen; an analysis comes with the second one. */
 const binCounts = [100, 200, 500, 1000, 2000] as const;
@@ -75,11 +76,7 @@ export function TensorHistogram({ analysis }: { analysis: TensorAnalysis }) {
           </>
         }
       />
-      {failure !== undefined && (
-        <p class="notice error" role="alert">
-          {failure}
-        </p>
-      )}
+      {failure !== undefined && <Failed message={failure} />}
     </div>
   );
 }
