@@ -7,6 +7,7 @@ import type { ExtensionApi } from '../../src/extension';
 import type { ExportedAdapter } from '../../src/protocol/adapters';
 import type { OnnxResult } from '../../src/protocol/exportOnnx';
 import type { ProvenanceResult } from '../../src/protocol/provenance';
+import type { ModelComparisonState } from '../../src/protocol/editorState';
 import type { ExportResult } from '../../src/protocol/engine';
 import type { CalibrationResult, EvaluationResult } from '../../src/protocol/evaluation';
 import type { ExportedMmproj } from '../../src/protocol/mmproj';
@@ -105,6 +106,18 @@ describe('the extension', () => {
     strictEqual(result, undefined);
     strictEqual(existsSync(out), false);
     strictEqual(readdirSync(folder.fsPath).filter((name) => name.includes('broken')).length, 0);
+  });
+
+  it('compares a model with an adapter merged into it', async () => {
+    const adapter = `${folder.fsPath}-compared`;
+    await writeAdapter(adapter, { modules: { 'model.layers.0.self_attn.q_proj': [256, 256] } });
+    const { result, error } = await vscode.commands.executeCommand<ModelComparisonState>(
+      commands.compareWithAdapters,
+      { model: weights.fsPath, adapters: [{ path: adapter, weight: 0.5 }] },
+    );
+    strictEqual(error, undefined);
+    const changed = result!.tensors.filter(({ status }) => status === 'different').map(({ name }) => name);
+    deepStrictEqual(changed, ['model.layers.0.self_attn.q_proj.weight']);
   });
 
   it('writes a report, and puts a summary on the clipboard', async () => {

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { FrameLocator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exportGguf } from '../../src/exporter/exportGguf';
@@ -8,7 +8,7 @@ import { projectRoot, temporaryFolder } from '../support/files';
 import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
-import { acceptFile, setTheme } from '../support/workbench';
+import { acceptFile, makeNarrow, overflowOf, setTheme } from '../support/workbench';
 
 const wait = 30_000;
 
@@ -70,7 +70,7 @@ describe.skipIf(!hasServer)('Compare With…', () => {
       await expect.poll(() => existsSync(join(workspace, name)), { timeout: wait }).toBe(true);
       return readFileSync(join(workspace, name));
     };
-    const [model] = (await frame.locator('h1').allInnerTexts()) as [string];
+    const model = basename(workspace);
     const chart = 'Root mean square of the difference';
     const tensor = await frame.locator('.overlay h3').first().innerText();
     const picture = await save(chart, 'Save as PNG…', `${model} ${tensor} ${chart}.png`);
@@ -137,5 +137,14 @@ describe.skipIf(!hasServer)('Compare With…', () => {
     expect(await frame.locator('.compare .grid-row[data-tensor]').first().innerText()).toMatch(
       /BF16[\s\S]*F32[\s\S]*equal[\s\S]*∞/,
     );
+  });
+
+  it('fits into a narrow panel', async () => {
+    await frame.locator('.compare .filter vscode-text-field input').fill('');
+    await makeNarrow(page, frame);
+    await frame.getByRole('radio', { name: 'Layers' }).click();
+    await frame.locator('.change-map.js-plotly-plot').waitFor({ timeout: wait });
+    expect(await overflowOf(frame.locator('.view'))).toBeLessThanOrEqual(0);
+    await screenshot(page, 'compare-narrow-dark');
   });
 });

@@ -80,7 +80,7 @@ function layoutOf({ rows, layers }: ChangeMap, colors: Colors) {
   const widest = rows.reduce((length, { role }) => Math.max(length, role.length), 0);
   return {
     height: around + rowHeight * Math.max(5, rows.length),
-    margin: { l: Math.min(240, 16 + 6.4 * widest), r: 12, t: 8, b: 36 },
+    margin: { l: Math.min(240, 24 + 6.6 * widest), r: 12, t: 8, b: 36 },
     xaxis: axis(colors, {
       ...{ type: 'category', title: { text: 'layer', standoff: 4 }, showgrid: false, fixedrange: true },
       ...(layers.length > 24 ? { dtick: Math.ceil(layers.length / 16) } : {}),

@@ -3,6 +3,7 @@ import type { ModelComparisonState } from '../../protocol/editorState';
 import type { AdapterRef } from '../../protocol/model';
 import { commands } from '../contributions';
 import { openEditor } from '../editor/openEditor';
+import type { ModelSession } from '../modelSession';
 import type { Services } from '../services';
 import { askAdapters } from './adapters';
 import { pickModel, targetSession, wholeSession, type ModelArgument } from './targets';
@@ -24,8 +25,7 @@ export function registerCompareWith(services: Services): vscode.Disposable {
         const title = 'Compare with which model?';
         const other = argument?.other ?? (await pickModel(services, title, session.path));
         if (other === undefined) return undefined;
-        await openEditor(services, session, { tab: 'compare' });
-        return session.compareWith(other);
+        return shown(services, session, () => session.compareWith(other));
       },
     ),
     vscode.commands.registerCommand(
@@ -35,9 +35,19 @@ export function registerCompareWith(services: Services): vscode.Disposable {
         if (!session) return undefined;
         const adapters = argument?.adapters ?? (await askAdapters(session.folder));
         if (!adapters) return undefined;
-        await openEditor(services, session, { tab: 'compare' });
-        return session.compareWith(session.path, adapters);
+        return shown(services, session, () => session.compareWith(session.path, adapters));
       },
     ),
   );
+}
+
+/** Compares on the tab of an editor. What is started before the model is read would be forgotten once it is. */
+async function shown(
+  services: Services,
+  session: ModelSession,
+  compare: () => Promise<ModelComparisonState>,
+): Promise<ModelComparisonState> {
+  await openEditor(services, session, { tab: 'compare' });
+  await session.ensureLoaded();
+  return compare();
 }

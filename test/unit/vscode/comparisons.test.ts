@@ -92,6 +92,34 @@ describe('a model against another', () => {
   });
 });
 
+describe('a third model', () => {
+  it('joins a comparison, which keeps its result', async () => {
+    const { engine, models, comparisons } = setUp();
+    const adapters = [{ path: '/adapter', weight: 0.5 }];
+    const comparing = comparisons.compareWith('/other.gguf', 'x', adapters);
+    const compared = { other: '/other.gguf', otherAdapters: adapters };
+    expect(engine.last('model/compare').params).toEqual({ ...model, ...compared });
+    await engine.last('model/compare').answer('differences');
+    await comparing;
+    const joining = comparisons.compareThird('/third.gguf', 'with a third');
+    const call = engine.last('model/compareThree');
+    expect([call.params, call.options.title]).toEqual([
+      { ...model, ...compared, third: '/third.gguf' },
+      'with a third',
+    ]);
+    await call.answer('which is closer');
+    const known = { ...compared, result: 'differences', third: '/third.gguf' };
+    expect(await joining).toEqual({ ...known, three: 'which is closer' });
+    expect(models.slice(-2)).toEqual([known, { ...known, three: 'which is closer' }]);
+  });
+
+  it('is refused without a comparison', async () => {
+    const { engine, comparisons } = setUp();
+    await expect(comparisons.compareThird('/third.gguf', 'x')).rejects.toThrow(/no comparison yet/);
+    expect(engine.calls).toEqual([]);
+  });
+});
+
 describe('both', () => {
   it('are kept side by side, and end and go when the model changes', async () => {
     const { engine, tensors, models, comparisons } = setUp();
