@@ -1,9 +1,13 @@
 import { useEffect, useRef, useState, type MutableRef } from 'preact/hooks';
-import { boxed, panned, zoomed, type Anchor, type Area, type Extent, type View } from './view';
 import { margin } from './paint';
+import { boxed, panned, zoomed, type Anchor, type Area, type Extent, type View } from './view';
 
 /** Factor per pixel of a wheel. */
 const perPixel = 1.002;
+/** A pinch of a touch pad arrives as a wheel with Ctrl, in steps of fewer pixels, each of which counts more. */
+const pinch = { pixels: 40, factor: 5 } as const;
+/** Pixels of a line, where a wheel counts these. */
+const perLine = 24;
 /** Factor of a double click. */
 const closer = 0.25;
 /** Pixels that a pointer moves at least before a press is a drag. */
@@ -25,6 +29,7 @@ export interface Pointer {
 interface Drag {
   readonly from: Anchor;
   readonly view: View;
+  /** Whether it draws a rectangle; it moves the view otherwise. */
   readonly draws: boolean;
 }
 
@@ -37,98 +42,126 @@ export function usePointer(element: MutableRef<HTMLElement | null>, shown: Shown
   latest.current = shown;
   useEffect(() => {
     const target = element.current;
-    return target ? follow(target, latest, setPointer) : undefined;
+    if (!target) return undefined;
+    const follower = new Follower(target, () => latest.current, setPointer);
+    return () => follower.dispose();
   }, []);
   return pointer;
 }
 
-function follow(
-  target: HTMLElement,
-  latest: MutableRef<Shown>,
-  setPointer: (pointer: Pointer) => void,
-): () => void {
-  const touching = new Map<number, Anchor>();
-  let drag: Drag | undefined;
-  const anchorOf = (event: MouseEvent): Anchor => {
-    const { left, top } = target.getBoundingClientRect();
-    const { area } = latest.current;
-    const share = (at: number, size: number): number => Math.min(1, Math.max(0, at / size));
-    return {
-      x: share(event.clientX - left - margin.left, area.width),
-      y: share(event.clientY - top - margin.top, area.height),
-    };
-  };
-  const isInside = (event: MouseEvent): boolean => {
-    const { left, top } = target.getBoundingClientRect();
-    const { area } = latest.current;
-    const [x, y] = [event.clientX - left - margin.left, event.clientY - top - margin.top];
-    return x >= 0 && y >= 0 && x <= area.width && y <= area.height;
-  };
-  const zoom = (factor: number, anchor: Anchor): void => {
-    const { view, extent, area, show } = latest.current;
-    show(zoomed(view, factor, anchor, extent, area));
-  };
-  const begin = (at: Anchor, draws: boolean): Drag => ({ from: at, view: latest.current.view, draws });
+/** Follows the pointers over a map. */
+class Follower {
+  /** Where each pointer that is down was last. */
+  private readonly down = new Map<number, Anchor>();
+  private drag: Drag | undefined;
+  private readonly listeners = Object.entries({
+    wheel: (event: WheelEvent) => this.wheel(event),
+    pointerdown: (event: PointerEvent) => this.press(event),
+    pointermove: (event: PointerEvent) => this.move(event),
+    pointerup: (event: PointerEvent) => this.release(event),
+    pointercancel: (event: PointerEvent) => this.cancel(event),
+    pointerleave: () => this.tell({}),
+    dblclick: (event: MouseEvent) => this.isInside(event) && this.zoom(closer, this.anchorOf(event)),
+  }) as [string, EventListener][];
 
-  const listeners: { [K in keyof HTMLElementEventMap]?: (event: HTMLElementEventMap[K]) => void } = {
-    wheel: (event) => {
-      if (!isInside(event)) return;
-      if (!event.ctrlKey && !event.metaKey && document.activeElement !== target) return;
-      event.preventDefault();
-      const pixels = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 24 * event.deltaY : event.deltaY;
-      // A pinch of a touch pad arrives as a wheel with Ctrl, in small steps.
-      zoom(perPixel ** (event.ctrlKey && Math.abs(pixels) < 40 ? 5 * pixels : pixels), anchorOf(event));
-    },
-    pointerdown: (event) => {
-      if (event.button !== 0 || !isInside(event)) return;
-      target.focus({ preventScroll: true });
-      target.setPointerCapture(event.pointerId);
-      touching.set(event.pointerId, anchorOf(event));
-      drag = begin(anchorOf(event), event.shiftKey);
-    },
-    pointermove: (event) => {
-      const at = anchorOf(event);
-      const before = touching.get(event.pointerId);
-      if (!before || !drag) return setPointer(isInside(event) ? { at } : {});
-      touching.set(event.pointerId, at);
-      const { extent, area, show } = latest.current;
-      if (touching.size === 2) {
-        const [other] = [...touching].filter(([id]) => id !== event.pointerId).map(([, place]) => place);
-        const middle = { x: (at.x + other!.x) / 2, y: (at.y + other!.y) / 2 };
-        const length = (place: Anchor): number =>
-          Math.hypot((place.x - other!.x) * area.width, (place.y - other!.y) * area.height);
-        return zoom(length(before) / Math.max(1, length(at)), middle);
-      }
-      if (drag.draws) return setPointer({ box: [drag.from, at] });
-      if (isSlight(drag.from, at, area)) return;
-      setPointer({});
-      show(panned(drag.view, { x: drag.from.x - at.x, y: drag.from.y - at.y }, extent, area));
-    },
-    pointerup: (event) => {
-      const at = anchorOf(event);
-      const { view, extent, area, show } = latest.current;
-      if (drag?.draws && !isSlight(drag.from, at, area)) show(boxed(view, drag.from, at, extent, area));
-      touching.delete(event.pointerId);
-      // The finger that stays goes on from where it is.
-      const [rest] = touching.values();
-      drag = rest && begin(rest, false);
-      setPointer(isInside(event) ? { at } : {});
-    },
-    pointercancel: (event) => {
-      touching.delete(event.pointerId);
-      drag = undefined;
-      setPointer({});
-    },
-    pointerleave: () => setPointer({}),
-    dblclick: (event) => {
-      if (isInside(event)) zoom(closer, anchorOf(event));
-    },
-  };
-  const entries = Object.entries(listeners) as [string, EventListener][];
-  for (const [name, listener] of entries) target.addEventListener(name, listener, { passive: false });
-  return () => {
-    for (const [name, listener] of entries) target.removeEventListener(name, listener);
-  };
+  constructor(
+    private readonly target: HTMLElement,
+    private readonly shown: () => Shown,
+    private readonly tell: (pointer: Pointer) => void,
+  ) {
+    for (const [name, listener] of this.listeners)
+      target.addEventListener(name, listener, { passive: false });
+  }
+
+  dispose(): void {
+    for (const [name, listener] of this.listeners) this.target.removeEventListener(name, listener);
+  }
+
+  private wheel(event: WheelEvent): void {
+    const isMeant = event.ctrlKey || event.metaKey || document.activeElement === this.target;
+    if (!isMeant || !this.isInside(event)) return; // the page scrolls
+    event.preventDefault();
+    const pixels = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? perLine * event.deltaY : event.deltaY;
+    const isPinch = event.ctrlKey && Math.abs(pixels) < pinch.pixels;
+    this.zoom(perPixel ** (isPinch ? pinch.factor * pixels : pixels), this.anchorOf(event));
+  }
+
+  private press(event: PointerEvent): void {
+    if (event.button !== 0 || !this.isInside(event)) return;
+    this.target.focus({ preventScroll: true });
+    this.target.setPointerCapture(event.pointerId);
+    this.down.set(event.pointerId, this.anchorOf(event));
+    this.drag = this.begin(this.anchorOf(event), event.shiftKey);
+  }
+
+  private move(event: PointerEvent): void {
+    const at = this.anchorOf(event);
+    const before = this.down.get(event.pointerId);
+    if (!before || !this.drag) return this.tell(this.isInside(event) ? { at } : {});
+    this.down.set(event.pointerId, at);
+    const other = [...this.down].find(([id]) => id !== event.pointerId)?.[1];
+    if (other) return this.spread(before, at, other);
+    const { from, view, draws } = this.drag;
+    if (draws) return this.tell({ box: [from, at] });
+    const { extent, area, show } = this.shown();
+    if (isSlight(from, at, area)) return;
+    this.tell({});
+    show(panned(view, { x: from.x - at.x, y: from.y - at.y }, extent, area));
+  }
+
+  /** Two fingers: what is between them grows with their distance. */
+  private spread(before: Anchor, at: Anchor, other: Anchor): void {
+    const { area } = this.shown();
+    const distance = (place: Anchor): number =>
+      Math.hypot((place.x - other.x) * area.width, (place.y - other.y) * area.height);
+    const middle = { x: (at.x + other.x) / 2, y: (at.y + other.y) / 2 };
+    this.zoom(distance(before) / Math.max(1, distance(at)), middle);
+  }
+
+  private release(event: PointerEvent): void {
+    const at = this.anchorOf(event);
+    const { view, extent, area, show } = this.shown();
+    const { drag } = this;
+    if (drag?.draws && !isSlight(drag.from, at, area)) show(boxed(view, drag.from, at, extent, area));
+    this.down.delete(event.pointerId);
+    const [rest] = this.down.values();
+    this.drag = rest && this.begin(rest, false); // the finger that stays goes on from where it is
+    this.tell(this.isInside(event) ? { at } : {});
+  }
+
+  private cancel(event: PointerEvent): void {
+    this.down.delete(event.pointerId);
+    this.drag = undefined;
+    this.tell({});
+  }
+
+  private begin(from: Anchor, draws: boolean): Drag {
+    return { from, view: this.shown().view, draws };
+  }
+
+  private zoom(factor: number, anchor: Anchor): void {
+    const { view, extent, area, show } = this.shown();
+    show(zoomed(view, factor, anchor, extent, area));
+  }
+
+  /** CSS pixels from the corner of the map. */
+  private placeOf(event: MouseEvent): readonly [x: number, y: number] {
+    const { left, top } = this.target.getBoundingClientRect();
+    return [event.clientX - left - margin.left, event.clientY - top - margin.top];
+  }
+
+  private anchorOf(event: MouseEvent): Anchor {
+    const [x, y] = this.placeOf(event);
+    const { area } = this.shown();
+    const share = (at: number, size: number): number => Math.min(1, Math.max(0, at / size));
+    return { x: share(x, area.width), y: share(y, area.height) };
+  }
+
+  private isInside(event: MouseEvent): boolean {
+    const [x, y] = this.placeOf(event);
+    const { area } = this.shown();
+    return x >= 0 && y >= 0 && x <= area.width && y <= area.height;
+  }
 }
 
 const isSlight = (from: Anchor, to: Anchor, area: Area): boolean =>
