@@ -26,6 +26,17 @@ describe('a model of a hundred thousand tensors', () => {
 
   afterAll(() => shown.close());
 
+  it('is sorted by size, also within groups, and back in order of execution', async () => {
+    const { page } = shown;
+    const labels = (): Promise<string[]> => page.locator('.tree .rows .row .name').allInnerTexts();
+    await page.locator('.tree .row').first().waitFor();
+    const inOrder = await labels();
+    await page.getByLabel('Sort by').selectOption('bytes');
+    await expect.poll(async () => (await labels())[0]).toContain('layers');
+    await page.getByLabel('Sort by').selectOption('');
+    await expect.poll(labels).toEqual(inOrder);
+  });
+
   it('is scrolled to its end without a blank row, and every row is the right one', async () => {
     const { page } = shown;
     await page.locator('.tree .row').first().waitFor();

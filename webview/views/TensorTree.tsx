@@ -23,7 +23,7 @@ export function TensorTree({ onOpen }: { onOpen?: () => void }) {
   const tree = useTreeRows(model!.table, plan);
   return (
     <div class="tree">
-      <TreeFilter tree={tree} />
+      <TreeFilter tree={tree} planned={plan !== undefined} />
       <Grid tree={tree} planned={plan !== undefined} onOpen={onOpen} />
     </div>
   );

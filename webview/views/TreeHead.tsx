@@ -3,8 +3,8 @@ import type { TreeState } from '../useTreeRows';
 import { FilterField, FilterStatus } from './FilterField';
 import { GroupingSelect } from './GroupingSelect';
 
-/** Filter and grouping of the tree. */
-export function TreeFilter({ tree }: { tree: TreeState }) {
+/** Filter, grouping and order of the tree. */
+export function TreeFilter({ tree, planned }: { tree: TreeState; planned: boolean }) {
   const { filter, text, setText, matched, total, grouping, setGrouping } = tree;
   return (
     <div class="tree-filter">
@@ -16,6 +16,7 @@ export function TreeFilter({ tree }: { tree: TreeState }) {
           placeholder="Filter: q_proj & !layers.0"
         />
         <GroupingSelect label="Order of the tensors" value={grouping} onChange={setGrouping} />
+        <SortSelect tree={tree} planned={planned} />
       </div>
       <FilterStatus filter={filter} matched={matched} total={total} noun="tensor" />
     </div>
@@ -41,6 +42,34 @@ const columns: readonly Column[] = [
   { id: 'plan', label: 'Plan', title: 'Format that the plan suggests', isNumber: true },
 ];
 
+const columnsOf = (planned: boolean): readonly Column[] =>
+  planned ? columns : columns.filter(({ id }) => id !== 'plan');
+
+/** The order of groups and tensors by any figure, also one whose column has no room. */
+function SortSelect({ tree, planned }: { tree: TreeState; planned: boolean }) {
+  const shown = columnsOf(planned);
+  const by = (id: string): Column | undefined => shown.find((column) => column.id === id);
+  const choose = (id: string): void => {
+    const column = by(id);
+    tree.setSort(column && { column: column.id, descending: column.isNumber === true });
+  };
+  return (
+    <select
+      aria-label="Sort by"
+      title="What groups and tensors are sorted by"
+      value={tree.sort && by(tree.sort.column) ? tree.sort.column : ''}
+      onChange={(event) => choose(event.currentTarget.value)}
+    >
+      <option value="">Execution</option>
+      {shown.map(({ id, label }) => (
+        <option key={id} value={id}>
+          {label}
+        </option>
+      ))}
+    </select>
+  );
+}
+
 /** Column headers: a click sorts, a second reverses the order, a third restores the order of execution. */
 export function TreeColumns({ tree, planned }: { tree: TreeState; planned: boolean }) {
   const { sort, setSort } = tree;
@@ -50,24 +79,22 @@ export function TreeColumns({ tree, planned }: { tree: TreeState; planned: boole
   };
   return (
     <div class={`row head${planned ? ' planned' : ''}`} role="row">
-      {columns
-        .filter(({ id }) => planned || id !== 'plan')
-        .map((column) => (
-          <span
-            key={column.id}
-            role="columnheader"
-            aria-sort={orderOf(column.id, sort)}
-            class={column.class ?? ''}
+      {columnsOf(planned).map((column) => (
+        <span
+          key={column.id}
+          role="columnheader"
+          aria-sort={orderOf(column.id, sort)}
+          class={column.class ?? ''}
+        >
+          <button
+            class={`sorter ${orderOf(column.id, sort)}`}
+            title={column.title ?? `Sort by ${column.label.toLowerCase()}`}
+            onClick={() => setSort(next(column))}
           >
-            <button
-              class={`sorter ${orderOf(column.id, sort)}`}
-              title={column.title ?? `Sort by ${column.label.toLowerCase()}`}
-              onClick={() => setSort(next(column))}
-            >
-              {column.label}
-            </button>
-          </span>
-        ))}
+            {column.label}
+          </button>
+        </span>
+      ))}
     </div>
   );
 }
