@@ -1,4 +1,5 @@
 /// <reference lib="dom" />
+import { join } from 'node:path';
 import type { FrameLocator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { temporaryFolder, writeFile } from '../support/files';
@@ -14,7 +15,7 @@ describe.skipIf(!hasServer)('the Tensor page', () => {
   let code: VsCode;
   let page: Page;
   let frame: FrameLocator;
-  const workspace = temporaryFolder();
+  const workspace = join(temporaryFolder(), 'tiny-shakespeare-llama');
 
   beforeAll(async () => {
     ({ code, page } = await openSample(workspace, wait, async () => {

@@ -8,13 +8,15 @@ import { plotPicture, useColors, usePlot } from './plot';
 /** A parameter of groups, one column for each group of a row. */
 export function GroupMapChart(props: {
   map: GroupMap;
+  /** What a column is: "group". */
+  noun: string;
   /** "scale". */
   what: string;
   title: string;
   description: string;
   tensor: string;
 }) {
-  const { map, what, title, description, tensor } = props;
+  const { map, noun, what, title, description, tensor } = props;
   const colors = useColors();
   const cells = useMemo((): HeatMap => {
     const { rows, groups, cellRows, cellGroups, mapRows, mapGroups, values } = map;
@@ -24,10 +26,10 @@ export function GroupMapChart(props: {
       ...{ rows, columns: groups, cellRows, cellColumns: cellGroups, mapRows, mapColumns: mapGroups, values },
       least: isConstant ? map.min - 1 : map.min,
       top: isConstant ? map.max + 1 : map.max,
-      columnNoun: 'group',
+      columnNoun: noun,
       inWords: (value) => `${isSingle ? what : `mean ${what}`} ${exact(value)}`,
     };
-  }, [map, what]);
+  }, [map, noun, what]);
   const traces = useMemo(() => heatMapTraces(cells), [cells]);
   const layout = useMemo(() => heatMapLayout(cells, { title: what }, colors), [cells, what, colors]);
   const element = usePlot(traces, layout, colors);

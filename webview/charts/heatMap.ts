@@ -136,7 +136,7 @@ export function heatMapLayout(map: HeatMap, ticks: HeatTicks, colors: Colors): L
       ...(top === undefined ? {} : { cmax: top }),
       colorbar: {
         title: { text: ticks.title, side: 'right' },
-        ...{ thickness: 10, outlinewidth: 0 },
+        ...{ thickness: 10, outlinewidth: 0, exponentformat: 'power' },
         ...(ticks.values ? { tickvals: ticks.values, ticktext: ticks.texts } : {}),
       },
     },

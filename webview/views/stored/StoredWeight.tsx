@@ -77,32 +77,34 @@ function shortName(name: string, tensor: string): string {
 
 function Codes({ codes, rows, tensor }: { codes: CodeAnalysis; rows: number; tensor: string }) {
   const { levels, counts, saturation, scales, zeros, minimums, factors } = codes;
-  const maps: readonly (readonly [title: string, what: string, map: GroupMap | undefined])[] = [
-    ['Scales', 'scale', scales],
-    ['Zero points', 'zero point', zeros],
-    ['Minimums', 'minimum', minimums],
-    ['Factors of scales (d)', 'factor of scales', factors?.scales],
-    ['Factors of minimums (dmin)', 'factor of minimums', factors?.minimums],
+  const maps: readonly (readonly [title: string, what: string, noun: string, map: GroupMap | undefined])[] = [
+    ['Scales', 'scale', 'group', scales],
+    ['Zero points', 'zero point', 'group', zeros],
+    ['Minimums', 'minimum', 'group', minimums],
+    ['Factors of scales (d)', 'factor of scales', 'super-block', factors?.scales],
+    ['Factors of minimums (dmin)', 'factor of minimums', 'super-block', factors?.minimums],
   ];
   return (
     <>
       <CodesChart {...{ levels, counts, tensor }} description={saturationText(codes)} />
       <SaturationChart {...{ saturation, rows, tensor }} description={worstText(saturation.worst)} />
       <div class="group-maps">
-        {maps.map(([title, what, map]) => map && <Groups key={title} {...{ title, what, map, tensor }} />)}
+        {maps.map(
+          ([title, what, noun, map]) => map && <Groups key={title} {...{ title, what, noun, map, tensor }} />,
+        )}
       </div>
     </>
   );
 }
 
 /** Where all values are equal there is nothing to draw. */
-function Groups(props: { title: string; what: string; map: GroupMap; tensor: string }) {
-  const { title, map } = props;
-  if (map.min < map.max) return <GroupMapChart {...props} description={rangeText(map)} />;
+function Groups(props: { title: string; what: string; noun: string; map: GroupMap; tensor: string }) {
+  const { title, noun, map } = props;
+  if (map.min < map.max) return <GroupMapChart {...props} description={rangeText(map, noun)} />;
   return (
     <section>
       <h4>{title}</h4>
-      <p class="muted">{rangeText(map)}</p>
+      <p class="muted">{rangeText(map, noun)}</p>
     </section>
   );
 }
@@ -121,7 +123,7 @@ function worstText(worst: CodeAnalysis['saturation']['worst']): string {
   return `Most: ${saturated.map(({ row, share }) => `row ${row} (${percent(share)})`).join(', ')}.`;
 }
 
-function rangeText({ rows, groups, min, max }: GroupMap): string {
-  const of = `${rows.toLocaleString('en-US')} rows × ${plural(groups, 'group')}`;
+function rangeText({ rows, groups, min, max }: GroupMap, noun: string): string {
+  const of = `${rows.toLocaleString('en-US')} rows × ${plural(groups, noun)}`;
   return min === max ? `${of}: all ${exact(min)}.` : `${of}: ${exact(min)} to ${exact(max)}.`;
 }
