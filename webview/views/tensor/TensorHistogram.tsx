@@ -16,68 +16,91 @@ const firstBins = 200;
 
 /** The histogram of a tensor: bins and range can be chosen, and the values that a format has are drawn over it. */
 export function TensorHistogram({ analysis }: { analysis: TensorAnalysis }) {
-  const { tensor, statistics } = analysis;
-  const { host } = useApp();
-  const { revision } = useAppState();
+  const { tensor } = analysis;
   const [bins, setBins] = usePersistent('tensor.histogram.bins', firstBins);
+  const [format, setFormat] = usePersistent('tensor.histogram.format', '');
+  const zoom = useRange(analysis);
+  const { histogram, failure } = useHistogram(analysis, bins, zoom.range);
+  const points = useCodePoints(tensor, format);
+  if (!isDefined(analysis)) return <NoHistogram analysis={analysis} />;
+  const words = [rangeWords(histogram), pointWords(points.value)].filter(Boolean).join(' ');
+  const problem = failure ?? points.failure;
+  return (
+    <div
+      role="group"
+      aria-label="Histogram. Plus and minus zoom, arrow keys move, Escape shows the whole range."
+      tabIndex={0}
+      onKeyDown={zoom.onKey}
+    >
+      <HistogramChart
+        before={histogram}
+        of={tensor}
+        points={points.value?.values}
+        onRange={zoom.show}
+        description={words || undefined}
+        controls={
+          <>
+            {zoom.range && <Button onClick={zoom.showWhole}>Whole Range</Button>}
+            <FormatSelect value={format} onChange={setFormat} />
+            <BinSelect value={bins} onChange={setBins} />
+          </>
+        }
+      />
+      {problem !== undefined && <Failed message={problem} />}
+    </div>
+  );
+}
+
+/** Whether the tensor has finite weights. */
+const isDefined = ({ statistics }: TensorAnalysis): boolean => statistics.min <= statistics.max;
+
+/** The range that is shown of a tensor, by keys too; undefined for all of it. */
+function useRange({ tensor, statistics }: TensorAnalysis) {
   const [shown, setShown] = usePersistent<{ tensor: string; range: Range } | null>(
     'tensor.histogram.range',
     null,
     readRange,
   );
   const range = shown?.tensor === tensor ? shown.range : undefined;
-  const [format, setFormat] = usePersistent('tensor.histogram.format', '');
-  const isFirst = bins === firstBins && !range;
-  const key = isFirst ? undefined : JSON.stringify([revision, tensor, bins, range]);
-  const asked = useAnswer(key, (signal) =>
-    host.call('analyse', { tensor, bins, ...(range ? { range } : {}) }, { signal }),
-  );
-  const points = useCodePoints(tensor, format);
-  const histogram = isFirst || asked.value?.tensor !== tensor ? analysis.histogram : asked.value.histogram;
-  if (!(statistics.min <= statistics.max)) return <NoHistogram analysis={analysis} />;
   const whole = { min: statistics.min, max: statistics.max };
-  const zoomTo = (next: Range): void =>
+  const show = (next: Range): void =>
     setShown(next.min <= whole.min && next.max >= whole.max ? null : { tensor, range: next });
   const onKey = (event: KeyboardEvent): void => {
     const next = event.target === event.currentTarget && rangeAfterKey(event.key, range ?? whole, whole);
     if (!next) return;
-    zoomTo(next);
+    show(next);
     event.preventDefault();
   };
-  const failure = asked.failure ?? points.failure;
+  return { range, show, showWhole: () => setShown(null), onKey };
+}
+
+/** That of the analysis, or another one that is asked for; the earlier one until it has come. */
+function useHistogram(analysis: TensorAnalysis, bins: number, range: Range | undefined) {
+  const { tensor } = analysis;
+  const { host } = useApp();
+  const { revision } = useAppState();
+  const isFirst = bins === firstBins && !range;
+  const key = isFirst ? undefined : JSON.stringify([revision, tensor, bins, range]);
+  const { value, failure } = useAnswer(key, (signal) =>
+    host.call('analyse', { tensor, bins, ...(range ? { range } : {}) }, { signal }),
+  );
+  const isOther = !isFirst && value?.tensor === tensor;
+  return { histogram: isOther ? value.histogram : analysis.histogram, failure };
+}
+
+function BinSelect({ value, onChange }: { value: number; onChange: (bins: number) => void }) {
   return (
-    <div
-      role="group"
-      aria-label="Histogram. Plus and minus zoom, arrow keys move, Escape shows the whole range."
-      tabIndex={0}
-      onKeyDown={onKey}
+    <select
+      aria-label="Number of bins"
+      value={String(value)}
+      onChange={(event) => onChange(Number(event.currentTarget.value))}
     >
-      <HistogramChart
-        before={histogram}
-        of={tensor}
-        points={points.value?.values}
-        onRange={zoomTo}
-        description={[rangeWords(histogram), pointWords(points.value)].filter(Boolean).join(' ') || undefined}
-        controls={
-          <>
-            {range && <Button onClick={() => setShown(null)}>Whole Range</Button>}
-            <FormatSelect value={format} onChange={setFormat} />
-            <select
-              aria-label="Number of bins"
-              value={String(bins)}
-              onChange={(event) => setBins(Number(event.currentTarget.value))}
-            >
-              {binCounts.map((count) => (
-                <option key={count} value={String(count)}>
-                  {count.toLocaleString('en-US')} bins
-                </option>
-              ))}
-            </select>
-          </>
-        }
-      />
-      {failure !== undefined && <Failed message={failure} />}
-    </div>
+      {binCounts.map((count) => (
+        <option key={count} value={String(count)}>
+          {count.toLocaleString('en-US')} bins
+        </option>
+      ))}
+    </select>
   );
 }
 

@@ -2,7 +2,7 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { Extent } from '../../map/view';
 import { useTiles } from '../../map/useTiles';
 import { useWidth } from '../../useWidth';
-import { tilesInSight, valuesInSight } from '../../values/cells';
+import { tilesInSight, valuesInSight, type Sight } from '../../values/cells';
 import { leadingOf, type Slice } from '../../values/slice';
 import { extentOf, windowOf, type Lines } from '../../values/window';
 import { Failed } from '../states';
@@ -57,35 +57,50 @@ export function ValuesGrid({ tensor, extent, slice, format, letters }: Props) {
             height: `${headHeight + extentOf(rowLines)}px`,
           }}
         >
-          <table
-            aria-rowcount={slice.rows + 1}
-            aria-colcount={slice.columns + 1}
-            style={{ width: `${nameWidth + columnWidth * sight.columns}px` }}
-          >
-            <thead>
-              <tr aria-rowindex={1} style={{ height: `${headHeight}px` }}>
-                <th style={{ width: `${nameWidth}px` }} />
-                {Array.from({ length: sight.columns }, (_, i) => (
-                  <th key={i} scope="col" style={{ width: `${columnWidth}px` }}>
-                    {slice.firstColumn + sight.firstColumn + i}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {values.map((cells, i) => (
-                <tr key={i} aria-rowindex={sight.firstRow + i + 2} style={{ height: `${rowHeight}px` }}>
-                  <th scope="row">{leadingText(slice, sight.firstRow + i)}</th>
-                  {cells.map((value, column) => (
-                    <Value key={column} value={value} format={format} />
-                  ))}
-                </tr>
-              ))}
-            </tbody>
-          </table>
+          <SliceTable {...{ slice, sight, values, format, nameWidth, columnWidth }} />
         </div>
       </div>
     </>
+  );
+}
+
+interface TableProps extends Pick<Props, 'slice' | 'format'> {
+  readonly sight: Sight;
+  readonly values: readonly (readonly (number | undefined)[])[];
+  /** Pixels. */
+  readonly nameWidth: number;
+  readonly columnWidth: number;
+}
+
+/** The part of a slice that is in sight, with the heads of its rows and columns. */
+function SliceTable({ slice, sight, values, format, nameWidth, columnWidth }: TableProps) {
+  return (
+    <table
+      aria-rowcount={slice.rows + 1}
+      aria-colcount={slice.columns + 1}
+      style={{ width: `${nameWidth + columnWidth * sight.columns}px` }}
+    >
+      <thead>
+        <tr aria-rowindex={1} style={{ height: `${headHeight}px` }}>
+          <th style={{ width: `${nameWidth}px` }} />
+          {Array.from({ length: sight.columns }, (_, i) => (
+            <th key={i} scope="col" style={{ width: `${columnWidth}px` }}>
+              {slice.firstColumn + sight.firstColumn + i}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {values.map((cells, i) => (
+          <tr key={i} aria-rowindex={sight.firstRow + i + 2} style={{ height: `${rowHeight}px` }}>
+            <th scope="row">{leadingText(slice, sight.firstRow + i)}</th>
+            {cells.map((value, column) => (
+              <Value key={column} value={value} format={format} />
+            ))}
+          </tr>
+        ))}
+      </tbody>
+    </table>
   );
 }
 
@@ -100,7 +115,7 @@ function Value({ value, format }: { value: number | undefined; format: (value: n
 
 const leadingText = (slice: Slice, row: number): string => leadingOf(slice, row).join(', ');
 
-function useValues(tensor: string, extent: Extent, slice: Slice, sight: Parameters<typeof tilesInSight>[1]) {
+function useValues(tensor: string, extent: Extent, slice: Slice, sight: Sight) {
   const tiles = useTiles(tensor);
   const key = JSON.stringify(sight);
   useEffect(() => tiles.want(tilesInSight(slice, sight, extent)), [tiles, slice, key]);
