@@ -22,7 +22,7 @@ export function summaryJob(models: OpenModels): Job<'model/summary'> {
   return (params, { signal }) => {
     checkParams('model/summary', params, reportKinds);
     return models.use(params, signal, async (model) => ({
-      text: reportMarkdown(await factsOf(model, params, signal)),
+      text: reportMarkdown(await factsOf(model, params, signal)).text,
     }));
   };
 }
@@ -35,10 +35,10 @@ export function reportJob(models: OpenModels): Job<'model/report'> {
     const form = formOf(out);
     return models.useUnchanged(params, signal, async (model) => {
       const facts = await factsOf(model, params, signal);
-      const page = reportHtml(facts, made);
-      const bytes = Buffer.from(form === 'html' ? page.html : reportMarkdown(facts));
+      const { text, sections } = form === 'html' ? reportHtml(facts, made) : reportMarkdown(facts);
+      const bytes = Buffer.from(text);
       await writeAtomically(out, (file) => file.write(bytes), await inputsOf(model.description));
-      return { out, bytes: bytes.length, sections: page.sections };
+      return { out, bytes: bytes.length, sections };
     });
   };
 }

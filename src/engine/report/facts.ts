@@ -34,6 +34,13 @@ export interface KeptFacts {
   readonly plan?: { readonly file: string; readonly plan: Plan } | undefined;
 }
 
+/** A report in one of its forms. */
+export interface WrittenReport {
+  readonly text: string;
+  /** Headings of what there was to report. */
+  readonly sections: readonly string[];
+}
+
 /** @throws QuantscopeError IO, CANCELLED. */
 export async function reportFacts(model: Model, kept: KeptFacts, signal?: AbortSignal): Promise<ReportFacts> {
   const limits = modelLimits(model);

@@ -1,6 +1,6 @@
 import { markup } from '../../protocol/markup';
 import { treemapSvg } from './drawings';
-import type { ReportFacts } from './facts';
+import type { ReportFacts, WrittenReport } from './facts';
 import { reportMaps } from './maps';
 import { reportStyle } from './style';
 import {
@@ -22,20 +22,14 @@ interface Section {
   readonly html: string;
 }
 
-export interface ReportPage {
-  readonly html: string;
-  /** Headings of what there was to report. */
-  readonly sections: readonly string[];
-}
-
 /**
  * A model as one page that needs nothing else: no script, no address, drawings inline. What comes from files is text.
  * @param made what the page says of its making: program, version, date.
  */
-export function reportHtml(facts: ReportFacts, made: string): ReportPage {
+export function reportHtml(facts: ReportFacts, made: string): WrittenReport {
   const sections = sectionsOf(facts);
   const { name } = facts.model;
-  const html = [
+  const text = [
     '<!DOCTYPE html>',
     '<html lang="en">',
     '<head>',
@@ -57,7 +51,7 @@ export function reportHtml(facts: ReportFacts, made: string): ReportPage {
     '</html>',
     '',
   ].join('\n');
-  return { html, sections: sections.map(({ title }) => title) };
+  return { text, sections: sections.map(({ title }) => title) };
 }
 
 function sectionsOf(facts: ReportFacts): Section[] {

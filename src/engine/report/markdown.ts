@@ -1,5 +1,5 @@
 import { markdownInline, markdownText } from '../../protocol/markdown';
-import type { ReportFacts } from './facts';
+import type { ReportFacts, WrittenReport } from './facts';
 import {
   baseName,
   evaluationsTable,
@@ -14,7 +14,7 @@ import {
 } from './tables';
 
 /** A model in Markdown: what it is, where its bytes are, what is odd, and what was measured. What comes from files is text. */
-export function reportMarkdown(facts: ReportFacts): string {
+export function reportMarkdown(facts: ReportFacts): WrittenReport {
   const { model, kept } = facts;
   const findings = findingTexts(facts);
   const gains = gainsTable(kept);
@@ -26,12 +26,13 @@ export function reportMarkdown(facts: ReportFacts): string {
     ...(kept.plan ? [planSection(kept.plan)] : []),
     ...(kept.evaluations.length > 0 ? [['Evaluations', tableText(evaluationsTable(kept))] as const] : []),
   ];
-  return [
+  const text = [
     `# ${markdownText(model.name)}`,
     markdownText(headFacts(facts).join(' · ')),
     ...sections.flatMap(([title, ...blocks]) => [`## ${title}`, ...blocks]),
     '',
   ].join('\n\n');
+  return { text, sections: sections.map(([title]) => title) };
 }
 
 const planSection = ({ file, plan }: NonNullable<ReportFacts['kept']['plan']>) =>

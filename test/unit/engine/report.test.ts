@@ -48,7 +48,8 @@ describe('a report', () => {
   });
 
   it('is a summary in Markdown where its file ends so, which is also what is copied', async () => {
-    const { text } = await reportOf(model, join(folder, 'report.md'));
+    const { text, saved } = await reportOf(model, join(folder, 'report.md'));
+    expect(saved.sections).toEqual(['What it is', 'Where the bytes are', 'Findings']);
     expect(text).toMatch(/^# llama\n\nllama · safetensors · /);
     expect(text).toMatch(/\| Part \| Area \| Dtype \| Tensors \| Parameters \| Size \|/);
     expect((await jobs['model/summary']({ path: model, ...kept }, call)).text).toBe(text);
