@@ -69,4 +69,16 @@ describe.skipIf(!hasServer)('Models on servers in the editor', () => {
     await frontFrame(page).locator('.tree .row.tensor').first().waitFor({ timeout: wait });
     expect(await page.locator('body').innerHTML()).not.toContain('s3cret');
   });
+
+  it('come back with the window', async () => {
+    const server = await serveRanges(filesUnder('/plain-llama', sampleFolder));
+    await runCommand(page, 'Quantscope: Open Remote Model…');
+    await answer(/Only headers/, `${server.address}/plain-llama/`);
+    const tab = page.locator('.tab.active', { hasText: 'plain-llama' });
+    await tab.waitFor({ timeout: wait });
+    await frontFrame(page).locator('.tree .row.tensor').first().waitFor({ timeout: wait });
+    await page.reload();
+    await tab.waitFor({ timeout: wait });
+    await frontFrame(page).locator('.tree .row.tensor').first().waitFor({ timeout: wait });
+  });
 });
