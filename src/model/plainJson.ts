@@ -1,3 +1,6 @@
+import { parseJson } from './json';
+import { maxJsonDepth } from './limits';
+
 /** Thrown where a text is not written plainly; it may still be JSON. It has no stack: nobody sees it. */
 class NotPlain extends Error {}
 const notPlain = new NotPlain('not plain');
@@ -6,6 +9,7 @@ const [quote, comma, colon, backslash, zero, nine] = [34, 44, 58, 92, 48, 57];
 const [openBrace, closeBrace, openList, closeList] = [123, 125, 91, 93];
 /** Digits of a whole number that is exact whatever they are. */
 const exactDigits = 15;
+const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /**
  * Reads JSON as programs write headers and indexes: printable ASCII without escapes, whole numbers. One pass over the bytes without a value
@@ -75,8 +79,23 @@ export class PlainJson {
     return count;
   }
 
-  /** The bytes of an object, whatever it holds. */
-  objectBytes(): Uint8Array {
+  /** An object, whatever it holds: its bytes go to the general reader, and what that refuses is not plain. */
+  anyObject(): unknown {
+    const bytes = this.objectBytes();
+    try {
+      return parseJson(utf8.decode(bytes));
+    } catch {
+      throw notPlain;
+    }
+  }
+
+  /** Nothing but space may follow. */
+  end(): void {
+    this.skipSpace();
+    if (this.at < this.bytes.length) throw notPlain;
+  }
+
+  private objectBytes(): Uint8Array {
     this.skipSpace();
     const start = this.at;
     if (this.bytes[start] !== openBrace) throw notPlain;
@@ -87,14 +106,10 @@ export class PlainJson {
       if (byte === quote) this.skipString();
       else if (byte === openBrace || byte === openList) depth += 1;
       else if (byte === closeBrace || byte === closeList) depth -= 1;
+      // It lies in an object, which counts, too.
+      if (depth >= maxJsonDepth) throw notPlain;
     } while (depth > 0);
     return this.bytes.subarray(start, this.at);
-  }
-
-  /** Nothing but space may follow. */
-  end(): void {
-    this.skipSpace();
-    if (this.at < this.bytes.length) throw notPlain;
   }
 
   private wholeNumber(): number {

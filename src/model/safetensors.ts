@@ -82,7 +82,7 @@ function readPlain(bytes: Uint8Array, source: ByteSource): Listed | undefined {
     for (let more = json.opens(); more; more = json.continues()) {
       const name = json.name();
       if (!names.add(name)) refusePlain();
-      if (name === metadataKey) metadata = parseJson(decodeUtf8(json.objectBytes(), source));
+      if (name === metadataKey) metadata = json.anyObject();
       else tensors.push(describeTensor(name, entry.read(json), source, 8 + bytes.length));
     }
     return { tensors, metadata };
@@ -90,7 +90,7 @@ function readPlain(bytes: Uint8Array, source: ByteSource): Listed | undefined {
   try {
     return plainly(bytes, read);
   } catch (error) {
-    if (error instanceof QuantscopeError || error instanceof JsonTextError) return undefined;
+    if (error instanceof QuantscopeError) return undefined;
     throw error;
   }
 }

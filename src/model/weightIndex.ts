@@ -68,7 +68,7 @@ function plainMap(bytes: Uint8Array): RawMap | undefined {
       const key = json.name();
       if (keys.size === keys.add(key).size) refusePlain();
       if (key === mapKey) readMap(json, names, shards);
-      else json.objectBytes();
+      else json.anyObject();
     }
     return keys.has(mapKey);
   });

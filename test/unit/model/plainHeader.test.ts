@@ -33,11 +33,15 @@ const unusual = (header: string): string =>
 const entry = (begin: number, end: number): string =>
   `{"dtype":"F32","shape":[${(end - begin) / 4}],"data_offsets":[${begin},${end}]}`;
 
+const nested = (lists: number): string => '['.repeat(lists) + ']'.repeat(lists);
+
 const headers: Readonly<Record<string, string>> = {
   'written by the library': `{"__metadata__":{"format":"pt"},"b":${entry(32, 64)},"a":${entry(0, 32)}}   `,
   'with spaces and members in another order': `{ "a" : {"data_offsets": [0, 64],\n\t"shape" :[ 2 , 8 ],"dtype": "F32" } }`,
   'metadata with escapes, accents and nested values': `{"a":${entry(0, 64)},"__metadata__":{"k\\"}":"é } ] \\\\","n":[{"x":1}]}}`,
   'metadata that is not an object': `{"a":${entry(0, 64)},"__metadata__":3}`,
+  'metadata that nests as deep as a header may': `{"a":${entry(0, 64)},"__metadata__":{"k":${nested(98)}}}`,
+  'metadata that nests deeper': `{"a":${entry(0, 64)},"__metadata__":{"k":${nested(99)}}}`,
   'metadata that is not JSON': `{"a":${entry(0, 64)},"__metadata__":{"k":}}`,
   'a name with accents': `{"é":${entry(0, 64)}}`,
   'scalars and empty tensors':
@@ -85,11 +89,14 @@ describe('an index is read as its JSON says, however it is written', () => {
     'a tensor twice: the last counts': `{"${key}":{"a":"1.safetensors","a":"2.safetensors"}}`,
     'a shard in another folder': `{"${key}":{"a":"../1.safetensors"}}`,
     'a shard that is not a text': `{"${key}":{"a":1}}`,
+    'another member that is not JSON': `{"metadata":{"total_size"},"${key}":{"a":"1.safetensors"}}`,
+    'another member with brackets that do not match': `{"metadata":{"total_size":1]},"${key}":{"a":"1.safetensors"}}`,
+    'another member that nests too deep': `{"metadata":{"k":${nested(99)}},"${key}":{"a":"1.safetensors"}}`,
     'no map': '{"metadata":{}}',
     'a map that is a list': `{"${key}":["a"]}`,
     'not JSON': `{"${key}":{"a":"1.safetensors",}}`,
   };
-  const read = (text: string): Promise<unknown> =>
+  const read = (text: string | Buffer): Promise<unknown> =>
     readWeightIndex(writeFile(folder, 'model.safetensors.index.json', text)).then(
       ({ listed: { names, shards: of }, shards }) => ({
         shardOf: [...new Map(names.map((name, i) => [name, of[i]]))],
@@ -99,5 +106,10 @@ describe('an index is read as its JSON says, however it is written', () => {
     );
   it.each(Object.entries(indexes))('%s', async (_, text) => {
     expect(await read(text)).toEqual(await read(text.replace(key, escaped)));
+  });
+
+  it('another member that is not UTF-8', async () => {
+    const bytes = Buffer.from(`{"metadata":{"by":"\xe9"},"${key}":{"a":"1.safetensors"}}`, 'latin1');
+    expect(await read(bytes)).toMatch(/not UTF-8/);
   });
 });
