@@ -67,8 +67,10 @@ export interface HubFolder {
   readonly inside: string;
 }
 
-/** What a path means on the Hub; undefined for paths elsewhere. */
-export function hubFolder(path: string, hub: string = hubAddress()): HubFolder | undefined {
+/** What a path means on the Hub; undefined for paths elsewhere, whatever HF_ENDPOINT says for those of this machine. */
+export function hubFolder(path: string, stated?: string): HubFolder | undefined {
+  if (!isRemote(path)) return undefined;
+  const hub = stated ?? hubAddress();
   if (!path.startsWith(`${hub}/`)) return undefined;
   const [owner = '', name = '', verb, revision = '', ...inside] = path.slice(hub.length + 1).split('/');
   if (owner === '' || name === '' || verb !== 'resolve' || revision === '') return undefined;

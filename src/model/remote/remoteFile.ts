@@ -93,8 +93,8 @@ export class RemoteFile {
   private async ask(range: Range, signal: AbortSignal | undefined): Promise<Answer> {
     const request = { path: this.path, headers: rangeHeaders(range), wanted: [200, 206, 416], signal };
     const at = this.target;
-    this.target = undefined;
     const answer = await ask({ ...request, at }).catch((error: unknown) => {
+      if (this.target === at) this.target = undefined;
       const isEnded = at && error instanceof RequestError && error.failure.status !== undefined;
       if (!isEnded || error.failure.isPassing) throw error;
       return ask(request);

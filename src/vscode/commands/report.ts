@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import * as vscode from 'vscode';
+import { outputFolder } from '../remote/modelUri';
 import { madeBy, type ReportParams, type SavedReport } from '../../protocol/report';
 import { size } from '../../protocol/words';
 import { commands } from '../contributions';
@@ -37,7 +38,7 @@ async function askTarget(session: ModelSession): Promise<string | undefined> {
   await session.ensureLoaded();
   const name = fileNameOf(session.description?.name ?? session.fileName);
   const target = await vscode.window.showSaveDialog({
-    defaultUri: vscode.Uri.file(join(session.folder, `${name}.report.html`)),
+    defaultUri: vscode.Uri.file(join(outputFolder(session.folder), `${name}.report.html`)),
     filters: { 'Web page': ['html'], Markdown: ['md'] },
     title: 'Export Report',
   });

@@ -44,11 +44,6 @@ export class RemoteAccessStore {
     return { [accessVariable]: JSON.stringify(access) };
   }
 
-  /** Servers that tokens are kept for. */
-  get servers(): string[] {
-    return Object.keys(this.kept.tokens);
-  }
-
   /** Keeps what follows a path in requests. */
   async addQuery(path: string, query: string): Promise<void> {
     await this.ready;

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { hubFolder, joinRemote, remotePlace } from '../../../../src/model/remote/address';
 
 const hub = 'https://hub.example';
@@ -52,5 +52,15 @@ describe('a path on a server', () => {
     expect(hubFolder(`${files}/main`, hub)).toEqual({ model: 'owner/model', revision: 'main', inside: '' });
     expect(hubFolder(`${files}/main/sub/dir`, hub)?.inside).toBe('sub/dir');
     expect(hubFolder('https://elsewhere.example/owner/model/resolve/main', hub)).toBeUndefined();
+  });
+
+  it('is no matter of paths of this machine: a wrong HF_ENDPOINT hinders none of them', () => {
+    vi.stubEnv('HF_ENDPOINT', 'mirror.example');
+    try {
+      expect(hubFolder('/models/owner/model')).toBeUndefined();
+      expect(() => hubFolder(`${files}/main`)).toThrow(/HF_ENDPOINT/);
+    } finally {
+      vi.unstubAllEnvs();
+    }
   });
 });

@@ -71,6 +71,26 @@ describe('a remote file', () => {
     expect(server.sent - before).toBe(4096);
   });
 
+  it('that lies elsewhere is asked for there, as long as that answers', async () => {
+    const { server, content } = await serveFile(20 * mebi, ({ path: asked }) =>
+      asked === '/latest' ? { location: '/model.gguf' } : undefined,
+    );
+    const source = await openSource(`${server.address}/latest`);
+    const read = async (): Promise<void> => {
+      const bytes = await source.read(mebi, 18 * mebi);
+      expect(Buffer.compare(bytes, content.subarray(mebi, 19 * mebi))).toBe(0);
+    };
+    const redirections = (): number => server.asked.filter(({ path }) => path === '/latest').length;
+    await read();
+    expect(redirections()).toBe(1);
+    let isEnded = true;
+    server.behave = ({ path }) =>
+      path === '/latest' ? { location: '/model.gguf' } : isEnded ? { status: 403 } : undefined;
+    await expect(read()).rejects.toThrow(/403/);
+    isEnded = false;
+    await read();
+  });
+
   it('that is read in order is read ahead', async () => {
     const { server, path } = await serveFile(3 * mebi);
     const source = await openSource(path);
