@@ -71,13 +71,13 @@ export const lensCommand: Command = {
 
 /** Grids and methods that were named, those of everything, or the usual recipes. @throws UsageError for options that exclude each other. */
 function chosenRecipes(context: CommandContext, { grids, usual, methods }: MethodChoices): LensRecipe[] {
-  const [named, by] = [textOptions(context, 'grid'), textOptions(context, 'method')];
+  const named = textOptions(context, 'grid');
+  const by = [...new Set(textOptions(context, 'method'))];
   const all = context.options['all'] === true;
   if (all && named.length > 0) throw new UsageError('--all and --grid exclude each other.');
   if (textOption(context, 'calibration') === undefined)
     for (const name of ['tokens', 'context'])
       if (textOption(context, name) !== undefined) throw new UsageError(`--${name} needs --calibration.`);
-  const isWanted = ({ method }: LensRecipe): boolean => by.length === 0 || by.includes(method);
   if (named.length > 0) {
     const ids = by.length > 0 ? by : methods.map(({ id }) => id);
     return named.flatMap((grid) => ids.map((method) => ({ grid, method })));
@@ -85,13 +85,15 @@ function chosenRecipes(context: CommandContext, { grids, usual, methods }: Metho
   if (all || by.length > 0) {
     const known = new Set(usual.map(({ grid }) => grid));
     const listed = all ? grids : grids.filter(({ name }) => known.has(name));
-    const recipes = listed
-      .flatMap(({ name, methods: ids }) => ids.map((method) => ({ grid: name, method })))
-      .filter(isWanted);
-    if (recipes.length > 0) return recipes;
-    return by.flatMap((method) => listed.map(({ name: grid }) => ({ grid, method })));
+    return (by.length > 0 ? by : methods.map(({ id }) => id)).flatMap((method) => recipesBy(method, listed));
   }
   return [...usual];
+}
+
+/** The grids that a method takes. One that takes none is tried with all, and one that is not known is refused with them. */
+function recipesBy(method: string, grids: MethodChoices['grids']): LensRecipe[] {
+  const taken = grids.filter(({ methods }) => methods.includes(method));
+  return (taken.length > 0 ? taken : grids).map(({ name: grid }) => ({ grid, method }));
 }
 
 function sorted(rows: readonly Measured[], figureOf: (result: MethodResult) => number): Measured[] {

@@ -51,6 +51,12 @@ describe('quantscope lens', () => {
     expect((await rowsOf('--method', 'ecb')).every(({ method }) => method === 'ecb')).toBe(true);
   });
 
+  it('refuses a method that is not known, also among others', async () => {
+    const { code, stderr } = await lens('--method', 'ecb', '--method', 'gptqq');
+    expect(code).not.toBe(0);
+    expect(stderr).toContain('gptqq');
+  });
+
   it('prints what was not measured, and why', async () => {
     const { stdout } = await lens('--grid', 'int3-g64', '--grid', 'Q8_0');
     expect(stdout).toMatch(/^int3-g64 +ecb +● +3\.2500/m);
