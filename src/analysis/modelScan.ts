@@ -117,7 +117,8 @@ async function scanTensor(
   store: ScanStore,
   progress: ScanProgress,
 ): Promise<void> {
-  const isReadAgain = (figures && !isCounted(readAs(tensor).dtype)) || (figures && error);
+  // The error is measured with the range of the weights, which no earlier run kept.
+  const isReadAgain = error || !isCounted(readAs(tensor).dtype);
   const reader = new TensorReader(model, tensor, { holds: isReadAgain && tensor.byteLength <= heldBytes });
   const part = progress.of(tensor);
   const work = { signal, onProgress: part.proceed };

@@ -59,5 +59,5 @@ const closerOf = (a: number, b: number): Closer => (a === b ? 'same' : a < b ? '
 /** How far apart the errors are; a tensor that one of them lacks comes first. */
 function gapOf({ a, b }: ThreeWayTensor): number {
   if (!a || !b) return Infinity;
-  return Math.abs(a.relativeError - b.relativeError);
+  return a.relativeError === b.relativeError ? 0 : Math.abs(a.relativeError - b.relativeError);
 }

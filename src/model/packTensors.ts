@@ -70,7 +70,7 @@ class NamePatterns {
     numbers.length = 0;
     const split = splitName(name);
     for (const number of split.numbers) numbers.push(number);
-    const key = split.pieces.join('\0');
+    const key = JSON.stringify(split.pieces); // names may hold any character
     const known = this.byKey.get(key);
     if (known !== undefined) return known;
     this.byKey.set(key, this.patterns.length);

@@ -1,7 +1,7 @@
 import { parseJson } from './json';
 import { maxJsonDepth } from './limits';
 
-/** Thrown where a text is not written plainly; it may still be JSON. It has no stack: nobody sees it. */
+/** Thrown where a text is not written plainly; it may still be JSON. One object serves all: nobody sees it. */
 class NotPlain extends Error {}
 const notPlain = new NotPlain('not plain');
 

@@ -20,8 +20,8 @@ export function verifySourceJob(models: OpenModels): Job<'model/verifySource'> {
         },
       );
     const imatrix = params.imatrix === undefined ? undefined : await readImatrix(params.imatrix, signal);
-    return models.use({ ...params, adapters: [] }, signal, (file) =>
-      models.use({ path: source, adapters }, signal, (original) =>
+    return models.useUnchanged({ ...params, adapters: [] }, signal, (file) =>
+      models.useUnchanged({ path: source, adapters }, signal, (original) =>
         verifySource(file, original, { imatrix, signal, onProgress: progress }),
       ),
     );

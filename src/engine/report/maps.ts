@@ -1,4 +1,5 @@
 import { layerMap, type LayerMap } from '../../protocol/layerMap';
+import { markup } from '../../protocol/markup';
 import { partOfRole } from '../../protocol/parts';
 import { scanSigma, type ModelScan } from '../../protocol/modelScan';
 import { figureMapSvg, type FigureMap } from './drawings';
@@ -94,5 +95,5 @@ function placeOfRole(role: string): number {
 
 function mapHtml(map: FigureMap): string {
   const drawing = map.layers.length === 0 ? '' : figureMapSvg(map);
-  return drawing === '' ? '' : `<figure><figcaption>${map.title}</figcaption>${drawing}</figure>`;
+  return drawing === '' ? '' : `<figure><figcaption>${markup(map.title)}</figcaption>${drawing}</figure>`;
 }

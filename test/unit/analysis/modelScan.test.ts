@@ -9,7 +9,7 @@ import { openModel } from '../../../src/layouts/openModel';
 import type { Model } from '../../../src/model/model';
 import { scanFigureNames, type ModelScan } from '../../../src/protocol/modelScan';
 import { formatById } from '../../../src/quant/catalogue';
-import { countReads } from '../../support/countReads';
+import { countReads, readsOf } from '../../support/countReads';
 import { safetensorsBytes, sampleFolder, temporaryFolder, writeFile } from '../../support/files';
 
 const q8 = formatById('Q8_0');
@@ -84,6 +84,7 @@ describe('a scan of a model', () => {
       expect(model.bytesRead.size).toBe(0);
       const weights = await scanModel(model, { cacheDir: folder, format: q8 });
       expect(weights.error?.relative.every((error) => error > 0 && error < 0.01)).toBe(true);
+      expect(new Set(readsOf(model).values())).toEqual(new Set([1]));
     });
   });
 
