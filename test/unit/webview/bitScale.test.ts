@@ -36,6 +36,13 @@ describe('the scale of bits', () => {
     for (let i = 1; i < contrasts.length; i++) expect(contrasts[i]! / contrasts[i - 1]!).toBeGreaterThan(1.1);
   });
 
+  it.each(['body', 'body.vscode-light'])('is warm for few bits and cool for many in %s', (selector) => {
+    const scale = scaleOf(selector).map((color) => [1, 5].map((at) => parseInt(color.slice(at, at + 2), 16)));
+    const excess = scale.map(([red, blue]) => blue! - red!);
+    expect(Math.max(...excess.slice(0, 3))).toBeLessThan(-100);
+    expect(Math.min(...excess.slice(-3))).toBeGreaterThan(40);
+  });
+
   it('has a colour for whole bits and mixes those between', () => {
     expect(bitColor(4)).toBe('var(--bits-4)');
     expect(bitColor(4.25)).toBe('color-mix(in oklab, var(--bits-4), var(--bits-5) 25%)');
