@@ -4,6 +4,7 @@ import type { MethodResult } from '../protocol/methods';
 import { decisiveError, paretoFront } from '../protocol/pareto';
 import type { EvidenceKind } from '../protocol/recipe';
 import { plural, size, timeTaken } from '../protocol/words';
+import { methodById } from '../quant/methods/methods';
 import { loraOption } from './adapters';
 import { calibrate, calibrationOptions } from './calibrate';
 import {
@@ -69,10 +70,13 @@ export const lensCommand: Command = {
   },
 };
 
-/** Grids and methods that were named, those of everything, or the usual recipes. @throws UsageError for options that exclude each other. */
+/**
+ * Grids and methods that were named, those of everything, or the usual recipes.
+ * @throws UsageError for options that exclude each other, QuantscopeError REQUEST for a method that is not known.
+ */
 function chosenRecipes(context: CommandContext, { grids, usual, methods }: MethodChoices): LensRecipe[] {
   const named = textOptions(context, 'grid');
-  const by = [...new Set(textOptions(context, 'method'))];
+  const by = [...new Set(textOptions(context, 'method').map((name) => methodById(name).id))];
   const all = context.options['all'] === true;
   if (all && named.length > 0) throw new UsageError('--all and --grid exclude each other.');
   if (textOption(context, 'calibration') === undefined)
@@ -90,7 +94,7 @@ function chosenRecipes(context: CommandContext, { grids, usual, methods }: Metho
   return [...usual];
 }
 
-/** The grids that a method takes. One that takes none is tried with all, and one that is not known is refused with them. */
+/** The grids that a method takes. One that takes none is tried with all: the refusals say why. */
 function recipesBy(method: string, grids: MethodChoices['grids']): LensRecipe[] {
   const taken = grids.filter(({ methods }) => methods.includes(method));
   return (taken.length > 0 ? taken : grids).map(({ name: grid }) => ({ grid, method }));

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import packageJson from '../../package.json';
+import { reportForm } from '../engine/report/form';
 import { madeBy } from '../protocol/report';
 import { size } from '../protocol/words';
 import { loraOption } from './adapters';
@@ -20,6 +21,7 @@ export const reportCommand: Command = {
   async run(context) {
     const { model, jobs, signal, progress, cacheDir, evaluationDir } = context;
     const out = resolve(requiredOption(context, 'out'));
+    reportForm(out); // before a scan that may take long
     await checkOutputs(context, [out]);
     const format = textOption(context, 'format');
     const shown = { ...model, cacheDir, ...(format === undefined ? {} : { format }) };

@@ -2,6 +2,7 @@ import { QuantscopeError } from '../model/errors';
 import type { EngineMethod, EngineProgress, EngineRequests } from '../protocol/engine';
 import { cancelled, EngineProcess } from './clientProcess';
 import { forkEngine, type EngineProgram, type ProcessKind, type StartTransport } from './clientTransport';
+import { processKinds } from './processKinds';
 
 export interface EngineOptions extends EngineProgram {
   /** A process ended unexpectedly; its calls are already rejected. */
@@ -30,87 +31,6 @@ export interface RunningJob {
   /** It was asked to stop but is still running. */
   readonly cancelling: boolean;
 }
-
-/**
- * Where each request runs. Long jobs run in separate processes, so none of them waits for another, ends with another
- * or takes the memory of another; short requests share one, which keeps models open between them.
- */
-const kinds: Readonly<Record<EngineMethod, ProcessKind>> = {
-  'model/open': 'interactive',
-  'model/overview': 'interactive',
-  'model/estimate': 'interactive',
-  'model/summary': 'interactive',
-  'model/report': 'interactive',
-  'model/metadata': 'interactive',
-  'model/locate': 'interactive',
-  'formats/list': 'interactive',
-  'tensor/analyse': 'interactive',
-  'tensor/stored': 'interactive',
-  'tensor/codePoints': 'interactive',
-  'methods/list': 'interactive',
-  'tensor/lens': 'interactive',
-  'tensor/errorMap': 'interactive',
-  'tensor/saveMethod': 'job',
-  'tensor/region': 'interactive',
-  'tensor/compare': 'interactive',
-  'tensor/overlay': 'interactive',
-  'tensor/find': 'interactive',
-  'tensor/suggestion': 'interactive',
-  'tensor/quantize': 'job',
-  'model/scan': 'job',
-  'model/scanned': 'interactive',
-  'model/verify': 'job',
-  'model/verifySource': 'job',
-  'model/verifyHeaders': 'interactive',
-  'model/scaffold': 'interactive',
-  'model/repair': 'job',
-  'model/convert': 'job',
-  'adapter/export': 'job',
-  'mmproj/export': 'job',
-  'mmproj/preview': 'interactive',
-  'model/convertPreview': 'interactive',
-  'device/probe': 'interactive',
-  'gpuRuntime/status': 'interactive',
-  'gpuRuntime/offer': 'interactive',
-  'gpuRuntime/install': 'job',
-  'gpuRuntime/remove': 'interactive',
-  'sensitivity/estimate': 'interactive',
-  'sensitivity/run': 'job',
-  'sensitivity/stored': 'interactive',
-  'plan/read': 'interactive',
-  'plan/beside': 'interactive',
-  'plan/list': 'interactive',
-  'plan/rival': 'interactive',
-  'plan/loaded': 'interactive',
-  'plan/certify': 'job',
-  'plan/certifyEstimate': 'interactive',
-  'model/compare': 'job',
-  'model/compareThree': 'job',
-  'model/spectra': 'job',
-  'tensor/spectrum': 'job',
-  'export/fileTypes': 'interactive',
-  'export/preview': 'interactive',
-  'export/gguf': 'job',
-  'export/onnxForms': 'interactive',
-  'export/onnxPreview': 'interactive',
-  'export/onnx': 'job',
-  'recipes/list': 'interactive',
-  'recipes/read': 'interactive',
-  'model/quantizePreview': 'interactive',
-  'model/checkOutput': 'interactive',
-  'model/quantize': 'job',
-  'evaluation/run': 'job',
-  'evaluation/stored': 'interactive',
-  'evaluation/remove': 'interactive',
-  'evaluation/pair': 'interactive',
-  'calibration/run': 'job',
-  'evaluation/preview': 'job',
-  'refinement/run': 'job',
-  'refinement/estimate': 'job',
-  'evidence/run': 'job',
-  'evidence/estimate': 'interactive',
-  'evidence/stored': 'interactive',
-};
 
 /** How long a process without a request is kept (ms): jobs often follow one another, and models stay open for the next request. */
 const idleTime: Readonly<Record<ProcessKind, number>> = { interactive: 600_000, job: 30_000 };
@@ -167,7 +87,7 @@ export class EngineClient {
     options: CallOptions = {},
   ): Promise<EngineRequests[M]['result']> {
     if (options.signal?.aborted) throw cancelled();
-    const process = this.processFor(kinds[method] ?? 'interactive');
+    const process = this.processFor(processKinds[method] ?? 'interactive');
     const result = process.kind === 'job' ? this.run(process, method, params, options) : undefined;
     return (await (result ?? process.call(method, params, options))) as EngineRequests[M]['result'];
   }

@@ -1,7 +1,4 @@
-import { modelLimits } from '../architectures/modelLimits';
-import type { Model } from '../model/model';
 import { packModel } from '../model/packTensors';
-import type { PackedModel } from '../protocol/tensorTable';
 import { describeFormats } from '../quant/catalogue';
 import { checkParams, modelKinds, type Jobs } from './job';
 import { loadedModelJob } from './jobs/loadedModel';
@@ -53,6 +50,7 @@ import { estimateJob, probeJob, sensitivityJob, storedSensitivityJob } from './j
 import { analyseJob, compareJob, quantizeJob, codePointsJob, storedJob } from './jobs/tensors';
 import { verifyHeadersJob, verifyJob } from './jobs/verify';
 import { verifySourceJob } from './jobs/verifySource';
+import { describedModel } from './modelFacts';
 import type { OpenModels } from './models';
 
 /** Everything the engine does, by the name of the request. The process and the command line share it. */
@@ -60,7 +58,7 @@ export function createJobs(models: OpenModels): Jobs {
   return {
     'model/open': (params, { signal }) => {
       checkParams('model/open', params, modelKinds);
-      return models.use(params, signal, (model) => Promise.resolve(describeModel(model)));
+      return models.use(params, signal, (model) => Promise.resolve(packModel(describedModel(model))));
     },
     'model/overview': overviewJob(models),
     'model/estimate': runEstimateJob(models),
@@ -136,9 +134,4 @@ export function createJobs(models: OpenModels): Jobs {
     'refinement/run': refinementJob(models),
     'refinement/estimate': refinementEstimateJob(models),
   };
-}
-
-function describeModel(model: Model): PackedModel {
-  const limits = modelLimits(model);
-  return { ...packModel(model.description), ...(Object.keys(limits).length === 0 ? {} : { limits }) };
 }

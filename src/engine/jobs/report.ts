@@ -1,15 +1,15 @@
 import { storedScan } from '../../analysis/modelScan';
 import { writeAtomically } from '../../files/atomicFile';
 import { inputsOf } from '../../files/inputs';
-import { QuantscopeError } from '../../model/errors';
 import { modelHash } from '../../model/identity';
 import type { Model } from '../../model/model';
 import { formatById } from '../../quant/catalogue';
-import { reportEndings, type ReportForm, type ReportParams } from '../../protocol/report';
+import type { ReportParams } from '../../protocol/report';
 import { ResultStore } from '../evaluation/resultStore';
 import { checkParams, modelKinds, type Job } from '../job';
 import type { OpenModels } from '../models';
 import { reportFacts, type KeptFacts, type ReportFacts } from '../report/facts';
+import { reportForm } from '../report/form';
 import { reportHtml } from '../report/html';
 import { reportMarkdown } from '../report/markdown';
 import { planBeside } from './plans';
@@ -32,7 +32,7 @@ export function reportJob(models: OpenModels): Job<'model/report'> {
   return (params, { signal }) => {
     checkParams('model/report', params, { ...reportKinds, out: 'path', made: 'string' });
     const { out, made } = params;
-    const form = formOf(out);
+    const form = reportForm(out);
     return models.useUnchanged(params, signal, async (model) => {
       const facts = await factsOf(model, params, signal);
       const { text, sections } = form === 'html' ? reportHtml(facts, made) : reportMarkdown(facts);
@@ -41,15 +41,6 @@ export function reportJob(models: OpenModels): Job<'model/report'> {
       return { out, bytes: bytes.length, sections };
     });
   };
-}
-
-/** @throws QuantscopeError REQUEST for an ending that no form has. */
-function formOf(out: string): ReportForm {
-  const ending = /\.([^.\\/]+)$/.exec(out)?.[1]?.toLowerCase();
-  const form = reportEndings.find((known) => known === ending);
-  if (form) return form;
-  const message = `A report is written as ${reportEndings.map((known) => `.${known}`).join(' or ')}, which is the ending of its file.`;
-  throw new QuantscopeError('REQUEST', message, { file: out });
 }
 
 async function factsOf(model: Model, params: ReportParams, signal: AbortSignal): Promise<ReportFacts> {

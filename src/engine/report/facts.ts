@@ -1,9 +1,6 @@
-import { modelIdentity } from '../../architectures/identity/modelIdentity';
-import { modelLimits } from '../../architectures/modelLimits';
 import type { Model } from '../../model/model';
 import { packTensors } from '../../model/packTensors';
 import { bytesByRole, type AreaShare } from '../../protocol/bytesByRole';
-import { defined } from '../../protocol/defined';
 import type { EvaluationResult } from '../../protocol/evaluation';
 import { findingsOf, type Finding } from '../../protocol/findings';
 import type { ModelDescription } from '../../protocol/model';
@@ -12,7 +9,7 @@ import type { ModelIdentity } from '../../protocol/overview';
 import { placedTensors } from '../../protocol/parts';
 import type { Plan, SensitivityTable } from '../../protocol/plan';
 import { TensorTable } from '../../protocol/tensorTable';
-import { tokenizerName } from '../../tokenizer/tokenizerName';
+import { describedModel, overviewOf } from '../modelFacts';
 
 /** All that a report says of a model. */
 export interface ReportFacts {
@@ -43,12 +40,11 @@ export interface WrittenReport {
 
 /** @throws QuantscopeError IO, CANCELLED. */
 export async function reportFacts(model: Model, kept: KeptFacts, signal?: AbortSignal): Promise<ReportFacts> {
-  const limits = modelLimits(model);
-  const description = { ...model.description, ...(Object.keys(limits).length === 0 ? {} : { limits }) };
+  const description = describedModel(model);
   const table = new TensorTable(packTensors(description.tensors));
   return {
     model: description,
-    identity: defined({ ...modelIdentity(model), tokenizer: await tokenizerName(model, signal) }),
+    identity: await overviewOf(model, signal),
     areas: bytesByRole(placedTensors(table), 'bytes'),
     findings: findingsOf(description, table),
     kept,
