@@ -6,6 +6,7 @@ import { registerAddress } from './remote/access';
 import { hubFolder, isAddress, isRemote, joinRemote } from './remote/address';
 import { listRemote, type ListScope } from './remote/listing';
 import { isAbsent, isForbidden, isRefused, openRemoteSource, remoteSize } from './remote/remoteFiles';
+import { RequestError } from './remote/request';
 
 /**
  * Where files of models lie: on this machine or on a server, named by a path in both cases. `dirname` and `basename` of node:path are right for
@@ -56,7 +57,10 @@ async function remoteFacts(path: string): Promise<PlaceFacts> {
     if (!(error instanceof Error) || !isRefused(error)) throw error;
     refused = error; // some servers refuse to list a folder
   }
-  const names = await listRemote(path, 'weights').catch((): string[] => []);
+  const names = await listRemote(path, 'weights').catch((error: unknown): string[] => {
+    if (error instanceof RequestError) return [];
+    throw error;
+  });
   if (names.length > 0) return folder;
   if (refused) throw refused;
   throw new QuantscopeError(

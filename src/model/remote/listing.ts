@@ -49,7 +49,7 @@ const asked = new Map<string, { readonly names: Promise<readonly string[]>; read
 /**
  * Names of the files of a folder: from the Hub's list; of another server those of the usual names that exist.
  * @param scope what is needed of the folder where it cannot be listed: see `ListScope`.
- * @throws QuantscopeError IO where the folder does not exist or cannot be listed.
+ * @throws QuantscopeError IO where the folder does not exist or cannot be listed, or has weights that the server does not give by ranges.
  */
 export async function listRemote(folder: string, scope: ListScope): Promise<readonly string[]> {
   const hub = hubFolder(folder);
@@ -57,21 +57,29 @@ export async function listRemote(folder: string, scope: ListScope): Promise<read
   if (isFolderOfSigned(folder))
     throw new QuantscopeError('IO', 'The files beside a signed address cannot be listed.', { file: folder });
   const names = usualNames[scope];
-  const present = await inParallel(names, 8, (name) => isThere(joinRemote(folder, name)));
-  const found = names.filter((_, i) => present[i]);
+  const answers = await inParallel(names, 8, (name) => lookFor(joinRemote(folder, name)));
+  const found = names.filter((_, i) => answers[i] === true);
+  const unusable = answers.find((answer, i) => answer instanceof QuantscopeError && isWeights(names[i]!));
+  if (unusable instanceof QuantscopeError && !found.some(isWeights)) throw unusable;
   if (found.length > 0 || scope !== 'all') return found;
   const message =
     'The server does not list its folders, and has no file of a usual name in this one: give the address of a file.';
   throw new QuantscopeError('REQUEST', message, { file: folder });
 }
 
-/** A server that refuses a name, or does not give it by ranges, has no usable file of it. */
-async function isThere(path: string): Promise<boolean> {
+const isWeights = (name: string): boolean => namesOfWeights.includes(name);
+
+/**
+ * Whether there is a file, or why the one that is there is of no use, as that of a server without ranges. A server that
+ * refuses a name has no file of it.
+ */
+async function lookFor(path: string): Promise<boolean | QuantscopeError> {
   try {
     return (await remoteSize(path)) !== undefined;
   } catch (error) {
-    if (error instanceof RequestError && error.failure.status === undefined) throw error;
-    return false;
+    if (error instanceof RequestError && error.failure.status !== undefined) return false;
+    if (error instanceof RequestError || !(error instanceof QuantscopeError)) throw error;
+    return error;
   }
 }
 

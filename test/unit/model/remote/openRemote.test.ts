@@ -53,6 +53,18 @@ describe('a model on a server', () => {
     expect(warnings).toEqual([]);
   });
 
+  it.each(['/models/sample', '/models/sample/'])(
+    'is said to come without ranges where its folder is named: %s',
+    async (path) => {
+      const server = await serveSample();
+      server.behave = ({ path: of }) => (server.files.has(of) ? { whole: true } : undefined);
+      await expect(described(server.address + path)).rejects.toMatchObject({
+        message: expect.stringMatching(/by ranges only/) as string,
+        place: { file: `${server.address}/models/sample/model.safetensors` },
+      });
+    },
+  );
+
   it('costs its header, its configuration and the samples of its identity', async () => {
     const server = await serveSample();
     await described(`${server.address}/models/sample/model.safetensors`);
