@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import * as vscode from 'vscode';
+import { folderBeside } from '../remote/modelUri';
 import { QuantscopeError } from '../../model/errors';
 import type { ExportAdapterParams, ExportedAdapter } from '../../protocol/adapters';
 import type { ExportResult } from '../../protocol/engine';
@@ -86,7 +87,7 @@ async function askFolders(title: string, many: boolean, start?: string): Promise
 
 /** Adapters and their weights; undefined when the user cancelled. */
 export async function askAdapters(beside: string): Promise<readonly AdapterRef[] | undefined> {
-  const paths = await askFolders('Adapters to merge', true, dirname(beside));
+  const paths = await askFolders('Adapters to merge', true, folderBeside(beside));
   if (!paths) return undefined;
   const adapters: AdapterRef[] = [];
   for (const path of paths) {

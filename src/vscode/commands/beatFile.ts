@@ -5,6 +5,7 @@ import { askFile, dialogs } from '../editor/files';
 import { openEditor } from '../editor/openEditor';
 import { messageOf } from '../host';
 import type { ModelSession } from '../modelSession';
+import { pathOf } from '../remote/modelUri';
 import type { Services } from '../services';
 import { isPossible, pickModel, wholeSession, type ModelArgument } from './targets';
 
@@ -42,7 +43,7 @@ export function registerBeatFile(services: Services): vscode.Disposable {
 
 /** Undefined where the user cancelled. */
 async function matchOf(services: Services, argument: BeatArgument | undefined): Promise<Match | undefined> {
-  if (argument instanceof vscode.Uri) return matchFor(services, argument.fsPath);
+  if (argument instanceof vscode.Uri) return matchFor(services, pathOf(argument));
   const session = await wholeSession(services, argument);
   if (!session) return undefined;
   await session.ensureLoaded();

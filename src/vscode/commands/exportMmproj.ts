@@ -2,6 +2,7 @@ import { basename, join } from 'node:path';
 import * as vscode from 'vscode';
 import { folderBeside } from '../remote/modelUri';
 import { QuantscopeError } from '../../model/errors';
+import { folderName } from '../../model/modelName';
 import {
   mmprojTypes,
   type ExportedMmproj,
@@ -67,7 +68,7 @@ async function ask(services: Services, session: ModelSession): Promise<Settings 
 }
 
 async function askTarget(session: ModelSession, type: MmprojType): Promise<string | undefined> {
-  const name = `mmproj-${basename(session.folder)}-${type}.gguf`;
+  const name = `mmproj-${folderName(session.folder)}-${type}.gguf`;
   const target = await vscode.window.showSaveDialog({
     defaultUri: vscode.Uri.file(join(folderBeside(session.folder), name)),
     filters: { GGUF: ['gguf'] },
