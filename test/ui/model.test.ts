@@ -55,6 +55,9 @@ describe.skipIf(!hasServer)('the page about the whole model', () => {
     expect((await row.innerText()).split(/\t/)).toEqual([
       ...['lm_head Output', 'BF16', '1', '262 k', '524.29 kB', '16.0', '5.0 %'],
     ]);
+    await view().getByRole('button', { name: 'Save or copy: Where the bytes are' }).click();
+    await frame.getByRole('menuitem', { name: 'Save as PNG…' }).click();
+    await frame.locator('.notice.error', { hasText: 'no chart is drawn now' }).waitFor();
     await forms.getByRole('radio', { name: 'Map' }).click();
   });
 

@@ -62,7 +62,7 @@ function traceOf({ rows, layers }: ChangeMap) {
   };
 }
 
-/** Ticks at 1, 2 and 5 of each power of ten in the range, thinned where there are many. */
+/** Ticks at 1, 2 and 5 of each power of ten in the range, thinned where there are many; its ends where it has none of these. */
 function ticksOf(least: number, most: number): number[] {
   const powers = Array.from(
     { length: Math.ceil(most) - Math.floor(least) + 1 },
@@ -70,6 +70,7 @@ function ticksOf(least: number, most: number): number[] {
   );
   const all = powers.flatMap((power) => [1, 2, 5].map((digit) => Math.log10(digit) + power));
   const shown = all.filter((tick) => tick >= least && tick <= most);
+  if (shown.length === 0) return [...new Set([least, most])];
   return shown.length <= 8 ? shown : powers.filter((power) => power >= least && power <= most);
 }
 
@@ -91,7 +92,7 @@ function layoutOf({ rows, layers }: ChangeMap, colors: Colors) {
       ...{ cmin: least, cmax: most > least ? most : least + 1 },
       colorbar: {
         ...{ thickness: 10, outlinewidth: 0, tickvals: ticks },
-        ticktext: ticks.map((tick) => number(10 ** tick, 1)),
+        ticktext: ticks.map((tick) => number(10 ** tick, ticks.length > 2 ? 1 : 2)),
       },
     },
   };

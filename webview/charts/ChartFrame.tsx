@@ -57,7 +57,9 @@ function useFrameItems({ title, description, of, data, picture }: FrameProps): M
   const savePicture = async (kind: 'png' | 'svg'): Promise<void> => {
     try {
       const whole = await framed();
-      if (whole) await saving.save(kind, kind === 'png' ? await pngOf(whole) : whole.svg);
+      if (!whole)
+        return store.update({ problem: `${title}: no chart is drawn now, only its data can be saved.` });
+      await saving.save(kind, kind === 'png' ? await pngOf(whole) : whole.svg);
     } catch (error) {
       store.update({ problem: `The chart could not be drawn as a picture: ${String(error)}` });
     }

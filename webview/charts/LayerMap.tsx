@@ -35,7 +35,10 @@ export function LayerMap(props: LayerMapProps) {
   const [pointed, setPointed] = useState<MapPlace>();
   const painting = usePainting(map, layout, cellAt);
   useLayoutEffect(() => {
-    if (props.picture) props.picture.current = () => pictureOf(painting);
+    const { picture } = props;
+    if (!picture) return undefined;
+    picture.current = () => pictureOf(painting);
+    return () => (picture.current = () => undefined); // a map that is gone is not saved
   }, [painting]);
   const placeOf = (event: MouseEvent): MapPlace | undefined => {
     const { left, top } = (event.currentTarget as Element).getBoundingClientRect();

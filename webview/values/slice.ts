@@ -38,8 +38,9 @@ export function parseSlice(text: string, shape: readonly number[]): Slice | stri
 }
 
 function parsePart(text: string, size: number): SlicePart | string {
-  const found = /^([+-]?\d+)?(?:(:)([+-]?\d+)?(?:(:)([+-]?\d+)?)?)?$/.exec(text.replace(/[\s_]/g, ''));
-  if (!found || text === '') return `“${text}” is neither an index nor a range such as 0:64.`;
+  const given = text.replace(/[\s_]/g, '');
+  const found = /^([+-]?\d+)?(?:(:)([+-]?\d+)?(?:(:)([+-]?\d+)?)?)?$/.exec(given);
+  if (!found || given === '') return `“${text}” is neither an index nor a range such as 0:64.`;
   const [, from, colon, to, , step] = found;
   const at = (value: string): number => (Number(value) < 0 ? size + Number(value) : Number(value));
   if (step !== undefined && step !== '1') return `Steps other than 1 are not shown; “${text}” has one.`;

@@ -34,6 +34,7 @@ describe('a slice as NumPy writes it', () => {
     ['::2', [8], 'Steps other than 1 are not shown; “::2” has one.'],
     ['a', [8], '“a” is neither an index nor a range such as 0:64.'],
     ['1, ,', [4, 8, 2], 'Dimension 1: “” is neither an index nor a range such as 0:64.'],
+    ['_', [8], '“_” is neither an index nor a range such as 0:64.'],
     ['1,2,3', [4, 8], 'The tensor has 2 dimensions; 3 are given.'],
     ['', [0, 8], 'Dimension 0: “:” holds nothing of 0.'],
   ])('%j of %j is refused', (text, shape, sentence) => expect(parseSlice(text, shape)).toBe(sentence));

@@ -6,6 +6,7 @@ import { HistogramChart } from '../../charts/HistogramChart';
 import { useApp } from '../../context';
 import { Loading } from '../../controls';
 import { nameText, percentDone } from '../../format';
+import { Failed } from '../states';
 import { Spectrum } from './Spectrum';
 
 /** A tensor of both models: both histograms overlaid, where it differs, and in how many directions. */
@@ -16,7 +17,7 @@ export function Detail(props: { tensor: string; other: OtherModel; compared: Com
   return (
     <section class="overlay" aria-label={`${tensor} in detail`}>
       <h3>{nameText(tensor)}</h3>
-      {failure !== undefined && <p class="notice warning">{failure}</p>}
+      {failure !== undefined && <Failed message={failure} />}
       {!overlay && failure === undefined && (
         <Loading>Reading both…{progress && ` ${percentDone(progress)} %`}</Loading>
       )}

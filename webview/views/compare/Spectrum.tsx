@@ -7,6 +7,7 @@ import { useApp } from '../../context';
 import { Button, Spinner } from '../../controls';
 import { figure, percent } from '../../format';
 import { Figure } from '../Figure';
+import { Failed } from '../states';
 
 /** Singular values of the difference, computed when they are asked for. */
 export function Spectrum({ tensor, other }: { tensor: string; other: OtherModel }) {
@@ -23,7 +24,7 @@ export function Spectrum({ tensor, other }: { tensor: string; other: OtherModel 
         </span>
       )}
       {!progress && failure === undefined && <span class="muted">Is it of low rank, as a merged LoRA?</span>}
-      {failure !== undefined && <p class="notice warning">{failure}</p>}
+      {failure !== undefined && <Failed message={failure} />}
     </div>
   );
 }

@@ -13,8 +13,7 @@ import { Failed } from '../states';
 export function LensView() {
   const { host } = useApp();
   const { model, selected, revision } = useAppState();
-  const name = selected.at(-1);
-  const tensor = model?.tensors.find((item) => item.name === name);
+  const tensor = model?.table.named(selected.at(-1));
   const [calibrations, setCalibrations] = useState(0);
   const { value, failure, retry } = useAnswer(`${revision} ${calibrations}`, (signal) =>
     host.call('methodChoices', {}, { signal }),

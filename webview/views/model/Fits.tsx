@@ -1,4 +1,3 @@
-import { cacheTypes, type CacheType } from '../../../src/protocol/fit';
 import { columnsFrom } from '../../../src/protocol/dataTable';
 import { assumptions, totalBytes, type RunEstimate } from '../../../src/protocol/runEstimate';
 import { plural, size } from '../../../src/protocol/words';
@@ -8,7 +7,6 @@ import { bits, number } from '../../format';
 import {
   bytesTyped,
   checkedFits,
-  contextsUpTo,
   freshFits,
   machineFit,
   machineFits,
@@ -22,6 +20,7 @@ import { dataItems, useSaving } from '../../useSaving';
 import { LongText } from '../LongText';
 import { Menu } from '../Menu';
 import { Failed } from '../states';
+import { Settings, type SettingsProps } from './FitsSettings';
 
 const title = 'Does it fit?';
 
@@ -75,99 +74,6 @@ const machineColumns = (estimate: RunEstimate) =>
     { name: 'left', unit: 'bytes', value: ({ left }) => left },
     { name: 'tokens per second', value: ({ speed }) => speed },
   ]);
-
-interface SettingsProps {
-  readonly form: FitsForm;
-  readonly change: (part: Partial<FitsForm>) => void;
-}
-
-function Settings(props: SettingsProps & { contextLength: number | undefined; used: number | undefined }) {
-  const { form, change, contextLength, used } = props;
-  const contexts = contextsUpTo(contextLength);
-  const context = form.context === 0 ? (used ?? 0) : form.context;
-  const shown =
-    contexts.includes(context) || context === 0 ? contexts : [...contexts, context].sort((a, b) => a - b);
-  return (
-    <div class="fits-settings">
-      <label>
-        <span class="muted">Format</span>
-        <FormatSelect value={form.target} onChange={(target) => change({ target })} />
-      </label>
-      <label>
-        <span class="muted">Context</span>
-        <select
-          aria-label="Tokens of context"
-          value={String(context)}
-          onChange={({ currentTarget }) => change({ context: Number(currentTarget.value) })}
-        >
-          {shown.map((tokens) => (
-            <option key={tokens} value={String(tokens)}>
-              {tokens.toLocaleString('en-US')}
-            </option>
-          ))}
-        </select>
-      </label>
-      <label>
-        <span class="muted">Sequences</span>
-        <select
-          aria-label="Sequences at a time"
-          value={String(form.sequences)}
-          onChange={({ currentTarget }) => change({ sequences: Number(currentTarget.value) })}
-        >
-          {[1, 2, 4, 8, 16, 32, 64].map((count) => (
-            <option key={count} value={String(count)}>
-              {count}
-            </option>
-          ))}
-        </select>
-      </label>
-      <label>
-        <span class="muted">Keys and values</span>
-        <select
-          aria-label="Type of keys and values"
-          value={form.cacheType}
-          onChange={({ currentTarget }) => change({ cacheType: currentTarget.value as CacheType })}
-        >
-          {cacheTypes.map((type) => (
-            <option key={type} value={type}>
-              {type}
-            </option>
-          ))}
-        </select>
-      </label>
-    </div>
-  );
-}
-
-function FormatSelect({ value, onChange }: { value: string; onChange: (target: string) => void }) {
-  const { host } = useApp();
-  const { plan } = useAppState();
-  const { value: choices } = useAnswer('choices', (signal) => host.call('runChoices', {}, { signal }));
-  return (
-    <select
-      aria-label="Format of the weights"
-      value={value}
-      onChange={({ currentTarget }) => onChange(currentTarget.value)}
-    >
-      <option value="stored">as stored</option>
-      {plan && <option value="plan">the plan</option>}
-      <optgroup label="GGUF">
-        {choices?.types.map((type) => (
-          <option key={type} value={`type ${type}`}>
-            {type}
-          </option>
-        ))}
-      </optgroup>
-      <optgroup label="Checkpoints">
-        {choices?.recipes.map(({ id, label }) => (
-          <option key={id} value={`recipe ${id}`}>
-            {label}
-          </option>
-        ))}
-      </optgroup>
-    </select>
-  );
-}
 
 /** What is in the memory, as a bar and in numbers. */
 function Memory({ estimate }: { estimate: RunEstimate }) {

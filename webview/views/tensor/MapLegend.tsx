@@ -2,7 +2,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { plural } from '../../../src/protocol/words';
 import { useColors } from '../../charts/plot';
 import { heatScales } from '../../../src/protocol/heatScale';
-import { useApp } from '../../context';
+import { useApp, useAppState } from '../../context';
 import { number, percent } from '../../format';
 import { cellsAbove, type Picture } from '../../map/compose';
 import { beyondColor } from '../../map/palette';
@@ -63,12 +63,13 @@ export function MapLegend({ tensor, counts, sigma, picture, threshold, setThresh
 /** How many weights of the whole tensor lie beyond a magnitude. */
 function Beyond({ tensor, limit }: { tensor: string; limit: number }) {
   const { host } = useApp();
+  const { revision } = useAppState();
   const [rested, setRested] = useState<number>();
   useEffect(() => {
     const timer = setTimeout(() => setRested(limit), rest);
     return () => clearTimeout(timer);
   }, [limit]);
-  const key = rested === undefined ? undefined : `${tensor} ${rested}`;
+  const key = rested === undefined ? undefined : `${revision} ${tensor} ${rested}`;
   const { value } = useAnswer(key, (signal) =>
     host.call('analyse', { tensor, bins: 1, range: { min: -rested!, max: rested! } }, { signal }),
   );

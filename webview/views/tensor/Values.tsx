@@ -28,7 +28,7 @@ interface Props {
 export function Values({ tensor, extent, statistics }: Props) {
   const { name, shape, dtype } = tensor;
   const [text, setText] = usePersistent(`values ${name}`, '');
-  const parsed = useMemo(() => parseSlice(text, shape), [text, name]);
+  const parsed = useMemo(() => parseSlice(text, shape), [text, name, shape]);
   const [shown, setShown] = useState<Slice>();
   const slice =
     typeof parsed === 'string' ? (shown?.shape === shape ? shown : parseSlice('', shape)) : parsed;
