@@ -1,3 +1,4 @@
+import { nameText } from './format';
 import type { LayerMap } from '../src/protocol/layerMap';
 
 /** A cell by its row and column; others come before the rows and have one column. */
@@ -15,7 +16,9 @@ export const membersAt = ({ rows, others }: LayerMap, { row, column }: MapPlace)
 /** Where a cell is, in words. */
 export function whereWords({ others, rows, layers }: LayerMap, { row, column }: MapPlace): string {
   const other = others[row];
-  return other ? other.role : `${rows[row - others.length]?.role}, layer ${layers[column]}`;
+  return other
+    ? nameText(other.role)
+    : `${nameText(rows[row - others.length]?.role ?? '')}, layer ${layers[column]}`;
 }
 
 /** All places that cells can be at, row by row; those without tensors too. */

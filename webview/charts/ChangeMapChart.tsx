@@ -6,6 +6,7 @@ import { number } from '../format';
 import { ChartFrame } from './ChartFrame';
 import { heatScale } from '../../src/protocol/heatScale';
 import { axis, plotPicture, useColors, usePlot, type Colors } from './plot';
+import { plotText } from './plotText';
 
 /** Height of a row of the map and of what is around it (pixels). */
 const [rowHeight, around] = [20, 52] as const;
@@ -49,12 +50,12 @@ function traceOf({ rows, layers }: ChangeMap) {
   return {
     type: 'heatmap',
     x: layers.map(String),
-    y: rows.map(({ role }) => role),
+    y: rows.map(({ role }) => plotText(role)),
     z: rows.map(({ cells }) => cells.map(({ error }) => logOf(error))),
     text: rows.map(({ role, cells }) =>
       cells.map(({ error, tensors }, column) => {
         const many = tensors.length > 1 ? ` of ${tensors.length} tensors` : '';
-        return `${role}, layer ${layers[column]}: ${wordsOf(error)}${many}`;
+        return `${plotText(role)}, layer ${layers[column]}: ${wordsOf(error)}${many}`;
       }),
     ),
     ...{ xgap: 1, ygap: 1, coloraxis: 'coloraxis', hoverongaps: false },

@@ -4,6 +4,7 @@ import type { FrontPoint, PlanFront } from '../../src/protocol/planFront';
 import { frontHeight, frontMargin, frontNames, type FrontName } from '../frontNames';
 import type { FrontScale, MeasuredPoint } from '../frontScale';
 import { axis, logTicks, useColors, usePlot, type Colors, type Trace } from './plot';
+import { plotText } from './plotText';
 
 /** Plans of all sizes as a line, presets, and what was measured, by size and loss. */
 export function FrontChart(props: {
@@ -124,7 +125,7 @@ const measuredOf = (measured: readonly MeasuredPoint[], unit: Unit, colors: Colo
     ...{ type: 'data', array: measured.map((point) => point.halfWidth) },
     ...{ color: colors.second, thickness: 1.2, width: 4 },
   },
-  text: measured.map(({ name }) => name),
+  text: measured.map(({ name }) => plotText(name)),
   marker: {
     symbol: measured.map(({ kind }) => symbols[kind]),
     ...{ color: colors.second, size: 10, line: { width: 2, color: colors.second } },

@@ -5,7 +5,7 @@ import { ChartFrame } from './ChartFrame';
 import { heatMapData, heatMapLayout, heatMapTraces, type HeatMap } from './heatMap';
 import { plotPicture, useColors, usePlot } from './plot';
 
-/** A parameter of groups, one column for each group of a row. */
+/** A parameter of groups that has more than one value; one column for each group of a row. */
 export function GroupMapChart(props: {
   map: GroupMap;
   /** What a column is: "group". */
@@ -21,11 +21,9 @@ export function GroupMapChart(props: {
   const cells = useMemo((): HeatMap => {
     const { rows, groups, cellRows, cellGroups, mapRows, mapGroups, values } = map;
     const isSingle = cellRows === 1 && cellGroups === 1;
-    const isConstant = map.min === map.max;
     return {
       ...{ rows, columns: groups, cellRows, cellColumns: cellGroups, mapRows, mapColumns: mapGroups, values },
-      least: isConstant ? map.min - 1 : map.min,
-      top: isConstant ? map.max + 1 : map.max,
+      ...{ least: map.min, top: map.max },
       columnNoun: noun,
       inWords: (value) => `${isSingle ? what : `mean ${what}`} ${exact(value)}`,
     };

@@ -3,6 +3,7 @@ import { columnsFrom } from '../../src/protocol/dataTable';
 import { greatestOf, leastOf } from '../../src/protocol/extremes';
 import { ChartFrame } from './ChartFrame';
 import { axis, logTicks, plotPicture, useColors, usePlot, type Colors } from './plot';
+import { plotText } from './plotText';
 
 /** A variant of a model: how large it is, and how far from its base. */
 export interface SizedVariant {
@@ -68,7 +69,7 @@ function traceOf(variants: readonly SizedVariant[], colors: Colors) {
       thickness: 1,
       width: 3,
     },
-    text: variants.map(({ name }) => name),
+    text: variants.map(({ name }) => plotText(name)),
     // Larger variants are usually better: both sides of the falling line are free.
     textposition: variants.map((_, index) => (index % 2 === 0 ? 'top right' : 'bottom left')),
     textfont: { color: colors.foreground },

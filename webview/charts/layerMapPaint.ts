@@ -1,4 +1,5 @@
 import type { LayerMap } from '../../src/protocol/layerMap';
+import { nameText } from '../format';
 import { allPlaces, membersAt, type MapPlace } from '../planMap';
 import { cellBox, hasNumbers, numberedColumns, type MapLayout } from './layerMapLayout';
 import type { Colors } from './plot';
@@ -74,7 +75,7 @@ function paintNames(pen: CanvasRenderingContext2D, { map, layout, colors, font }
   pen.fillStyle = colors.foreground;
   pen.font = `12px ${font}`;
   for (const [row, role] of [...map.others, ...map.rows].map((item) => item.role).entries())
-    pen.fillText(fitted(pen, role, nameWidth - 8), 0, top + row * rowHeight + rowHeight / 2 - 1);
+    pen.fillText(fitted(pen, nameText(role), nameWidth - 8), 0, top + row * rowHeight + rowHeight / 2 - 1);
 }
 
 /** A name that has room; its beginning is left out first, as its end tells more. */
