@@ -2,7 +2,7 @@ import { access, readdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { cannotOpen, openFileSource, specialKind, type ByteSource } from './byteSource';
 import { QuantscopeError } from './errors';
-import { registerAddress } from './remote/access';
+import { isFolderOfSigned, registerAddress } from './remote/access';
 import { hubFolder, isAddress, isRemote, joinRemote } from './remote/address';
 import { listRemote, type ListScope } from './remote/listing';
 import { isAbsent, isForbidden, isRefused, openRemoteSource, remoteSize } from './remote/remoteFiles';
@@ -106,6 +106,27 @@ export async function listPlace(folder: string, scope: ListScope = 'all'): Promi
   } catch (cause) {
     throw cannotOpen('path', folder, cause);
   }
+}
+
+/**
+ * The same of a folder that may be absent, and then has no files.
+ * @throws QuantscopeError IO where it cannot be listed although it may be there: what is in it would be lost unnoticed.
+ */
+export async function listIfPresent(folder: string, scope?: ListScope): Promise<readonly string[]> {
+  if (isFolderOfSigned(folder)) return []; // nobody may see what lies beside the file
+  try {
+    return await listPlace(folder, scope);
+  } catch (error) {
+    if (isAbsent(error) || isForbidden(error) || isNoFolder(error)) return [];
+    throw error;
+  }
+}
+
+/** Whether there is no folder on this machine, or no file of a usual name in one on a server. */
+function isNoFolder(error: unknown): boolean {
+  if (!(error instanceof QuantscopeError)) return false;
+  const { code } = (error.cause ?? {}) as NodeJS.ErrnoException;
+  return error.code === 'REQUEST' || code === 'ENOENT' || code === 'ENOTDIR';
 }
 
 /** A whole file. @throws QuantscopeError IO. */

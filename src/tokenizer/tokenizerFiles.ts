@@ -1,7 +1,7 @@
 import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
 import { readJsonFile } from '../model/jsonFiles';
-import { exists, joinPlace, listPlace, openSource } from '../model/place';
+import { exists, joinPlace, listIfPresent, openSource } from '../model/place';
 import { tekkenRoles, tokenizerOfTekken } from './tekken';
 import { isRankFile, tokenizerOfTiktoken } from './tiktoken';
 import { tokenizerOfVocabulary } from './vocabularyFiles';
@@ -123,7 +123,7 @@ async function readModels(
   folder: string,
   signal: AbortSignal | undefined,
 ): Promise<NonNullable<TokenizerFiles['sentencePiece']>[]> {
-  const present = await listPlace(folder, 'listed').catch((): string[] => []);
+  const present = await listIfPresent(folder, 'listed');
   const listed = present.filter((name) => name.endsWith('.tiktoken')).sort();
   const names = ['tokenizer.model', 'spiece.model', 'sentencepiece.bpe.model', 'tiktoken.model', ...listed];
   const models: { name: string; bytes: Uint8Array }[] = [];
@@ -139,7 +139,7 @@ async function readChatTemplates(
   signal: AbortSignal | undefined,
 ): Promise<ReadonlyMap<string, string>> {
   const templates = new Map<string, string>();
-  const all = await listPlace(folder, 'listed').catch((): string[] => []); // most checkpoints have no such folder
+  const all = await listIfPresent(folder, 'listed'); // most checkpoints have no such folder
   const files = all.filter((name) => name.endsWith('.jinja')).sort();
   for (const file of files) {
     const text = await readText(folder, file, signal);

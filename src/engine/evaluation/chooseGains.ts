@@ -7,7 +7,7 @@ import { QuantscopeError } from '../../model/errors';
 import { contentKey } from '../../model/identity';
 import { readJsonFile } from '../../model/jsonFiles';
 import type { Model } from '../../model/model';
-import { joinPlace, listPlace } from '../../model/place';
+import { joinPlace, listIfPresent } from '../../model/place';
 import { openForText } from './openForText';
 import { contextLengthOf, planText, type PlannedText } from './runPlan';
 
@@ -105,7 +105,7 @@ async function planGains(
 }
 
 async function textBeside(folder: string): Promise<string | undefined> {
-  const names = await listPlace(folder, 'listed').catch((): string[] => []);
+  const names = await listIfPresent(folder, 'listed');
   const found = names.filter((name) => /calib.*\.txt$/i.test(name)).sort()[0];
   return found === undefined ? undefined : joinPlace(folder, found);
 }

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { makeFolder } from '../../files/makeFolder';
 import type { Model } from '../../model/model';
-import { joinPlace, listPlace, readPlace, statPlace } from '../../model/place';
+import { joinPlace, listIfPresent, listPlace, readPlace, statPlace } from '../../model/place';
 import { recordName } from './outputFolder';
 
 /** A file of this size is not a tokenizer, a template or a licence (bytes). */
@@ -46,8 +46,7 @@ export async function filesToCopy(
   const ofModules: string[] = [];
   for (const { path } of modules ?? []) {
     if (path === '') continue;
-    const names = await listPlace(joinPlace(folder, path)).catch((): string[] => []);
-    for (const name of names) ofModules.push(`${path}/${name}`);
+    for (const name of await listIfPresent(joinPlace(folder, path))) ofModules.push(`${path}/${name}`);
   }
   const files: string[] = [];
   for (const name of [...top, ...ofModules]) {

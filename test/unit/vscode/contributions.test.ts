@@ -5,7 +5,8 @@ import { commands, contextKeys, settings, viewTypes } from '../../../src/vscode/
 const { contributes } = packageJson;
 
 /** Commands of the explorer that are about files of one format, or of adapters. */
-const ofOneFormat = new Set<string>([commands.refine, commands.beatFile, commands.exportAdapter]);
+const ofGguf = [commands.refine, commands.beatFile, commands.verifySource];
+const ofOneFormat = new Set<string>([...ofGguf, commands.exportAdapter]);
 
 describe('package.json contributes what the code registers', () => {
   it('commands', () => {
@@ -56,7 +57,7 @@ describe('package.json contributes what the code registers', () => {
     expect(new RegExp(pattern, 'i').test('config.json')).toBe(false);
     expect(entries[0]!.when).toContain('explorerResourceIsFolder');
   });
-  it.each([commands.refine, commands.beatFile])('%s for GGUF files only', (command) => {
+  it.each(ofGguf)('%s for GGUF files only', (command) => {
     const entries = contributes.menus['explorer/context'].filter((item) => item.command === command);
     expect(entries.map(({ when }) => when)).toEqual(['resourceFilename =~ /\\.gguf$/i']);
   });
