@@ -75,17 +75,19 @@ export const estimateCommand: Command = {
       { signal, progress },
     );
     const figures = estimate.targets.map((one) => figuresOf(estimate, one, { memory, bandwidth }));
-    const isOne = targets.length === 1;
+    const hasMachines = targets.length === 1 && memory === undefined && bandwidth === undefined;
+    const hasSpeed = hasMachines || bandwidth !== undefined;
+    const assumed = Object.values(assumptions).filter((text) => hasSpeed || text !== assumptions.speed);
     return {
       json: { ...estimate, targets: estimate.targets.map((one, i) => ({ ...one, ...figures[i] })) },
       lines: [
         settingsLine(estimate),
         '',
         ...formatTable(estimate, { memory, bandwidth }),
-        ...(isOne && memory === undefined && bandwidth === undefined ? ['', ...machineTable(estimate)] : []),
+        ...(hasMachines ? ['', ...machineTable(estimate)] : []),
         ...reasonsOf(estimate),
         '',
-        ...assumptions.flatMap((text) => wrapped('', text, columns)),
+        ...assumed.flatMap((text) => wrapped('', text, columns)),
       ],
     };
   },

@@ -84,9 +84,11 @@ export function tokensPerSecond(
   return read === 0 ? undefined : (settings.sequences * bandwidth) / read;
 }
 
-/** What the figures assume, as sentences. */
-export const assumptions: readonly string[] = [
-  'Weights are the exact bytes of the tensors in the format; keys, values, states and buffers are those of llama.cpp with flash attention, for batches of 512 tokens.',
-  'Tokens per second are bandwidth / bytes that a step reads: the weights that it uses, once for all sequences, and all that is kept of a full context. Programs reach some 60 to 85 % of it.',
-  'The system and the driver take some of a memory, too.',
-];
+/** What the figures assume, as sentences by what they are about. */
+export const assumptions = {
+  bytes:
+    'Weights are the exact bytes of the tensors in the format; keys, values, states and buffers are those of llama.cpp with flash attention, for batches of 512 tokens.',
+  speed:
+    'Tokens per second are bandwidth / bytes that a step reads: the weights that it uses, once for all sequences, and all that is kept of a full context. Programs reach some 60 to 85 % of it.',
+  memory: 'The system and the driver take some of a memory, too.',
+} as const;

@@ -24,12 +24,17 @@ describe.skipIf(!hasServer)('the preview of errors by block', () => {
     await code.close();
   });
 
-  it('shows the error of each block and at the output, as table and chart', async () => {
+  it('says what it does before it has run', async () => {
     await frame.getByRole('tab', { name: 'Evaluate' }).click();
     await frame.getByRole('radio', { name: 'Errors by block' }).click();
+    await frame.getByText('Nothing is written.').waitFor({ timeout: wait });
+  });
+
+  it('shows the error of each block and at the output, as table and chart', async () => {
     await frame.getByRole('combobox', { name: 'Recipe of the preview' }).selectOption('w8a8');
     await frame.locator('.evaluate .start vscode-button', { hasText: 'Preview' }).click();
     await frame.locator('.block-errors.js-plotly-plot').waitFor({ timeout: wait });
+    expect(await frame.getByText('Nothing is written.').count()).toBe(0);
     const rows = await frame.locator('.blocks tbody tr').allInnerTexts();
     expect(rows).toHaveLength(6);
     const percents = rows.map((row) => [...row.matchAll(/([\d.]+) %/g)].map(([, text]) => Number(text)));

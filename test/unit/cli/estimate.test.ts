@@ -19,6 +19,12 @@ describe('quantscope estimate', () => {
     expect(stdout).toContain('Programs reach some 60 to 85 %');
   });
 
+  it('says nothing of speed where no bandwidth is given', async () => {
+    const { stdout } = await run('--memory', '10MB');
+    expect(stdout).toContain('Weights are the exact bytes');
+    expect(stdout).not.toMatch(/tokens per second|tokens\/s/i);
+  });
+
   it('of one format says which devices hold it', async () => {
     const { stdout } = await run('--format', 'q4_k_m');
     expect(stdout).toMatch(/ yes +GeForce RTX 4090, 24 GB$/m);

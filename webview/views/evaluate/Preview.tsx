@@ -86,6 +86,12 @@ export function Preview({ form, change }: FormProps) {
       )}
       {isRunning && <Going title="Preview" progress={progress} cancel={cancel} />}
       {result && <Blocks result={result} />}
+      {!run && (
+        <p class="muted">
+          Runs the model over the text as the recipe would leave it, and says how much each block and the
+          output differ from the original. Nothing is written.
+        </p>
+      )}
     </>
   );
 }

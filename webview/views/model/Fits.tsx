@@ -206,7 +206,7 @@ function Devices({ fits }: { fits: readonly MachineFit[] }) {
       </div>
       <details class="muted">
         <summary>What these figures assume</summary>
-        {assumptions.map((text) => (
+        {Object.values(assumptions).map((text) => (
           <p key={text}>{text}</p>
         ))}
         <p>Memory is what a model can take: two thirds to three quarters of that of a Mac.</p>
