@@ -82,6 +82,9 @@ export const maxRedirects = 5;
 /** Files of a folder on a server: the largest published models have some hundreds. */
 export const maxListedFiles = 50_000;
 
+/** Pages of the Hub's list of a folder: one has up to a thousand files, and a list that leads to itself has no end. */
+export const maxListedPages = 500;
+
 /** Shards of a model: the largest published ones have some hundreds. */
 export const maxShards = 10_000;
 

@@ -1,7 +1,7 @@
 import { QuantscopeError } from '../errors';
 import { inParallel } from '../inParallel';
 import { isRecord } from '../json';
-import { maxListedFiles, maxServedJson } from '../limits';
+import { maxListedFiles, maxListedPages, maxServedJson } from '../limits';
 import { isFolderOfSigned } from './access';
 import { encodeName, hubAddress, hubFolder, joinRemote, type HubFolder } from './address';
 import { remoteSize } from './remoteFiles';
@@ -98,7 +98,12 @@ function onHub(folder: string, hub: HubFolder): Promise<readonly string[]> {
 async function listHub(folder: string, { model, revision, inside }: HubFolder): Promise<readonly string[]> {
   const names: string[] = [];
   const start = `${hubAddress()}/api/models/${model}/tree/${revision}${inside === '' ? '' : `/${inside}`}`;
-  for (let page: string | undefined = start; page !== undefined;) {
+  let pages = 0;
+  for (let page: string | undefined = start; page !== undefined; pages++) {
+    if (pages === maxListedPages)
+      throw new QuantscopeError('IO', `The list of files has more than ${maxListedPages} pages.`, {
+        file: folder,
+      });
     const { entries, next } = await withRetries(() => readPage(folder, page!), undefined);
     for (const entry of entries)
       if (isRecord(entry) && entry['type'] === 'file' && typeof entry['path'] === 'string')
