@@ -256,8 +256,11 @@ describe.skipIf(!hasServer)('the export panel', () => {
   it('opens from the command by "More options…"', async () => {
     await frame.getByRole('tab', { name: 'Tensor', exact: true }).click();
     await runCommand(page, 'Quantscope: Export GGUF…');
-    const more = page.locator('.quick-input-list .monaco-list-row', { hasText: 'More options…' });
-    await more.click({ timeout: wait });
+    const picker = page.locator('.quick-input-widget');
+    await picker.locator('.monaco-list-row', { hasText: 'More options…' }).waitFor({ timeout: wait });
+    await picker.locator('.quick-input-box input').fill('More options');
+    await picker.locator('.monaco-list-row.focused', { hasText: 'More options…' }).waitFor({ timeout: wait });
+    await page.keyboard.press('Enter');
     await expect
       .poll(() => frame.getByRole('tab', { name: 'Export' }).getAttribute('aria-selected'))
       .toBe('true');

@@ -77,7 +77,10 @@ describe.skipIf(!hasServer)('Models on servers in the editor', () => {
     const tab = page.locator('.tab.active', { hasText: 'plain-llama' });
     await tab.waitFor({ timeout: wait });
     await frontFrame(page).locator('.tree .row.tensor').first().waitFor({ timeout: wait });
-    await page.reload();
+    // The command saves which editors are open, as reloading the page in the browser may not.
+    const left = page.waitForEvent('load', { timeout: wait });
+    await runCommand(page, 'Developer: Reload Window');
+    await left;
     await tab.waitFor({ timeout: wait });
     await frontFrame(page).locator('.tree .row.tensor').first().waitFor({ timeout: wait });
   });
