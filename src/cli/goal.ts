@@ -1,15 +1,9 @@
-import { absolutePlace } from '../model/place';
-import { fitsInto, solveFit } from '../ampq/fits/solveFit';
-import { makePlan, parseBudget } from '../ampq/planFile';
-import { runtimeConstraints } from '../ampq/runtimes';
-import { smallestBudget } from '../ampq/smallestBudget';
-import { estimatedFrame, isWithin } from '../ampq/solve';
+import { parseBudget } from '../ampq/planFile';
 import { QuantscopeError } from '../model/errors';
-import type { FitRequest, FitUse } from '../protocol/fit';
-import type { LoadedModel } from '../protocol/loadedModel';
-import type { Budget, FileFrame, Plan, PlanConstraint, SensitivityTable } from '../protocol/plan';
-import type { Runtime } from '../protocol/runtimes';
-import { divergenceWithin, type Targets } from '../protocol/targets';
+import { absolutePlace } from '../model/place';
+import type { Budget } from '../protocol/plan';
+import type { PlanGoal } from '../protocol/recommend';
+import type { Targets } from '../protocol/targets';
 import {
   modelOption,
   textOption,
@@ -29,61 +23,11 @@ export const goalOptions: Readonly<Record<string, OptionSpec>> = {
   beat: modelOption('F', 'GGUF file of the same base: the best plan of at most its size, compared with it'),
 };
 
-/** The smallest divergence within a budget or a memory, or the smallest file that keeps targets. */
-export type Goal = { readonly budget: Budget } | { readonly targets: Targets } | { readonly fit: FitRequest };
-
 /** What is asked for: a goal, or a file to beat. */
 export interface Chosen {
-  readonly goal?: Goal;
+  readonly goal?: PlanGoal;
   readonly rivalFile?: string;
 }
-
-/** What a plan is to keep to. */
-export interface Wanted {
-  readonly goal: Goal;
-  readonly frame: FileFrame | undefined;
-  /** Present where the goal is a memory. */
-  readonly loaded?: LoadedModel | undefined;
-  readonly constraints: readonly PlanConstraint[];
-  readonly runtime: Runtime | undefined;
-}
-
-/** A plan, and what it takes when it runs where that was asked for. */
-export interface Planned {
-  readonly plan: Plan;
-  readonly use?: FitUse;
-}
-
-/** @throws QuantscopeError REQUEST where the table has no such plan. */
-export function planFor(table: SensitivityTable, wanted: Wanted): Planned {
-  const { goal, frame, loaded } = wanted;
-  const constraints = allConstraints(table, wanted);
-  const counted = frame ?? estimatedFrame(table);
-  if ('budget' in goal) return { plan: makePlan(table, goal.budget, counted, { constraints }) };
-  if ('fit' in goal) return solveFit(table, loaded!, goal.fit, constraints);
-  const { targets } = goal;
-  const budget = smallestBudget(table, predictedWithin(targets, table), counted, constraints);
-  return { plan: makePlan(table, budget, counted, { constraints, targets }) };
-}
-
-/** Whether formats are small enough for the goal; those of targets never are the reason why there is no plan. */
-export function isReached(table: SensitivityTable, wanted: Wanted): boolean {
-  const { goal, frame, loaded } = wanted;
-  const constraints = allConstraints(table, wanted);
-  if ('budget' in goal) return isWithin(table, goal.budget, frame ?? estimatedFrame(table), constraints);
-  return 'targets' in goal || fitsInto(table, loaded!, goal.fit, constraints);
-}
-
-/** Those that are asked for, and those of the runtime. */
-const allConstraints = ({ rows }: SensitivityTable, { constraints, runtime }: Wanted): PlanConstraint[] => [
-  ...constraints,
-  ...(runtime === undefined
-    ? []
-    : runtimeConstraints(
-        runtime,
-        rows.map(({ tensor }) => tensor),
-      )),
-];
 
 /** @throws UsageError unless there is one of a budget, a memory, targets and a file to beat, and all are valid. */
 export function goalOption(context: CommandContext): Chosen {
@@ -137,18 +81,6 @@ function targetOption<K extends keyof Targets>(
   if (!/^\d*\.?\d+(e-?\d+)?$/i.test(text) || !(value > 0) || !Number.isFinite(value) || value >= most)
     throw new UsageError(`--${option} takes ${such}, not "${text}".`);
   return { [name]: unit * value } as Pick<Targets, K>;
-}
-
-/**
- * The largest mean divergence that is predicted to keep targets, nats per token.
- * @throws QuantscopeError REQUEST where only the mean can be predicted.
- */
-function predictedWithin(targets: Targets, { gainsFrom, modelName }: SensitivityTable): number {
-  const { mean, ...others } = targets;
-  if (mean !== undefined && Object.keys(others).length === 0) return mean;
-  if (gainsFrom?.spread) return divergenceWithin(targets, gainsFrom.spread);
-  const message = `The gains of ${modelName} do not say how the divergence of single tokens follows from the mean, as there are none over a text or no tensor changes the output: only --kld can be predicted.`;
-  throw new QuantscopeError('REQUEST', message);
 }
 
 function budgetFrom(text: string): Budget {

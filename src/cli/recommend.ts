@@ -1,12 +1,9 @@
 import { resolve } from 'node:path';
 import { printPlan } from '../ampq/planFile';
-import { fewBits, fewBitsFormat } from '../protocol/fewBits';
-import { latticeBits, latticeCandidates, lowerCandidates } from '../ampq/sensitivity';
+import { measureForPlan, type MeasuringSteps } from '../engine/recommendation/measureForPlan';
+import { planFor } from '../engine/recommendation/wanted';
 import { writeAtomically } from '../files/atomicFile';
-import { formatById } from '../quant/catalogue';
-import type { SensitivityEstimate, SensitivityParams } from '../protocol/sensitivityRun';
-import type { Plan, SensitivityTable } from '../protocol/plan';
-import { leastOf } from '../protocol/extremes';
+import type { Plan } from '../protocol/plan';
 import { planRung, rungText } from '../protocol/rungs';
 import { verdictOf } from '../protocol/verdict';
 import { size } from '../protocol/words';
@@ -14,7 +11,7 @@ import { requiredOption, type Command, type CommandContext } from './command';
 import { constraintOptions, constraintsOf } from './constraints';
 import { exportedModel } from './exportedModel';
 import { fitLines, fitOptions } from './fit';
-import { goalOption, goalOptions, isReached, planFor, type Wanted } from './goal';
+import { goalOption, goalOptions } from './goal';
 import { checkOutputs } from './outputs';
 import { compareRival, readRival, rivalLines, withRivalTypes } from './rival';
 import { exportLines, paramsFor, runtimeOption, runtimeOptions } from './runtime';
@@ -54,11 +51,7 @@ export const recommend: Command = {
     // A file of GGUF is not what other runtimes load: its header does not count.
     const isGguf = runtime === undefined || runtime === 'llama.cpp';
     const wanted = { goal, ...(isGguf ? exported : { frame: undefined }), constraints, runtime };
-    const usual = await measureDownTo(context, params, estimate, wanted);
-    const isFew = isMeasured(params, usual) && hasFewBits(usual, wanted, isOptimised);
-    const asked = isFew ? { ...params, fewBits: true } : params;
-    const few = isFew ? await measureFewBits(context, asked) : usual;
-    const own = isOptimised ? await withLattices(context, asked, few, estimate.formats, wanted) : few;
+    const { table: own, params: asked } = await measureForPlan(steps(context), params, estimate, wanted);
     const measured = rival ? await withRivalTypes(context, asked, own, rival) : own;
     const { plan, use } = planFor(measured, wanted);
     const compared = rival && compareRival(rival, plan, measured);
@@ -83,68 +76,12 @@ export const recommend: Command = {
   },
 };
 
-/** Whether the gains of a run are measured by changing each tensor. */
-const isMeasured = (
-  { keptGains, gainsFile, curvature }: SensitivityParams,
-  { gainsFrom }: SensitivityTable,
-): boolean => gainsFrom !== undefined && keptGains !== true && curvature !== true && gainsFile === undefined;
-
-/** Whether a plan has so few bits that other gains are better for it; where it needs smaller types, whether these are to be added. */
-const hasFewBits = (measured: SensitivityTable, wanted: Wanted, isOptimised: boolean): boolean =>
-  isReached(measured, wanted) ? planFor(measured, wanted).plan.total.bitsPerWeight < fewBits : isOptimised;
-
-async function measureFewBits(context: CommandContext, params: SensitivityParams): Promise<SensitivityTable> {
-  context.note(`Below ${fewBits} bits per weight, gains are measured in ${fewBitsFormat}.`);
-  await announce(context, params);
-  return measure(context, params);
-}
-
-/** The table with types on lattices, where the plan has few bits and no formats were named. */
-async function withLattices(
-  context: CommandContext,
-  params: SensitivityParams,
-  measured: SensitivityTable,
-  formats: readonly string[],
-  wanted: Wanted,
-): Promise<SensitivityTable> {
-  const more = latticeCandidates.filter((id) => !formats.includes(id));
-  if (params.formats || more.length === 0 || measured.notExportable !== undefined) return measured;
-  if (isReached(measured, wanted) && planFor(measured, wanted).plan.total.bitsPerWeight >= latticeBits)
-    return measured;
-  context.note(`Below ${latticeBits} bits per weight, ${more.join(', ')} are added.`);
-  const all = { ...params, formats: [...formats, ...more] };
-  await announce(context, all);
-  return measure(context, all);
-}
-
-/** The table, with smaller formats as far as the budget requires; only the named formats, if any were. */
-async function measureDownTo(
-  context: CommandContext,
-  params: SensitivityParams,
-  { formats, weightsOnly }: SensitivityEstimate,
-  wanted: Wanted,
-): Promise<SensitivityTable> {
-  let measured = await measure(context, params);
-  const { notExportable } = measured;
-  // The reason may have been said already: it can be why the model is not run, too.
-  if (notExportable !== undefined)
-    context.note(
-      weightsOnly?.includes(notExportable) === true
-        ? 'For the same reason this model cannot be exported as GGUF.'
-        : `This model cannot be exported as GGUF: ${notExportable}`,
-    );
-  if (params.formats) return measured;
-  const all = [...formats];
-  const width = (id: string): number => formatById(id).nominalBitsPerWeight;
-  const narrowest = leastOf(formats.map(width));
-  for (const lower of lowerCandidates.filter((id) => width(id) < narrowest)) {
-    if (isReached(measured, wanted)) break;
-    all.push(lower);
-    context.note(`The budget is below the minimum of these formats: ${lower} is added.`);
-    measured = await measure(context, { ...params, formats: all });
-  }
-  return measured;
-}
+/** The steps of a recommendation, announced before they run. */
+const steps = (context: CommandContext): MeasuringSteps => ({
+  announce: async (params) => void (await announce(context, params)),
+  measure: (params) => measure(context, params),
+  note: context.note,
+});
 
 function planLines(plan: Plan, noise = 0): string[] {
   const { assignments, total, notes } = plan;

@@ -11,6 +11,7 @@ import { cacheTypes, type CacheType } from '../protocol/fit';
 import { inputRanges, type InputRange } from '../protocol/exportOnnx';
 import type { EngineMethod, EngineProgress, EngineRequests } from '../protocol/engine';
 import { stated } from '../model/statedValue';
+import { isPlanGoal } from './recommendation/planGoal';
 
 /** Context of a running request besides its parameters. */
 export interface JobContext {
@@ -110,6 +111,7 @@ const kinds = {
     (value['tokens'] === undefined ||
       (Number.isSafeInteger(value['tokens']) && (value['tokens'] as number) > 0)) &&
     (value['objective'] === undefined || objectives.includes(value['objective'] as Objective)),
+  goal: isPlanGoal,
   record: isRecord,
   boolean: (value: unknown) => typeof value === 'boolean',
   blocks: (value: unknown) =>

@@ -38,6 +38,7 @@ import {
   readRecipeJob,
   recipesJob,
 } from './jobs/recipes';
+import { recommendJob } from './jobs/recommend';
 import { refinementEstimateJob, refinementJob } from './jobs/refinement';
 import { repairJob } from './jobs/repair';
 import { reportJob, summaryJob } from './jobs/report';
@@ -106,6 +107,7 @@ export function createJobs(models: OpenModels): Jobs {
     'plan/certify': certifyJob(models),
     'plan/certifyEstimate': certifyEstimateJob(models),
     'plan/rival': rivalJob(models),
+    'plan/recommend': recommendJob(models),
     'model/compare': compareModelsJob(models),
     'model/compareThree': compareThreeJob(models),
     'model/spectra': spectraJob(models),

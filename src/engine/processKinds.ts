@@ -51,6 +51,7 @@ export const processKinds: Readonly<Record<EngineMethod, ProcessKind>> = {
   'plan/beside': 'interactive',
   'plan/list': 'interactive',
   'plan/rival': 'interactive',
+  'plan/recommend': 'job',
   'plan/loaded': 'interactive',
   'plan/certify': 'job',
   'plan/certifyEstimate': 'interactive',

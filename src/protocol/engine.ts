@@ -56,6 +56,7 @@ import type {
   RecipeChoices,
 } from './quantizeModel';
 import type { Recipe } from './recipe';
+import type { RecommendedPlan, RecommendParams } from './recommend';
 import type {
   RefinementEstimate,
   RefinementParams,
@@ -188,6 +189,8 @@ export interface EngineRequests {
     params: ModelRef & { rival: string; imatrix?: string; isOptimised: boolean };
     result: RivalOfModel;
   };
+  /** The best plan of a model for a goal; measures what is not kept, and writes a file only where one is named. */
+  'plan/recommend': { params: RecommendParams; result: RecommendedPlan };
   /** Two models tensor by tensor, the worst first. */
   'model/compare': { params: ModelRef & OtherModel; result: ModelComparison };
   /** Two models against a third, the model: which of them is closer to it, tensor by tensor. */

@@ -47,7 +47,8 @@ export function probeJob(): Job<'device/probe'> {
   };
 }
 
-const runKinds = {
+/** Parameters of a run. */
+export const runKinds = {
   ...modelKinds,
   formats: 'strings?',
   device: 'device',
