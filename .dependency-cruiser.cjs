@@ -15,6 +15,7 @@ const layers = [
   'refinement',
   'exporter',
   'engine',
+  'tools',
   'cli',
 ];
 const upward = layers.slice(0, -1).map((layer, index) => ({
@@ -60,6 +61,19 @@ module.exports = {
         path: '^src/',
         pathNot: '^src/(vscode/|protocol/|model/|files/|ampq/|exporter/plan|engine/client)',
       },
+    },
+    {
+      // They serve the extension host, too: what they know of models comes from requests.
+      name: 'tools-stay-thin',
+      severity: 'error',
+      from: { path: '^src/tools/' },
+      to: { path: '^src/', pathNot: '^src/(tools|protocol|model|files)/|^src/ampq/planFile\\.ts$' },
+    },
+    {
+      name: 'tools-and-their-server-are-loaded-when-needed',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/(tools|cli/mcp)/' },
+      to: { path: '^src/(tools|cli/mcp)/', dependencyTypesNot: ['type-only', 'dynamic-import'] },
     },
     {
       name: 'native-imports-only-protocol-and-model',

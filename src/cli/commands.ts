@@ -15,6 +15,7 @@ import { gpuRuntimeCommand } from './gpuRuntime';
 import { imatrixCommand } from './imatrix';
 import { inspect } from './inspect';
 import { lensCommand } from './lens';
+import { mcpCommand } from './mcp';
 import { previewCommand } from './preview';
 import { quantize } from './quantize';
 import { quantizeModelCommand } from './quantizeModel';
@@ -58,4 +59,5 @@ export const commands: readonly Command[] = [
   formatsCommand,
   scaffoldModelCommand,
   gpuRuntimeCommand,
+  mcpCommand,
 ];

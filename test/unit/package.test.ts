@@ -64,17 +64,17 @@ describe('the package', () => {
     expect(stderr).toContain('npm run package -- --target');
   });
 
-  it.each(['onnxruntime-node', '@huggingface/tokenizers', 'preact', 'plotly.js', 'node-addon-api'])(
-    'holds the licence of %s',
-    (name) => {
-      const { version, license } = JSON.parse(
-        readFileSync(join(projectRoot, 'node_modules', name, 'package.json'), 'utf8'),
-      ) as { version: string; license: string };
-      const notices = readFileSync(join(projectRoot, 'dist', 'ThirdPartyNotices.txt'), 'utf8');
-      const notice = notices
-        .split(/^-{100}$/m)
-        .find((part) => part.includes(`${name} ${version} (${license})`));
-      expect(notice).toMatch(license === 'MIT' ? /Permission is hereby granted/ : /Apache License/);
-    },
-  );
+  it.each([
+    ...['onnxruntime-node', '@huggingface/tokenizers', 'preact', 'plotly.js', 'node-addon-api'],
+    ...['@modelcontextprotocol/sdk', 'zod'],
+  ])('holds the licence of %s', (name) => {
+    const { version, license } = JSON.parse(
+      readFileSync(join(projectRoot, 'node_modules', name, 'package.json'), 'utf8'),
+    ) as { version: string; license: string };
+    const notices = readFileSync(join(projectRoot, 'dist', 'ThirdPartyNotices.txt'), 'utf8');
+    const notice = notices
+      .split(/^-{100}$/m)
+      .find((part) => part.includes(`${name} ${version} (${license})`));
+    expect(notice).toMatch(license === 'MIT' ? /Permission is hereby granted/ : /Apache License/);
+  });
 });

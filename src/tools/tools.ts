@@ -1,0 +1,13 @@
+import { estimateMemory } from './estimateMemory';
+import { explainTensor } from './explainTensor';
+import { exportGguf } from './exportGguf';
+import { inspectModel } from './inspectModel';
+import { recommendPlan, writePlan } from './recommendPlan';
+import { tensorStatistics } from './tensorStatistics';
+import type { Tool } from './tool';
+
+/** All tools, in the order of the work. */
+export const tools: readonly Tool[] = [
+  ...[inspectModel, tensorStatistics, explainTensor, estimateMemory],
+  ...[recommendPlan, writePlan, exportGguf],
+];
