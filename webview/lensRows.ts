@@ -24,8 +24,10 @@ class Kept<T> {
 }
 
 /** Results that are kept: a page that is folded for a narrow panel, or comes back to a tensor, begins with them. */
-const rows = new Kept<LensRow>(4000);
-const facts = new Kept<LensFacts>(200);
+const mostRows = 4000;
+const rows = new Kept<LensRow>(mostRows);
+/** Those of a tensor are not forgotten before its rows, as every tensor has at least one row. */
+const facts = new Kept<LensFacts>(mostRows);
 
 /** What a lens shows. */
 export interface Wanted {

@@ -61,7 +61,7 @@ export interface Sort {
 /** A stored order; undefined where it is none. */
 export function sortFrom(stored: unknown): Sort | undefined {
   const { column, descending } = Object(stored) as Partial<Sort>;
-  const isKnown = typeof descending === 'boolean' && column !== undefined && column in keys;
+  const isKnown = typeof descending === 'boolean' && column !== undefined && Object.hasOwn(keys, column);
   return isKnown ? { column, descending } : undefined;
 }
 

@@ -1,4 +1,4 @@
-/** Where a part stands in a block: the half of the block, and its place there from left to right. */
+/** The half of a block that a part belongs to: the diagram draws each half as one row. */
 export type Row = 'mixer' | 'feedForward';
 
 /** What a part of a block is called, and where it stands. */

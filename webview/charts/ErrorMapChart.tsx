@@ -21,7 +21,7 @@ export function ErrorMapChart({ map, of, what = 'A − B' }: { map: ErrorMap; of
   const traces = useMemo(() => heatMapTraces(cells), [cells]);
   const name = `RMS of ${what}`;
   const title = `Root mean square of ${what === 'A − B' ? 'the difference' : what}`;
-  const layout = useMemo(() => heatMapLayout(cells, { title: name }, colors), [cells, colors]);
+  const layout = useMemo(() => heatMapLayout(cells, name, colors), [cells, colors]);
   const element = usePlot(traces, layout, colors);
   return (
     <ChartFrame

@@ -29,7 +29,7 @@ export function GroupMapChart(props: {
     };
   }, [map, noun, what]);
   const traces = useMemo(() => heatMapTraces(cells), [cells]);
-  const layout = useMemo(() => heatMapLayout(cells, { title: what }, colors), [cells, what, colors]);
+  const layout = useMemo(() => heatMapLayout(cells, what, colors), [cells, what, colors]);
   const element = usePlot(traces, layout, colors);
   return (
     <ChartFrame

@@ -9,9 +9,6 @@ export interface HeatMap {
   readonly values: readonly number[];
   readonly mapRows: number;
   readonly mapColumns: number;
-  /** The first weight of the map in each direction, where it is part of a tensor. */
-  readonly firstRow?: number;
-  readonly firstColumn?: number;
   /** Weights of the map in each direction. */
   readonly rows: number;
   readonly columns: number;
@@ -33,14 +30,14 @@ export function heatMapData(
   map: Omit<HeatMap, 'inWords'>,
   value: Pick<DataColumn, 'name' | 'unit'>,
 ): DataColumn[] {
-  const { values, mapColumns, cellRows, cellColumns, firstRow = 0, firstColumn = 0, rows, columns } = map;
+  const { values, mapColumns, cellRows, cellColumns, rows, columns } = map;
   const row = (cell: number): number => Math.floor(cell / mapColumns);
   const starts = (of: (cell: number) => number): number[] => values.map((_, cell) => of(cell));
   return [
-    { name: 'row', values: starts((cell) => cellSpan(row(cell), cellRows, firstRow, rows)[0]) },
+    { name: 'row', values: starts((cell) => cellSpan(row(cell), cellRows, 0, rows)[0]) },
     {
       name: map.columnNoun ?? 'column',
-      values: starts((cell) => cellSpan(cell % mapColumns, cellColumns, firstColumn, columns)[0]),
+      values: starts((cell) => cellSpan(cell % mapColumns, cellColumns, 0, columns)[0]),
     },
     { ...value, values },
   ];
@@ -55,10 +52,10 @@ const places = {
 
 /** The map, and strips with the maximum of each column and row. */
 export function heatMapTraces(map: HeatMap): Trace[] {
-  const { values, mapRows, mapColumns, cellRows, cellColumns, firstRow = 0, firstColumn = 0 } = map;
-  const rowSpan = (row: number): string => spanText('row', cellSpan(row, cellRows, firstRow, map.rows));
+  const { values, mapRows, mapColumns, cellRows, cellColumns } = map;
+  const rowSpan = (row: number): string => spanText('row', cellSpan(row, cellRows, 0, map.rows));
   const columnSpan = (column: number): string =>
-    spanText(map.columnNoun ?? 'column', cellSpan(column, cellColumns, firstColumn, map.columns));
+    spanText(map.columnNoun ?? 'column', cellSpan(column, cellColumns, 0, map.columns));
   const rows = Array.from({ length: mapRows }, (_, row) =>
     values.slice(row * mapColumns, (row + 1) * mapColumns),
   );
@@ -71,8 +68,8 @@ export function heatMapTraces(map: HeatMap): Trace[] {
   const columnMaxima = Array.from({ length: mapColumns }, (_, column) =>
     largest(rows.map((cells) => cells[column]!)),
   );
-  const x = { x0: firstColumn + (cellColumns - 1) / 2, dx: cellColumns };
-  const y = { y0: firstRow + (cellRows - 1) / 2, dy: cellRows };
+  const x = { x0: (cellColumns - 1) / 2, dx: cellColumns };
+  const y = { y0: (cellRows - 1) / 2, dy: cellRows };
   const words = map.inWords;
   return [
     trace('map', {
@@ -100,18 +97,12 @@ const trace = (place: keyof typeof places, more: Trace): Trace => ({
   ...more,
 });
 
-/** Ticks of the scale and their labels. */
-export interface HeatTicks {
-  readonly title: string;
-  readonly values?: readonly number[];
-  readonly texts?: readonly string[];
-}
-
 /** Of a few lines each has a tick; plotly would also put ticks between them. */
-const wholeTicks = (tick0: number, count: number): Layout => (count < 10 ? { tick0, dtick: 1 } : {});
+const wholeTicks = (count: number): Layout => (count < 10 ? { tick0: 0, dtick: 1 } : {});
 
-export function heatMapLayout(map: HeatMap, ticks: HeatTicks, colors: Colors): Layout {
-  const { firstRow = 0, firstColumn = 0, rows, columns, top, least = 0, columnNoun = 'column' } = map;
+/** @param title of the colour scale. */
+export function heatMapLayout(map: HeatMap, title: string, colors: Colors): Layout {
+  const { rows, columns, top, least = 0, columnNoun = 'column' } = map;
   const hidden = { visible: false, fixedrange: true };
   const whole = { zeroline: false, showgrid: false, tickformat: 'd', autorange: false };
   return {
@@ -120,13 +111,13 @@ export function heatMapLayout(map: HeatMap, ticks: HeatTicks, colors: Colors): L
     dragmode: 'zoom',
     xaxis: axis(colors, {
       ...{ ...whole, domain: [0, 0.955], title: { text: columnNoun, standoff: 4 } },
-      ...wholeTicks(firstColumn, columns),
-      range: [firstColumn - 0.5, firstColumn + columns - 0.5],
+      ...wholeTicks(columns),
+      range: [-0.5, columns - 0.5],
     }),
     yaxis: axis(colors, {
       ...{ ...whole, domain: [0, 0.925], title: { text: 'row' } },
-      ...wholeTicks(firstRow, rows),
-      range: [firstRow + rows - 0.5, firstRow - 0.5],
+      ...wholeTicks(rows),
+      range: [rows - 0.5, -0.5],
     }),
     xaxis2: { ...hidden, domain: [0.965, 1], range: [-0.5, 0.5] },
     yaxis2: { ...hidden, domain: [0.945, 1], range: [-0.5, 0.5] },
@@ -135,9 +126,8 @@ export function heatMapLayout(map: HeatMap, ticks: HeatTicks, colors: Colors): L
       cmin: least,
       ...(top === undefined ? {} : { cmax: top }),
       colorbar: {
-        title: { text: ticks.title, side: 'right' },
+        title: { text: title, side: 'right' },
         ...{ thickness: 10, outlinewidth: 0, exponentformat: 'power' },
-        ...(ticks.values ? { tickvals: ticks.values, ticktext: ticks.texts } : {}),
       },
     },
   };

@@ -30,13 +30,13 @@ const changed = new Set<string>();
 const hasStatus = (error: unknown, statuses: readonly number[]): boolean =>
   error instanceof RequestError && statuses.includes(error.failure.status ?? 0);
 
-/** Whether a server says that there is no such file. */
+/** Whether the server answered that the file does not exist. */
 export const isAbsent = (error: unknown): boolean => hasStatus(error, [404, 410]);
 
-/** Whether a server gives a file not to the one who asks. */
+/** Whether the server answered that access is forbidden. */
 export const isForbidden = (error: unknown): boolean => hasStatus(error, [403]);
 
-/** Whether a server gives a file to nobody, or not to the one who asks. */
+/** Whether the server denied access, for want of a token or in spite of one. */
 export const isRefused = (error: unknown): boolean => hasStatus(error, [401, 403]);
 
 /**

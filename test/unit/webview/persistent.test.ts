@@ -6,7 +6,7 @@ import { emptyStorage, pageStore, stateOf } from '../../support/pageStore';
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** The values of a page that is loaded anew, from what the last one has stored. */
+/** Reloads the page: the values that a new page reads from the storage of the previous one. */
 function reloaded(storage: ReturnType<typeof emptyStorage>, model = 'm'): PersistentValues {
   vi.runAllTimers();
   storage.setState(JSON.parse(JSON.stringify(storage.getState() ?? null)));

@@ -32,6 +32,15 @@ describe('the map of a plan', () => {
     expect(layerMap(experts).rows).toEqual([{ role: 'mlp.experts.up_proj', cells: [[0, 1]] }]);
   });
 
+  it('keeps layers of a vision part and of the language model apart, also where their parts have one name', () => {
+    const stacks = ['v.blk.0.attn_q.weight', 'blk.0.attn_q.weight', 'blk.0.ffn_up.weight'];
+    expect(layerMap(stacks).rows).toEqual([
+      { role: 'v.blk.attn_q', cells: [[0]] },
+      { role: 'blk.attn_q', cells: [[1]] },
+      { role: 'ffn_up', cells: [[2]] },
+    ]);
+  });
+
   it('is walked by arrow keys, past cells without tensors', () => {
     const at = (row: number, column: number) => ({ row, column });
     expect(nextPlace(map, at(0, 0), 'ArrowDown')).toEqual(at(1, 0));

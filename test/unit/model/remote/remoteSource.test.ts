@@ -106,7 +106,7 @@ describe('a remote file', () => {
     expect(Buffer.from(await source.read(0, 500)).equals(small.content)).toBe(true);
   });
 
-  it('goes on where an answer was cut off', async () => {
+  it('resumes at the byte where a response was cut off', async () => {
     const { server, content, path } = await serveFile(3 * mebi, (_, before) =>
       before % 2 === 1 && before < 6 ? { cut: 300_000 } : undefined,
     );
