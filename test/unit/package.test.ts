@@ -14,6 +14,8 @@ describe('the package', () => {
 
   it.each([
     'package.json',
+    'package.nls.json',
+    'package.nls.zh-cn.json',
     'README.md',
     'CHANGELOG.md',
     'dist/extension.cjs',

@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import manifest from '../../package.json';
+import { projectRoot } from '../support/files';
+import { manifestTexts } from '../support/manifestTexts';
+
+type Texts = Readonly<Record<string, string>>;
+
+const read = (...path: string[]): Texts =>
+  JSON.parse(readFileSync(join(projectRoot, ...path), 'utf8')) as Texts;
+
+const english = read('package.nls.json');
+const chinese = read('package.nls.zh-cn.json');
+
+describe('the texts of package.json', () => {
+  const texts = [
+    ...manifestTexts({ description: manifest.description }),
+    ...manifestTexts(manifest.capabilities),
+    ...manifestTexts(manifest.contributes),
+  ];
+
+  it('are keys of package.nls.json', () => {
+    expect(texts.length).toBeGreaterThan(60);
+    expect(texts.filter(({ text }) => !/^%[\w.]+%$/.test(text))).toEqual([]);
+  });
+
+  it('have all of their keys in package.nls.json, which has no others', () => {
+    const keys = new Set(texts.map(({ text }) => text.replaceAll('%', '')));
+    expect(Object.keys(english).sort()).toEqual([...keys].sort());
+  });
+
+  it('are all translated, in the order of the English file', () => {
+    expect(Object.keys(chinese)).toEqual(Object.keys(english));
+  });
+
+  it('keep the code and the links of the English text', () => {
+    const marks = (text: string): string[] => text.match(/`[^`]+`|\]\([^)]+\)|%\w+%/g) ?? [];
+    for (const [key, text] of Object.entries(english))
+      expect(marks(chinese[key]!).sort(), key).toEqual(marks(text).sort());
+  });
+});
