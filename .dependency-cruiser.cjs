@@ -76,6 +76,12 @@ module.exports = {
       to: { path: '^src/(tools|cli/mcp)/', dependencyTypesNot: ['type-only', 'dynamic-import'] },
     },
     {
+      name: 'the-supervisor-starts-at-once',
+      severity: 'error',
+      from: { path: '^src/cli/(main|supervise)\\.ts$' },
+      to: { path: '^src/', pathNot: '^src/cli/supervise\\.ts$' },
+    },
+    {
       name: 'native-imports-only-protocol-and-model',
       severity: 'error',
       from: { path: '^src/native(\\.ts|/)' },

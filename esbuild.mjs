@@ -1,7 +1,7 @@
 // Builds the four programs into dist/: extension host part, engine process, command line, webview; and the licences of what they
 // contain. --production minifies and omits source maps, --watch rebuilds whenever a source changes.
 import { build, context } from 'esbuild';
-import { writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { argv } from 'node:process';
 import { thirdPartyNotices } from './scripts/notices.mjs';
@@ -42,9 +42,12 @@ const programs = [
   { ...node, entryPoints: { engine: 'src/engine/main.ts' }, banner: { js: requireShim }, outdir: 'dist' },
   {
     ...node,
-    entryPoints: { cli: 'src/cli/main.ts' },
+    entryPoints: { cli: 'src/cli/main.ts', command: 'src/cli/worker.ts' },
     banner: { js: `#!/usr/bin/env node\n${requireShim}` },
     outdir: 'dist',
+    // What one command alone needs, such as the library of its protocol, is loaded by that command.
+    splitting: true,
+    chunkNames: 'command-[hash]',
   },
   {
     ...common,
@@ -79,6 +82,10 @@ const reportBuilds = {
     });
   },
 };
+
+// Chunks of earlier builds have other names.
+for (const name of existsSync(join(root, 'dist')) ? readdirSync(join(root, 'dist')) : [])
+  if (name.startsWith('command-')) rmSync(join(root, 'dist', name));
 
 if (watch) {
   const contexts = await Promise.all(

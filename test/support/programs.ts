@@ -12,6 +12,8 @@ export interface Programs {
   readonly engine: string;
   /** The bundle of the quantscope command. */
   readonly cli: string;
+  /** That of the process that it supervises. */
+  readonly command: string;
 }
 
 /** Bundles engine and command line as `dist/` has them, from the sources of now, in a folder of their own. */
@@ -22,7 +24,7 @@ export async function buildPrograms(): Promise<Programs> {
     symlinkSync(join(projectRoot, name), join(folder, name), 'junction');
   await build({
     absWorkingDir: projectRoot,
-    entryPoints: { engine: 'src/engine/main.ts', cli: 'src/cli/main.ts' },
+    entryPoints: { engine: 'src/engine/main.ts', cli: 'src/cli/main.ts', command: 'src/cli/worker.ts' },
     outdir: join(folder, 'dist'),
     outExtension: { '.js': '.mjs' },
     ...{ bundle: true, platform: 'node', target: 'node22', format: 'esm' },
@@ -30,7 +32,8 @@ export async function buildPrograms(): Promise<Programs> {
     banner: { js: requireShim },
     logLevel: 'error',
   });
-  return { engine: join(folder, 'dist', 'engine.mjs'), cli: join(folder, 'dist', 'cli.mjs') };
+  const bundle = (name: string): string => join(folder, 'dist', `${name}.mjs`);
+  return { engine: bundle('engine'), cli: bundle('cli'), command: bundle('command') };
 }
 
 export interface Ended {

@@ -21,6 +21,7 @@ describe('the package', () => {
     'dist/extension.cjs',
     'dist/engine.mjs',
     'dist/cli.mjs',
+    'dist/command.mjs',
     'dist/webview.js',
     'dist/webview.css',
     'dist/ThirdPartyNotices.txt',

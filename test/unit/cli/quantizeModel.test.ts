@@ -17,9 +17,11 @@ const folder = temporaryFolder();
 const here = (name: string): string => join(folder, name);
 const calibration = join(sampleFolder, 'generated-calibration.txt');
 let cli: string;
+/** The process that works, not the one that supervises it. */
+let command: string;
 
 beforeAll(async () => {
-  cli = (await buildPrograms()).cli;
+  ({ cli, command } = await buildPrograms());
 });
 
 const quantscope = (args: readonly string[], options: Partial<RunOptions> = {}): Promise<Ended> =>
@@ -200,9 +202,8 @@ describe('quantscope quantize-model', () => {
   it.skipIf(process.platform === 'win32')(
     'leaves nothing after the next start when it is killed',
     async () => {
-      // The process that works, not the one that supervises it.
       const args = [
-        cli,
+        command,
         '--supervised',
         'quantize-model',
         sampleFolder,
