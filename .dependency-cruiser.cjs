@@ -14,6 +14,7 @@ const layers = [
   'ampq',
   'refinement',
   'exporter',
+  'doctor',
   'engine',
   'tools',
   'cli',

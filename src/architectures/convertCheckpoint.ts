@@ -53,24 +53,14 @@ export function convertCheckpoint(
   tensors: readonly TensorDescriptor[],
   config: Readonly<Record<string, unknown>>,
   file: string,
-  { ownOutput, modules = [] }: ConvertOptions = {},
+  options: ConvertOptions = {},
 ): ConvertedCheckpoint {
-  refuseQuantized(tensors, file);
-  const description = architectureFor(config, file);
-  const own = ownOutput ?? (isBaseClass(listedClass(config) ?? '') ? false : undefined);
-  const reader = new ConfigReader(config, file, {
-    ...sizesOf(tensors),
-    ...(own === undefined ? {} : { ownOutput: own }),
-  });
-  const conversion = withModules(
-    withDirection(description.convert(reader), reader),
-    modules,
+  const { description, reader, conversion, sources, tied, matched, problems } = matchCheckpoint(
     tensors,
-    description,
+    config,
+    file,
+    options,
   );
-  const sources = new Sources(tensors, conversion);
-  const tied = conversion.tied && sources.leaveOut(conversion.tied);
-  const { matched, problems } = matchRules(conversion, sources);
   refuseProblems(problems, description.name, file);
   const converted = matched.map((match) => applyRule(match, file));
   checkOutput(converted);
@@ -89,6 +79,34 @@ export function convertCheckpoint(
     ...(conversion.divisors ? { divisors: conversion.divisors } : {}),
     ...(tied ? { tied } : {}),
   };
+}
+
+/**
+ * The tensors of a checkpoint by the rules that its config.json leads to, and all that differs from them.
+ * @throws QuantscopeError as `convertCheckpoint`, but for tensors that are missing, unexpected or of another shape: these are in `problems`.
+ */
+export function matchCheckpoint(
+  tensors: readonly TensorDescriptor[],
+  config: Readonly<Record<string, unknown>>,
+  file: string,
+  { ownOutput, modules = [] }: ConvertOptions = {},
+) {
+  refuseQuantized(tensors, file);
+  const description = architectureFor(config, file);
+  const own = ownOutput ?? (isBaseClass(listedClass(config) ?? '') ? false : undefined);
+  const reader = new ConfigReader(config, file, {
+    ...sizesOf(tensors),
+    ...(own === undefined ? {} : { ownOutput: own }),
+  });
+  const conversion = withModules(
+    withDirection(description.convert(reader), reader),
+    modules,
+    tensors,
+    description,
+  );
+  const sources = new Sources(tensors, conversion);
+  const tied = conversion.tied && sources.leaveOut(conversion.tied);
+  return { description, reader, conversion, sources, tied, ...matchRules(conversion, sources) };
 }
 
 /** What can be done with the vision part of a config.json. */

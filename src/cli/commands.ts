@@ -2,6 +2,7 @@ import type { Command } from './command';
 import { certify } from './certify';
 import { compareCommand } from './compare';
 import { convertCommand } from './convert';
+import { doctorCommand } from './doctor';
 import { estimateCommand } from './estimate';
 import { evalCommand } from './eval';
 import { exportCommand } from './export';
@@ -52,6 +53,7 @@ export const commands: readonly Command[] = [
   recipesCommand,
   convertCommand,
   verifyCommand,
+  doctorCommand,
   compareCommand,
   evalCommand,
   previewCommand,

@@ -49,6 +49,7 @@ import { saveMethodJob } from './jobs/saveMethod';
 import { scaffoldJob } from './jobs/scaffold';
 import { estimateJob, probeJob, sensitivityJob, storedSensitivityJob } from './jobs/sensitivity';
 import { analyseJob, compareJob, quantizeJob, codePointsJob, storedJob } from './jobs/tensors';
+import { doctorJob } from './jobs/doctor';
 import { verifyHeadersJob, verifyJob } from './jobs/verify';
 import { verifySourceJob } from './jobs/verifySource';
 import { describedModel } from './modelFacts';
@@ -82,6 +83,7 @@ export function createJobs(models: OpenModels): Jobs {
     'tensor/quantize': quantizeJob(models),
     'model/scan': modelScanJob(models),
     'model/scanned': storedScanJob(models),
+    'model/doctor': doctorJob(models),
     'model/verify': verifyJob(models),
     'model/verifySource': verifySourceJob(models),
     'model/scaffold': scaffoldJob(models),

@@ -29,6 +29,7 @@ export const processKinds: Readonly<Record<EngineMethod, ProcessKind>> = {
   'tensor/quantize': 'job',
   'model/scan': 'job',
   'model/scanned': 'interactive',
+  'model/doctor': 'job',
   'model/verify': 'job',
   'model/verifySource': 'job',
   'model/verifyHeaders': 'interactive',

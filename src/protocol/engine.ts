@@ -69,6 +69,7 @@ import type { RunEstimate, RunEstimateParams } from './runEstimate';
 import type { RivalOfModel } from './rivalFile';
 import type { ChangeSpectra, ChangeSpectrum } from './spectrum';
 import type { ProvenanceParams, ProvenanceResult } from './provenance';
+import type { DoctorParams, DoctorResult } from './doctor';
 import type { RepairParams, RepairResult, VerifyParams, VerifyResult } from './verify';
 import type { ScaffoldedModel } from './scaffold';
 import type { PackedModel } from './tensorTable';
@@ -130,6 +131,8 @@ export interface EngineRequests {
   'model/scan': { params: ScanParams; result: ModelScan };
   /** What runs have finished of it by now. */
   'model/scanned': { params: ScanParams; result: ModelScan };
+  /** Looks for faults of a model, and repairs files of settings where it is asked to. */
+  'model/doctor': { params: DoctorParams; result: DoctorResult };
   /** Checks the files of a model against the digests that were written with them. */
   'model/verify': { params: VerifyParams; result: VerifyResult };
   /** Encodes the source of a GGUF file again and compares the file with it, tensor by tensor; adapters are merged into the source. */
