@@ -34,7 +34,7 @@ module.exports = {
       name: 'protocol-imports-nothing',
       severity: 'error',
       from: { path: '^src/protocol/' },
-      to: { pathNot: '^src/protocol/' },
+      to: { pathNot: '^src/protocol/|^node_modules/@vscode/l10n/' },
     },
     {
       name: 'webview-imports-only-protocol',

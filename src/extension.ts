@@ -1,5 +1,6 @@
 import type * as vscode from 'vscode';
 import type { EngineClient } from './engine/client';
+import './vscode/language';
 import { registerAdapters } from './vscode/commands/adapters';
 import { registerBeatFile } from './vscode/commands/beatFile';
 import { registerCompareWith } from './vscode/commands/compareWith';

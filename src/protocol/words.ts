@@ -1,9 +1,14 @@
+import * as l10n from '@vscode/l10n';
+import { counted } from './counted';
+
 /**
- * A count and its noun: "1 tensor", "23,342 tensors".
+ * A count and its noun: "1 tensor", "23,342 tensors"; translated where the noun is one of `counted`.
  * @param plural for nouns that take more than an s ("matrices").
  */
 export function plural(count: number, noun: string, plural = `${noun}s`): string {
-  return `${count.toLocaleString('en-US')} ${count === 1 ? noun : plural}`;
+  const number = count.toLocaleString('en-US');
+  const [one, several] = counted[noun]?.(number) ?? [`${number} ${noun}`, `${number} ${plural}`];
+  return count === 1 ? one : several;
 }
 
 /** Rounded seconds in words: "12 s", "3 min", "1.5 h". */
@@ -20,7 +25,7 @@ export function timeTaken(seconds: number): string {
 
 /** The end of a line about progress: ", 3 min left"; empty where the time is not known. */
 export const timeLeft = (seconds: number | undefined): string =>
-  seconds === undefined ? '' : `, ${duration(seconds)} left`;
+  seconds === undefined ? '' : l10n.t(', {0} left', duration(seconds));
 
 const units = ['B', 'kB', 'MB', 'GB', 'TB'];
 

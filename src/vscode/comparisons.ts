@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { QuantscopeError } from '../model/errors';
 import type { OtherModel } from '../protocol/compare';
 import type { EngineProgress } from '../protocol/engine';
@@ -76,7 +77,10 @@ export class Comparisons {
   async compareThird(third: string, title: string): Promise<ModelComparisonState> {
     const known = this.shown.modelComparison;
     if (!known?.result)
-      throw new QuantscopeError('REQUEST', 'There is no comparison yet that a third model could join.');
+      throw new QuantscopeError(
+        'REQUEST',
+        l10n.t('There is no comparison yet that a third model could join.'),
+      );
     const { other, otherAdapters, result } = known;
     const compared: OtherModel = { other, ...(otherAdapters ? { otherAdapters } : {}) };
     return this.showing({ ...compared, result, third }, async (call) => {

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { CallOptions } from '../engine/client';
 import type { EngineProgress } from '../protocol/engine';
 import type {
@@ -28,7 +29,7 @@ type Request =
 
 /** Evaluations of one model, and the results of earlier ones. */
 export class EvaluationSession extends RunSession<EvaluationEvent, Request> {
-  protected readonly busy = 'An evaluation of this model is already running.';
+  protected readonly busy = l10n.t('An evaluation of this model is already running.');
   activity: EvaluationActivity | undefined;
 
   /** Results of earlier runs, the latest first. */

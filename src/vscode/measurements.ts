@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { frontRange } from '../ampq/planFront';
 import { QuantscopeError } from '../model/errors';
 import type { TableOutline } from '../protocol/editorState';
@@ -50,7 +51,10 @@ export class Measurements {
 }
 
 export const notMeasured = (): QuantscopeError =>
-  new QuantscopeError('REQUEST', 'Nothing has been measured yet: run the sensitivity analysis first.');
+  new QuantscopeError(
+    'REQUEST',
+    l10n.t('Nothing has been measured yet: run the sensitivity analysis first.'),
+  );
 
 /** Whether a table was measured with something else than another one, or there is no other. */
 export const isMeasuredOtherwise = (table: SensitivityTable, other: SensitivityTable | undefined): boolean =>

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { QuantscopeError } from '../model/errors';
 import type { ModelRef } from '../protocol/model';
 import type { ScanSettings } from '../protocol/modelScan';
@@ -36,14 +37,14 @@ export class ModelScans {
 
   /** Scans what has not been scanned. Resolves whatever the outcome. @throws QuantscopeError REQUEST while another scan runs. */
   async run(settings: ScanSettings): Promise<void> {
-    if (this.running) throw new QuantscopeError('REQUEST', 'This model is already being scanned.');
+    if (this.running) throw new QuantscopeError('REQUEST', l10n.t('This model is already being scanned.'));
     const controller = (this.running = new AbortController());
     const signal = AbortSignal.any([controller.signal, this.life]);
     this.engine.forgiveCrashes();
     this.show({ kind: 'running', settings });
     try {
       await this.engine.call('model/scan', this.params(settings), {
-        ...{ signal, title: 'Scan' },
+        ...{ signal, title: l10n.t('Scan') },
         onProgress: (progress) => {
           this.show({ kind: 'running', settings, progress });
           const interval = Math.max(reportInterval, this.reading / readingShare);

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { basename } from 'node:path';
 import { nameFromPath } from '../model/modelName';
 import type { AdapterRef, ModelDescription, ModelRef } from '../protocol/model';
@@ -218,11 +219,11 @@ export class ModelSession {
 
   compareWith(other: string, adapters?: readonly AdapterRef[]): Promise<ModelComparisonState> {
     const name = (adapters?.[0]?.path ?? other).replace(/^.*[\\/]/, '');
-    return this.comparisons.compareWith(other, `Comparison with ${name}`, adapters);
+    return this.comparisons.compareWith(other, l10n.t('Comparison with {0}', name), adapters);
   }
 
   compareThird(third: string): Promise<ModelComparisonState> {
-    return this.comparisons.compareThird(third, `Comparison with ${third.replace(/^.*[\\/]/, '')}`);
+    return this.comparisons.compareThird(third, l10n.t('Comparison with {0}', third.replace(/^.*[\\/]/, '')));
   }
 
   /** Checks all files against the digests that were written with them. */

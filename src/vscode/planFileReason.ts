@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { differencesText, measuredWith } from '../protocol/measuredWith';
 import { choicesOf, type Plan, type PlanAssignment, type SensitivityTable } from '../protocol/plan';
 
@@ -6,13 +7,14 @@ const rounding = 1e-6;
 
 /** Why the plan of a file is not the solver's for its size, as part of a sentence. */
 export function planFileReason(plan: Plan, table: SensitivityTable | undefined): string {
-  if (plan.certificate?.improvement?.isAdopted) return 'it was improved by measured swaps';
-  if (plan.fit?.gpu) return 'it was made for a GPU and RAM together';
-  if (!table) return 'nothing was measured yet that it could be compared with';
-  if (differencesText(plan, measuredWith(table)).length > 0) return 'it was made from other measurements';
+  if (plan.certificate?.improvement?.isAdopted) return l10n.t('it was improved by measured swaps');
+  if (plan.fit?.gpu) return l10n.t('it was made for a GPU and RAM together');
+  if (!table) return l10n.t('nothing was measured yet that it could be compared with');
+  if (differencesText(plan, measuredWith(table)).length > 0)
+    return l10n.t('it was made from other measurements');
   return isOfFigures(plan, table)
-    ? 'it was edited by hand'
-    : 'its errors or gains are not those of the present measurements';
+    ? l10n.t('it was edited by hand')
+    : l10n.t('its errors or gains are not those of the present measurements');
 }
 
 /** Whether a plan has the errors and gains of a table, where it states them. */

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { basename } from 'node:path';
 import { assignmentDigest } from '../ampq/assignmentDigest';
 import type { Effort } from '../ampq/knapsack';
@@ -249,7 +250,11 @@ export class Planning {
     if (edited?.replaced === false)
       throw new QuantscopeError(
         'REQUEST',
-        `The plan in ${edited.file} is not the solver's for its size: ${edited.reason}. Choose Solve Again in the Plan view to replace it.`,
+        l10n.t(
+          "The plan in {0} is not the solver's for its size: {1}. Choose Solve Again in the Plan view to replace it.",
+          edited.file,
+          edited.reason,
+        ),
       );
     return known;
   }

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { EngineProgress } from '../protocol/engine';
 import type {
   QuantizedWeight,
@@ -26,7 +27,7 @@ interface Request {
 
 /** Quantizations of one whole model. */
 export class QuantizationSession extends RunSession<QuantizationStep, Request> {
-  protected readonly busy = 'This model is already being quantized.';
+  protected readonly busy = l10n.t('This model is already being quantized.');
   activity: QuantizationActivity | undefined;
   /** Matrices that are finished, in their order. */
   private weights: readonly QuantizedWeight[] = [];

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { CallOptions } from '../engine/client';
 import type { EngineProgress } from '../protocol/engine';
 import {
@@ -22,7 +23,7 @@ interface Request {
 
 /** Refinements of one GGUF file. */
 export class RefinementSession extends RunSession<RefinementActivity, Request> {
-  protected readonly busy = 'This file is already being refined.';
+  protected readonly busy = l10n.t('This file is already being refined.');
   activity: RefinementActivity | undefined;
   /** The model that the file was made from, where a command has named it since settings were last used. */
   knownOriginal: string | undefined;

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { basename } from 'node:path';
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
 import type { EngineProgress } from '../protocol/engine';
@@ -58,7 +59,7 @@ export const storedParams = (
 export type FewBitsText = Required<Pick<SensitivityParams, 'text' | 'tokens' | 'context'>>;
 
 const titleOf = ({ text }: SensitivityEstimate): string =>
-  text ? `Sensitivity over ${basename(text.file)}` : 'Sensitivity from the weights alone';
+  text ? l10n.t('Sensitivity over {0}', basename(text.file)) : l10n.t('Sensitivity from the weights alone');
 
 /** Minimum interval at which finished cells are shown during a run (ms); showing them never takes more than a share of the time. */
 const partialInterval = 1_000;
@@ -103,7 +104,7 @@ export class SensitivityJob {
     this.formats = formats;
     this.fewBits = fewBits;
     this.named = this.stored();
-    let title = text === undefined ? 'Sensitivity' : `Sensitivity over ${basename(text)}`;
+    let title = text === undefined ? l10n.t('Sensitivity') : l10n.t('Sensitivity over {0}', basename(text));
     const controller = new AbortController();
     this.running = controller;
     this.show({ kind: 'running', title });
@@ -114,7 +115,7 @@ export class SensitivityJob {
       const estimate = await this.engine.call('sensitivity/estimate', params, { signal, title });
       title = titleOf(estimate);
       // Progress says the time that is left instead.
-      this.show({ kind: 'running', title: `${title}, about ${duration(estimate.seconds)}` });
+      this.show({ kind: 'running', title: l10n.t('{0}, about {1}', title, duration(estimate.seconds)) });
       const measured = await this.engine.call('sensitivity/run', params, {
         signal,
         title,
@@ -233,8 +234,8 @@ export class SensitivityJob {
   }
 
   private async offerResume(title: string): Promise<void> {
-    const resume = 'Restart and Resume';
-    const message = `${title}: the engine process ended. Finished work is kept.`;
+    const resume = l10n.t('Restart and Resume');
+    const message = l10n.t('{0}: the engine process ended. Finished work is kept.', title);
     if ((await this.notices.error(message, resume)) === resume) await this.resume();
   }
 

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { createHash } from 'node:crypto';
 import { basename, join } from 'node:path';
 import type { Effort } from '../ampq/knapsack';
@@ -73,7 +74,9 @@ export class SessionPlans {
     const { plan } = this.planning;
     const assignment = plan && assignmentOf(plan, source);
     if (plan && !assignment)
-      throw new QuantscopeError('REQUEST', 'The plan chooses no format for this tensor.', { tensor: source });
+      throw new QuantscopeError('REQUEST', l10n.t('The plan chooses no format for this tensor.'), {
+        tensor: source,
+      });
     this.bind(assignment ? [assignment.tensor] : [], { kind: 'pin', format });
   }
 
@@ -123,7 +126,7 @@ export class SessionPlans {
     if (analysis.job.kind === 'running')
       throw new QuantscopeError(
         'REQUEST',
-        'The sensitivity analysis is running: try again once it has ended.',
+        l10n.t('The sensitivity analysis is running: try again once it has ended.'),
       );
     if (!(planning.table && hasCells(planning.table)) && !(await analysis.run())) return false;
     const { table } = planning;
@@ -167,7 +170,7 @@ export class SessionPlans {
       ...(planning.rival ? { rival: planning.rival.path } : {}),
       device: devices.choice(),
     };
-    const title = `Plan over ${basename(text)}`;
+    const title = l10n.t('Plan over {0}', basename(text));
     const estimate = await engine.call('plan/certifyEstimate', params, { ...options, title });
     const announced = certifyEstimateText(estimate);
     options.onProgress?.({ message: announced, done: 0, total: 0 });
@@ -191,7 +194,7 @@ export class SessionPlans {
   async show(file: string): Promise<void> {
     const { found, problems } = await this.beside(file);
     if (!found)
-      throw new QuantscopeError('REQUEST', problems[0] ?? 'The plan is for another model.', { file });
+      throw new QuantscopeError('REQUEST', problems[0] ?? l10n.t('The plan is for another model.'), { file });
     this.planning.show(found);
   }
 
@@ -223,7 +226,10 @@ export class SessionPlans {
     if (!isUsed) return {};
     const { plan } = this.planning;
     if (!plan)
-      throw new QuantscopeError('REQUEST', 'There is no plan yet: run the sensitivity analysis first.');
+      throw new QuantscopeError(
+        'REQUEST',
+        l10n.t('There is no plan yet: run the sensitivity analysis first.'),
+      );
     return { planFile: await this.write(plan) };
   }
 

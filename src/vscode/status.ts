@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { RunningJob } from '../engine/client';
 import type { EngineProgress } from '../protocol/engine';
 import type { DeviceReport } from '../protocol/plan';
@@ -25,19 +26,19 @@ export function statusOf(
     const list = jobs.map((item) => `- ${jobText(item)}`).join('\n');
     return {
       text: `$(sync~spin) ${jobText(first)}${more}`,
-      tooltip: `${list}\n\nClick to cancel.`,
+      tooltip: l10n.t('{0}\n\nClick to cancel.', list),
       isBusy: true,
     };
   }
   const about = deviceTooltip(device);
   if (job?.kind === 'engine-died')
-    return { text: '$(error) Quantscope engine ended', tooltip: about, isBusy: false };
+    return { text: l10n.t('$(error) Quantscope engine ended'), tooltip: about, isBusy: false };
   return { text: `$(circuit-board) ${device?.label ?? 'Quantscope'}`, tooltip: about, isBusy: false };
 }
 
 /** "Sensitivity 12/264, 3 s left" */
 export function jobText({ title, progress, cancelling }: RunningJob): string {
-  if (cancelling) return `${title}: cancelling…`;
+  if (cancelling) return l10n.t('{0}: cancelling…', title);
   if (!progress || !(progress.total > 0)) return title;
   return `${title} ${stepsText(progress)}${timeLeft(progress.secondsLeft)}`;
 }
@@ -47,7 +48,13 @@ function stepsText({ done, total, unit }: EngineProgress): string {
 }
 
 function deviceTooltip(device: DeviceReport | undefined): string {
-  if (!device) return 'Quantscope detects the device when a model is opened.\n\nClick to choose.';
-  const refused = device.refused.map((item) => `- **${item.device}** rejected: ${item.reason}`);
-  return [`Quantscope computes on **${device.label}**.`, '', ...refused, '', 'Click to choose.'].join('\n');
+  if (!device) return l10n.t('Quantscope detects the device when a model is opened.\n\nClick to choose.');
+  const refused = device.refused.map((item) => l10n.t('- **{0}** rejected: {1}', item.device, item.reason));
+  return [
+    l10n.t('Quantscope computes on **{0}**.', device.label),
+    '',
+    ...refused,
+    '',
+    l10n.t('Click to choose.'),
+  ].join('\n');
 }

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { EngineProgress } from '../protocol/engine';
 import type { ModelRef } from '../protocol/model';
 import type { VerifyResult } from '../protocol/verify';
@@ -71,7 +72,7 @@ export class Verification {
     const signal = call ? AbortSignal.any([own, call.signal]) : own;
     try {
       const result = await this.engine.call('model/verify', this.model(), {
-        ...{ signal, title: 'Verify' },
+        ...{ signal, title: l10n.t('Verify') },
         onProgress: (progress) => {
           this.show({ kind: 'checking', progress }, signal);
           call?.onProgress(progress);

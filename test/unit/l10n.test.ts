@@ -1,8 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import manifest from '../../package.json';
+import { extractTexts } from '../../scripts/l10n.mjs';
 import { projectRoot } from '../support/files';
+import { untranslated } from '../support/hostTexts';
 import { manifestTexts } from '../support/manifestTexts';
 
 type Texts = Readonly<Record<string, string>>;
@@ -38,5 +40,36 @@ describe('the texts of package.json', () => {
     const marks = (text: string): string[] => text.match(/`[^`]+`|\]\([^)]+\)|%\w+%/g) ?? [];
     for (const [key, text] of Object.entries(english))
       expect(marks(chinese[key]!).sort(), key).toEqual(marks(text).sort());
+  });
+});
+
+describe('the texts of the extension and its page', () => {
+  const bundle = read('l10n', 'bundle.l10n.json');
+  const translation = read('l10n', 'bundle.l10n.zh-cn.json');
+
+  it('are those of l10n/bundle.l10n.json: npm run l10n writes it', async () => {
+    expect(bundle).toEqual(await extractTexts());
+  });
+
+  it('are all translated, in the order of the English bundle', () => {
+    expect(Object.keys(translation)).toEqual(Object.keys(bundle));
+    expect(Object.entries(translation).filter(([, text]) => text === '')).toEqual([]);
+  });
+
+  it('keep their placeholders, icons and code', () => {
+    const marks = (text: string): string[] => [
+      ...new Set(text.match(/\{\d+\}|\$\([\w~-]+\)|`[^`]+`|%\{[^}]*\}|\*\*/g) ?? []),
+    ];
+    for (const [key, text] of Object.entries(translation))
+      expect(marks(text).sort(), key).toEqual(marks(key).sort());
+  });
+
+  it('are not shown by the extension host without a look-up', () => {
+    const folder = join(projectRoot, 'src', 'vscode');
+    const names = (readdirSync(folder, { recursive: true }) as string[]).filter((name) =>
+      name.endsWith('.ts'),
+    );
+    const found = names.flatMap((name) => untranslated(join(folder, name)).map((text) => `${name}:${text}`));
+    expect(found).toEqual([]);
   });
 });

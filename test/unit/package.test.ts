@@ -16,6 +16,8 @@ describe('the package', () => {
     'package.json',
     'package.nls.json',
     'package.nls.zh-cn.json',
+    'l10n/bundle.l10n.json',
+    'l10n/bundle.l10n.zh-cn.json',
     'README.md',
     'CHANGELOG.md',
     'dist/extension.cjs',

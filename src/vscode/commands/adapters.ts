@@ -55,10 +55,10 @@ async function paramsOf(
   argument: AdapterArgument,
 ): Promise<ExportAdapterParams | undefined> {
   const given = argument instanceof vscode.Uri ? { adapter: argument.fsPath } : (argument ?? {});
-  const adapter = given.adapter ?? (await askFolders('Adapter', false))?.[0];
+  const adapter = given.adapter ?? (await askFolders(vscode.l10n.t('Adapter'), false))?.[0];
   if (adapter === undefined) return undefined;
   const folder = folderOfAdapter(adapter);
-  const title = `Which model was ${basename(folder)} trained on?`;
+  const title = vscode.l10n.t('Which model was {0} trained on?', basename(folder));
   const path = given.base ?? (await pickModel(services, title));
   if (path === undefined) return undefined;
   const out = given.out ?? (await askTarget(folder));
@@ -72,7 +72,7 @@ async function askTarget(folder: string): Promise<string | undefined> {
   const target = await vscode.window.showSaveDialog({
     defaultUri: vscode.Uri.file(join(folder, `${basename(folder)}-lora.gguf`)),
     filters: { GGUF: ['gguf'] },
-    title: 'Export Adapter to GGUF',
+    title: vscode.l10n.t('Export Adapter to GGUF'),
   });
   return target?.fsPath;
 }
@@ -87,14 +87,15 @@ async function askFolders(title: string, many: boolean, start?: string): Promise
 
 /** Adapters and their weights; undefined when the user cancelled. */
 export async function askAdapters(beside: string): Promise<readonly AdapterRef[] | undefined> {
-  const paths = await askFolders('Adapters to merge', true, folderBeside(beside));
+  const paths = await askFolders(vscode.l10n.t('Adapters to merge'), true, folderBeside(beside));
   if (!paths) return undefined;
   const adapters: AdapterRef[] = [];
   for (const path of paths) {
     const weight = await vscode.window.showInputBox({
-      ...{ title: `Weight of ${basename(path)}`, value: '1', ignoreFocusOut: true },
-      prompt: 'What its change is multiplied by; 1 as it was trained',
-      validateInput: (text) => (weightOf(text) === undefined ? 'A number is needed.' : undefined),
+      ...{ title: vscode.l10n.t('Weight of {0}', basename(path)), value: '1', ignoreFocusOut: true },
+      prompt: vscode.l10n.t('What its change is multiplied by; 1 as it was trained'),
+      validateInput: (text) =>
+        weightOf(text) === undefined ? vscode.l10n.t('A number is needed.') : undefined,
     });
     if (weight === undefined) return undefined;
     adapters.push({ path, weight: weightOf(weight)! });
@@ -113,22 +114,30 @@ async function exportAdapter(
   params: ExportAdapterParams,
 ): Promise<ExportedAdapter | undefined> {
   try {
-    const result = await withProgress('Export Adapter to GGUF', (call) =>
-      engine.call('adapter/export', params, { ...call, title: `Export ${basename(params.out)}` }),
+    const result = await withProgress(vscode.l10n.t('Export Adapter to GGUF'), (call) =>
+      engine.call('adapter/export', params, {
+        ...call,
+        title: vscode.l10n.t('Export {0}', basename(params.out)),
+      }),
     );
     start(announce(result));
     return result;
   } catch (error) {
     if (error instanceof QuantscopeError && error.code === 'CANCELLED') return undefined;
     log.error(`Export of an adapter: ${messageOf(error)}`);
-    start(notices.error(`The adapter was not exported. ${messageOf(error)}`));
+    start(notices.error(vscode.l10n.t('The adapter was not exported. {0}', messageOf(error))));
     return undefined;
   }
 }
 
 async function announce({ out, tensors, bytes }: ExportedAdapter): Promise<void> {
-  const open = 'Open';
-  const message = `Written ${basename(out)}: ${plural(tensors.length, 'changed tensor')}, ${size(bytes)}.`;
+  const open = vscode.l10n.t('Open');
+  const message = vscode.l10n.t(
+    'Written {0}: {1}, {2}.',
+    basename(out),
+    plural(tensors.length, 'changed tensor'),
+    size(bytes),
+  );
   if ((await vscode.window.showInformationMessage(message, open)) !== open) return;
   await vscode.commands.executeCommand('vscode.open', vscode.Uri.file(out));
 }

@@ -57,7 +57,7 @@ async function matchOf(services: Services, argument: BeatArgument | undefined): 
 async function matchFor(services: Services, rival: string): Promise<Match | undefined> {
   const { refinements, quantizations, sessions } = services;
   const known = quantizations.sourceOf(rival) ?? refinements.originalOf(rival);
-  const title = `Which model was ${basename(rival)} made from?`;
+  const title = vscode.l10n.t('Which model was {0} made from?', basename(rival));
   const model = known ?? (await pickModel(services, title, rival));
   return model === undefined ? undefined : { session: sessions.get(model), rival };
 }

@@ -22,7 +22,7 @@ export function registerCompareWith(services: Services): vscode.Disposable {
       async (argument?: Argument): Promise<ModelComparisonState | undefined> => {
         const session = await targetSession(services, argument);
         if (!session) return undefined;
-        const title = 'Compare with which model?';
+        const title = vscode.l10n.t('Compare with which model?');
         const other = argument?.other ?? (await pickModel(services, title, session.path));
         if (other === undefined) return undefined;
         return shown(services, session, () => session.compareWith(other));

@@ -45,9 +45,12 @@ export function registerConvert(services: Services): vscode.Disposable {
 async function ask(services: Services, session: ModelSession): Promise<ConvertParams | undefined> {
   await session.ensureLoaded();
   if (!session.description) return undefined;
-  const settings = await pick('Convert to Safetensors: weights', settingsChoices(session.description));
+  const settings = await pick(
+    vscode.l10n.t('Convert to Safetensors: weights'),
+    settingsChoices(session.description),
+  );
   if (!settings) return undefined;
-  const form = await pick('Convert to Safetensors: files', formChoices);
+  const form = await pick(vscode.l10n.t('Convert to Safetensors: files'), formChoices);
   const out = form && (await askTarget(session, form, settings));
   if (out === undefined) return undefined;
   const params = { ...session.ref, ...settings, ...(form === 'single' ? { single: true } : {}), out };
@@ -75,8 +78,12 @@ async function askTarget(
   const folder = vscode.Uri.file(freeFolder(join(beside, `${name}-safetensors`)));
   const target = await vscode.window.showSaveDialog(
     form === 'file'
-      ? { defaultUri: file, filters: { Safetensors: ['safetensors'] }, title: 'Convert to Safetensors' }
-      : { defaultUri: folder, title: 'Folder for the checkpoint' },
+      ? {
+          defaultUri: file,
+          filters: { Safetensors: ['safetensors'] },
+          title: vscode.l10n.t('Convert to Safetensors'),
+        }
+      : { defaultUri: folder, title: vscode.l10n.t('Folder for the checkpoint') },
   );
   return target && (form === 'file' ? safetensorsFile : checkpointFolder)(target.fsPath);
 }
@@ -86,12 +93,12 @@ const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false
 /** The dry run: what would be written, which the user confirms. Headers of many files, or an output that may be the embedding, take a while. */
 async function isConfirmed(services: Services, params: ConvertParams): Promise<boolean> {
   try {
-    const preview = await withProgress('Convert to Safetensors: reading headers', (call) =>
+    const preview = await withProgress(vscode.l10n.t('Convert to Safetensors: reading headers'), (call) =>
       services.engine.call('model/convertPreview', params, call),
     );
-    const start = 'Convert';
+    const start = vscode.l10n.t('Convert');
     const options = { modal: true, detail: previewText(preview, isFile(params.out)) };
-    const message = `Convert to ${basename(params.out)}?`;
+    const message = vscode.l10n.t('Convert to {0}?', basename(params.out));
     return (await vscode.window.showInformationMessage(message, options, start)) === start;
   } catch (error) {
     tell(services, error);
@@ -103,8 +110,11 @@ async function isConfirmed(services: Services, params: ConvertParams): Promise<b
 async function convert(services: Services, params: ConvertParams): Promise<ConvertResult | undefined> {
   const { engine, start } = services;
   try {
-    const result = await withProgress('Convert to Safetensors', (call) =>
-      engine.call('model/convert', params, { ...call, title: `Convert to ${basename(params.out)}` }),
+    const result = await withProgress(vscode.l10n.t('Convert to Safetensors'), (call) =>
+      engine.call('model/convert', params, {
+        ...call,
+        title: vscode.l10n.t('Convert to {0}', basename(params.out)),
+      }),
     );
     start(announce(result));
     return result;
@@ -117,14 +127,15 @@ async function convert(services: Services, params: ConvertParams): Promise<Conve
 function tell({ notices, log, start }: Services, error: unknown): void {
   if (error instanceof QuantscopeError && error.code === 'CANCELLED') return;
   log.error(`Conversion: ${messageOf(error)}`);
-  start(notices.error(`The conversion failed. ${messageOf(error)}`));
+  start(notices.error(vscode.l10n.t('The conversion failed. {0}', messageOf(error))));
 }
 
 async function announce({ out, bytes, tensors, files, notes }: ConvertResult): Promise<void> {
-  const open = 'Open';
-  const message = [`Written ${basename(out)}: ${plural(tensors, 'tensor')}, ${size(bytes)}.`, ...notes].join(
-    ' ',
-  );
+  const open = vscode.l10n.t('Open');
+  const message = [
+    vscode.l10n.t('Written {0}: {1}, {2}.', basename(out), plural(tensors, 'tensor'), size(bytes)),
+    ...notes,
+  ].join(' ');
   if ((await vscode.window.showInformationMessage(message, open)) !== open) return;
   const first = /\.safetensors$/i.test(out) ? out : join(out, files[0]!);
   await vscode.commands.executeCommand('vscode.open', vscode.Uri.file(first));

@@ -9,10 +9,22 @@ import { chosenDevice, type Services } from '../services';
 import { isPossible, targetSession, wholeSession, type ModelArgument } from './targets';
 
 const devices: readonly { label: string; device: DeviceChoice; detail: string }[] = [
-  { label: 'Automatic', device: 'auto', detail: 'CUDA if available, else WebGPU, else the native addon' },
-  { label: 'CUDA', device: 'cuda', detail: 'ONNX Runtime on an NVIDIA GPU (Linux x64)' },
-  { label: 'WebGPU', device: 'webgpu', detail: 'ONNX Runtime on any GPU' },
-  { label: 'Native addon', device: 'cpu', detail: 'All cores of the processor' },
+  {
+    label: vscode.l10n.t('Automatic'),
+    device: 'auto',
+    detail: vscode.l10n.t('CUDA if available, else WebGPU, else the native addon'),
+  },
+  {
+    label: 'CUDA',
+    device: 'cuda',
+    detail: vscode.l10n.t('ONNX Runtime on an NVIDIA GPU (Linux x64)'),
+  },
+  { label: 'WebGPU', device: 'webgpu', detail: vscode.l10n.t('ONNX Runtime on any GPU') },
+  {
+    label: vscode.l10n.t('Native addon'),
+    device: 'cpu',
+    detail: vscode.l10n.t('All cores of the processor'),
+  },
 ];
 
 /** Commands for the engine process and its jobs. */
@@ -41,7 +53,7 @@ async function runOverText(services: Services, argument: ModelArgument): Promise
   const session = await wholeSession(services, argument);
   if (!session || !(await isPossible(services, session, 'run'))) return;
   if (session.job.kind === 'running') {
-    return services.notices.info('The sensitivity analysis of this model is already running.');
+    return services.notices.info(vscode.l10n.t('The sensitivity analysis of this model is already running.'));
   }
   const text = await askText(session);
   if (text !== undefined) await session.runSensitivity(text);
@@ -51,14 +63,14 @@ async function runOverText(services: Services, argument: ModelArgument): Promise
 async function cancelJob({ engine, notices }: Services): Promise<void> {
   const jobs = engine.jobs.filter(({ cancelling }) => !cancelling);
   if (jobs.length === 0) {
-    return notices.info('No job is running.');
+    return notices.info(vscode.l10n.t('No job is running.'));
   }
   const picked =
     jobs.length === 1
       ? jobs[0]
       : await vscode.window.showQuickPick(
           jobs.map((job) => ({ label: jobText(job), description: job.path ?? '', id: job.id })),
-          { title: 'Quantscope: cancel which job?' },
+          { title: vscode.l10n.t('Quantscope: cancel which job?') },
         );
   if (picked) engine.cancelJob(picked.id);
 }
@@ -67,25 +79,27 @@ async function cancelJob({ engine, notices }: Services): Promise<void> {
 async function restartEngine({ engine, notices }: Services): Promise<void> {
   const { jobs } = engine;
   if (jobs.length > 0) {
-    const restart = 'Restart';
+    const restart = vscode.l10n.t('Restart');
     const detail = jobs.map(({ title }) => `• ${title}`).join('\n');
-    const message = 'Restarting the engine cancels running jobs.';
+    const message = vscode.l10n.t('Restarting the engine cancels running jobs.');
     if ((await vscode.window.showWarningMessage(message, { modal: true, detail }, restart)) !== restart)
       return;
   }
   await vscode.window.withProgress(
-    { location: vscode.ProgressLocation.Window, title: 'Restarting the engine' },
+    { location: vscode.ProgressLocation.Window, title: vscode.l10n.t('Restarting the engine') },
     () => engine.restart(),
   );
-  notices.info('The engine was restarted.');
+  notices.info(vscode.l10n.t('The engine was restarted.'));
 }
 
 async function selectDevice({ devices: found }: Services): Promise<void> {
   const current = chosenDevice();
   const items = devices.map((item) =>
-    item.device === current ? { ...item, description: `current${usedOf(found, item.device)}` } : item,
+    item.device === current
+      ? { ...item, description: vscode.l10n.t('current{0}', usedOf(found, item.device)) }
+      : item,
   );
-  const picked = await vscode.window.showQuickPick(items, { title: 'Quantscope: device' });
+  const picked = await vscode.window.showQuickPick(items, { title: vscode.l10n.t('Quantscope: device') });
   if (!picked) return;
   if (picked.device === current) return found.refresh();
   await vscode.workspace

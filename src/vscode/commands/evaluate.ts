@@ -56,13 +56,17 @@ export function evaluate(
 ): Promise<EvaluationResult | undefined> {
   const session = services.evaluations.get(model);
   const { text, tasks, pairs } = settings;
-  const title = `${variantName(settings)} on ${basename(pairs ?? text ?? tasks ?? 'nothing')}`;
+  const title = vscode.l10n.t(
+    '{0} on {1}',
+    variantName(settings),
+    basename(pairs ?? text ?? tasks ?? 'nothing'),
+  );
   return withNotices(services, session, () => session.evaluate(settings, title));
 }
 
 function variantName({ type, format, planFile, recipe }: WeightVariant): string {
   if (recipe) return recipeName(recipe);
-  return type ?? format ?? (planFile === undefined ? 'The original' : basename(planFile));
+  return type ?? format ?? (planFile === undefined ? vscode.l10n.t('The original') : basename(planFile));
 }
 
 export function calibrate(
@@ -71,7 +75,7 @@ export function calibrate(
   settings: CalibrationSettings & { out: string },
 ): Promise<CalibrationResult | undefined> {
   const session = services.evaluations.get(model);
-  const title = `Importance matrix from ${basename(settings.text)}`;
+  const title = vscode.l10n.t('Importance matrix from {0}', basename(settings.text));
   return withNotices(services, session, () => session.calibrate(settings, title));
 }
 
@@ -79,8 +83,11 @@ export function calibrate(
 export async function askImportanceTarget(path: string): Promise<string | undefined> {
   const target = await vscode.window.showSaveDialog({
     defaultUri: vscode.Uri.file(join(outputFolder(folderOf(path)), 'imatrix.gguf')),
-    filters: { 'Importance matrix (GGUF)': ['gguf'], 'Importance matrix (older format)': ['dat'] },
-    title: 'Compute an importance matrix',
+    filters: {
+      [vscode.l10n.t('Importance matrix (GGUF)')]: ['gguf'],
+      [vscode.l10n.t('Importance matrix (older format)')]: ['dat'],
+    },
+    title: vscode.l10n.t('Compute an importance matrix'),
   });
   return target?.fsPath;
 }
@@ -99,11 +106,11 @@ export async function withNotices<T>(
 async function announce(services: Services, { model, activity }: EvaluationSession): Promise<void> {
   const { title, outcome } = activity ?? {};
   if (!outcome || outcome.kind === 'cancelled') return;
-  const show = 'Show';
+  const show = vscode.l10n.t('Show');
   const answer =
     'message' in outcome
       ? await vscode.window.showErrorMessage(`${title}: ${outcome.message}`, show)
-      : await vscode.window.showInformationMessage(`${title}: finished.`, show);
+      : await vscode.window.showInformationMessage(vscode.l10n.t('{0}: finished.', title ?? ''), show);
   if (answer === show)
     await openEditor(
       services,

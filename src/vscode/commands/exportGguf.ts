@@ -61,7 +61,11 @@ async function exportType(
 const moreOptions = 'more options';
 const usualTypes = ['Q4_K_M', 'Q5_K_M', 'Q6_K', 'Q8_0', 'F16'];
 
-const more = { label: 'More options…', description: 'opens the Export tab of the editor', alwaysShow: true };
+const more = {
+  label: vscode.l10n.t('More options…'),
+  description: vscode.l10n.t('opens the Export tab of the editor'),
+  alwaysShow: true,
+};
 
 /** Those that need an importance matrix are in the export panel. */
 async function pickType(
@@ -77,13 +81,13 @@ async function pickType(
   const separator = (label: string) => ({ label, kind: vscode.QuickPickItemKind.Separator });
   const picked = await vscode.window.showQuickPick<vscode.QuickPickItem & { settings?: ExportSettings }>(
     [
-      separator('usual'),
+      separator(vscode.l10n.t('usual')),
       ...items.filter((item) => rank(item) >= 0).sort((a, b) => rank(a) - rank(b)),
-      ...(hasPage ? [separator('every option, with a preview'), more] : []),
-      separator('all'),
+      ...(hasPage ? [separator(vscode.l10n.t('every option, with a preview')), more] : []),
+      separator(vscode.l10n.t('all')),
       ...items.filter((item) => rank(item) < 0),
     ],
-    { title: 'Export GGUF: file type', matchOnDescription: true },
+    { title: vscode.l10n.t('Export GGUF: file type'), matchOnDescription: true },
   );
   return picked && (picked.settings ?? moreOptions);
 }
@@ -96,18 +100,19 @@ async function exportPlan(services: Services, argument: ExportArgument | undefin
   const out = argument?.out ?? (await askTarget(session, 'AMPQ'));
   return out === undefined
     ? undefined
-    : runExport(services, { session, out, settings: { planFile }, as: 'AMPQ plan' });
+    : runExport(services, { session, out, settings: { planFile }, as: vscode.l10n.t('AMPQ plan') });
 }
 
 /** The plan of the editor, or a file. */
 async function choosePlan(session: ModelSession, current: boolean): Promise<string | undefined> {
   const fromEditor =
-    session.plan && `Current plan (${session.plan.total.bitsPerWeight.toFixed(2)} bits per weight)`;
+    session.plan &&
+    vscode.l10n.t('Current plan ({0} bits per weight)', session.plan.total.bitsPerWeight.toFixed(2));
   if (current && session.plan) return session.plans.write(session.plan);
-  const fromFile = 'Plan file…';
+  const fromFile = vscode.l10n.t('Plan file…');
   const picked = await vscode.window.showQuickPick(
     [...(fromEditor === undefined ? [] : [fromEditor]), fromFile],
-    { title: 'Export with which plan?' },
+    { title: vscode.l10n.t('Export with which plan?') },
   );
   if (picked === undefined) return undefined;
   if (picked !== fromFile && session.plan) return session.plans.write(session.plan);
@@ -118,7 +123,7 @@ async function askTarget(session: ModelSession, type: string): Promise<string | 
   const target = await vscode.window.showSaveDialog({
     defaultUri: vscode.Uri.file(join(outputFolder(session.folder), `${session.fileName}-${type}.gguf`)),
     filters: { GGUF: ['gguf'] },
-    title: `Export GGUF ${type}`,
+    title: vscode.l10n.t('Export GGUF {0}', type),
   });
   return target?.fsPath;
 }
@@ -137,11 +142,11 @@ async function runExport(services: Services, run: ExportRun): Promise<ExportResu
   const { session, out, settings, adapters = [] } = run;
   const ref = adapters.length === 0 ? session.ref : { ...session.ref, adapters };
   try {
-    const result = await withProgress(`Export GGUF ${run.as}`, (call) =>
+    const result = await withProgress(vscode.l10n.t('Export GGUF {0}', run.as), (call) =>
       services.engine.call(
         'export/gguf',
         { ...ref, out, cacheDir: services.evidenceDir, device: chosenDevice(), ...settings },
-        { ...call, title: `Export ${basename(out)}` },
+        { ...call, title: vscode.l10n.t('Export {0}', basename(out)) },
       ),
     );
     services.start(announce(services, session, result, adapters.length === 0));
@@ -161,9 +166,9 @@ async function reportFailure(
   message: string,
   isRepeatable: boolean,
 ): Promise<void> {
-  const again = 'Export Again';
+  const again = vscode.l10n.t('Export Again');
   const answer = await services.notices.error(
-    `The export failed. ${message}`,
+    vscode.l10n.t('The export failed. {0}', message),
     ...(isRepeatable ? [again] : []),
   );
   if (answer !== again) return;
@@ -177,10 +182,11 @@ async function announce(
   { out, fileBytes, bitsPerWeight, seconds }: ExportResult,
   isPlain: boolean, // a refinement's original is a model without adapters
 ): Promise<void> {
-  const [open, refine] = ['Open', 'Refine…'];
-  const bits = bitsPerWeight === undefined ? '' : `${bitsPerWeight.toFixed(2)} bits per weight, `;
+  const [open, refine] = [vscode.l10n.t('Open'), vscode.l10n.t('Refine…')];
+  const bits =
+    bitsPerWeight === undefined ? '' : vscode.l10n.t('{0} bits per weight, ', bitsPerWeight.toFixed(2));
   const figures = `${size(fileBytes)}, ${bits}${seconds.toFixed(1)} s`;
-  const message = `Exported ${basename(out)}: ${figures}.`;
+  const message = vscode.l10n.t('Exported {0}: {1}.', basename(out), figures);
   const isTrainable = isPlain && session.description?.limits?.run === undefined;
   const actions = isTrainable ? [open, refine] : [open];
   const answer = await vscode.window.showInformationMessage(message, ...actions);

@@ -40,10 +40,10 @@ export function registerExportMmproj(services: Services): vscode.Disposable {
 }
 
 const purposes: Readonly<Record<MmprojType, string>> = {
-  F16: 'what most people use',
-  BF16: 'for weights that are too large for F16',
-  F32: 'without rounding',
-  Q8_0: 'half of F16, hardly distinguishable from it',
+  F16: vscode.l10n.t('what most people use'),
+  BF16: vscode.l10n.t('for weights that are too large for F16'),
+  F32: vscode.l10n.t('without rounding'),
+  Q8_0: vscode.l10n.t('half of F16, hardly distinguishable from it'),
 };
 
 /** @returns undefined when the user cancelled, or a notice has said why it is not possible. */
@@ -57,7 +57,7 @@ async function ask(services: Services, session: ModelSession): Promise<Settings 
       ...{ label: type, description: `${size(bytes)}, ${projector}`, detail: purposes[type], type },
     }));
     const picked = await vscode.window.showQuickPick(items, {
-      ...{ title: 'Export Vision Part: type of its matrices', ignoreFocusOut: true },
+      ...{ title: vscode.l10n.t('Export Vision Part: type of its matrices'), ignoreFocusOut: true },
     });
     const out = picked && (await askTarget(session, picked.type));
     return out === undefined ? undefined : { ...session.ref, type: picked!.type, out };
@@ -72,7 +72,7 @@ async function askTarget(session: ModelSession, type: MmprojType): Promise<strin
   const target = await vscode.window.showSaveDialog({
     defaultUri: vscode.Uri.file(join(folderBeside(session.folder), name)),
     filters: { GGUF: ['gguf'] },
-    title: 'Export Vision Part',
+    title: vscode.l10n.t('Export Vision Part'),
   });
   return target?.fsPath;
 }
@@ -81,8 +81,11 @@ async function askTarget(session: ModelSession, type: MmprojType): Promise<strin
 async function exportMmproj(services: Services, settings: Settings): Promise<ExportedMmproj | undefined> {
   const { engine, start } = services;
   try {
-    const result = await withProgress('Export Vision Part', (call) =>
-      engine.call('mmproj/export', settings, { ...call, title: `Export ${basename(settings.out)}` }),
+    const result = await withProgress(vscode.l10n.t('Export Vision Part'), (call) =>
+      engine.call('mmproj/export', settings, {
+        ...call,
+        title: vscode.l10n.t('Export {0}', basename(settings.out)),
+      }),
     );
     start(announce(result));
     return result;
@@ -95,12 +98,18 @@ async function exportMmproj(services: Services, settings: Settings): Promise<Exp
 function tell({ notices, log, start }: Services, error: unknown): void {
   if (error instanceof QuantscopeError && error.code === 'CANCELLED') return;
   log.error(`Export of a vision part: ${messageOf(error)}`);
-  start(notices.error(`The vision part was not exported. ${messageOf(error)}`));
+  start(notices.error(vscode.l10n.t('The vision part was not exported. {0}', messageOf(error))));
 }
 
 async function announce({ out, type, tensors, bytes, notes }: ExportedMmproj): Promise<void> {
-  const open = 'Open';
-  const written = `Written ${basename(out)}: ${plural(tensors.length, 'tensor')}, ${type}, ${size(bytes)}.`;
+  const open = vscode.l10n.t('Open');
+  const written = vscode.l10n.t(
+    'Written {0}: {1}, {2}, {3}.',
+    basename(out),
+    plural(tensors.length, 'tensor'),
+    type,
+    size(bytes),
+  );
   const message = [written, ...notes].join(' ');
   if ((await vscode.window.showInformationMessage(message, open)) !== open) return;
   await vscode.commands.executeCommand('vscode.open', vscode.Uri.file(out));

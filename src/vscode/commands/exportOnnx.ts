@@ -42,7 +42,7 @@ async function pickSettings(services: Services, session: ModelSession): Promise<
   const picked = await vscode.window.showQuickPick<vscode.QuickPickItem & { readonly form: OnnxForm }>(
     items,
     {
-      title: 'Export ONNX: how weights are stored',
+      title: vscode.l10n.t('Export ONNX: how weights are stored'),
       ...{ matchOnDescription: true, matchOnDetail: true },
     },
   );
@@ -57,7 +57,7 @@ async function askFolder(session: ModelSession, weights: string): Promise<string
   const folder = freeFolder(join(folderBeside(session.folder), `${session.fileName}-onnx-${weights}`));
   const target = await vscode.window.showSaveDialog({
     defaultUri: vscode.Uri.file(folder),
-    title: 'Folder for the ONNX model',
+    title: vscode.l10n.t('Folder for the ONNX model'),
   });
   return target?.fsPath;
 }
@@ -71,11 +71,11 @@ async function runExport(
 ): Promise<OnnxResult | undefined> {
   const { engine, log, notices, evidenceDir: cacheDir } = services;
   try {
-    const result = await withProgress(`Export ONNX ${settings.weights}`, (call) =>
+    const result = await withProgress(vscode.l10n.t('Export ONNX {0}', settings.weights), (call) =>
       engine.call(
         'export/onnx',
         { ...session.ref, ...settings, out, cacheDir, device: chosenDevice() },
-        { ...call, title: `Export ${basename(out)}` },
+        { ...call, title: vscode.l10n.t('Export {0}', basename(out)) },
       ),
     );
     services.start(announce(result));
@@ -83,15 +83,20 @@ async function runExport(
   } catch (error) {
     if (error instanceof QuantscopeError && error.code === 'CANCELLED') return undefined;
     log.error(`Export ONNX: ${messageOf(error)}`);
-    services.start(notices.error(`The export failed. ${messageOf(error)}`));
+    services.start(notices.error(vscode.l10n.t('The export failed. {0}', messageOf(error))));
     return undefined;
   }
 }
 
 async function announce({ out, files, fileBytes, bitsPerWeight, seconds, notes }: OnnxResult): Promise<void> {
-  const show = 'Show Folder';
-  const figures = `${size(fileBytes)}, ${bitsPerWeight.toFixed(2)} bits per weight, ${seconds.toFixed(1)} s`;
-  const message = [`Exported ${basename(out)}: ${figures}.`, ...notes].join(' ');
+  const show = vscode.l10n.t('Show Folder');
+  const figures = vscode.l10n.t(
+    '{0}, {1} bits per weight, {2} s',
+    size(fileBytes),
+    bitsPerWeight.toFixed(2),
+    seconds.toFixed(1),
+  );
+  const message = [vscode.l10n.t('Exported {0}: {1}.', basename(out), figures), ...notes].join(' ');
   if ((await vscode.window.showInformationMessage(message, show)) !== show) return;
   await vscode.commands.executeCommand('revealFileInOS', vscode.Uri.file(join(out, files[0]!.name)));
 }

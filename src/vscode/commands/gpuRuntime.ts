@@ -15,11 +15,11 @@ export function registerGpuRuntime(services: Services): vscode.Disposable {
     run: (services: Services) => Promise<void>,
   ): vscode.Disposable => vscode.commands.registerCommand(id, () => reportFailure(services, title, run));
   return vscode.Disposable.from(
-    register(commands.installGpuRuntime, 'Install GPU Runtime', install),
-    register(commands.removeGpuRuntime, 'Remove GPU Runtime', remove),
+    register(commands.installGpuRuntime, vscode.l10n.t('Install GPU Runtime'), install),
+    register(commands.removeGpuRuntime, vscode.l10n.t('Remove GPU Runtime'), remove),
     vscode.workspace.onDidChangeConfiguration((change) => {
       if (change.affectsConfiguration(`${settings.section}.${settings.allowSoftwareGpu}`))
-        services.start(reportFailure(services, 'Allow Software GPU', useFromNowOn));
+        services.start(reportFailure(services, vscode.l10n.t('Allow Software GPU'), useFromNowOn));
     }),
   );
 }
@@ -29,15 +29,15 @@ async function install(services: Services): Promise<void> {
   const { engine, notices } = services;
   const { unsupported } = await engine.call('gpuRuntime/status', {});
   if (unsupported !== undefined) return notices.info(unsupported);
-  const offer = await withProgress('Looking up the GPU runtime', (call) =>
+  const offer = await withProgress(vscode.l10n.t('Looking up the GPU runtime'), (call) =>
     engine.call('gpuRuntime/offer', proxy(), call),
   );
-  const agree = 'Download and Install';
+  const agree = vscode.l10n.t('Download and Install');
   const { question, detail, sha512 } = offer;
   const paragraphs = detail.replaceAll('\n', '\n\n');
   const answer = await vscode.window.showWarningMessage(question, { modal: true, detail: paragraphs }, agree);
   if (answer !== agree) return;
-  const status = await withProgress('GPU runtime', (call) =>
+  const status = await withProgress(vscode.l10n.t('GPU runtime'), (call) =>
     engine.call('gpuRuntime/install', { sha512, ...proxy() }, call),
   );
   await useFromNowOn(services);
@@ -47,10 +47,12 @@ async function install(services: Services): Promise<void> {
 async function remove(services: Services): Promise<void> {
   const { engine, notices } = services;
   const before = await engine.call('gpuRuntime/status', {});
-  if (before.bytes === 0) return notices.info('There is no GPU runtime to remove.');
+  if (before.bytes === 0) return notices.info(vscode.l10n.t('There is no GPU runtime to remove.'));
   const after = await engine.call('gpuRuntime/remove', {});
   await useFromNowOn(services);
-  notices.info(`The GPU runtime was removed and ${size(before.bytes - after.bytes)} were freed.`);
+  notices.info(
+    vscode.l10n.t('The GPU runtime was removed and {0} were freed.', size(before.bytes - after.bytes)),
+  );
 }
 
 /**
@@ -63,7 +65,11 @@ async function useFromNowOn({ engine, devices }: Services): Promise<void> {
 }
 
 function installedText({ version, problem }: GpuRuntimeStatus): string {
-  return `ONNX Runtime's CUDA libraries ${version} are installed. ${problem ?? 'The status bar shows the device.'}`;
+  return vscode.l10n.t(
+    "ONNX Runtime's CUDA libraries {0} are installed. {1}",
+    version,
+    problem ?? vscode.l10n.t('The status bar shows the device.'),
+  );
 }
 
 /** The proxy of the settings, which takes precedence over the environment's. */

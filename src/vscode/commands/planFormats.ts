@@ -39,7 +39,10 @@ async function bind(
   }
 }
 
-const titles = { pin: 'Pin to which format?', exclude: 'Exclude which format?' } as const;
+const titles = {
+  pin: vscode.l10n.t('Pin to which format?'),
+  exclude: vscode.l10n.t('Exclude which format?'),
+} as const;
 
 /** Formats that were measured of the first of the tensors; the one that it has comes first. */
 async function pickFormat(
@@ -62,4 +65,9 @@ const descriptionOf = (
   { format, bitsPerWeight, bytes }: FormatReasons['options'][number],
   planned: string,
 ): string =>
-  `${bitsPerWeight.toFixed(2)} bits per weight, ${size(bytes)}${format === planned ? ', planned now' : ''}`;
+  vscode.l10n.t(
+    '{0} bits per weight, {1}{2}',
+    bitsPerWeight.toFixed(2),
+    size(bytes),
+    format === planned ? vscode.l10n.t(', planned now') : '',
+  );

@@ -19,7 +19,7 @@ export function registerSavePlan(services: Services): vscode.Disposable {
     await session.ensureLoaded();
     if (argument?.budget) session.plans.solve(argument.budget);
     if (!session.plan) {
-      services.notices.info('There is no plan yet: run the sensitivity analysis first.');
+      services.notices.info(vscode.l10n.t('There is no plan yet: run the sensitivity analysis first.'));
       return undefined;
     }
     const name = `${session.fileName}-${session.plan.total.bitsPerWeight.toFixed(2)}bpw`;
@@ -29,7 +29,7 @@ export function registerSavePlan(services: Services): vscode.Disposable {
       : await vscode.window.showSaveDialog({
           defaultUri: vscode.Uri.file(suggested),
           // Simple dialogs append the whole extension to a name without it, even where the name ends with "json".
-          filters: { 'AMPQ plan': ['json'] },
+          filters: { [vscode.l10n.t('AMPQ plan')]: ['json'] },
         });
     if (!target) return undefined;
     const out = planFileName(target.fsPath);

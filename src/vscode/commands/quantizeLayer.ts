@@ -48,16 +48,16 @@ async function pickTensors(
 ): Promise<string[] | undefined> {
   const picked = await vscode.window.showQuickPick(
     tensors.map((tensor) => ({ label: tensor.name, description: tensor.dtype })),
-    { title: 'Quantize which tensors?', canPickMany: true, matchOnDescription: true },
+    { title: vscode.l10n.t('Quantize which tensors?'), canPickMany: true, matchOnDescription: true },
   );
   return picked?.map((item) => item.label);
 }
 
 const families: Readonly<Record<FormatDescription['family'], string>> = {
-  gguf: 'GGUF (llama.cpp)',
+  gguf: vscode.l10n.t('GGUF (llama.cpp)'),
   bitsandbytes: 'bitsandbytes',
-  float: 'Floats',
-  integer: 'Integer',
+  float: vscode.l10n.t('Floats'),
+  integer: vscode.l10n.t('Integer'),
 };
 
 async function pickFormats({ engine, context }: Services): Promise<string[] | undefined> {
@@ -68,12 +68,12 @@ async function pickFormats({ engine, context }: Services): Promise<string[] | un
   const addGroup = (title: string, group: readonly FormatDescription[]): void => {
     items.push({ label: title, kind: vscode.QuickPickItemKind.Separator });
     for (const { id, label, description, nominalBitsPerWeight } of group) {
-      const bits = `${nominalBitsPerWeight.toFixed(2)} bits per weight`;
+      const bits = vscode.l10n.t('{0} bits per weight', nominalBitsPerWeight.toFixed(2));
       items.push({ id, label, description: bits, detail: description, picked: last.has(id) });
     }
   };
   addGroup(
-    stored ? 'Chosen last time' : 'Usual',
+    stored ? vscode.l10n.t('Chosen last time') : vscode.l10n.t('Usual'),
     formats.filter((format) => last.has(format.id)),
   );
   for (const [family, title] of Object.entries(families)) {
@@ -83,7 +83,7 @@ async function pickFormats({ engine, context }: Services): Promise<string[] | un
     );
   }
   const picked = await vscode.window.showQuickPick(items, {
-    title: 'Quantize Layer: formats to compare',
+    title: vscode.l10n.t('Quantize Layer: formats to compare'),
     canPickMany: true,
     ignoreFocusOut: true, // a multiple selection is not lost when the focus moves
     matchOnDescription: true,

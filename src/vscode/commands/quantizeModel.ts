@@ -40,7 +40,9 @@ export async function chooseOutput(
   const isFolder = target !== 'gguf';
   const chosen = await vscode.window.showSaveDialog({
     defaultUri: vscode.Uri.file(suggestedOutput(session, name)),
-    title: isFolder ? 'New folder for the quantized model' : 'File for the quantized model',
+    title: isFolder
+      ? vscode.l10n.t('New folder for the quantized model')
+      : vscode.l10n.t('File for the quantized model'),
     ...(isFolder ? {} : { filters: { [target.toUpperCase()]: [target] } }),
   });
   return chosen && { path: chosen.fsPath };
@@ -81,8 +83,11 @@ export async function quantizeModel(
 }
 
 async function mayReplace(out: string): Promise<boolean> {
-  const replace = 'Replace';
-  const message = `${basename(out)} exists. It is replaced only if it is the result of an earlier quantization.`;
+  const replace = vscode.l10n.t('Replace');
+  const message = vscode.l10n.t(
+    '{0} exists. It is replaced only if it is the result of an earlier quantization.',
+    basename(out),
+  );
   return (await vscode.window.showWarningMessage(message, { modal: true }, replace)) === replace;
 }
 
@@ -100,10 +105,10 @@ export async function announced<T>(
 async function announce(services: Services, { model, activity }: QuantizationSession): Promise<void> {
   const { title, outcome } = activity ?? {};
   if (!outcome || outcome.kind === 'cancelled') return;
-  const show = 'Show';
+  const show = vscode.l10n.t('Show');
   const answer =
     outcome.kind === 'quantized'
-      ? await vscode.window.showInformationMessage(`${title}: finished.`, show)
+      ? await vscode.window.showInformationMessage(vscode.l10n.t('{0}: finished.', title ?? ''), show)
       : await vscode.window.showErrorMessage(`${title}: ${outcome.message}`, show);
   if (answer === show)
     await openEditor(services, { path: model.path, key: sessionKey(model) }, { tab: 'quantizeModel' });

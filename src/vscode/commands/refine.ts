@@ -59,7 +59,7 @@ export async function askRefinedTarget(session: ModelSession): Promise<string | 
   const target = await vscode.window.showSaveDialog({
     defaultUri: vscode.Uri.file(join(outputFolder(session.folder), `${name}-refined.gguf`)),
     filters: { GGUF: ['gguf'] },
-    title: 'Refine: target file',
+    title: vscode.l10n.t('Refine: target file'),
   });
   return target?.fsPath;
 }
@@ -96,10 +96,10 @@ export async function announced<T>(
 async function announce(services: Services, { model, activity }: RefinementSession): Promise<void> {
   const { title, outcome } = activity ?? {};
   if (!outcome || outcome.kind === 'cancelled') return;
-  const show = 'Show';
+  const show = vscode.l10n.t('Show');
   const answer =
     outcome.kind === 'refined'
-      ? await vscode.window.showInformationMessage(`${title}: finished.`, show)
+      ? await vscode.window.showInformationMessage(vscode.l10n.t('{0}: finished.', title ?? ''), show)
       : await vscode.window.showErrorMessage(`${title}: ${outcome.message}`, show);
   if (answer === show)
     await openEditor(services, { path: model.path, key: sessionKey(model) }, { tab: 'refine' });

@@ -7,8 +7,8 @@ import type { Services } from '../services';
 export function askAddress(title: string): Thenable<string | undefined> {
   return vscode.window.showInputBox({
     title,
-    prompt: 'Only headers and the tensors that you look at are fetched.',
-    placeHolder: 'hf://OWNER/MODEL, https://…/model.gguf, or a presigned address',
+    prompt: vscode.l10n.t('Only headers and the tensors that you look at are fetched.'),
+    placeHolder: vscode.l10n.t('hf://OWNER/MODEL, https://…/model.gguf, or a presigned address'),
     ignoreFocusOut: true,
     validateInput: problemOf,
   });
@@ -17,7 +17,7 @@ export function askAddress(title: string): Thenable<string | undefined> {
 function problemOf(text: string): string | undefined {
   try {
     if (text.trim() !== '' && !isAddress(text.trim()))
-      return 'An address begins with hf://, https:// or http://.';
+      return vscode.l10n.t('An address begins with hf://, https:// or http://.');
     // What is typed may not be complete yet.
     if (/^\w+:\/\/[^/]+\/./.test(text.trim())) remotePlace(text.trim());
     return undefined;
@@ -35,7 +35,7 @@ export async function remoteModel(
   await remoteAccess.addQuery(path, query);
   const options = {
     location: vscode.ProgressLocation.Notification,
-    title: `Looking for a model at ${new URL(path).host}`,
+    title: vscode.l10n.t('Looking for a model at {0}', new URL(path).host),
     cancellable: true,
   };
   return vscode.window.withProgress(options, async (_, token) => {

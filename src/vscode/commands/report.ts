@@ -39,8 +39,8 @@ async function askTarget(session: ModelSession): Promise<string | undefined> {
   const name = fileNameOf(session.description?.name ?? session.fileName);
   const target = await vscode.window.showSaveDialog({
     defaultUri: vscode.Uri.file(join(outputFolder(session.folder), `${name}.report.html`)),
-    filters: { 'Web page': ['html'], Markdown: ['md'] },
-    title: 'Export Report',
+    filters: { [vscode.l10n.t('Web page')]: ['html'], Markdown: ['md'] },
+    title: vscode.l10n.t('Export Report'),
   });
   return target?.fsPath;
 }
@@ -60,14 +60,18 @@ async function exportReport(
     return saved;
   } catch (error) {
     log.error(`Report: ${messageOf(error)}`);
-    start(notices.error(`The report was not written. ${messageOf(error)}`));
+    start(notices.error(vscode.l10n.t('The report was not written. {0}', messageOf(error))));
     return undefined;
   }
 }
 
 async function announce({ out, bytes }: SavedReport): Promise<void> {
-  const open = 'Open';
-  const message = `Written ${fileNameOf(vscode.Uri.file(out).path.replace(/^.*\//, ''))}: ${size(bytes)}.`;
+  const open = vscode.l10n.t('Open');
+  const message = vscode.l10n.t(
+    'Written {0}: {1}.',
+    fileNameOf(vscode.Uri.file(out).path.replace(/^.*\//, '')),
+    size(bytes),
+  );
   if ((await vscode.window.showInformationMessage(message, open)) === open)
     await vscode.env.openExternal(vscode.Uri.file(out));
 }
@@ -77,9 +81,9 @@ async function copySummary(services: Services, session: ModelSession): Promise<v
   try {
     const { text } = await engine.call('model/summary', paramsOf(services, session));
     await vscode.env.clipboard.writeText(text);
-    vscode.window.setStatusBarMessage('The summary is on the clipboard.', 4000);
+    vscode.window.setStatusBarMessage(vscode.l10n.t('The summary is on the clipboard.'), 4000);
   } catch (error) {
     log.error(`Summary: ${messageOf(error)}`);
-    start(notices.error(`The summary was not made. ${messageOf(error)}`));
+    start(notices.error(vscode.l10n.t('The summary was not made. {0}', messageOf(error))));
   }
 }

@@ -25,16 +25,25 @@ export async function targetSession(
     return sessions.get(await workspaceModels.fileOf(path));
   }
   if (sessions.active) return sessions.active;
-  const picked = await pickModel(services, 'Quantscope: choose a model');
+  const picked = await pickModel(services, vscode.l10n.t('Quantscope: choose a model'));
   return picked === undefined ? undefined : sessions.get(picked);
 }
 
-/** What can be done with a model: its sentence, and the limit that forbids it. */
+/** What can be done with a model: the sentence that says that it cannot, and the limit that forbids it. */
 const tasks = {
-  gguf: { name: 'exported as GGUF', limit: 'gguf' },
-  run: { name: 'run over a text', limit: 'run' },
+  gguf: {
+    refusal: (reason: string) => vscode.l10n.t('This model cannot be exported as GGUF. {0}', reason),
+    limit: 'gguf',
+  },
+  run: {
+    refusal: (reason: string) => vscode.l10n.t('This model cannot be run over a text. {0}', reason),
+    limit: 'run',
+  },
   // The graph is that of the forward pass.
-  onnx: { name: 'exported as ONNX', limit: 'run' },
+  onnx: {
+    refusal: (reason: string) => vscode.l10n.t('This model cannot be exported as ONNX. {0}', reason),
+    limit: 'run',
+  },
 } as const;
 
 /** Whether something can be done with a model. Where it cannot, the user is told why, before anything is asked or computed. */
@@ -44,10 +53,10 @@ export async function isPossible(
   what: keyof typeof tasks,
 ): Promise<boolean> {
   await session.ensureLoaded();
-  const { name, limit } = tasks[what];
+  const { refusal, limit } = tasks[what];
   const reason = session.description?.limits?.[limit];
   if (reason === undefined) return true;
-  void notices.error(`This model cannot be ${name}. ${reason}`);
+  void notices.error(refusal(reason));
   return false;
 }
 
@@ -58,14 +67,17 @@ export async function wholeSession(
 ): Promise<ModelSession | undefined> {
   const session = await targetSession(services, argument);
   if (!session?.alone) return session;
-  const whole = 'Use the Whole Model';
-  const message = `${basename(session.path)} is one file of a model and is shown alone; this needs the whole model.`;
+  const whole = vscode.l10n.t('Use the Whole Model');
+  const message = vscode.l10n.t(
+    '{0} is one file of a model and is shown alone; this needs the whole model.',
+    basename(session.path),
+  );
   if ((await vscode.window.showWarningMessage(message, { modal: true }, whole)) !== whole) return undefined;
   return services.sessions.get(await services.workspaceModels.fileOf(session.path));
 }
 
-const browse = '$(folder-opened) Browse…';
-const onServer = '$(globe) On a Server…';
+const browse = vscode.l10n.t('$(folder-opened) Browse…');
+const onServer = vscode.l10n.t('$(globe) On a Server…');
 
 /**
  * Lets the user pick a model of the workspace, each listed once however many files it has, or one from elsewhere.
@@ -95,7 +107,7 @@ export async function pickModel(
   }
   const chosen = await vscode.window.showOpenDialog({
     ...{ title, canSelectFiles: true, canSelectFolders: true },
-    filters: { Models: modelEndings, 'All files': ['*'] },
+    filters: { [vscode.l10n.t('Models')]: modelEndings, [vscode.l10n.t('All files')]: ['*'] },
   });
   const path = chosen?.[0]?.fsPath;
   return path === undefined ? undefined : workspaceModels.fileOf(path);
@@ -104,5 +116,5 @@ export async function pickModel(
 /** Workspace-relative location of a model, and its number of files. */
 function placeOf({ file, files }: LocatedModel): string {
   if (files.length <= 1) return vscode.workspace.asRelativePath(file);
-  return `${vscode.workspace.asRelativePath(dirname(file))} · ${files.length} files`;
+  return vscode.l10n.t('{0} · {1} files', vscode.workspace.asRelativePath(dirname(file)), files.length);
 }

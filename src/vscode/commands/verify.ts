@@ -23,14 +23,14 @@ export function registerVerify(services: Services): vscode.Disposable {
 async function verify(services: Services, session: ModelSession): Promise<VerifyResult | undefined> {
   const { notices, log, start } = services;
   try {
-    const title = `Verify ${basename(session.path)}`;
+    const title = vscode.l10n.t('Verify {0}', basename(session.path));
     const result = await withProgress(title, (call) => session.verify(call));
     start(announce(services, session, result));
     return result;
   } catch (error) {
     if (error instanceof QuantscopeError && error.code === 'CANCELLED') return undefined;
     log.error(`Verification: ${messageOf(error)}`);
-    void notices.error(`The verification failed. ${messageOf(error)}`);
+    void notices.error(vscode.l10n.t('The verification failed. {0}', messageOf(error)));
     return undefined;
   }
 }
@@ -39,6 +39,6 @@ async function announce(services: Services, session: ModelSession, result: Verif
   const { notices } = services;
   const message = `${basename(session.path)}: ${verifySummary(result)}`;
   if (result.faults.length === 0) return notices.info(message);
-  const open = 'Show';
+  const open = vscode.l10n.t('Show');
   if ((await notices.error(message, open)) === open) await openEditor(services, session);
 }

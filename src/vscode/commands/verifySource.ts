@@ -38,12 +38,15 @@ async function paramsOf(
 ): Promise<ProvenanceParams | undefined> {
   const { source, imatrix } = argument instanceof vscode.Uri ? {} : (argument ?? {});
   if (source !== undefined) return { ...session.ref, source, ...(imatrix === undefined ? {} : { imatrix }) };
-  const title = `Which model was ${basename(session.path)} made of?`;
+  const title = vscode.l10n.t('Which model was {0} made of?', basename(session.path));
   const picked = await pickModel(services, title, session.path);
   if (picked === undefined) return undefined;
-  const [without, choose] = ['Without an importance matrix', 'Choose its importance matrix…'];
+  const [without, choose] = [
+    vscode.l10n.t('Without an importance matrix'),
+    vscode.l10n.t('Choose its importance matrix…'),
+  ];
   const choice = await vscode.window.showQuickPick([without, choose], {
-    title: `How was ${basename(session.path)} made?`,
+    title: vscode.l10n.t('How was {0} made?', basename(session.path)),
   });
   if (choice === undefined) return undefined;
   if (choice === without) return { ...session.ref, source: picked };
@@ -57,7 +60,7 @@ async function verify(
   reports: Reports,
   params: ProvenanceParams,
 ): Promise<ProvenanceResult | undefined> {
-  const title = `Verify ${basename(params.path)} against its source`;
+  const title = vscode.l10n.t('Verify {0} against its source', basename(params.path));
   try {
     const result = await withProgress(title, (call) =>
       engine.call('model/verifySource', params, { ...call, title }),
@@ -67,14 +70,14 @@ async function verify(
   } catch (error) {
     if (error instanceof QuantscopeError && error.code === 'CANCELLED') return undefined;
     log.error(`Verification against a source: ${messageOf(error)}`);
-    void notices.error(`The verification failed. ${messageOf(error)}`);
+    void notices.error(vscode.l10n.t('The verification failed. {0}', messageOf(error)));
     return undefined;
   }
 }
 
 /** The result as a page of its own; the document is read-only, so that closing it asks nothing. */
 async function announce(reports: Reports, result: ProvenanceResult): Promise<void> {
-  const title = `${basename(result.path)} against ${basename(result.source)}`;
+  const title = vscode.l10n.t('{0} against {1}', basename(result.path), basename(result.source));
   await vscode.commands.executeCommand(
     'markdown.showPreview',
     reports.add(title, provenanceMarkdown(result)),
@@ -97,7 +100,7 @@ class Reports implements vscode.TextDocumentContentProvider {
   }
 
   provideTextDocumentContent(uri: vscode.Uri): string {
-    return this.texts.get(uri.toString()) ?? 'The report is gone: verify the file again.';
+    return this.texts.get(uri.toString()) ?? vscode.l10n.t('The report is gone: verify the file again.');
   }
 }
 

@@ -24,6 +24,6 @@ export async function withProgress<T>(
 }
 
 function textOf({ message, done, total, unit, secondsLeft }: EngineProgress): string {
-  const bytes = unit === 'bytes' ? `: ${size(done)} of ${size(total)}` : '';
+  const bytes = unit === 'bytes' ? vscode.l10n.t(': {0} of {1}', size(done), size(total)) : '';
   return `${message}${bytes}${timeLeft(secondsLeft)}`;
 }

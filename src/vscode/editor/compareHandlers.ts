@@ -20,7 +20,7 @@ export function compareHandlers(services: Services, session: ModelSession): Comp
     compareWithAdapters: async () =>
       void (await vscode.commands.executeCommand(commands.compareWithAdapters, target)),
     compareThird: async () => {
-      const title = `Which of both is closer to ${session.fileName}? Choose the second`;
+      const title = vscode.l10n.t('Which of both is closer to {0}? Choose the second', session.fileName);
       const third = await pickModel(services, title, session.path);
       if (third !== undefined) start(session.compareThird(third));
     },
@@ -30,7 +30,7 @@ export function compareHandlers(services: Services, session: ModelSession): Comp
       engine.call(
         'tensor/spectrum',
         { ...session.ref, ...params },
-        { signal, onProgress: progress, title: `Singular values of ${params.tensor}` },
+        { signal, onProgress: progress, title: vscode.l10n.t('Singular values of {0}', params.tensor) },
       ),
   };
 }

@@ -57,13 +57,13 @@ export function evaluationHandlers(services: Services, session: ModelSession): E
       services.engine.call(
         'evaluation/preview',
         { ...session.ref, cacheDir: services.evidenceDir, device: chosenDevice(), ...settings },
-        { signal, onProgress: progress, title: 'Preview of errors by block' },
+        { signal, onProgress: progress, title: vscode.l10n.t('Preview of errors by block') },
       ),
     pairResults: ({ a, b }, { signal }) => evaluation.pair(a, b, signal),
     removeResult: async ({ id }) => {
-      const remove = 'Remove';
+      const remove = vscode.l10n.t('Remove');
       const answer = await vscode.window.showWarningMessage(
-        'Remove this result? Only another run can restore it.',
+        vscode.l10n.t('Remove this result? Only another run can restore it.'),
         { modal: true },
         remove,
       );

@@ -12,13 +12,13 @@ import { askFile } from './files';
 
 /** The rules that the export panel reads and writes. */
 
-const filters = { 'Tensor-type file': ['txt'], 'All files': ['*'] };
+const filters = { [vscode.l10n.t('Tensor-type file')]: ['txt'], [vscode.l10n.t('All files')]: ['*'] };
 
 /** @throws QuantscopeError REQUEST naming an invalid rule. */
 export async function loadTensorTypes(
   session: ModelSession,
 ): Promise<{ rules: readonly TensorTypeRule[] } | undefined> {
-  const path = await askFile(session, { title: 'Tensor-type file', filters });
+  const path = await askFile(session, { title: vscode.l10n.t('Tensor-type file'), filters });
   return path === undefined
     ? undefined
     : { rules: parseTensorTypes(await readTextFile(path, maxRulesFile), path) };
@@ -31,7 +31,7 @@ export async function saveTensorTypes(
   const target = await vscode.window.showSaveDialog({
     defaultUri: vscode.Uri.file(join(outputFolder(session.folder), 'tensor-types.txt')),
     filters,
-    title: 'Save the tensor-type rules',
+    title: vscode.l10n.t('Save the tensor-type rules'),
   });
   if (!target) return;
   const inputs = session.description && (await modelInputs(session.description));

@@ -6,20 +6,35 @@ import type { ModelSession } from '../modelSession';
 
 /** Files that the panels request, by a dialog that opens in the model's folder. */
 
-const anyFile = { 'All files': ['*'] };
+const anyFile = { [vscode.l10n.t('All files')]: ['*'] };
 export const dialogs: Readonly<Record<FileKind, vscode.OpenDialogOptions>> = {
-  imatrix: { title: 'Importance matrix', filters: { 'Importance matrix': ['gguf', 'dat'] } },
-  plan: { title: 'AMPQ plan', filters: { 'AMPQ plan': ['ampq.json', 'json'] } },
-  text: { title: 'Text', filters: { Text: ['txt', 'raw', 'md'], ...anyFile } },
-  tasks: { title: 'Multiple-choice questions', filters: { 'JSON lines': ['jsonl', 'json'], ...anyFile } },
-  pairs: { title: 'Pairs of texts', filters: { 'JSON lines': ['jsonl', 'json'], ...anyFile } },
-  recipe: { title: 'Recipe', filters: { Recipes: ['json'] } },
-  original: {
-    ...{ title: 'Original model', canSelectFiles: true, canSelectFolders: true },
-    filters: { Models: modelEndings },
+  imatrix: {
+    title: vscode.l10n.t('Importance matrix'),
+    filters: { [vscode.l10n.t('Importance matrix')]: ['gguf', 'dat'] },
   },
-  gguf: { title: 'GGUF file', filters: { GGUF: ['gguf'] } },
-  model: { title: 'Base model', filters: { Models: modelEndings } },
+  plan: {
+    title: vscode.l10n.t('AMPQ plan'),
+    filters: { [vscode.l10n.t('AMPQ plan')]: ['ampq.json', 'json'] },
+  },
+  text: {
+    title: vscode.l10n.t('Text'),
+    filters: { [vscode.l10n.t('Text')]: ['txt', 'raw', 'md'], ...anyFile },
+  },
+  tasks: {
+    title: vscode.l10n.t('Multiple-choice questions'),
+    filters: { [vscode.l10n.t('JSON lines')]: ['jsonl', 'json'], ...anyFile },
+  },
+  pairs: {
+    title: vscode.l10n.t('Pairs of texts'),
+    filters: { [vscode.l10n.t('JSON lines')]: ['jsonl', 'json'], ...anyFile },
+  },
+  recipe: { title: vscode.l10n.t('Recipe'), filters: { [vscode.l10n.t('Recipes')]: ['json'] } },
+  original: {
+    ...{ title: vscode.l10n.t('Original model'), canSelectFiles: true, canSelectFolders: true },
+    filters: { [vscode.l10n.t('Models')]: modelEndings },
+  },
+  gguf: { title: vscode.l10n.t('GGUF file'), filters: { GGUF: ['gguf'] } },
+  model: { title: vscode.l10n.t('Base model'), filters: { [vscode.l10n.t('Models')]: modelEndings } },
 };
 
 export async function chooseFile(

@@ -171,7 +171,7 @@ async function saveQuantized(
   signal: AbortSignal,
 ): Promise<{ out: string } | undefined> {
   const [first, ...rest] = choices;
-  if (!first) throw new QuantscopeError('REQUEST', 'No tensor was chosen.');
+  if (!first) throw new QuantscopeError('REQUEST', vscode.l10n.t('No tensor was chosen.'));
   const name = rest.length === 0 ? fileNameOf(first.tensor) : `${choices.length}-tensors`;
   const format = rest.every((choice) => choice.format === first.format) ? first.format : 'quantized';
   const target = await vscode.window.showSaveDialog({
@@ -185,7 +185,7 @@ async function saveQuantized(
   const { out } = await engine.call(
     'tensor/quantize',
     { ...session.ref, choices, out: target.fsPath },
-    { signal, title: `Quantize ${plural(choices.length, 'tensor')}` },
+    { signal, title: vscode.l10n.t('Quantize {0}', plural(choices.length, 'tensor')) },
   );
   return { out };
 }

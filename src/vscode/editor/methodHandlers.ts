@@ -35,7 +35,7 @@ export function methodHandlers(services: Services, session: ModelSession): Metho
       engine.call('evidence/estimate', { ...calibration(text), ...amount }, { signal }),
     calibrateInputs: ({ text }, { signal, progress }) =>
       engine.call('evidence/run', calibration(text), {
-        ...{ signal, onProgress: progress, title: 'Calibration' },
+        ...{ signal, onProgress: progress, title: vscode.l10n.t('Calibration') },
       }),
     saveMethod: (params, { signal }) => saveMethod(services, session, params, signal),
   };
@@ -56,7 +56,7 @@ async function saveMethod(
   const { out } = await engine.call(
     'tensor/saveMethod',
     { ...session.ref, cacheDir, ...params, out: target.fsPath },
-    { signal, title: `Quantize ${params.tensor}` },
+    { signal, title: vscode.l10n.t('Quantize {0}', params.tensor) },
   );
   return { out };
 }

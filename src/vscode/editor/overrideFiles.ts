@@ -19,12 +19,15 @@ export async function saveOverrides(
 ): Promise<{ notes: readonly string[] } | undefined> {
   const { plan, description } = session;
   if (!plan)
-    throw new QuantscopeError('REQUEST', 'There is no plan yet: run the sensitivity analysis first.');
+    throw new QuantscopeError(
+      'REQUEST',
+      vscode.l10n.t('There is no plan yet: run the sensitivity analysis first.'),
+    );
   const { text, notes } = planOverrides(plan, kind);
   const { label, ending } = overrideFiles[kind];
   const target = await vscode.window.showSaveDialog({
     defaultUri: vscode.Uri.file(join(outputFolder(session.folder), `${session.fileName}.${ending}`)),
-    title: `Save the plan for ${label}`,
+    title: vscode.l10n.t('Save the plan for {0}', label),
   });
   if (!target) return undefined;
   const inputs = description && (await modelInputs(description));

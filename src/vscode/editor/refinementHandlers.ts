@@ -45,7 +45,7 @@ export function refinementHandlers(services: Services, session: ModelSession): R
     },
     estimateRefinement: async ({ settings }, { signal, progress }) =>
       run.estimate(await withDevice(settings), {
-        ...{ signal, onProgress: progress, title: 'Estimate of a refinement' },
+        ...{ signal, onProgress: progress, title: vscode.l10n.t('Estimate of a refinement') },
       }),
     refine: async ({ settings: chosen, finish = false }) => {
       const settings = await withDevice(chosen);

@@ -30,12 +30,12 @@ async function saveSeen(
   { name, kind, content }: SeenFile,
 ): Promise<{ out: string } | undefined> {
   if (!Object.hasOwn(seenFiles, kind))
-    throw new QuantscopeError('REQUEST', `There are no files of the kind "${kind}".`);
+    throw new QuantscopeError('REQUEST', vscode.l10n.t('There are no files of the kind "{0}".', kind));
   const { label, isBase64 } = seenFiles[kind];
   const target = await vscode.window.showSaveDialog({
     defaultUri: vscode.Uri.file(join(outputFolder(session.folder), `${fileNameOf(name)}.${kind}`)),
     filters: { [label]: [kind] },
-    title: `Save as ${label}`,
+    title: vscode.l10n.t('Save as {0}', label),
   });
   if (!target) return undefined;
   const inputs = session.description && (await modelInputs(session.description));

@@ -31,15 +31,15 @@ export async function askText(session: ModelSession): Promise<string | undefined
   const suggested = [calibrationText, text].flatMap((path) =>
     path === undefined
       ? []
-      : [{ label: `$(file) ${basename(path)}`, description: 'next to the model', path }],
+      : [{ label: `$(file) ${basename(path)}`, description: vscode.l10n.t('next to the model'), path }],
   );
-  const other = { label: '$(folder-opened) Choose a File…', description: '', path: undefined };
+  const other = { label: vscode.l10n.t('$(folder-opened) Choose a File…'), description: '', path: undefined };
   const picked =
     suggested.length === 0
       ? other
       : await vscode.window.showQuickPick([...suggested, other], {
-          title: 'Quantscope: run sensitivity over a text',
-          placeHolder: 'A text typical of the model’s use; about 2,000 tokens of it are read',
+          title: vscode.l10n.t('Quantscope: run sensitivity over a text'),
+          placeHolder: vscode.l10n.t('A text typical of the model’s use; about 2,000 tokens of it are read'),
           ignoreFocusOut: true, // the page may take the focus back after its button was pressed
         });
   if (!picked) return undefined;

@@ -1,0 +1,59 @@
+// Texts of the extension and of its page for translators: writes l10n/bundle.l10n.json from the sources, and brings the translations next
+// to it into its order, without texts that there are no longer. Ends with 1 and names them if texts are not translated.
+import { getL10nJson } from '@vscode/l10n-dev';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { dirname, extname, join } from 'node:path';
+import { argv, exit } from 'node:process';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const folder = join(root, 'l10n');
+const english = 'bundle.l10n.json';
+
+/** Where texts may be: what runs in the extension host and in the page, and what both share. */
+const sources = ['src/extension.ts', 'src/vscode', 'src/protocol', 'webview'];
+
+const sourceFiles = () =>
+  sources.flatMap((source) =>
+    extname(source)
+      ? [join(root, source)]
+      : readdirSync(join(root, source), { recursive: true })
+          .filter((name) => /\.tsx?$/.test(name))
+          .map((name) => join(root, source, name)),
+  );
+
+/** The same texts in the order of their characters, so that changes of several people meet as seldom as possible. */
+const sorted = (texts) =>
+  Object.fromEntries(Object.entries(texts).sort(([a], [b]) => (a < b ? -1 : Number(a > b))));
+
+/** The texts of the sources, by their keys. */
+export const extractTexts = async () =>
+  sorted(
+    await getL10nJson(
+      sourceFiles().map((file) => ({ contents: readFileSync(file, 'utf8'), extension: extname(file) })),
+    ),
+  );
+
+const read = (name) => JSON.parse(readFileSync(join(folder, name), 'utf8'));
+const write = (name, texts) => writeFileSync(join(folder, name), `${JSON.stringify(texts, null, 2)}\n`);
+
+/** Writes the bundle and tidies translations. @returns the texts that a translation lacks, as lines. */
+async function update() {
+  const texts = await extractTexts();
+  write(english, texts);
+  return readdirSync(folder)
+    .filter((name) => /^bundle\.l10n\.[\w-]+\.json$/.test(name) && name !== english)
+    .flatMap((name) => {
+      const old = read(name);
+      const known = Object.keys(texts).filter((key) => old[key] !== undefined);
+      write(name, Object.fromEntries(known.map((key) => [key, old[key]])));
+      const missing = Object.keys(texts).filter((key) => old[key] === undefined);
+      return missing.map((key) => `${name}: ${JSON.stringify(key)}`);
+    });
+}
+
+if (import.meta.url === pathToFileURL(argv[1]).href) {
+  const missing = await update();
+  if (missing.length > 0) console.error(`Not translated:\n${missing.join('\n')}`);
+  exit(missing.length > 0 ? 1 : 0);
+}
