@@ -60,7 +60,7 @@ module.exports = {
       from: { path: '^src/(vscode/|extension\\.ts)' },
       to: {
         path: '^src/',
-        pathNot: '^src/(vscode/|protocol/|model/|files/|ampq/|exporter/plan|engine/client)',
+        pathNot: '^src/(vscode/|protocol/|model/|files/|ampq/|exporter/plan|engine/client|tools/)',
       },
     },
     {

@@ -28,6 +28,16 @@ const node = {
   external: ['onnxruntime-node'],
 };
 
+/** Tools for language models are a file of their own, which the extension host reads when one is called for the first time. */
+const toolsApart = {
+  name: 'tools-apart',
+  setup({ onResolve }) {
+    onResolve({ filter: /\/tools\/tools$/ }, ({ kind }) =>
+      kind === 'dynamic-import' ? { path: './tools.cjs', external: true } : undefined,
+    );
+  },
+};
+
 const programs = [
   {
     ...common,
@@ -35,8 +45,10 @@ const programs = [
     target: 'node22',
     format: 'cjs',
     outExtension: { '.js': '.cjs' },
-    entryPoints: { extension: 'src/extension.ts' },
+    entryPoints: { extension: 'src/extension.ts', tools: 'src/tools/tools.ts' },
     external: ['vscode'],
+    supported: { 'dynamic-import': false },
+    plugins: [toolsApart],
     outdir: 'dist',
   },
   { ...node, entryPoints: { engine: 'src/engine/main.ts' }, banner: { js: requireShim }, outdir: 'dist' },
@@ -89,7 +101,9 @@ for (const name of existsSync(join(root, 'dist')) ? readdirSync(join(root, 'dist
 
 if (watch) {
   const contexts = await Promise.all(
-    programs.map((options) => context({ ...options, logLevel: 'silent', plugins: [reportBuilds] })),
+    programs.map((options) =>
+      context({ ...options, logLevel: 'silent', plugins: [...(options.plugins ?? []), reportBuilds] }),
+    ),
   );
   await Promise.all(contexts.map((program) => program.watch()));
 } else {

@@ -22,6 +22,7 @@ import { registerVerify } from './vscode/commands/verify';
 import { registerVerifySource } from './vscode/commands/verifySource';
 import { ModelEditorProvider } from './vscode/editor/modelEditor';
 import { registerHovers } from './vscode/hovers';
+import { registerLanguageModelTools } from './vscode/languageModelTools/register';
 import type { ModelSession } from './vscode/modelSession';
 import { registerRemoteFileSystem } from './vscode/remote/remoteFileSystem';
 import { createServices } from './vscode/services';
@@ -62,6 +63,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     registerGpuRuntime(services),
     registerEvaluate(services),
     registerHovers(services),
+    registerLanguageModelTools(services),
   );
   // The explorer's menus need to know the folders of models.
   services.start(services.workspaceModels.list());

@@ -1,8 +1,8 @@
-import { lstat, realpath } from 'node:fs/promises';
-import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Server } from '@modelcontextprotocol/sdk/server/index.js';
 import { RootsListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
+import { isInsideOf, pathAmong } from '../../files/insideFolders';
 import { QuantscopeError } from '../../model/errors';
 import { absolutePlace } from '../../model/place';
 import { isAddress } from '../../model/remote/address';
@@ -44,10 +44,8 @@ export class AllowedFolders {
 
   private async inside(text: string): Promise<string> {
     const folders = await this.folders();
-    const [first] = folders;
-    const path = first === undefined ? resolve(text) : resolve(first, text);
-    const real = await realPlace(path);
-    for (const folder of folders) if (contains(await realPlace(folder), real)) return path;
+    const path = pathAmong(folders, text);
+    if (await isInsideOf(folders, path)) return path;
     const allowed = folders.length === 0 ? 'no folder' : folders.join(', ');
     throw new QuantscopeError(
       'REQUEST',
@@ -68,26 +66,5 @@ export class AllowedFolders {
   private async clientFolders(): Promise<readonly string[]> {
     const { roots } = await this.client.listRoots();
     return roots.filter(({ uri }) => uri.startsWith('file:')).map(({ uri }) => fileURLToPath(uri));
-  }
-}
-
-function contains(folder: string, path: string): boolean {
-  const way = relative(folder, path);
-  return way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
-}
-
-/** A path with all links followed; of what does not exist, its folder's. @throws QuantscopeError REQUEST for a link to nothing. */
-async function realPlace(path: string): Promise<string> {
-  try {
-    return await realpath(path);
-  } catch (cause) {
-    const isLink = await lstat(path).then(
-      () => true,
-      () => false,
-    );
-    // Writing to it would make a file wherever it leads.
-    if (isLink) throw new QuantscopeError('REQUEST', `${path} is a link that leads nowhere.`, {}, cause);
-    const folder = dirname(path);
-    return folder === path ? path : resolve(await realPlace(folder), relative(folder, path));
   }
 }
