@@ -66,12 +66,12 @@ export async function openAdapter(path: string, signal?: AbortSignal): Promise<A
       const message = `The file is ${kind === 'gguf' ? 'GGUF' : 'JSON'}; the tensors of an adapter are in safetensors or a PyTorch file.`;
       throw new QuantscopeError('MODEL_FILE', message, { file });
     }
-    const { tensors, headerHash, dangers = [] } = await headerReaders[kind](source, signal);
-    const { factors, whole } = sorted(tensors);
+    const header = await headerReaders[kind](source, signal);
+    const { factors, whole } = sorted(header.tensors);
     const scales = config.scalesOf([...factors.keys()]);
     return {
-      ...{ path: absolute, name: basename(dirname(file)), config, whole, dangers },
-      weights: await fileIdentity(source, headerHash, tensors, 1, signal),
+      ...{ path: absolute, name: basename(dirname(file)), config, whole, dangers: header.dangers ?? [] },
+      weights: await fileIdentity(source, header, 1, signal),
       changes: [...factors].map(([module, found]) => changeOf(module, found, scales.get(module)!, file)),
       floats: (tensor, range = { first: 0, count: tensor.elements }, stop) =>
         finiteFloats(source, tensor, range, stop),

@@ -184,7 +184,7 @@ export const encoderOf = (architecture: string): EncoderTraits | undefined =>
 
 /** @throws QuantscopeError UNSUPPORTED for a checkpoint whose tensors are codes and scales, naming the layout. */
 export function refuseQuantized(tensors: readonly TensorDescriptor[], file: string): void {
-  const layout = quantizedLayoutOf(tensors);
+  const layout = quantizedLayoutOf({ tensors });
   if (!layout) return;
   const { name, tensors: count, advice } = layout;
   const otherwise = advice === undefined ? '' : `; ${advice}`;

@@ -80,8 +80,8 @@ export interface Layout {
   readonly id: string;
   /** Set where parts of long rows are decoded; otherwise weights whose rows have more than `maxRowWeights` are left as stored. */
   readonly cutsRows?: true;
-  /** What the last part of a name of each weight's tensors matches; absent where names do not tell. */
-  readonly mark?: RegExp;
+  /** What tells that a model may have such weights: what the last part of a name of each weight's tensors matches, or a key of `__metadata__`. */
+  readonly mark: RegExp | string;
   /** Recognises the weights of a model that are stored so. Reads at most some hundred bytes of each: descriptions that are tensors. */
   find(content: StoredContent, read: ReadPart, signal?: AbortSignal): Promise<Found> | Found;
   /** Present where the layout can also be written: one for each variant. */

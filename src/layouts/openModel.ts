@@ -3,11 +3,12 @@ import { openCheckedSource } from '../files/digests/checkedSource';
 import { ggmlRowBytes, ggmlType } from '../model/dtypes';
 import { lastPartsOf } from '../model/lastParts';
 import { modelOf, type Model, type OpenFiles } from '../model/model';
-import type { ModelContent } from '../model/modelContent';
+import type { FileMetadata, ModelContent } from '../model/modelContent';
 import { openFiles } from '../model/openFiles';
 import { layoutNotes, quantizedLayoutOf } from '../model/quantizedLayout';
 import { matrixOf, maxRowWeights } from '../model/rows';
 import { readElements } from '../model/strides';
+import { membersOf, tableOf, withTensorsOf } from '../model/tabledModel';
 import type { ModelRef, TensorDescriptor } from '../protocol/model';
 import { plural } from '../protocol/words';
 import type { Found, Layout, StoredDescriptor } from './layout';
@@ -45,7 +46,7 @@ async function openBase(model: string | ModelRef, signal: AbortSignal | undefine
   if (files.content.gguf) return modelOf(files);
   try {
     const content = await withLogicalWeights(files, signal);
-    return modelOf({ ...files, content }, content.tensors.some(isStored) ? decodingReads(files) : undefined);
+    return modelOf({ ...files, content }, storedIn(content).length > 0 ? decodingReads(files) : undefined);
   } catch (error) {
     await files.close();
     throw error;
@@ -56,29 +57,28 @@ async function openBase(model: string | ModelRef, signal: AbortSignal | undefine
 async function withLogicalWeights(files: OpenFiles, signal: AbortSignal | undefined): Promise<ModelContent> {
   const { content, metadataOfFiles } = files;
   const { config, weightFiles } = content;
-  let { tensors } = content;
+  let model: Pick<ModelContent, 'tensors'> = content;
   const warnings: string[] = [];
   const taken = new Set<string>();
-  const lastParts = [...lastPartsOf(tensors)];
+  const lastParts = [...lastPartsOf(content)];
   for (const layout of layouts) {
-    const { mark } = layout;
-    if (mark && !lastParts.some((part) => mark.test(part))) continue;
+    if (!isMarked(layout, lastParts, metadataOfFiles)) continue;
+    const { tensors } = model;
     const open = tensors.filter(({ file }) => !taken.has(file));
     const found = await layout.find({ tensors: open, config, metadataOfFiles }, partReader(files), signal);
     for (const file of found.files ?? []) taken.add(file);
     for (const warning of found.warnings) warnings.push(warning);
     if (found.weights.length === 0) continue;
     const { usable, doubled } = usableOf(found, tensors, layout);
-    tensors = replaced(tensors, usable);
+    model = { tensors: replaced(tensors, usable) };
     for (const warning of warningOf(doubled, doubledText)) warnings.push(warning);
   }
-  const foreign = quantizedLayoutOf(tensors, config);
-  const decoded = tensors.filter(isStored);
+  const foreign = quantizedLayoutOf(model, config);
+  const decoded = storedIn(model);
   const isPlain = decoded.length === 0 && weightFiles.present === weightFiles.total;
   const besides = statedBesides(decoded.length > 0 ? config : undefined);
-  return {
-    ...content,
-    tensors,
+  const members = {
+    ...membersOf(content),
     ...(foreign ? { quantizedLayout: foreign } : {}),
     warnings: [...content.warnings, ...warnings, ...besides.warnings],
     notes: [
@@ -86,7 +86,17 @@ async function withLogicalWeights(files: OpenFiles, signal: AbortSignal | undefi
       ...layoutNotes(foreign, config, isPlain),
     ],
   };
+  return withTensorsOf(members, model);
 }
+
+const isMarked = ({ mark }: Layout, lastParts: readonly string[], metadata: FileMetadata): boolean =>
+  typeof mark === 'string'
+    ? [...metadata.values()].some((entries) => entries[mark] !== undefined)
+    : lastParts.some((part) => mark.test(part));
+
+/** Weights that a layout decodes; there are none among tensors as they were read. */
+const storedIn = (model: Pick<ModelContent, 'tensors'>): StoredDescriptor[] =>
+  tableOf(model) ? [] : model.tensors.filter(isStored);
 
 const doubledText = (which: string): string =>
   `${which} is there as a plain tensor and in parts: the parts are shown as stored.`;

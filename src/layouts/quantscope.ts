@@ -55,7 +55,7 @@ export function savedMetadata(
  * the file's metadata describes the grids. A ggml type is one tensor of blocks. What does not match its description is left as stored,
  * with a warning.
  */
-export const quantscope: Layout = { id: 'quantscope', cutsRows: true, find, decoder };
+export const quantscope: Layout = { id: 'quantscope', mark: tensorsKey, cutsRows: true, find, decoder };
 
 function find({ tensors, metadataOfFiles }: StoredContent): Found {
   const weights: { weight: TensorDescriptor; parts: readonly TensorDescriptor[] }[] = [];

@@ -10,7 +10,7 @@ export async function headOf(source: ByteSource, signal?: AbortSignal): Promise<
     ...{ path: source.path, size: source.size, mtimeMs: source.mtimeMs },
     read: (offset, length, readSignal) =>
       offset >= 0 && length >= 0 && offset + length <= head.length
-        ? Promise.resolve(head.slice(offset, offset + length))
+        ? Promise.resolve(head.subarray(offset, offset + length))
         : source.read(offset, length, readSignal),
     readInto: (target, offset, readSignal) => source.readInto(target, offset, readSignal),
     close: () => source.close(),

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import type { ModelDescription, ModelFileIdentity, TensorDescriptor } from '../protocol/model';
+import type { ModelDescription, ModelFileIdentity } from '../protocol/model';
 import type { ByteSource } from './byteSource';
-import { contentHash } from './contentHash';
+import type { CheckpointHeader } from './checkpointHeader';
+import { contentHash, type PlacedTensors } from './contentHash';
 
 /**
  * SHA-256 over sizes, headers and sampled weights of the model's files: the same model elsewhere, or under other names, has the
@@ -28,11 +29,11 @@ export function contentKey(description: Pick<ModelDescription, 'files'>): string
  */
 export async function fileIdentity(
   source: ByteSource,
-  headerHash: string,
-  tensors: readonly TensorDescriptor[],
+  header: PlacedTensors & Pick<CheckpointHeader, 'headerHash'>,
   files: number,
   signal?: AbortSignal,
 ): Promise<ModelFileIdentity> {
   const { path, size, mtimeMs } = source;
-  return { path, size, mtimeMs, headerHash, contentHash: await contentHash(source, tensors, files, signal) };
+  const { headerHash } = header;
+  return { path, size, mtimeMs, headerHash, contentHash: await contentHash(source, header, files, signal) };
 }

@@ -1,4 +1,5 @@
 import type { ModelDescription, TensorDescriptor } from '../protocol/model';
+import type { TensorTable } from '../protocol/tensorTable';
 import type { ByteSource } from './byteSource';
 import { suggestion } from './closest';
 import type { CodeReader } from './codeRows';
@@ -7,6 +8,7 @@ import type { GgufFile } from './gguf';
 import type { FileMetadata, ModelContent } from './modelContent';
 import type { SentenceModule } from './sentenceModules';
 import { readElements } from './strides';
+import { membersOf, tableOf, withTensorsOf } from './tabledModel';
 import { missingBytesOf } from './truncated';
 
 /** Fills `target` with a tensor's data, from `offset` (bytes) relative to its start. */
@@ -61,23 +63,19 @@ export interface OpenFiles {
 /** @param reads of tensors whose data is not one range of a file. */
 export function modelOf(files: OpenFiles, reads?: Pick<Model, 'readInto' | 'codes'>): Model {
   const { path, folder, content } = files;
-  const { gguf, config, configProblem, modules, modulesProblem, ...described } = content;
+  const { gguf, config, configProblem, modules, modulesProblem, ...described } = membersOf(content);
   let named: ReadonlyMap<string, TensorDescriptor> | undefined; // made when a tensor is first asked for by name
   const byName = (): ReadonlyMap<string, TensorDescriptor> =>
     (named ??= new Map(content.tensors.map((tensor) => [tensor.name, tensor])));
-  const counted = content.format === 'pytorch' ? withoutTied(content.tensors) : content.tensors;
   const fill: ReadInto =
     reads?.readInto ??
     ((tensor, offset, target, signal) =>
       readElements(files.source(tensor.file), tensor, offset, target, signal));
   return {
-    description: {
-      ...{ path, folder, ...described },
-      ...(gguf ? { version: gguf.version } : {}),
-      parameters: counted.reduce((sum, tensor) => sum + tensor.elements, 0),
-      missingBytes: missingBytesOf(counted),
-      dataBytes: counted.reduce((sum, tensor) => sum + tensor.byteLength, 0),
-    },
+    description: withTensorsOf(
+      { path, folder, ...described, ...(gguf ? { version: gguf.version } : {}), ...sizesOf(content) },
+      content,
+    ),
     folder,
     ...(config ? { config } : {}),
     ...(configProblem ? { configProblem } : {}),
@@ -100,6 +98,30 @@ export function modelOf(files: OpenFiles, reads?: Pick<Model, 'readInto' | 'code
     source: (file) => files.source(file),
     close: () => files.close(),
   };
+}
+
+type Sizes = Pick<ModelDescription, 'parameters' | 'missingBytes' | 'dataBytes'>;
+
+function sizesOf(content: ModelContent): Sizes {
+  const table = tableOf(content);
+  if (table) return sizesIn(table);
+  const counted = content.format === 'pytorch' ? withoutTied(content.tensors) : content.tensors;
+  return {
+    parameters: counted.reduce((sum, tensor) => sum + tensor.elements, 0),
+    missingBytes: missingBytesOf(counted),
+    dataBytes: counted.reduce((sum, tensor) => sum + tensor.byteLength, 0),
+  };
+}
+
+/** The same by kinds; of tensors of a table, all data is there. */
+function sizesIn(table: TensorTable): Sizes {
+  let [parameters, dataBytes] = [0, 0];
+  for (let i = 0; i < table.count; i++) {
+    const { elements, byteLength } = table.kinds[table.kindOf(i)]!;
+    parameters += elements;
+    dataBytes += byteLength;
+  }
+  return { parameters, missingBytes: 0, dataBytes };
 }
 
 /** Tensors without those that are the same data as an earlier one; only PyTorch files have such. */

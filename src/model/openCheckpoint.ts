@@ -21,6 +21,7 @@ import {
   type SentenceModules,
 } from './sentenceModules';
 import { mergeShards, type Shard } from './shards';
+import { membersOf, withTensorsOf } from './tabledModel';
 import type { WeightFiles } from './weightFiles';
 
 /**
@@ -35,17 +36,13 @@ export async function openCheckpoint(
   signal?: AbortSignal,
 ): Promise<Pick<OpenFiles, 'content' | 'metadataOfFiles'>> {
   const { files, folder, index, part } = weights;
-  const { shards, metadataOfFiles, notes, dangers, ...merged } = await openWeights(
-    weights,
-    headerReaders[format],
-    open,
-    signal,
-  );
+  const opened = await openWeights(weights, headerReaders[format], open, signal);
+  const { shards, metadataOfFiles, notes, dangers, ...merged } = membersOf(opened);
   const { config, identity: configFile, problem } = await readConfig(folder, signal);
   const around = await openModules(weights, open, signal);
   const allDangers = [...dangers, ...around.dangers];
   const architecture = config?.['model_type'];
-  const content: ModelContent = {
+  const members: Omit<ModelContent, 'tensors'> = {
     format,
     name: nameFromPath(folder, basename(index?.path ?? files[0] ?? '').replace(/\.index\..*$/i, '')),
     ...(typeof architecture === 'string' ? { architecture } : {}),
@@ -57,7 +54,6 @@ export async function openCheckpoint(
     files: [...shards, ...defined(index?.identity, configFile), ...around.files],
     weightFiles: { present: shards.length, total: files.length },
     ...merged,
-    tensors: [...merged.tensors, ...around.tensors],
     metadata: [...merged.metadata, ...(config ? configEntries(config) : [])],
     warnings: [
       ...merged.warnings,
@@ -69,6 +65,10 @@ export async function openCheckpoint(
     notes: [...weights.notes, ...notes],
     ...(allDangers.length > 0 ? { dangers: allDangers } : {}),
   };
+  const content =
+    around.tensors.length === 0
+      ? withTensorsOf(members, opened)
+      : { ...members, tensors: [...opened.tensors, ...around.tensors] };
   return { content, metadataOfFiles };
 }
 
@@ -124,10 +124,13 @@ async function openSingle(
 ): Promise<Opened> {
   const source = await open(file);
   const header = await readHeader(source, signal);
-  const { tensors, metadata, fileMetadata, warnings, headerHash, notes = [], dangers = [] } = header;
-  const shards = [await fileIdentity(source, headerHash, tensors, 1, signal)];
+  const { metadata, fileMetadata, warnings, notes = [], dangers = [] } = header;
+  const shards = [await fileIdentity(source, header, 1, signal)];
   const metadataOfFiles = new Map([[source.path, fileMetadata]]);
-  return { tensors, metadata, metadataOfFiles, warnings, notes, dangers, missingFiles: [], shards };
+  return withTensorsOf(
+    { metadata, metadataOfFiles, warnings, notes, dangers, missingFiles: [], shards },
+    header,
+  );
 }
 
 async function openShards(
@@ -136,15 +139,25 @@ async function openShards(
   open: OpenSource,
   signal?: AbortSignal,
 ): Promise<Opened> {
+  const dictionary = index?.listed.columns?.dictionary;
+  const read: ReadHeader = (source, stop) => readHeader(source, stop, dictionary);
   const shards = await inParallel(files, shardsAtOnce, (file) =>
-    openShard(file, files.length, readHeader, open, signal),
+    openShard(file, files.length, read, open, signal),
   );
-  const { missing, ...merged } = mergeShards(shards, index?.path ?? folder, index?.listed);
-  const identities = shards.flatMap((shard) => (shard.identity ? [shard.identity] : []));
-  const metadataOfFiles = new Map(shards.flatMap(({ fileMetadata }) => (fileMetadata ? [fileMetadata] : [])));
-  const notes = [...new Set(shards.flatMap((shard) => shard.notes ?? []))];
-  const dangers = shards.flatMap((shard) => shard.dangers ?? []);
-  return { ...merged, metadataOfFiles, notes, dangers, missingFiles: missing, shards: identities };
+  const merged = mergeShards(shards, index?.path ?? folder, index?.listed);
+  const { missing, ...members } = membersOf(merged);
+  const headers = shards.flatMap(({ header }) => header ?? []);
+  return withTensorsOf(
+    {
+      ...members,
+      missingFiles: missing,
+      shards: shards.flatMap(({ identity }) => identity ?? []),
+      metadataOfFiles: new Map(shards.flatMap(({ file, header }) => (header ? [[file!, header.fileMetadata]] : []))),
+      notes: [...new Set(headers.flatMap(({ notes = [] }) => notes))],
+      dangers: headers.flatMap(({ dangers = [] }) => dangers),
+    },
+    merged,
+  );
 }
 
 /**
@@ -158,17 +171,15 @@ async function openShard(
   open: OpenSource,
   signal?: AbortSignal,
 ): Promise<Shard> {
-  const absent = { path, tensors: [], metadata: [], warnings: [] };
-  if (!(await exists(path))) return absent;
+  if (!(await exists(path))) return { path };
   const source = await open((await linkTarget(path)) ?? path);
   try {
     const head = await headOf(source, signal);
     await fileKind(head, { signal });
     const header = await readHeader(head, signal);
-    const identity = await fileIdentity(source, header.headerHash, header.tensors, count, signal);
-    return { path, ...header, fileMetadata: [source.path, header.fileMetadata], identity };
+    return { path, header, file: source.path, identity: await fileIdentity(source, header, count, signal) };
   } catch (error) {
     if (!(error instanceof QuantscopeError) || error.code !== 'MODEL_FILE') throw error;
-    return { ...absent, warnings: [`A shard cannot be used: ${error.message}`] };
+    return { path, problem: `A shard cannot be used: ${error.message}` };
   }
 }

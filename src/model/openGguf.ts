@@ -38,7 +38,7 @@ export async function openGguf(
     ...(split ? { part: partOf(file, split, alone) } : {}),
     files: await Promise.all(
       present.map((part) =>
-        fileIdentity(part.source, part.gguf.headerHash, part.gguf.tensors, parts.length, signal),
+        fileIdentity(part.source, part.gguf, parts.length, signal),
       ),
     ),
     weightFiles: { present: present.length, total: parts.length },

@@ -17,11 +17,12 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
  * general reader (`json.ts`) then reads it, or says what is wrong.
  */
 export class PlainJson {
-  private at = 0;
-  private readonly text: string;
+  /** Index of the next byte. A reader that tried something goes back by setting it. */
+  at = 0;
+  readonly bytes: Buffer;
 
-  constructor(private readonly bytes: Uint8Array) {
-    this.text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+  constructor({ buffer, byteOffset, length }: Uint8Array) {
+    this.bytes = Buffer.from(buffer, byteOffset, length);
   }
 
   /** Enters an object. @returns whether it has a member, whose name is next. */
@@ -54,6 +55,36 @@ export class PlainJson {
     return found;
   }
 
+  /** Whether exactly these bytes come next, which then are behind. */
+  takes(bytes: Uint8Array): boolean {
+    if (!this.isNext(bytes)) return false;
+    this.at += bytes.length;
+    return true;
+  }
+
+  /** The whole number that comes next, written as numbers are; −1 where there is none or it has more digits. */
+  numberInText(mostDigits: number): number {
+    const { bytes, at: start } = this;
+    let at = start;
+    let value = 0;
+    for (let byte = bytes[at]!; byte >= zero && byte <= nine; byte = bytes[++at]!)
+      value = value * 10 + (byte - zero);
+    const digits = at - start;
+    if (digits === 0 || digits > mostDigits || (digits > 1 && bytes[start] === zero)) return -1;
+    this.at = at;
+    return value;
+  }
+
+  /** Between the name of a member and its value. */
+  colon(): void {
+    this.expect(colon);
+  }
+
+  /** After the value of a member that is the last one of its object. */
+  closes(): void {
+    this.expect(closeBrace);
+  }
+
   /** @param known is returned where it is the same text. */
   string(known?: string): string {
     this.expect(quote);
@@ -63,7 +94,7 @@ export class PlainJson {
     for (let byte = bytes[at]!; byte !== quote; byte = bytes[++at]!)
       if (!(byte >= 32 && byte < 127) || byte === backslash) throw notPlain;
     this.at = at + 1;
-    return known !== undefined && this.isText(known, start, at) ? known : this.text.slice(start, at);
+    return known !== undefined && this.isText(known, start, at) ? known : bytes.toString('latin1', start, at);
   }
 
   /** A list of whole numbers of at least 0, into the beginning of `into`, which must have room for them. @returns how many there are. */
@@ -114,16 +145,9 @@ export class PlainJson {
 
   private wholeNumber(): number {
     this.skipSpace();
-    const { bytes } = this;
-    const start = this.at;
-    let at = start;
-    let value = 0;
-    for (let byte = bytes[at]!; byte >= zero && byte <= nine; byte = bytes[++at]!)
-      value = value * 10 + (byte - zero);
-    const digits = at - start;
     // What follows the number is checked by the caller: it expects a comma or an end.
-    if (digits === 0 || digits > exactDigits || (digits > 1 && bytes[start] === zero)) throw notPlain;
-    this.at = at;
+    const value = this.numberInText(exactDigits);
+    if (value < 0) throw notPlain;
     return value;
   }
 

@@ -187,11 +187,12 @@ const marks =
  * Where there are several, the one of most matrices. Where none is known, matrices of integers count if a configuration names a quantization.
  */
 export function quantizedLayoutOf(
-  tensors: readonly TensorDescriptor[],
+  model: { readonly tensors: readonly TensorDescriptor[] },
   config?: Readonly<Record<string, unknown>>,
 ): QuantizedLayout | undefined {
-  if (![...lastPartsOf(tensors)].some((part) => marks.test(part)))
-    return isRecord(statedBy(config)) ? unknownLayoutOf(tensors) : undefined;
+  if (![...lastPartsOf(model)].some((part) => marks.test(part)))
+    return isRecord(statedBy(config)) ? unknownLayoutOf(model.tensors) : undefined;
+  const { tensors } = model;
   const modules = new Map<string, Parts>();
   for (const tensor of tensors) {
     const [, module = '', end, experts] = ends.exec(tensor.name) ?? [];

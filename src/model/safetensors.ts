@@ -9,36 +9,36 @@ import { duplicateTopLevelKey, isRecord, JsonTextError, parseJson } from './json
 import { maxDimensions, maxSafetensorsHeader, maxTensors } from './limits';
 import { jsonEntry } from './metadataEntries';
 import { readability, truncationWarning } from './truncated';
-import { DistinctNames } from './distinctNames';
-import { PlainEntry } from './safetensorsEntry';
-import { plainly, refusePlain, type PlainJson } from './plainJson';
+import { HeaderDictionary, readHeaderColumns, tableOfFile } from './headerColumns';
 import { stated } from './statedValue';
+import { withTable } from './tabledModel';
 
 /**
  * Reads the header of a safetensors file: 8 bytes of length, then JSON. No tensor data is read.
+ * @param dictionary of the files that belong together.
  * @throws QuantscopeError MODEL_FILE naming file, tensor and byte offset when the file breaks the format's rules.
  * @see https://github.com/huggingface/safetensors (format)
  */
 export async function readSafetensorsHeader(
   source: ByteSource,
   signal?: AbortSignal,
+  dictionary = new HeaderDictionary(),
 ): Promise<CheckpointHeader> {
   const bytes = await readHeaderBytes(source, signal);
-  const dataStart = 8 + bytes.length;
   const warnings: string[] = [];
-  const { tensors, metadata } = readPlain(bytes, source) ?? readAny(bytes, source);
-  if (tensors.length > maxTensors)
-    throw fail(source, `The header lists ${tensors.length} tensors; at most ${maxTensors} are read.`, 8);
-  tensors.sort((a, b) => a.offset - b.offset || a.byteLength - b.byteLength);
-  checkLayout(tensors, source, dataStart, warnings);
-  const headerHash = createHash('sha256').update(bytes).digest('hex');
-  return {
-    tensors,
+  const known = readHeaderColumns(bytes, source, dictionary);
+  const any = known ? undefined : readAny(bytes, source, warnings);
+  const { metadata } = (known ?? any)!;
+  if (known) warnUnused(known.columns.offsets.at(-1)!, source, warnings);
+  const members = {
     fileMetadata: isRecord(metadata) ? metadata : {},
     metadata: metadataEntries(metadata, source, warnings),
-    headerHash,
+    headerHash: createHash('sha256').update(bytes).digest('hex'),
     warnings,
   };
+  return known
+    ? withTable({ ...members, columns: known.columns }, () => tableOfFile(known.columns, source.path))
+    : { ...members, tensors: any!.tensors };
 }
 
 /** `__metadata__` of a safetensors file; empty where it is absent or not an object. */
@@ -57,42 +57,17 @@ async function readHeaderBytes(source: ByteSource, signal?: AbortSignal): Promis
   return source.read(8, await readHeaderLength(source, signal), signal);
 }
 
-/** What a header lists: its tensors in its order. */
-interface Listed {
-  readonly tensors: TensorDescriptor[];
-  readonly metadata: unknown;
-}
-
-/** The header by the general reader of JSON, which says what is wrong with it. */
-function readAny(bytes: Uint8Array, source: ByteSource): Listed {
+/** The header by the general reader of JSON, which says what is wrong with it. Tensors are in the order of their data. */
+function readAny(bytes: Uint8Array, source: ByteSource, warnings: string[]) {
   const header = parseHeader(decodeUtf8(bytes, source), source);
   const tensors: TensorDescriptor[] = [];
   for (const [name, value] of Object.entries(header))
     if (name !== metadataKey) tensors.push(describeEntry(name, value, source, 8 + bytes.length));
+  if (tensors.length > maxTensors)
+    throw fail(source, `The header lists ${tensors.length} tensors; at most ${maxTensors} are read.`, 8);
+  tensors.sort((a, b) => a.offset - b.offset || a.byteLength - b.byteLength);
+  checkLayout(tensors, source, 8 + bytes.length, warnings);
   return { tensors, metadata: header[metadataKey] };
-}
-
-/** A header as libraries write it; undefined where it is written in another way, or anything is wrong with it. */
-function readPlain(bytes: Uint8Array, source: ByteSource): Listed | undefined {
-  const tensors: TensorDescriptor[] = [];
-  const names = new DistinctNames();
-  const entry = new PlainEntry();
-  let metadata: unknown;
-  const read = (json: PlainJson): Listed => {
-    for (let more = json.opens(); more; more = json.continues()) {
-      const name = json.name();
-      if (!names.add(name)) refusePlain();
-      if (name === metadataKey) metadata = json.anyObject();
-      else tensors.push(describeTensor(name, entry.read(json), source, 8 + bytes.length));
-    }
-    return { tensors, metadata };
-  };
-  try {
-    return plainly(bytes, read);
-  } catch (error) {
-    if (error instanceof QuantscopeError) return undefined;
-    throw error;
-  }
 }
 
 function fail(source: ByteSource, message: string, offset: number, tensor?: string): QuantscopeError {
@@ -238,8 +213,13 @@ function checkLayout(
       throw fail(source, `There is a gap of ${tensor.offset - end} bytes before the data.`, end, tensor.name);
     end = tensor.offset + tensor.byteLength;
   }
-  if (end < source.size) warnings.push(`Unused after the last tensor: ${plural(source.size - end, 'byte')}.`);
+  warnUnused(end, source, warnings);
   for (const warning of truncationWarning(tensors, source.size)) warnings.push(warning);
+}
+
+/** @param end of the data. */
+function warnUnused(end: number, source: ByteSource, warnings: string[]): void {
+  if (end < source.size) warnings.push(`Unused after the last tensor: ${plural(source.size - end, 'byte')}.`);
 }
 
 function metadataEntries(value: unknown, source: ByteSource, warnings: string[]): MetadataEntry[] {

@@ -114,7 +114,7 @@ export async function openModuleWeights(
     const source = await open(found.file);
     const header = await headerReaders[found.format](source, signal);
     for (const danger of header.dangers ?? []) dangers.push(danger);
-    files.push(await fileIdentity(source, header.headerHash, header.tensors, modules.length, signal));
+    files.push(await fileIdentity(source, header, modules.length, signal));
     for (const tensor of header.tensors) tensors.push({ ...tensor, name: moduleTensor(module, tensor.name) });
   }
   return { tensors, files, dangers };

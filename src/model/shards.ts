@@ -2,22 +2,25 @@ import { basename } from 'node:path';
 import type { MetadataEntry, ModelFileIdentity, TensorDescriptor } from '../protocol/model';
 import type { CheckpointHeader } from './checkpointHeader';
 import { plural } from '../protocol/words';
+import { TensorTable } from '../protocol/tensorTable';
 import { QuantscopeError } from './errors';
+import { joinedColumns } from './joinedColumns';
+import { withTable } from './tabledModel';
 import type { ListedTensors } from './weightIndex';
 
-/** One file that an index names; without identity when the file does not exist. */
-export interface Shard extends Pick<
-  CheckpointHeader,
-  'tensors' | 'metadata' | 'warnings' | 'notes' | 'dangers'
-> {
+/** One file that an index names; without header and identity when the file does not exist or cannot be used. */
+export interface Shard {
   readonly path: string;
+  readonly header?: CheckpointHeader;
   readonly identity?: ModelFileIdentity;
-  /** The file that was read, and its `__metadata__`. */
-  readonly fileMetadata?: readonly [string, Readonly<Record<string, unknown>>];
+  /** The file that was read. */
+  readonly file?: string;
+  /** Why it cannot be used. */
+  readonly problem?: string;
 }
 
 export interface MergedShards {
-  readonly tensors: TensorDescriptor[];
+  readonly tensors: readonly TensorDescriptor[];
   readonly metadata: MetadataEntry[];
   readonly missing: string[];
   readonly warnings: string[];
@@ -30,11 +33,24 @@ export interface MergedShards {
  */
 export function mergeShards(shards: readonly Shard[], whole: string, listed?: ListedTensors): MergedShards {
   const missing = shards.filter((shard) => !shard.identity).map((shard) => basename(shard.path));
-  const isMissing = new Set(missing);
-  const tensors = shards.flatMap((shard) => shard.tensors);
-  const warnings = shards.flatMap((shard) => shard.warnings);
+  const warnings = shards.flatMap(({ header, problem }) => header?.warnings ?? (problem ? [problem] : []));
+  const metadata = shards.flatMap(({ header }) => header?.metadata ?? []);
   if (missing.length > 0) warnings.push(missingWarning('shards', shards.length, missing));
-  const { lost, unlisted } = isAsListed(shards, listed) ? nothing : differences(tensors, listed);
+  const joined = joinedColumns(shards, listed?.columns);
+  if (joined) return withTable({ metadata, missing, warnings }, () => new TensorTable(joined));
+  return { metadata, missing, warnings, tensors: joinedTensors(shards, whole, new Set(missing), warnings, listed) };
+}
+
+/** @param warnings receives what the index and the shards do not agree on. */
+function joinedTensors(
+  shards: readonly Shard[],
+  whole: string,
+  isMissing: ReadonlySet<string>,
+  warnings: string[],
+  listed: ListedTensors | undefined,
+): TensorDescriptor[] {
+  const tensors = shards.flatMap(({ header }) => header?.tensors ?? []);
+  const { lost, unlisted } = differences(tensors, listed);
   if (unlisted.length > 0)
     warnings.push(
       `In a shard but not in the index: ${plural(unlisted.length, 'tensor')} (${list(unlisted)}).`,
@@ -44,13 +60,7 @@ export function mergeShards(shards: readonly Shard[], whole: string, listed?: Li
     warnings.push(
       `In the index but not in their shard: ${plural(disagreeing.length, 'tensor')} (${list(disagreeing)}).`,
     );
-  const placeholders = lost.map(([name, shard]) => placeholder(name, shard, whole, isMissing.has(shard)));
-  return {
-    tensors: [...tensors, ...placeholders],
-    metadata: shards.flatMap((shard) => shard.metadata),
-    missing,
-    warnings,
-  };
+  return [...tensors, ...lost.map(([name, shard]) => placeholder(name, shard, whole, isMissing.has(shard)))];
 }
 
 /** States that a model is not complete, and what its figures cover. @param kind "shards" or "parts". */
@@ -64,21 +74,6 @@ interface Differences {
   /** Names, and shards that should have them. */
   readonly lost: readonly (readonly [name: string, shard: string])[];
   readonly unlisted: readonly string[];
-}
-
-const nothing: Differences = { lost: [], unlisted: [] };
-
-/**
- * Whether the index lists the tensors of all shards, those of each in their order: as most are written, which takes no table of a hundred thousand
- * names to see. Then none is missing, and none is in two shards.
- */
-function isAsListed(shards: readonly Shard[], { names, shards: shardAt }: ListedTensors = noIndex): boolean {
-  const places = new Map(shards.map(({ path, tensors }) => [basename(path), { tensors, next: 0 }]));
-  for (let i = 0; i < names.length; i++) {
-    const place = places.get(shardAt[i]!);
-    if (place?.tensors[place.next++]?.name !== names[i]) return false;
-  }
-  return names.length > 0 && [...places.values()].every(({ tensors, next }) => next === tensors.length);
 }
 
 const noIndex: ListedTensors = { names: [], shards: [] };

@@ -1,18 +1,33 @@
 import { basename, dirname } from 'node:path';
 import type { ModelFileIdentity, ModelFormat } from '../protocol/model';
-import { DistinctNames } from './distinctNames';
+import { HeaderDictionary, hasDistinctNames } from './headerColumns';
+import { IntegerStream } from './integerStream';
+import { NameOrder } from './nameOrder';
 import { QuantscopeError } from './errors';
 import { kindByName } from './fileKind';
 import { isRecord } from './json';
 import { parseJsonBytes, readBytesOfJson } from './jsonFiles';
 import { maxShards } from './limits';
 import { joinPlace } from './place';
+import { nameAt } from '../protocol/tensorTable';
 import { plainly, refusePlain, type PlainJson } from './plainJson';
 
 /** What an index says, in its order. */
 export interface ListedTensors {
   readonly names: readonly string[];
   /** Base name of the shard of each. */
+  readonly shards: readonly string[];
+  /** The same where it is written as libraries write indexes. */
+  readonly columns?: ListedColumns;
+}
+
+/** Names and shards as integers, which can be compared with those of the shards. */
+export interface ListedColumns {
+  readonly dictionary: HeaderDictionary;
+  readonly count: number;
+  /** For each tensor the index of its pattern, that of its shard, and the numbers of its name. */
+  readonly stream: Uint32Array;
+  /** Base names, each once. */
   readonly shards: readonly string[];
 }
 
@@ -39,57 +54,102 @@ export async function readWeightIndex(path: string): Promise<WeightIndex> {
     new QuantscopeError('MODEL_FILE', message, { file: path, offset: 0 });
   const map = plainMap(bytes) ?? anyMap(parseJsonBytes(bytes, path));
   if (!map) throw fail('The file is JSON without a "weight_map": it is not an index of shards.');
-  const shards = [...new Set(map.shards)];
+  const { listed, shards } = map;
   const bad = shards.find((shard) => typeof shard !== 'string' || !isFileName(shard));
   if (bad !== undefined)
     throw fail(`The index names the shard ${JSON.stringify(bad)}, which is not a file name.`);
-  const listed = map as ListedTensors;
   if (shards.length > maxShards)
     throw fail(`The index names ${shards.length} shards; at most ${maxShards} are allowed.`);
   const identity = { path, size, mtimeMs, headerHash: hash };
-  return { path, identity, listed, shards: shards as string[] };
+  return { path, identity, listed: listed as ListedTensors, shards: shards as string[] };
 }
 
 const mapKey = 'weight_map';
 
 /** A map whose values were not checked. */
 interface RawMap {
-  readonly names: readonly string[];
+  readonly listed: { readonly names: readonly string[]; readonly shards: readonly unknown[] };
+  /** Each once. */
   readonly shards: readonly unknown[];
 }
 
 /** The map of an index as libraries write it; undefined where it is written in another way. */
 function plainMap(bytes: Uint8Array): RawMap | undefined {
-  const names: string[] = [];
-  const shards: string[] = [];
   const keys = new Set<string>();
-  const found = plainly(bytes, (json) => {
+  let columns: ListedColumns | undefined;
+  plainly(bytes, (json) => {
     for (let more = json.opens(); more; more = json.continues()) {
       const key = json.name();
       if (keys.size === keys.add(key).size) refusePlain();
-      if (key === mapKey) readMap(json, names, shards);
+      if (key === mapKey) columns = readMap(json);
       else json.anyObject();
     }
-    return keys.has(mapKey);
+    return true;
   });
-  return found ? { names, shards } : undefined;
+  return columns && { listed: listedBy(columns), shards: columns.shards };
 }
 
-function readMap(json: PlainJson, names: string[], shards: string[]): void {
-  const distinct = new DistinctNames();
-  let shard = ''; // one string for all that are equal
+/** Integers for a tensor of an index, about. */
+const integersOf = 6;
+const bytesOfEntry = 90;
+
+function readMap(json: PlainJson): ListedColumns {
+  const dictionary = new HeaderDictionary();
+  const stream = new IntegerStream(Math.ceil((integersOf * json.bytes.length) / bytesOfEntry));
+  const order = new NameOrder();
+  const places = new Map<string, number>();
+  let [count, place, last] = [0, -1, Buffer.of()];
   for (let more = json.opens(); more; more = json.continues()) {
-    const name = json.name();
-    if (!distinct.add(name)) refusePlain();
-    names.push(name);
-    shards.push((shard = json.string(shard)));
+    const [at, start] = [stream.length, json.at];
+    dictionary.names.read(json, stream);
+    order.add(json.bytes, start, json.at);
+    if (place < 0 || !json.takes(last)) {
+      json.colon();
+      const shard = json.string();
+      place = places.get(shard) ?? places.size;
+      places.set(shard, place);
+      last = Buffer.from(`:"${shard}"`); // that of the next tensor, too, in most cases
+    }
+    stream.values[at + 1] = place;
+    count += 1;
   }
+  const columns = { dictionary, count, stream: stream.all(), shards: [...places.keys()] };
+  if (!order.isAscending && !hasDistinctNames(columns)) refusePlain();
+  return columns;
+}
+
+/** Names and shards are made where they are looked at. */
+function listedBy(columns: ListedColumns): ListedTensors {
+  let made: { readonly names: string[]; readonly shards: string[] } | undefined;
+  const all = () => (made ??= textsOf(columns));
+  return {
+    columns,
+    get names() {
+      return all().names;
+    },
+    get shards() {
+      return all().shards;
+    },
+  };
+}
+
+function textsOf({ dictionary, count, stream, shards }: ListedColumns) {
+  const texts = { names: [] as string[], shards: [] as string[] };
+  const { patterns } = dictionary.names;
+  for (let i = 0, at = 0; i < count; i++) {
+    texts.names.push(nameAt(patterns, stream, at));
+    texts.shards.push(shards[stream[at + 1]!]!);
+    at += 1 + patterns[stream[at]!]!.length;
+  }
+  return texts;
 }
 
 /** The same of any index; undefined where there is no such map. */
 function anyMap(value: unknown): RawMap | undefined {
   const map = isRecord(value) ? value[mapKey] : undefined;
-  return isRecord(map) ? { names: Object.keys(map), shards: Object.values(map) } : undefined;
+  if (!isRecord(map)) return undefined;
+  const shards = Object.values(map);
+  return { listed: { names: Object.keys(map), shards }, shards: [...new Set(shards)] };
 }
 
 /** The format of the shards, by the name of the first. */

@@ -7,7 +7,13 @@ export type TensorKind = Omit<TensorDescriptor, 'name' | 'file' | 'offset'>;
  * The tensors of a model as they cross boundaries: a hundred thousand descriptors are two megabytes so, an eighth of their JSON, and become objects
  * only where they are looked at.
  */
-export interface PackedTensors {
+export interface PackedTensors extends Omit<TensorColumns, 'stream'> {
+  /** The integers, little-endian, in base64. */
+  readonly stream: string;
+}
+
+/** The same where they are not sent. */
+export interface TensorColumns {
   readonly count: number;
   /** Names without their numbers: "model.layers.", ".mlp.experts.", ".up_proj.weight". */
   readonly patterns: readonly (readonly string[])[];
@@ -15,8 +21,8 @@ export interface PackedTensors {
   readonly files: readonly string[];
   /** From which tensor on data lies where: index of the tensor, index of the file, byte offset. Others follow the tensor before them. */
   readonly places: readonly (readonly [first: number, file: number, offset: number])[];
-  /** Little-endian 32-bit integers in base64, for each tensor the index of its pattern, that of its kind, and the numbers of its name. */
-  readonly stream: string;
+  /** For each tensor the index of its pattern, that of its kind, and the numbers of its name. */
+  readonly stream: Uint32Array;
 }
 
 /** A description on its way. */
@@ -46,7 +52,7 @@ export class TensorTable {
   readonly count: number;
   readonly patterns: readonly (readonly string[])[];
   readonly kinds: readonly TensorKind[];
-  private readonly packed: PackedTensors;
+  readonly columns: TensorColumns;
   private readonly stream: Uint32Array;
   /** Where each tensor begins in the stream. */
   private readonly starts: Uint32Array;
@@ -56,11 +62,12 @@ export class TensorTable {
   private readonly made: (TensorDescriptor | undefined)[] = [];
   private whole: readonly TensorDescriptor[] | undefined;
 
-  constructor(packed: PackedTensors) {
-    this.packed = packed;
+  constructor(packed: PackedTensors | TensorColumns) {
+    const { stream } = packed;
+    this.stream = typeof stream === 'string' ? integersOf(stream) : stream;
+    this.columns = { ...packed, stream: this.stream };
     ({ count: this.count, patterns: this.patterns, kinds: this.kinds } = packed);
     this.isPlain = this.kinds.map((kind) => Object.keys(kind).length === plainMembers);
-    this.stream = integersOf(packed.stream);
     this.starts = new Uint32Array(this.count);
     for (let i = 0, at = 0; i < this.count; i++) {
       this.starts[i] = at;
@@ -84,10 +91,7 @@ export class TensorTable {
   }
 
   name(i: number): string {
-    const pieces = this.patterns[this.patternOf(i)]!;
-    let name = pieces[0]!;
-    for (let at = 1; at < pieces.length; at++) name += this.numberOf(i, at - 1) + pieces[at]!;
-    return name;
+    return nameAt(this.patterns, this.stream, this.starts[i]!);
   }
 
   /** The same object each time. */
@@ -97,7 +101,7 @@ export class TensorTable {
     const { files, offsets } = (this.places ??= this.allPlaces());
     const kind = this.kindOf(i);
     const { dtype, shape, elements, byteLength, readable } = this.kinds[kind]!;
-    const [name, file, offset] = [this.name(i), this.packed.files[files[i]!]!, offsets[i]!];
+    const [name, file, offset] = [this.name(i), this.columns.files[files[i]!]!, offsets[i]!];
     // Member by member: a hundred thousand spreads take half a second.
     const plain = { name, dtype, shape, elements, file, offset, byteLength, readable };
     return (this.made[i] = this.isPlain[kind] ? plain : { ...plain, ...this.kinds[kind]! });
@@ -135,7 +139,7 @@ export class TensorTable {
     const [files, offsets] = [new Uint32Array(this.count), new Float64Array(this.count)];
     let [next, file, offset] = [0, 0, 0];
     for (let i = 0; i < this.count; i++) {
-      const place = this.packed.places[next];
+      const place = this.columns.places[next];
       if (place?.[0] === i) {
         [, file, offset] = place;
         next += 1;
@@ -146,6 +150,14 @@ export class TensorTable {
     }
     return { files, offsets };
   }
+}
+
+/** The name whose integers begin at an index of a stream. */
+export function nameAt(patterns: TensorColumns['patterns'], stream: Uint32Array, start: number): string {
+  const pieces = patterns[stream[start]!]!;
+  let name = pieces[0]!;
+  for (let at = 1; at < pieces.length; at++) name += stream[start + 1 + at]! + pieces[at]!;
+  return name;
 }
 
 /** dtype, shape, elements, byteLength, readable. */

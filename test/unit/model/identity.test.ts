@@ -148,7 +148,7 @@ describe('samples of weights', () => {
       readInto: () => Promise.reject(new Error('samples are read')),
       close: () => Promise.resolve(),
     };
-    await contentHash(source, tensors, files);
+    await contentHash(source, { tensors }, files);
     return reads;
   }
 

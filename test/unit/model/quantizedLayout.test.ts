@@ -8,6 +8,9 @@ import type { TensorDescriptor } from '../../../src/protocol/model';
 import { checkpoint } from '../../support/layouts';
 import { hasSharedData, sampleFolder, sharedData, temporaryFolder } from '../../support/files';
 
+const layoutOf = (tensors: readonly TensorDescriptor[], config?: Record<string, unknown>) =>
+  quantizedLayoutOf({ tensors }, config);
+
 async function opened(path: string) {
   const model = await openModel(path);
   await model.close();
@@ -47,11 +50,11 @@ describe('the layout of quantized weights', () => {
     ],
     ['optimum-quanto', { 'weight._data': ['I8', [256, 128]], 'weight._scale': ['F16', [256, 1]] }],
   ] as [string, Record<string, [string, number[]]>][])('is %s by its tensors', (name, all) => {
-    expect(quantizedLayoutOf(parts(all))).toMatchObject({ name, tensors: 1 });
+    expect(layoutOf(parts(all))).toMatchObject({ name, tensors: 1 });
   });
 
   it('is described part by part, with what decoding would need', () => {
-    const found = quantizedLayoutOf([
+    const found = layoutOf([
       ...parts({ W_q: ['U8', [128, 128]], scale: ['F16', [256, 1]] }),
       tensor('model.norm.weight', 'F16', [128]),
     ]);
@@ -119,7 +122,7 @@ describe('the layout of quantized weights', () => {
   );
 
   it('of optimum-quanto int4 is described with what its files lack', () => {
-    const found = quantizedLayoutOf(
+    const found = layoutOf(
       parts({
         'weight._data._data': ['U8', [128, 128]],
         'weight._scale': ['F16', [256, 1]],
@@ -139,7 +142,7 @@ describe('the layout of quantized weights', () => {
       tensor('h.0.attn.bias', 'U8', [1, 1, 64, 64]),
       tensor('h.0.attn.c_attn.weight', 'F32', [64, 192]),
     ];
-    expect(quantizedLayoutOf(plain, config)).toBeUndefined();
+    expect(layoutOf(plain, config)).toBeUndefined();
   });
 
   it.each([
@@ -147,7 +150,7 @@ describe('the layout of quantized weights', () => {
     ['FP8 weights without scales', parts({ weight: ['F8_E4M3', [256, 128]] })],
     ['scales of another module', [tensor('scales', 'F16', [4]), tensor('a.weight', 'F16', [4, 4])]],
   ])('is none for %s', (_, tensors) => {
-    expect(quantizedLayoutOf(tensors)).toBeUndefined();
+    expect(layoutOf(tensors)).toBeUndefined();
   });
 
   it('is not taken from a configuration next to plain weights', async () => {
