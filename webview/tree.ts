@@ -24,7 +24,8 @@ interface Source {
  */
 export function buildTree(table: TensorTable, grouping: Grouping = 'layer', shown?: Uint8Array): TreeGroup {
   const source = { table, totals: new KindTotals(table), ...(shown ? { shown } : {}) };
-  const all = Uint32Array.from({ length: table.count }, (_, i) => i);
+  const all = new Uint32Array(table.count);
+  for (let i = 0; i < all.length; i++) all[i] = i;
   const rootOf = (by: Grouping): TreeGroup =>
     new TreeGroup({ ...source, paths: pathsOf(table, by) }, { members: all, depth: 0, path: '', label: '' });
   if (grouping !== 'none') return rootOf(grouping);
@@ -137,15 +138,18 @@ export class TreeGroup implements Totals {
     const { members, depth } = this.place;
     const bySegment = new Map<string | number, number[]>();
     const leaves: number[] = [];
+    let last: { readonly key: string | number; readonly members: number[] } | undefined; // neighbours share their groups
     for (let at = 0; at < members.length; at++) {
       const i = members[at]!;
       const segment = paths[table.patternOf(i)]!.groups[depth];
       if (segment === undefined) leaves.push(i);
       else {
         const key = typeof segment === 'string' ? segment : table.numberOf(i, segment);
-        const known = bySegment.get(key);
-        if (known) known.push(i);
-        else bySegment.set(key, [i]);
+        if (last?.key !== key) {
+          last = { key, members: bySegment.get(key) ?? [] };
+          bySegment.set(key, last.members);
+        }
+        last.members.push(i);
       }
     }
     return { groups: new Map([...bySegment].map(([key, found]) => [String(key), found])), leaves };
@@ -172,12 +176,12 @@ export class TreeGroup implements Totals {
   private shared(members: readonly number[], below: number): string | undefined {
     const { table, paths } = this.source;
     const at = this.place.depth + below;
-    const of = (i: number): string | undefined => {
+    const of = (i: number): string | number | undefined => {
       const segment = paths[table.patternOf(i)]!.groups[at];
-      return segment === undefined ? undefined : textOf(table, i, segment);
+      return typeof segment === 'number' ? table.numberOf(i, segment) : segment;
     };
     const first = of(members[0]!);
-    return first !== undefined && members.every((i) => of(i) === first) ? first : undefined;
+    return first !== undefined && members.every((i) => of(i) === first) ? String(first) : undefined;
   }
 }
 

@@ -24,7 +24,11 @@ export function joinedColumns(shards: readonly Shard[], listed?: ListedColumns):
   );
 }
 
-function isAsListed(shards: readonly Shard[], columns: readonly FileColumns[], listed: ListedColumns): boolean {
+function isAsListed(
+  shards: readonly Shard[],
+  columns: readonly FileColumns[],
+  listed: ListedColumns,
+): boolean {
   const { stream, count, dictionary } = listed;
   const { patterns } = dictionary.names;
   const places = new Map(shards.map(({ path }, i) => [basename(path), i]));

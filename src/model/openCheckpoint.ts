@@ -152,7 +152,9 @@ async function openShards(
       ...members,
       missingFiles: missing,
       shards: shards.flatMap(({ identity }) => identity ?? []),
-      metadataOfFiles: new Map(shards.flatMap(({ file, header }) => (header ? [[file!, header.fileMetadata]] : []))),
+      metadataOfFiles: new Map(
+        shards.flatMap(({ file, header }) => (header ? [[file!, header.fileMetadata]] : [])),
+      ),
       notes: [...new Set(headers.flatMap(({ notes = [] }) => notes))],
       dangers: headers.flatMap(({ dangers = [] }) => dangers),
     },

@@ -37,9 +37,7 @@ export async function openGguf(
     ...(architecture === undefined ? {} : { architecture }),
     ...(split ? { part: partOf(file, split, alone) } : {}),
     files: await Promise.all(
-      present.map((part) =>
-        fileIdentity(part.source, part.gguf, parts.length, signal),
-      ),
+      present.map((part) => fileIdentity(part.source, part.gguf, parts.length, signal)),
     ),
     weightFiles: { present: present.length, total: parts.length },
     missingFiles: missing,

@@ -38,7 +38,12 @@ export function mergeShards(shards: readonly Shard[], whole: string, listed?: Li
   if (missing.length > 0) warnings.push(missingWarning('shards', shards.length, missing));
   const joined = joinedColumns(shards, listed?.columns);
   if (joined) return withTable({ metadata, missing, warnings }, () => new TensorTable(joined));
-  return { metadata, missing, warnings, tensors: joinedTensors(shards, whole, new Set(missing), warnings, listed) };
+  return {
+    metadata,
+    missing,
+    warnings,
+    tensors: joinedTensors(shards, whole, new Set(missing), warnings, listed),
+  };
 }
 
 /** @param warnings receives what the index and the shards do not agree on. */

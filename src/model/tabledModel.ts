@@ -38,9 +38,10 @@ export const tableOf = (model: WithTensors): TensorTable | undefined => tabled.g
 export function membersOf<T extends WithTensors>(model: T): Omit<T, 'tensors'> {
   const known = tabled.get(model);
   if (known) return known.members as Omit<T, 'tensors'>;
-  const { tensors: _, ...members } = model;
-  return members;
+  return withoutTensors(model);
 }
+
+const withoutTensors = <T extends WithTensors>({ tensors: _, ...members }: T): Omit<T, 'tensors'> => members;
 
 /** An object with these members and the tensors of another one. */
 export function withTensorsOf<T extends object>(members: T, other: WithTensors): T & WithTensors {

@@ -32,8 +32,7 @@ export class TensorKinds {
     return found;
   }
 
-  private add(tensor: TensorKind): number {
-    const { name: _, file: __, offset: ___, ...kind } = tensor as TensorKind & Partial<TensorDescriptor>;
+  private add({ name: _, file: __, offset: ___, ...kind }: TensorKind & Partial<TensorDescriptor>): number {
     return this.all.push(kind) - 1;
   }
 }

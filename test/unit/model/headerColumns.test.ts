@@ -85,9 +85,7 @@ describe('headers that are read as columns', () => {
     ]);
     shard(folder, '2.safetensors', [['layers.2.a', 'F32', 1]]);
     const of = (last: string, at: string) =>
-      described(
-        index(folder, { 'layers.0.a': '1.safetensors', 'layers.1.a': '1.safetensors', [last]: at }),
-      );
+      described(index(folder, { 'layers.0.a': '1.safetensors', 'layers.1.a': '1.safetensors', [last]: at }));
     expect((await of('layers.2.a', '2.safetensors')).warnings).toEqual([]);
     expect((await of('layers.3.a', '2.safetensors')).warnings).toEqual([
       'In a shard but not in the index: 1 tensor (layers.2.a).',
