@@ -2,41 +2,36 @@ import { basename } from 'node:path';
 import type { TensorColumns } from '../protocol/tensorTable';
 import type { FileColumns } from './headerColumns';
 import { IntegerStream } from './integerStream';
-import type { Shard } from './shards';
 import type { ListedColumns } from './weightIndex';
+
+/** A shard that was read as columns. */
+export interface ShardColumns extends FileColumns {
+  /** That the index names. */
+  readonly path: string;
+  /** That was read. */
+  readonly file: string;
+}
 
 /**
  * The tensors of all shards in one, where the index lists exactly them, those of each shard in their order: as most are written, which takes no table of
  * a hundred thousand names to see. Then none is missing, and none is in two shards.
- * @returns undefined where it is otherwise, or a shard was not read as columns.
+ * @returns undefined where it is otherwise.
  */
-export function joinedColumns(shards: readonly Shard[], listed?: ListedColumns): TensorColumns | undefined {
-  if (!listed) return undefined;
-  const columns: FileColumns[] = [];
-  for (const { header } of shards) {
-    if (header?.columns?.dictionary !== listed.dictionary) return undefined;
-    columns.push(header.columns);
-  }
-  if (!isAsListed(shards, columns, listed)) return undefined;
-  return join(
-    columns,
-    shards.map(({ file, path }) => file ?? path),
-  );
-}
-
-function isAsListed(
-  shards: readonly Shard[],
-  columns: readonly FileColumns[],
+export const joinedColumns = (
+  shards: readonly ShardColumns[],
   listed: ListedColumns,
-): boolean {
+): TensorColumns | undefined => (isAsListed(shards, listed) ? join(shards) : undefined);
+
+function isAsListed(shards: readonly ShardColumns[], listed: ListedColumns): boolean {
   const { stream, count, dictionary } = listed;
+  if (shards.some((shard) => shard.dictionary !== dictionary)) return false;
   const { patterns } = dictionary.names;
   const places = new Map(shards.map(({ path }, i) => [basename(path), i]));
   const shardAt = listed.shards.map((name) => places.get(name) ?? -1);
   const next = new Uint32Array(shards.length);
   for (let i = 0, at = 0; i < count; i++) {
     const shard = shardAt[stream[at + 1]!]!;
-    const own = columns[shard]?.stream;
+    const own = shards[shard]?.stream;
     if (!own) return false;
     let from = next[shard]!;
     const end = at + 1 + patterns[stream[at]!]!.length;
@@ -44,20 +39,20 @@ function isAsListed(
     for (at += 2, from += 2; at < end; at++, from++) if (own[from] !== stream[at]) return false;
     next[shard] = from;
   }
-  return count > 0 && columns.every((own, shard) => next[shard] === own.stream.length);
+  return count > 0 && shards.every((own, shard) => next[shard] === own.stream.length);
 }
 
 /** Patterns and kinds are numbered again, in the order in which they are met: shards are read in any order. */
-function join(columns: readonly FileColumns[], files: readonly string[]): TensorColumns {
-  const { names, kinds } = columns[0]!.dictionary;
+function join(shards: readonly ShardColumns[]): TensorColumns {
+  const { names, kinds } = shards[0]!.dictionary;
   const [pattern, kind] = [new Renumbered(names.patterns), new Renumbered(kinds.all)];
-  const all = new IntegerStream(columns.reduce((sum, { stream }) => sum + stream.length, 0));
+  const all = new IntegerStream(shards.reduce((sum, { stream }) => sum + stream.length, 0));
   const places: [first: number, file: number, offset: number][] = [];
-  const used: string[] = [];
+  const files: string[] = [];
   let count = 0;
-  columns.forEach((own, i) => {
+  for (const own of shards) {
     const { stream } = own;
-    if (own.count > 0) places.push([count, used.push(files[i]!) - 1, own.offsets[0]!]);
+    if (own.count > 0) places.push([count, files.push(own.file) - 1, own.offsets[0]!]);
     count += own.count;
     for (let at = 0; at < stream.length;) {
       const end = at + 1 + names.patterns[stream[at]!]!.length;
@@ -65,8 +60,8 @@ function join(columns: readonly FileColumns[], files: readonly string[]): Tensor
       all.push(kind.of(stream[at++]!));
       while (at < end) all.push(stream[at++]!);
     }
-  });
-  return { count, patterns: pattern.items, kinds: kind.items, files: used, places, stream: all.all() };
+  }
+  return { count, patterns: pattern.items, kinds: kind.items, files, places, stream: all.all() };
 }
 
 /** Items in the order in which they are first asked for. */

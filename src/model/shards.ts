@@ -4,7 +4,7 @@ import type { CheckpointHeader } from './checkpointHeader';
 import { plural } from '../protocol/words';
 import { TensorTable } from '../protocol/tensorTable';
 import { QuantscopeError } from './errors';
-import { joinedColumns } from './joinedColumns';
+import { joinedColumns, type ShardColumns } from './joinedColumns';
 import { withTable } from './tabledModel';
 import type { ListedTensors } from './weightIndex';
 
@@ -36,7 +36,7 @@ export function mergeShards(shards: readonly Shard[], whole: string, listed?: Li
   const warnings = shards.flatMap(({ header, problem }) => header?.warnings ?? (problem ? [problem] : []));
   const metadata = shards.flatMap(({ header }) => header?.metadata ?? []);
   if (missing.length > 0) warnings.push(missingWarning('shards', shards.length, missing));
-  const joined = joinedColumns(shards, listed?.columns);
+  const joined = listed?.columns && joinedColumns(shards.flatMap(columnsOf), listed.columns);
   if (joined) return withTable({ metadata, missing, warnings }, () => new TensorTable(joined));
   return {
     metadata,
@@ -45,6 +45,9 @@ export function mergeShards(shards: readonly Shard[], whole: string, listed?: Li
     tensors: joinedTensors(shards, whole, new Set(missing), warnings, listed),
   };
 }
+
+const columnsOf = ({ path, file = path, header }: Shard): ShardColumns[] =>
+  header?.columns ? [{ ...header.columns, path, file }] : [];
 
 /** @param warnings receives what the index and the shards do not agree on. */
 function joinedTensors(
