@@ -1,7 +1,7 @@
 import type { PlanAssignment, PlanConstraint, SensitivityTable, UsedCodes } from '../protocol/plan';
 import { perTable } from '../protocol/perTable';
 import { listOf, tableNotes } from '../protocol/tableNotes';
-import { isLattice } from '../quant/columns/lattices';
+import { isLattice } from '../quant/columns/latticeTypes';
 import { constraintText } from './constraints';
 import type { Assignment } from './solve';
 

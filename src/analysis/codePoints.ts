@@ -12,6 +12,7 @@ import { decodeRows } from '../quant/grids/roundToNearest';
 import type { BlockRows, QuantizedRows } from '../quant/quantized';
 import { readRegion } from './region';
 import { TensorReader } from './tensorReader';
+import { encodeIn } from '../quant/codec';
 
 /** Weights whose groups are looked at: rows at equal distances. */
 const sampled = 1 << 18;
@@ -39,7 +40,7 @@ export async function codePoints(
     : { min: NaN, max: NaN };
   const { values, columns, isSample } = await sampleRows(model, tensor, format, signal);
   try {
-    const encoded = await format.encode(values, columns, range, { signal });
+    const encoded = await encodeIn(format, values, columns, range, { signal });
     const found = 'grid' in encoded ? await gridPoints(encoded) : await blockPoints(encoded);
     return { tensor: tensor.name, format: format.id, ...found, isSample };
   } catch (error) {

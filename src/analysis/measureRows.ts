@@ -9,6 +9,7 @@ import { BadWeightError } from '../quant/badWeight';
 import type { QuantFormat } from '../quant/format';
 import { addSums, noSums } from './metrics';
 import { floatsOf, type TensorReader, type TensorSlab } from './tensorReader';
+import { decodeEncoded, encodeIn } from '../quant/codec';
 
 /** Weights of a grid that are processed at a time: few enough for the caches. */
 const sliceWeights = 1 << 18;
@@ -66,7 +67,7 @@ async function measureValues(
   { histogram, signal }: MeasureOptions,
 ): Promise<ErrorSums> {
   const native = loadNative();
-  const decoded = await format.decode(await format.encode(values, columns, range, { signal }), signal);
+  const decoded = await decodeEncoded(await encodeIn(format, values, columns, range, { signal }), signal);
   if (histogram) {
     const { range: whole, counts } = histogram;
     const found = await native.histogram(decoded, whole.min, whole.max, counts.length);

@@ -13,6 +13,7 @@ import type { QuantFormat } from '../quant/format';
 import { originOf } from './origin';
 import { requireFinite } from './requireFinite';
 import { writeSafetensors, type SafetensorsGroup } from './writeSafetensors';
+import { decodeEncoded, encodeIn } from '../quant/codec';
 
 /** A tensor and the format that it gets. */
 export interface QuantizeChoice {
@@ -106,10 +107,10 @@ class Encoding {
   ): Promise<void> {
     const { reader, format, signal } = this;
     const { values, columns, firstWeight } = slab;
-    const encoded = await format.encode(values, columns, range, { signal }).catch((error: unknown) => {
+    const encoded = await encodeIn(format, values, columns, range, { signal }).catch((error: unknown) => {
       throw error instanceof BadWeightError ? reader.badWeight(slab, error.bad) : error;
     });
-    const decoded = await format.decode(encoded, signal);
+    const decoded = await decodeEncoded(encoded, signal);
     this.sums = addSums(this.sums, await loadNative().errorSums(values, decoded));
     requireFinite(this.sums, this.tensor, format.id);
     for (const [part, bytes] of (await savedBytes(encoded, firstWeight === 0)).entries())

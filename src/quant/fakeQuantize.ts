@@ -1,6 +1,7 @@
 import type { EncodeOptions, TensorRange } from '../native';
 import { BadWeightError } from './badWeight';
 import type { QuantFormat } from './format';
+import { decodeEncoded, encodeIn } from './codec';
 
 /** Weights encoded at a time. */
 const sliceWeights = 1 << 20;
@@ -21,10 +22,10 @@ export async function fakeQuantize(
   const perSlice = Math.max(1, Math.floor(sliceWeights / columns)) * columns;
   for (let first = 0; first < values.length; first += perSlice) {
     const slice = values.subarray(first, Math.min(values.length, first + perSlice));
-    const encoded = await format.encode(slice, columns, range, options).catch((error: unknown) => {
+    const encoded = await encodeIn(format, slice, columns, range, options).catch((error: unknown) => {
       throw shifted(error, first);
     });
-    slice.set(await format.decode(encoded, options.signal));
+    slice.set(await decodeEncoded(encoded, options.signal));
   }
 }
 

@@ -1,6 +1,4 @@
-import type { EncodeOptions, TensorRange } from '../native';
 import type { FormatDescription } from '../protocol/formats';
-import type { EncodedRows } from './quantized';
 
 /**
  * A format: one of the catalogue, or a grid by its name. Shapes are `[out, in]`, leading dimensions flattened into rows; every format can
@@ -15,17 +13,4 @@ export interface QuantFormat extends FormatDescription {
   bytes(shape: readonly number[]): number;
   /** 8 · bytes / weights. */
   bitsPerWeight(shape: readonly number[]): number;
-  /**
-   * Encodes whole rows, `[rows, columns]`. `range` is that of the whole tensor, used where the format needs it; importance weights are
-   * used by types that take them.
-   * @throws BadWeightError for the first weight that is not finite.
-   */
-  encode(
-    values: Float32Array,
-    columns: number,
-    range: TensorRange,
-    options?: EncodeOptions,
-  ): Promise<EncodedRows>;
-  /** Inverse of `encode`: some encoded rows → their float32 values. */
-  decode(encoded: EncodedRows, signal?: AbortSignal): Promise<Float32Array>;
 }

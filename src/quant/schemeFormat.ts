@@ -1,13 +1,8 @@
 import { matrixOf, maxRowWeights, partWeights } from '../model/rows';
-import { loadNative, type EncodeOptions, type TensorRange } from '../native';
 import type { FormatFamily, Scheme } from '../protocol/formats';
-import type { GgmlQuantType } from '../protocol/ggmlTypes';
 import type { Grid } from '../protocol/grids';
-import { BadWeightError } from './badWeight';
 import type { QuantFormat } from './format';
-import { decodeRows, roundToNearest } from './grids/roundToNearest';
-import { groupLength, rowLayout, rowMultiple, schemeBytes } from './layout';
-import type { BlockRows, EncodedRows } from './quantized';
+import { groupLength, rowMultiple, schemeBytes } from './layout';
 
 /** What a row of the catalogue says; everything else follows from the scheme. */
 export interface SchemeEntry {
@@ -41,16 +36,11 @@ export function schemeFormat(entry: SchemeEntry): QuantFormat {
       entry.needsImportance && !hasImportance
         ? `${entry.id} needs importance weights (an imatrix).`
         : refuseShape(entry.id, scheme, shape),
-    encode: (values, columns, range, options) =>
-      scheme.kind === 'ggml'
-        ? encodeBlocks(scheme.type, values, columns, options)
-        : encodeGrid(scheme.grid, values, columns, range, options),
-    decode: (encoded, signal) =>
-      'grid' in encoded ? decodeRows(encoded, signal) : decodeBlocks(encoded, signal),
   };
 }
 
-const needsRange = ({ group, global }: Grid): boolean => group === 'tensor' || global !== undefined;
+/** Whether scales come from the range of the whole tensor. */
+export const needsRange = ({ group, global }: Grid): boolean => group === 'tensor' || global !== undefined;
 
 /** Why rows in a grid cannot be encoded on their own, as formats are; undefined where they can. */
 export function refuseGrid({ group, double, outliers }: Grid): string | undefined {
@@ -79,42 +69,4 @@ function refuseParts(id: string, grid: Grid, columns: number): string | undefine
   const length = groupLength(grid, columns);
   if (partWeights % length === 0) return undefined;
   return `${id} has groups of ${length} weights, and rows of ${columns} weights are processed in parts of ${partWeights}, which is not a multiple of that.`;
-}
-
-function encodeGrid(
-  grid: Grid,
-  values: Float32Array,
-  columns: number,
-  range: TensorRange,
-  { signal }: EncodeOptions = {},
-): Promise<EncodedRows> {
-  const ofMatrix = needsRange(grid) ? { range } : {};
-  return roundToNearest(grid, values, [values.length / columns, columns], ofMatrix, signal);
-}
-
-/**
- * Whole rows as blocks of a ggml type.
- * @throws BadWeightError for the first weight that is not finite.
- */
-export async function encodeBlocks(
-  type: GgmlQuantType,
-  values: Float32Array,
-  columns: number,
-  options: EncodeOptions = {},
-): Promise<BlockRows> {
-  const rows = values.length / columns;
-  const codes = new Uint8Array(rows * rowLayout({ kind: 'ggml', type }, columns).codeBytes);
-  const bad = await loadNative().encodeRows(type, values, columns, codes, options);
-  if (bad) throw new BadWeightError(bad);
-  return { type, columns, codes };
-}
-
-async function decodeBlocks(
-  { type, columns, codes }: BlockRows,
-  signal?: AbortSignal,
-): Promise<Float32Array> {
-  const rows = codes.length / rowLayout({ kind: 'ggml', type }, columns).codeBytes;
-  const values = new Float32Array(rows * columns);
-  await loadNative().decode(type, codes, values, signal);
-  return values;
 }

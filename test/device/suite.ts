@@ -18,6 +18,7 @@ import { Random } from '../support/random';
 import { Checkpoint } from '../support/reference/checkpoint';
 import { referenceLogits } from '../support/reference/models';
 import { writeCheckpoint } from '../support/writeCheckpoint';
+import { decodeEncoded, encodeIn } from '../../src/quant/codec';
 
 /** One check of a device: what was compared, how far it was off, and how far it may be. */
 export interface DeviceCheck {
@@ -64,7 +65,7 @@ function formatChecks(): Check[] {
     run: async (device: OrtDevice) => {
       const values = new Random(31).fill(16 * columns, (random) => random.studentT3() * 0.05);
       const range = { min: Math.min(...values), max: Math.max(...values) };
-      const decoded = await format.decode(await format.encode(values, columns, range));
+      const decoded = await decodeEncoded(await encodeIn(format, values, columns, range));
       const ours = await loadNative().errorSums(values, decoded);
       const measurer = new OrtMeasurer(device);
       const theirs = await measurer.measure(scheme, values, columns, range).finally(() => measurer.close());

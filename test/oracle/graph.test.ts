@@ -8,6 +8,7 @@ import type { QuantFormat } from '../../src/quant/format';
 import { sampleFolder } from '../support/files';
 import { Random } from '../support/random';
 import { graphFormats } from '../support/graphFormats';
+import { decodeEncoded, encodeIn } from '../../src/quant/codec';
 
 /** The agreement that is required of ONNX Runtime and the addon, relative. */
 const tolerance = 1e-4;
@@ -32,7 +33,7 @@ async function addonSums(format: QuantFormat, values: Float32Array, width: numbe
     min: values.reduce((a, b) => Math.min(a, b)),
     max: values.reduce((a, b) => Math.max(a, b)),
   };
-  const decoded = await format.decode(await format.encode(values, width, range));
+  const decoded = await decodeEncoded(await encodeIn(format, values, width, range));
   return { range, sums: await loadNative().errorSums(values, decoded) };
 }
 

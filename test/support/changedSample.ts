@@ -4,6 +4,7 @@ import { writeSafetensors, type SafetensorsPart } from '../../src/exporter/write
 import { formatById } from '../../src/quant/catalogue';
 import { sampleFolder } from './files';
 import { Checkpoint } from './reference/checkpoint';
+import { decodeEncoded, encodeIn } from '../../src/quant/codec';
 
 /** Formats of some of a checkpoint's tensors, by the tensors' names. */
 export type Formats = (tensor: string) => string | undefined;
@@ -34,5 +35,5 @@ async function stored(
     min: values.reduce((a, b) => Math.min(a, b)),
     max: values.reduce((a, b) => Math.max(a, b)),
   };
-  return stores.decode(await stores.encode(values, columns, range));
+  return decodeEncoded(await encodeIn(stores, values, columns, range));
 }

@@ -2,6 +2,7 @@ import { formatById } from '../../src/quant/catalogue';
 import { safetensorsBytes } from './files';
 import { GgufBytes } from './ggufBytes';
 import { Random } from './random';
+import { encodeIn } from '../../src/quant/codec';
 
 /** A name longer than any column. */
 export const longName = `model.${'an_unusually_deep_module.'.repeat(8)}with_a_name_that_ends.weight`;
@@ -53,7 +54,7 @@ export async function quantizedTensor(): Promise<Buffer> {
   const random = new Random(5);
   const values = random.fill(rows * columns, () => 0.02 * random.normal());
   for (let i = 0; i < values.length; i++) values[i]! *= 1 + Math.floor(i / columns) / 16;
-  const { codes } = await formatById('Q4_K').encode(values, columns, { min: NaN, max: NaN });
+  const { codes } = await encodeIn(formatById('Q4_K'), values, columns, { min: NaN, max: NaN });
   const header = new GgufBytes().start(3, 1, 0).tensor('blk.0.ffn_up.weight', [columns, rows], 12, 0).data(0);
   return Buffer.concat([header, Buffer.from(codes)]);
 }

@@ -1,7 +1,7 @@
 import type { KeptBlocks } from '../../exporter/codes/keptBlocks';
 import type { WeightChange, WeightChanges } from '../../graph/transformer/weights';
 import { loadNative } from '../../native';
-import { encodeBlocks } from '../../quant/schemeFormat';
+import { encodeBlocks } from '../../quant/codec';
 
 /** What encoded rows are held in, for tensors of one model and one importance matrix, and how long their rows are. */
 export interface EncodingOnce {

@@ -12,7 +12,7 @@ import { gridBytes } from '../../quant/grids/gridSize';
 import { decodeRows } from '../../quant/grids/roundToNearest';
 import type { Method } from '../../quant/methods/method';
 import type { QuantizedRows } from '../../quant/quantized';
-import { encodeBlocks } from '../../quant/schemeFormat';
+import { encodeBlocks } from '../../quant/codec';
 import { located, MatrixQuantizer, type MatrixFigures } from '../checkpoint/quantizeMatrix';
 import { readRows, rowsFrom } from '../checkpoint/readRows';
 import type { LayerTarget } from './layerTarget';

@@ -14,6 +14,7 @@ import { requireFinite } from '../requireFinite';
 import { eachSlab, type LayerWork } from './layerSlabs';
 import { OutputMeter, type SampledOutputs } from './outputMeter';
 import { biasOfLayer, layoutsFor } from './saveLayer';
+import { decodeEncoded, encodeIn } from '../../quant/codec';
 
 /** A recipe for a tensor, and what all recipes share. */
 export interface LensWork extends LayerWork {
@@ -132,8 +133,8 @@ class RunningFormat {
     const values = await floatsOf({ dtype, data, weights }, signal);
     for (let first = 0; first < weights; first += perSlice) {
       const slice = values.subarray(first, Math.min(weights, first + perSlice));
-      const encoded = await this.format.encode(slice, columns, range, { signal });
-      await this.meter.add(slice, await this.format.decode(encoded, signal), signal);
+      const encoded = await encodeIn(this.format, slice, columns, range, { signal });
+      await this.meter.add(slice, await decodeEncoded(encoded, signal), signal);
     }
   }
 }

@@ -1,7 +1,7 @@
 import { loadNative, type ColumnGrid, type HessianFactor } from '../../native';
 import { ggmlTypes, type GgmlQuantType } from '../../protocol/ggmlTypes';
 import type { BlockTask } from '../methods/method';
-import { encodeBlocks } from '../schemeFormat';
+import { encodeBlocks } from '../codec';
 import { groupOfColumns } from './groups';
 import { columnState, isAsGood, lossesOf, quantizeColumns, type ScalesOnTheWay } from './quantizeColumns';
 import { clearColumns } from './rows';

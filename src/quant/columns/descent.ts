@@ -16,7 +16,8 @@ import {
   typesWithCodes,
   type BlockPlan,
 } from './blocks';
-import { isLattice, latticeTile, latticeTypes, quantizeLattices } from './lattices';
+import { quantizeLattices } from './lattices';
+import { isLattice, latticeTile, latticeTypes } from './latticeTypes';
 import { restoreSizes } from './sizes';
 
 /** How the blocks of a ggml type are found column by column, and then improved by coordinate descent. */

@@ -1,19 +1,8 @@
 import { loadNative } from '../../native';
 import type { GgmlQuantType } from '../../protocol/ggmlTypes';
-import { encodeBlocks } from '../schemeFormat';
+import { encodeBlocks } from '../codec';
 import { blockOf, neverWorse, type BlockPlan } from './blocks';
 import { clearNonFinite, columnState, overBlocks } from './quantizeColumns';
-
-/** Types whose weights lie on lattices: points are chosen for eight weights at a time, or for twice four. */
-export const latticeTypes = [
-  ...(['IQ1_S', 'IQ1_M', 'IQ2_XXS', 'IQ2_XS', 'IQ2_S', 'IQ3_XXS', 'IQ3_S'] as const),
-] as const satisfies readonly GgmlQuantType[];
-
-/** @param type of ggml, or the name of any format. */
-export const isLattice = (type: string): boolean => latticeTypes.some((lattice) => lattice === type);
-
-/** Columns of a tile of the Hessian for a lattice type. */
-export const latticeTile = 8;
 
 /**
  * Blocks of a lattice type whose scales are found block by block by the type's encoder, from the weights as earlier columns correct them, and whose points

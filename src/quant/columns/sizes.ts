@@ -1,9 +1,9 @@
 import { loadNative } from '../../native';
 import type { GgmlQuantType } from '../../protocol/ggmlTypes';
 import { factorType, readFactors, writeFactors } from '../blockFactors';
-import { encodeBlocks } from '../schemeFormat';
+import { encodeBlocks } from '../codec';
 import type { BlockPlan } from './blocks';
-import { isLattice } from './lattices';
+import { isLattice } from './latticeTypes';
 import { isAsGood, lossesOf } from './quantizeColumns';
 
 /**

@@ -13,7 +13,7 @@ import {
 } from '../columns/descent';
 import { deadColumns, diagonalOf, factorOf } from '../columns/factor';
 import { blockColumns } from '../columns/groups';
-import { isLattice } from '../columns/lattices';
+import { isLattice } from '../columns/latticeTypes';
 import { maxCovariance } from '../evidence';
 import type { BlockTask, Method } from './method';
 import { optionsOf } from './options';

@@ -2,7 +2,7 @@ import { QuantscopeError } from '../../model/errors';
 import { loadNative } from '../../native';
 import type { GgmlQuantType } from '../../protocol/ggmlTypes';
 import { formatById } from '../catalogue';
-import { encodeBlocks } from '../schemeFormat';
+import { encodeBlocks } from '../codec';
 import type { Method } from './method';
 import { requireImportance } from './required';
 import { blockWeight } from './speeds';

@@ -11,6 +11,7 @@ import { formatById } from '../../../src/quant/catalogue';
 import { temporaryFolder, writeFile } from '../../support/files';
 import { GgufBytes } from '../../support/ggufBytes';
 import { Random } from '../../support/random';
+import { decodeEncoded, encodeIn } from '../../../src/quant/codec';
 
 const folder = temporaryFolder();
 const [rows, columns] = [6, 512];
@@ -23,7 +24,7 @@ for (let i = 0; i < source.length; i++) source[i]! *= 1 + Math.floor(i / columns
 async function write(type: string): Promise<string> {
   const { id } = types.find(({ name }) => name === type)!;
   const importance = new Float32Array(columns).fill(1);
-  const { codes } = await formatById(type).encode(source, columns, { min: NaN, max: NaN }, { importance });
+  const { codes } = await encodeIn(formatById(type), source, columns, { min: NaN, max: NaN }, { importance });
   const header = new GgufBytes().start(3, 1, 0).tensor('w', [columns, rows], id, 0).data(0);
   return writeFile(folder, `${type}.gguf`, Buffer.concat([header, Buffer.from(codes)]));
 }
@@ -150,7 +151,7 @@ describe('the values of a format', () => {
     const decoded = await withModel('Q8_0', async (model) => {
       const format = formatById('Q4_K');
       for await (const slab of new TensorReader(model, model.tensor('w')).values())
-        return format.decode(await format.encode(slab.values, columns, { min: NaN, max: NaN }));
+        return decodeEncoded(await encodeIn(format, slab.values, columns, { min: NaN, max: NaN }));
       return new Float32Array();
     });
     const near = (value: number): boolean => values.some((point) => Math.abs(point - value) < 1e-4 * scale);

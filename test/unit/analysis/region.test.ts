@@ -7,6 +7,7 @@ import { formatById } from '../../../src/quant/catalogue';
 import { safetensorsBytes, temporaryFolder, writeFile } from '../../support/files';
 import { GgufBytes } from '../../support/ggufBytes';
 import { Random } from '../../support/random';
+import { encodeIn } from '../../../src/quant/codec';
 
 const folder = temporaryFolder();
 
@@ -78,7 +79,7 @@ describe('a region of a tensor', () => {
     const rows = 4;
     const columns = 96;
     const source = new Random(5).fill(rows * columns, (random) => random.normal());
-    const { codes } = await formatById('Q4_0').encode(source, columns, { min: -5, max: 5 });
+    const { codes } = await encodeIn(formatById('Q4_0'), source, columns, { min: -5, max: 5 });
     const header = new GgufBytes().start(3, 1, 0).tensor('w', [columns, rows], 2, 0).data(0);
     const gguf = writeFile(folder, 'q4.gguf', Buffer.concat([header, Buffer.from(codes)]));
     const model = await openModel(gguf);

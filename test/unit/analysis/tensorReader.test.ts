@@ -18,6 +18,7 @@ import { formatById } from '../../../src/quant/catalogue';
 import { countReads, readsOf } from '../../support/countReads';
 import { safetensorsBytes, sampleFolder, temporaryFolder, writeFile } from '../../support/files';
 import { Random } from '../../support/random';
+import { decodeEncoded, encodeIn } from '../../../src/quant/codec';
 
 const folder = temporaryFolder();
 const addon: Measurer = {
@@ -176,7 +177,7 @@ describe('a row that is longer than a slab', () => {
       const out = join(folder, `long-${id}.safetensors`);
       await counted(path, (model) => quantizeTensors(model, [{ tensor: model.tensor('w'), format }], out));
       const min = values.reduce((a, b) => Math.min(a, b));
-      const whole = await format.encode(values, length, { min, max: 50 });
+      const whole = await encodeIn(format, values, length, { min, max: 50 });
       const model = await openModel(out);
       const tensor = model.tensor('w');
       const bytes = await savedBytes(whole, true);
@@ -184,7 +185,7 @@ describe('a row that is longer than a slab', () => {
         expect(Buffer.compare(await model.source(file).read(offset, byteLength), bytes[i]!), role).toBe(0);
       expect(tensor.byteLength).toBe(format.bytes([length]));
       // They open again as the weights that they stand for.
-      const decoded = await format.decode(whole);
+      const decoded = await decodeEncoded(whole);
       let from = 0;
       for await (const slab of new TensorReader(model, tensor).values()) {
         const part = decoded.subarray(from, (from += slab.weights));

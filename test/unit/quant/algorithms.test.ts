@@ -4,6 +4,7 @@ import { areCurrent, isCurrent, versionsOf } from '../../../src/quant/algorithms
 import { formatById, formats } from '../../../src/quant/catalogue';
 import type { QuantFormat } from '../../../src/quant/format';
 import { Random } from '../../support/random';
+import { decodeEncoded, encodeIn } from '../../../src/quant/codec';
 
 const columns = 512;
 const random = new Random(2024);
@@ -29,10 +30,10 @@ async function digestOf(format: QuantFormat): Promise<string> {
     min: values.reduce((a, b) => Math.min(a, b)),
     max: values.reduce((a, b) => Math.max(a, b)),
   };
-  const encoded = await format.encode(values, columns, range, { importance });
+  const encoded = await encodeIn(format, values, columns, range, { importance });
   const { scales, zeros } = 'grid' in encoded ? encoded : {};
   const hash = createHash('sha256');
-  for (const part of [encoded.codes, scales, zeros, await format.decode(encoded)])
+  for (const part of [encoded.codes, scales, zeros, await decodeEncoded(encoded)])
     if (part) hash.update(new Uint8Array(part.buffer, part.byteOffset, part.byteLength));
   return hash.digest('hex').slice(0, 12);
 }

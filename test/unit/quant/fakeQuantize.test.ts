@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { formats, formatById } from '../../../src/quant/catalogue';
 import { fakeQuantize } from '../../../src/quant/fakeQuantize';
 import { Random } from '../../support/random';
+import { decodeEncoded, encodeIn } from '../../../src/quant/codec';
 
 const columns = 512;
 const values = new Random(31).fill(24 * columns, (random) => random.studentT3() * 0.05);
@@ -21,7 +22,7 @@ describe('what a format stores of weights', () => {
     async (format) => {
       const found = values.slice();
       await fakeQuantize(format, found, columns, range);
-      expect(found).toEqual(await format.decode(await format.encode(values, columns, range)));
+      expect(found).toEqual(await decodeEncoded(await encodeIn(format, values, columns, range)));
       expect(found).not.toEqual(values);
     },
   );

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { loadNative } from '../../../../src/native';
 import type { GgmlQuantType } from '../../../../src/protocol/ggmlTypes';
 import { imatrix } from '../../../../src/quant/methods/imatrix';
-import { encodeBlocks } from '../../../../src/quant/schemeFormat';
+import { encodeBlocks } from '../../../../src/quant/codec';
 import { Random } from '../../../support/random';
 
 const [rows, columns] = [8, 512];

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { loadNative } from '../../../../src/native';
 import { ggmlTypes, type GgmlQuantType } from '../../../../src/protocol/ggmlTypes';
 import { tilesOf } from '../../../../src/quant/columns/descent';
-import { latticeTypes } from '../../../../src/quant/columns/lattices';
+import { latticeTypes } from '../../../../src/quant/columns/latticeTypes';
 import { gptqDescent } from '../../../../src/quant/methods/gptqDescent';
 import { correlatedHessian } from '../../../support/hessian';
 import { outputError } from '../../../support/outputError';

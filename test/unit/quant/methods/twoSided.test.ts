@@ -3,7 +3,7 @@ import { loadNative } from '../../../../src/native';
 import { ggmlTypes, type GgmlQuantType } from '../../../../src/protocol/ggmlTypes';
 import { columnGridOf } from '../../../../src/quant/columns/blocks';
 import { descentTypes, tilesOf } from '../../../../src/quant/columns/descent';
-import { isLattice } from '../../../../src/quant/columns/lattices';
+import { isLattice } from '../../../../src/quant/columns/latticeTypes';
 import { gptqDescent } from '../../../../src/quant/methods/gptqDescent';
 import { correlatedHessian } from '../../../support/hessian';
 import { twoSidedError } from '../../../support/outputError';
