@@ -45,6 +45,8 @@ const programs = [
     target: 'node22',
     format: 'cjs',
     outExtension: { '.js': '.cjs' },
+    // The addon is loaded by the engine alone: here its place is unknown, and loading it fails.
+    define: { 'import.meta.url': 'undefined' },
     entryPoints: { extension: 'src/extension.ts', tools: 'src/tools/tools.ts' },
     external: ['vscode'],
     supported: { 'dynamic-import': false },
