@@ -1,5 +1,6 @@
 import type { Command } from './command';
 import { certify } from './certify';
+import { chatCommand } from './chat';
 import { compareCommand } from './compare';
 import { convertCommand } from './convert';
 import { doctorCommand } from './doctor';
@@ -57,6 +58,7 @@ export const commands: readonly Command[] = [
   compareCommand,
   evalCommand,
   previewCommand,
+  chatCommand,
   imatrixCommand,
   formatsCommand,
   scaffoldModelCommand,

@@ -4,6 +4,7 @@ import { checkParams, modelKinds, type Jobs } from './job';
 import { loadedModelJob } from './jobs/loadedModel';
 import { calibrationJob } from './jobs/calibration';
 import { certifyEstimateJob, certifyJob } from './jobs/certify';
+import { causesJob, chatJob } from './jobs/chat';
 import { compareModelsJob, compareThreeJob, overlayJob } from './jobs/compare';
 import { spectraJob, spectrumJob } from './jobs/spectra';
 import { exportAdapterJob } from './jobs/adapters';
@@ -132,6 +133,8 @@ export function createJobs(models: OpenModels): Jobs {
     'evaluation/pair': pairEvaluationsJob(models),
     'calibration/run': calibrationJob(models),
     'evaluation/preview': previewEvaluationJob(models),
+    'chat/run': chatJob(models),
+    'chat/causes': causesJob(models),
     'evidence/run': evidenceJob(models),
     'evidence/estimate': evidenceEstimateJob(models),
     'evidence/stored': storedEvidenceJob(models),

@@ -77,6 +77,8 @@ export const processKinds: Readonly<Record<EngineMethod, ProcessKind>> = {
   'evaluation/pair': 'interactive',
   'calibration/run': 'job',
   'evaluation/preview': 'job',
+  'chat/run': 'job',
+  'chat/causes': 'job',
   'refinement/run': 'job',
   'refinement/estimate': 'job',
   'evidence/run': 'job',

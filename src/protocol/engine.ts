@@ -11,6 +11,7 @@ import type {
   TensorRegion,
 } from './analysis';
 import type { CertifyEstimate } from './certificate';
+import type { CausesParams, CausesResult, ChatParams, ChatProgress, ChatResult } from './chat';
 import type { ConvertParams, ConvertPreview, ConvertResult } from './convert';
 import type { EvidenceEstimate, EvidenceParams, EvidenceResult, StoredEvidence } from './evidence';
 import type { LoadedModel } from './loadedModel';
@@ -237,6 +238,10 @@ export interface EngineRequests {
   'evaluation/run': { params: EvaluationParams; result: EvaluationResult };
   /** Errors of each block and of the output, were a model quantized as a recipe says. */
   'evaluation/preview': { params: PreviewParams; result: PreviewResult };
+  /** A model and a variant of it go on with a conversation, each with its own choices; its progress has the answers so far. */
+  'chat/run': { params: ChatParams; result: ChatResult };
+  /** The tensors whose errors moved the distribution of the token after some others. */
+  'chat/causes': { params: CausesParams; result: CausesResult };
   /** Results of earlier runs of a model, latest first. */
   'evaluation/stored': {
     params: ModelRef & { cacheDir: string };
@@ -309,6 +314,8 @@ export interface EngineProgress {
   refinement?: { readonly steps: number; readonly points: readonly RefinementPoint[] };
   /** Of a model that is quantized: matrices that were finished since the previous report. */
   finished?: readonly QuantizedWeight[];
+  /** Of a conversation: the answers so far. */
+  chat?: ChatProgress;
   /** Of a lens, what is new since the previous report. */
   lens?: LensProgress;
 }

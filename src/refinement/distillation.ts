@@ -16,6 +16,8 @@ import { throwIfCancelled } from '../model/errors';
 export interface DistillationOptions extends ForwardOptions {
   /** The original: its states after the last norm at all tokens of the windows. */
   readonly base: ScoreBase;
+  /** The token of the windows whose divergence counts alone; that of all does where it is absent. */
+  readonly only?: number;
   /** Whether the gradient of a tensor is wanted. */
   readonly wants: (tensor: string) => boolean;
   /**
@@ -26,11 +28,11 @@ export interface DistillationOptions extends ForwardOptions {
 }
 
 /**
- * One forward and one backward pass over windows of a text: the gradient of Σ KL(original ‖ model) over all tokens with respect to the
- * weights. Each block is computed again when gradients pass it, so that no more than the gradients of one block, or of the output matrix,
+ * One forward and one backward pass over windows of a text: the gradient of Σ KL(original ‖ model) over all tokens, or of that of one, with
+ * respect to the weights. Each block is computed again when gradients pass it, so that no more than the gradients of one block, or of the output matrix,
  * and the values of one run are held; those of an output matrix that is also the embedding stay to the end.
  * @param windows all of the decoder's length.
- * @returns the mean divergence before any change, nats per token.
+ * @returns the mean divergence before any change, nats per token that counts.
  * @throws QuantscopeError UNSUPPORTED naming an operator that gradients cannot pass.
  */
 export async function distil(
@@ -143,13 +145,13 @@ interface AtOutput {
 async function outputBackward(
   decoder: Decoder,
   { states, gradients, sums }: AtOutput,
-  { base, signal, onStep }: DistillationOptions,
+  { base, only, signal, onStep }: DistillationOptions,
 ): Promise<number> {
   const { hiddenSize, output: tensor } = decoder.shape;
   const { tokens } = states;
   const scored = { states: states.read(0, tokens), targets: new Int32Array(tokens), firstToken: 0 };
   const totals = await sumLogits(decoder, scored, base, { signal });
-  const normalizers = tokenNormalizers(totals);
+  const normalizers = counting(tokenNormalizers(totals), only);
   clear(gradients, decoder.tokensPerRun);
   for await (const baseSlice of base.decoder.logitSlices(signal)) {
     const { first: firstRow, count } = baseSlice;
@@ -174,7 +176,18 @@ async function outputBackward(
       }
     });
   }
-  return mean(tokenDivergences(totals).divergences).value;
+  const { divergences } = tokenDivergences(totals);
+  return only === undefined ? mean(divergences).value : divergences[only]!;
+}
+
+type Normalizers = ReturnType<typeof tokenNormalizers>;
+
+/** With a normalizer of infinity all probabilities are 0, in both models, and so is the gradient of a token. */
+function counting(all: Normalizers, only: number | undefined): Normalizers {
+  if (only === undefined) return all;
+  const alone = (values: Float32Array): Float32Array =>
+    values.map((value, token) => (token === only ? value : Infinity));
+  return { own: alone(all.own), base: alone(all.base) };
 }
 
 async function baseLogits(

@@ -125,14 +125,15 @@ export async function contextLengthOf(model: ModelHeaders, signal?: AbortSignal)
 
 export type MemoryChoice = 'auto' | 'whole' | 'streamed';
 
-/** Whether all weights of a model are kept in memory. */
+/** Whether all weights of a model are kept in memory. @param models of its size that are to be kept together. */
 export function keepsWhole(
   device: OrtDevice,
   choice: MemoryChoice = 'auto',
+  models = 1,
 ): (shape: DecoderShape) => boolean {
   if (choice !== 'auto') return () => choice === 'whole';
   const room = device === 'ort-cpu' ? wholeShare * freemem() : wholeOnGpu;
-  return (shape) => modelBytes(shape) < room;
+  return (shape) => models * modelBytes(shape) < room;
 }
 
 /** Windows that pass a block together: a run's when weights are kept, else as many as memory has room for. */

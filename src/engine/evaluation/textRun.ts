@@ -5,11 +5,9 @@ import { measureGeneration } from '../../evaluation/measures';
 import { scoredStates } from '../../evaluation/scoring';
 import type { StateFile } from '../../evaluation/stateFile';
 import { mean, perplexity } from '../../evaluation/statistics';
-import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
 import type { TextTokenizer } from '../../evaluation/tokenizer/textTokenizer';
 import type { Decoder } from '../../graph/transformer/decoder';
 import { openDecoder } from '../../graph/transformer/openDecoder';
-import { QuantscopeError } from '../../model/errors';
 import { contentKey } from '../../model/identity';
 import type { Model } from '../../model/model';
 import { nameFromPath } from '../../model/modelName';
@@ -18,6 +16,7 @@ import { versionsOf } from '../../quant/algorithms';
 import { requireForwardPass } from './openForText';
 import { StepMeter } from './progress';
 import { openChanged, passMeasures, type Run } from './run';
+import { checkTokens, checkVocabularies } from './sameTokens';
 import { contextLengthOf, keepsWhole, planText, stepsOf, windowsAtOnce, type PlannedText } from './runPlan';
 
 /** A text that the model was run over. */
@@ -42,7 +41,7 @@ export async function evaluateText(
   try {
     base = baseModel && (await openBase(run, baseModel, decoder, planned));
     if (baseModel && baseModel !== model)
-      await checkTokens(baseModel, tokenizer, planned.windows[0]!.inputs, context.signal);
+      await checkTokens(baseModel, 'the base model', tokenizer, planned.windows[0]!.inputs, context.signal);
     const { scores, seconds } = await scoreText(run, decoder, base, planned);
     const { windows, plan } = planned;
     const measures = passMeasures(decoder, windows.length * plan.context, seconds);
@@ -69,29 +68,6 @@ interface Base {
   states: StateFile | undefined;
 }
 
-/**
- * Whether the ids mean the same text to the base. A base whose tokenizer is missing or unsupported is not checked.
- * @throws QuantscopeError REQUEST when they do not.
- */
-async function checkTokens(
-  baseModel: Model,
-  tokenizer: TextTokenizer,
-  ids: ArrayLike<number>,
-  signal: AbortSignal,
-): Promise<void> {
-  const { path } = baseModel.description;
-  const other = await openTokenizer(baseModel, signal).catch((error: unknown) => {
-    if (error instanceof QuantscopeError && ['REQUEST', 'UNSUPPORTED'].includes(error.code)) return undefined;
-    throw error;
-  });
-  // Decoders of the same vocabulary may leave out different spaces.
-  const meaning = (of: TextTokenizer): string => of.decode(ids).replace(/\s/g, '');
-  if (other === undefined || meaning(other) === meaning(tokenizer)) return;
-  const message =
-    'The same token ids decode to a different text with the base model; both must have the same vocabulary.';
-  throw new QuantscopeError('REQUEST', message, { file: path });
-}
-
 /** @throws QuantscopeError REQUEST when the models do not have vocabularies of one size. */
 async function openBase(
   { model, params, where, store }: Run,
@@ -104,10 +80,7 @@ async function openBase(
   await requireForwardPass(baseModel);
   const decoder = await openDecoder(baseModel, { device: where.device, length, keep });
   try {
-    if (decoder.shape.vocabulary !== shape.vocabulary) {
-      const message = `The base model has ${decoder.shape.vocabulary} tokens, the model ${shape.vocabulary}; they must have the same vocabulary.`;
-      throw new QuantscopeError('REQUEST', message, { file: path });
-    }
+    checkVocabularies(decoder.shape.vocabulary, 'The base model', shape.vocabulary, path);
     const versions = JSON.stringify(versionsOf(['states']));
     const baseHash = [contentKey(baseModel.description), hash, where.device, versions].join(' ');
     const base =

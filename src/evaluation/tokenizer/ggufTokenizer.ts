@@ -69,7 +69,7 @@ const bpe = (tokens: readonly string[]) => ({
 /**
  * Tokens that llama.cpp takes to end a text, by what they are called, and treats as control tokens whatever the file says.
  */
-const endings: ReadonlySet<string> = new Set([
+export const endings: ReadonlySet<string> = new Set([
   ...['<|eot_id|>', '<|im_end|>', '<|end|>', '<|return|>', '<|call|>', '<|flush|>', '<|calls|>'],
   ...['<end_of_turn>', '<|endoftext|>', '</s>', '<|eom_id|>', '<EOT>', '_<EOT>', '[EOT]', '[EOS]'],
   ...['<|end_of_text|>', '<end_of_utterance>', '<eos>', '<turn|>', '<|tool_response>', '[e~['],

@@ -6,7 +6,13 @@ import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
 import { checkpointTokenizerJson } from './checkpointTokenizer';
 import { tokenizerJsonOf } from './ggufTokenizer';
-import { fileValues, pairValues, tokenizerValues, type TokenizerValues } from './ggufValues';
+import {
+  fileValues,
+  pairValues,
+  tokenizerValues,
+  type TokenizerValues,
+  type ValueSource,
+} from './ggufValues';
 import { textTokenizer, type TextTokenizer } from './textTokenizer';
 import type { TokenizerJson } from './tokenizerJson';
 import type { VocabularyModel } from '../../tokenizer/vocabulary';
@@ -20,22 +26,21 @@ import { wordPieceTokenizer } from './wordPieceTokenizer';
  * WordPiece or that cuts words in an unknown way, MODEL_FILE for a damaged one; all name the file, and the key where it is a GGUF file.
  */
 export async function openTokenizer(model: Model, signal?: AbortSignal): Promise<TextTokenizer> {
-  if (model.gguf) {
-    return ofValues(await tokenizerValues(fileValues(model, signal)));
-  }
-  const { keyValues: pairs } = await readTokenizer(
-    model.folder,
-    model.config ?? {},
-    await embeddingRows(model, signal),
-    signal,
-  );
-  const file = joinPlace(model.folder, 'tokenizer.json');
-  const hasJson = await exists(file);
-  const values = await tokenizerValues(pairValues(pairs, hasJson ? file : model.folder));
-  if (!hasJson || values.model === 't5') return ofValues(values);
+  const values = await tokenizerValues(await tokenizerSource(model, signal));
+  if (model.gguf || values.model === 't5' || !(await exists(jsonOf(model)))) return ofValues(values);
   const files = await readTokenizerFiles(model.folder, signal);
   return build(values, checkpointTokenizerJson(files, values.tokens.length));
 }
+
+/** The key-values of a model's tokenizer: those of a GGUF file, or those that an export would write. @throws QuantscopeError as `openTokenizer`. */
+export async function tokenizerSource(model: Model, signal?: AbortSignal): Promise<ValueSource> {
+  if (model.gguf) return fileValues(model, signal);
+  const rows = await embeddingRows(model, signal);
+  const { keyValues } = await readTokenizer(model.folder, model.config ?? {}, rows, signal);
+  return pairValues(keyValues, (await exists(jsonOf(model))) ? jsonOf(model) : model.folder);
+}
+
+const jsonOf = ({ folder }: Model): string => joinPlace(folder, 'tokenizer.json');
 
 /** Kinds that are run as llama.cpp does, by `tokenizer.ggml.model`; the others by the library. */
 const own: Partial<Record<VocabularyModel, (values: TokenizerValues) => TextTokenizer>> = {

@@ -12,7 +12,7 @@ type Kept = Readonly<Record<string, Float32Array>>;
 
 /** Text that grows token by token: states of earlier ones are kept, so that each costs one pass over the weights. */
 export class Generation {
-  private readonly past: Kept[];
+  private past: Kept[];
   private position = 0;
 
   /** @param positions most tokens that the text will have. */
@@ -23,6 +23,14 @@ export class Generation {
     this.past = decoder.shape.blocks.map((block) => zeros(block, 0));
   }
 
+  /** The same text with a continuation of its own. States so far are shared: none is ever changed. */
+  fork(): Generation {
+    const other = new Generation(this.decoder, this.positions);
+    other.past = [...this.past];
+    other.position = this.position;
+    return other;
+  }
+
   /** Takes the text to have so many tokens, with states of zero: their number decides the speed, not their values. */
   pretend(tokens: number): void {
     this.position = tokens;
@@ -31,6 +39,12 @@ export class Generation {
 
   /** Logits of what follows one more token. */
   async next(token: number, signal?: AbortSignal): Promise<Float32Array> {
+    const state = await this.advance(token, signal);
+    return this.logits(await this.decoder.normalize(state, signal), signal);
+  }
+
+  /** Takes one more token. @returns its state after the last block. */
+  async advance(token: number, signal?: AbortSignal): Promise<Float32Array> {
     const state = await this.decoder.embed(Int32Array.of(token), signal);
     for (const block of this.decoder.shape.blocks) {
       throwIfCancelled(signal);
@@ -50,7 +64,7 @@ export class Generation {
       });
     }
     this.position += 1;
-    return this.logits(await this.decoder.normalize(state, signal), signal);
+    return state;
   }
 
   /** Runs the experts of a block, whose graph gave the state and what they need. */

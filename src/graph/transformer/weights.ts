@@ -73,6 +73,12 @@ export class Weights {
     this.tensors = new Map(view.tensors.map((tensor) => [tensor.name, inSourceOrder(tensor)]));
   }
 
+  /** Rows of a unit of a tensor whose halves GGUF interleaves; undefined for one whose rows have one order everywhere. */
+  interleaved(name: string): number | undefined {
+    const unit = this.view.tensors.find((tensor) => tensor.name === name)?.unit;
+    return unit?.order === 'interleave' ? unit.rows : undefined;
+  }
+
   /** The type that a tensor's weights are stored in, by the change or as they are. */
   typeOf(name: string): string {
     const change = this.changes.get(name);

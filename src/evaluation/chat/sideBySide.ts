@@ -1,0 +1,130 @@
+import type { Decoder } from '../../graph/transformer/decoder';
+import { Generation } from '../../graph/transformer/generation';
+import { turn } from '../../graph/transformer/pass';
+import { throwIfCancelled } from '../../model/errors';
+import type { ChatProgress, ChatSide, ChatText, ChatToken, SamplingSettings } from '../../protocol/chat';
+import type { TextTokenizer } from '../tokenizer/textTokenizer';
+import { Answer, type Endings } from './answer';
+import { compareLogits, type LogitPair } from './compareLogits';
+import { chooseToken } from './sampling';
+import { TextPieces } from './textPieces';
+
+export interface SideBySideOptions {
+  readonly tokenizer: Pick<TextTokenizer, 'decode'>;
+  readonly sampling: SamplingSettings;
+  readonly endings: Endings;
+  readonly signal?: AbortSignal | undefined;
+  /** After each token of the prompt. */
+  readonly onPrompt?: (tokens: number) => void;
+  /** After each token of the answers. */
+  readonly onAnswer?: (answers: ChatProgress) => void;
+}
+
+const sides: readonly ChatSide[] = ['original', 'variant'];
+const otherSide = { original: 'variant', variant: 'original' } as const;
+
+/**
+ * Two models go on with a text, each with its own choices. Both run over either answer, so that each token of it is compared after the same
+ * tokens before it; as long as the answers agree, they are one.
+ * @param prompt at least one token.
+ * @throws QuantscopeError UNSUPPORTED for logits that are not finite; CANCELLED, at every token.
+ */
+export async function generateSideBySide(
+  decoders: Readonly<Record<ChatSide, Decoder>>,
+  prompt: Int32Array,
+  options: SideBySideOptions,
+): Promise<Record<ChatSide, ChatText>> {
+  const { sampling, endings, onAnswer, signal } = options;
+  const start = await Pair.start(decoders, prompt, prompt.length + endings.most, options);
+  const answers = { original: new Answer(endings), variant: new Answer(endings) };
+  const writers = {
+    original: new Writer(start, prompt, options),
+    variant: new Writer(start, prompt, options),
+  };
+  for (let position = prompt.length; sides.some((side) => !answers[side].end); position++) {
+    const open = sides.filter((side) => !answers[side].end);
+    const isShared = writers.original.pair === writers.variant.pair;
+    const tokens = open.map((side) => writers[side].choose(side, position, sampling));
+    open.forEach((side, i) => answers[side].add(tokens[i]!));
+    onAnswer?.({ original: answers.original.line, variant: answers.variant.line });
+    await turn();
+    throwIfCancelled(signal);
+    const isSame = isShared && tokens[0]!.id === tokens[1]!.id;
+    if (isShared && !isSame) writers.variant.pair = start.fork();
+    for (const [i, side] of open.entries())
+      if (!answers[side].end && !(isSame && i > 0)) await writers[side].pair.take(tokens[i]!.id, signal);
+  }
+  return { original: answers.original.finish(), variant: answers.variant.finish() };
+}
+
+/** Both models after the same tokens. */
+class Pair {
+  private constructor(
+    private readonly generations: Readonly<Record<ChatSide, Generation>>,
+    public logits: LogitPair,
+  ) {}
+
+  static async start(
+    decoders: Readonly<Record<ChatSide, Decoder>>,
+    prompt: Int32Array,
+    positions: number,
+    { signal, onPrompt }: Pick<SideBySideOptions, 'signal' | 'onPrompt'>,
+  ): Promise<Pair> {
+    const original = new Generation(decoders.original, positions);
+    const variant = new Generation(decoders.variant, positions);
+    for (const [i, token] of prompt.subarray(0, -1).entries()) {
+      await original.advance(token, signal);
+      await variant.advance(token, signal);
+      onPrompt?.(i + 1);
+      await turn();
+      throwIfCancelled(signal);
+    }
+    const pair = new Pair({ original, variant }, { original: noLogits, variant: noLogits });
+    await pair.take(prompt.at(-1)!, signal);
+    onPrompt?.(prompt.length);
+    return pair;
+  }
+
+  async take(token: number, signal: AbortSignal | undefined): Promise<void> {
+    const original = await this.generations.original.next(token, signal);
+    this.logits = { original, variant: await this.generations.variant.next(token, signal) };
+  }
+
+  /** The same with a future of its own. */
+  fork(): Pair {
+    const { original, variant } = this.generations;
+    return new Pair({ original: original.fork(), variant: variant.fork() }, this.logits);
+  }
+}
+
+const noLogits = new Float32Array(0);
+
+/** Writes one answer. */
+class Writer {
+  private readonly pieces: TextPieces;
+
+  constructor(
+    public pair: Pair,
+    prompt: Int32Array,
+    { tokenizer }: Pick<SideBySideOptions, 'tokenizer'>,
+  ) {
+    this.pieces = new TextPieces(tokenizer, prompt);
+  }
+
+  /** The next token as one of the models chooses it. */
+  choose(side: ChatSide, position: number, sampling: SamplingSettings): ChatToken {
+    const { logits } = this.pair;
+    const { divergence, probability, candidates } = compareLogits(logits);
+    const id = chooseToken(logits[side], position, sampling);
+    const instead = chooseToken(logits[otherSide[side]], position, sampling);
+    const { pieces } = this;
+    const chosen = {
+      ...{ id, text: pieces.peek(id), divergence },
+      ...(instead === id ? {} : { instead: pieces.peek(instead) }),
+      probability: probability(id),
+      candidates: candidates.map((token) => ({ text: pieces.peek(token), ...probability(token) })),
+    };
+    pieces.add(id);
+    return chosen;
+  }
+}
