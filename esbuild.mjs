@@ -28,13 +28,18 @@ const node = {
   external: ['onnxruntime-node'],
 };
 
-/** Tools for language models are a file of their own, which the extension host reads when one is called for the first time. */
-const toolsApart = {
-  name: 'tools-apart',
+/** Modules that are files of their own: the extension host reads them when they are needed for the first time. */
+const apart = [
+  { module: /\/tools\/tools$/, file: './tools.cjs' },
+  { module: /\/documents\/nameAt$/, file: './names.cjs' },
+];
+const filesApart = {
+  name: 'files-apart',
   setup({ onResolve }) {
-    onResolve({ filter: /\/tools\/tools$/ }, ({ kind }) =>
-      kind === 'dynamic-import' ? { path: './tools.cjs', external: true } : undefined,
-    );
+    for (const { module, file } of apart)
+      onResolve({ filter: module }, ({ kind }) =>
+        kind === 'dynamic-import' ? { path: file, external: true } : undefined,
+      );
   },
 };
 
@@ -47,10 +52,16 @@ const programs = [
     outExtension: { '.js': '.cjs' },
     // The addon is loaded by the engine alone: here its place is unknown, and loading it fails.
     define: { 'import.meta.url': 'undefined' },
-    entryPoints: { extension: 'src/extension.ts', tools: 'src/tools/tools.ts' },
+    entryPoints: {
+      extension: 'src/extension.ts',
+      tools: 'src/tools/tools.ts',
+      names: 'src/vscode/hovers/documents/nameAt.ts',
+    },
     external: ['vscode'],
     supported: { 'dynamic-import': false },
-    plugins: [toolsApart],
+    plugins: [filesApart],
+    // Its main file is UMD, which cannot be bundled.
+    alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
     outdir: 'dist',
   },
   { ...node, entryPoints: { engine: 'src/engine/main.ts' }, banner: { js: requireShim }, outdir: 'dist' },

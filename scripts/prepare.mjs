@@ -53,9 +53,15 @@ export function ensureAddon({ optional = false } = {}) {
 
 /** Builds the bundles, unless they are newer than all sources. */
 export function ensureBundles() {
-  const bundles = ['extension.cjs', 'tools.cjs', 'engine.mjs', 'cli.mjs', 'command.mjs', 'webview.js'].map(
-    (name) => join(root, 'dist', name),
-  );
+  const bundles = [
+    'extension.cjs',
+    'names.cjs',
+    'tools.cjs',
+    'engine.mjs',
+    'cli.mjs',
+    'command.mjs',
+    'webview.js',
+  ].map((name) => join(root, 'dist', name));
   const oldest = Math.min(...bundles.map((file) => (existsSync(file) ? statSync(file).mtimeMs : 0)));
   const sources = ['src', 'webview'].flatMap((folder) => filesUnder(join(root, folder)));
   const newest = Math.max(...[...sources, join(root, 'esbuild.mjs')].map((file) => statSync(file).mtimeMs));

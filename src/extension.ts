@@ -21,7 +21,7 @@ import { registerReport } from './vscode/commands/report';
 import { registerVerify } from './vscode/commands/verify';
 import { registerVerifySource } from './vscode/commands/verifySource';
 import { ModelEditorProvider } from './vscode/editor/modelEditor';
-import { registerHovers } from './vscode/hovers';
+import { registerHovers } from './vscode/hovers/provider';
 import { registerLanguageModelTools } from './vscode/languageModelTools/register';
 import type { ModelSession } from './vscode/modelSession';
 import { registerRemoteFileSystem } from './vscode/remote/remoteFileSystem';

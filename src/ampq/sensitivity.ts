@@ -1,19 +1,18 @@
 import { createHash } from 'node:crypto';
-import { sourcesOf, type ConvertedTensor } from '../architectures/convertedTensor';
-import { addSums, errorMetrics, noSums } from '../analysis/metrics';
+import type { ConvertedTensor } from '../architectures/convertedTensor';
+import { addSums, noSums } from '../analysis/metrics';
 import { TensorReader, type TensorSlab } from '../analysis/tensorReader';
 import { throwIfCancelled } from '../model/errors';
-import { contentKey, modelHash } from '../model/identity';
+import { contentKey } from '../model/identity';
 import type { Model } from '../model/model';
-import { matrixOf } from '../model/rows';
 import type { ErrorSums, TensorRange } from '../native';
 import type { EngineProgress } from '../protocol/engine';
-import type { Device, SensitivityCell, SensitivityRow, SensitivityTable, UsedCodes } from '../protocol/plan';
+import type { Device, SensitivityTable, UsedCodes } from '../protocol/plan';
 import { versionsOf } from '../quant/algorithms';
-import { formatById } from '../quant/catalogue';
 import type { QuantFormat } from '../quant/format';
-import { candidateFormats, formatsFor, isPossible, type Candidate, type Candidates } from './candidates';
+import { candidateFormats, formatsFor, type Candidate, type Candidates } from './candidates';
 import { CellStore, type MeasuredCell } from './store';
+import { isCellOf, tableOf, weightsOf } from './tableOf';
 
 /** Formats measured by default: those a GGUF plan can use. */
 export const defaultCandidates: readonly string[] = ['Q4_0', 'Q4_K', 'Q5_K', 'Q6_K', 'Q8_0', 'F16'];
@@ -87,7 +86,7 @@ export async function runSensitivity(
     const missing = candidates.tensors.map((candidate) => missingOf(candidate, options, store));
     const progress = new Progress(missing, options);
     for (const item of missing) await measureTensor(model, item, options, store, progress);
-    return inFormats(tableOf(model, candidates, store), options.formats);
+    return inFormats(tableOf(model.description, candidates, store.all(), store.problem), options.formats);
   } finally {
     await store.close();
   }
@@ -116,7 +115,7 @@ export async function storedSensitivity(
   cacheDir: string,
 ): Promise<SensitivityTable | undefined> {
   const store = await CellStore.open(cacheDir, resultsKey(model, candidates));
-  const table = tableOf(model, candidates, store);
+  const table = tableOf(model.description, candidates, store.all(), store.problem);
   return table.rows.some((row) => row.cells.length > 0) ? table : undefined;
 }
 
@@ -206,29 +205,9 @@ async function measureTensor(
 
 const unknownRange: TensorRange = { min: NaN, max: NaN };
 
-function weightsOf({ shape }: ConvertedTensor): number {
-  const { rows, columns } = matrixOf(shape);
-  return rows * columns;
-}
-
 function keptCell(store: CellStore, candidate: Candidate, format: string): MeasuredCell | undefined {
   const cell = store.find(candidate.converted.name, format);
   return cell && isCellOf(candidate, cell) ? cell : undefined;
-}
-
-/** Whether a kept cell belongs to this tensor, and not to another one of the same name, in a format that it can be exported in. */
-const isCellOf = (candidate: Candidate, { format, sums }: MeasuredCell): boolean =>
-  sums.count === weightsOf(candidate.converted) && isPossible(candidate, formatById(format));
-
-function cellOf({ shape }: ConvertedTensor, { format: id, device, sums }: MeasuredCell): SensitivityCell {
-  const { relativeSquaredError, sqnr, maxError } = errorMetrics(sums);
-  const format = formatById(id);
-  return {
-    format: id,
-    bytes: format.bytes(shape),
-    bitsPerWeight: format.bitsPerWeight(shape),
-    ...{ relativeSquaredError, sqnr, maxError, device },
-  };
 }
 
 /** Finished cells, including those of earlier runs, out of all; and the estimated time for the remaining weights. */
@@ -280,56 +259,4 @@ export function inFormats(table: SensitivityTable, formats: readonly QuantFormat
     return { ...row, cells: row.cells.filter(({ format }) => shown.has(format)) };
   });
   return { ...table, rows };
-}
-
-/** Everything that was measured. */
-function tableOf(model: Model, candidates: Candidates, store: CellStore): SensitivityTable {
-  const { description } = model;
-  const cells = new Map<string, MeasuredCell[]>();
-  for (const cell of store.all()) {
-    const known = cells.get(cell.tensor);
-    if (known) known.push(cell);
-    else cells.set(cell.tensor, [cell]);
-  }
-  const rows = candidates.tensors.map((candidate) =>
-    rowOf(candidate, cells.get(candidate.converted.name) ?? []),
-  );
-  const {
-    fixedBytes,
-    fixedParameters,
-    presets,
-    notExportable,
-    skipped = [],
-    imatrix,
-    codes,
-    unmeasuredPresets,
-  } = candidates;
-  return {
-    modelHash: modelHash(description),
-    modelName: description.name,
-    parameters: rows.reduce((sum, { weights }) => sum + weights, fixedParameters),
-    ...{ fixedBytes, fixedParameters },
-    ...(notExportable === undefined ? {} : { notExportable }),
-    ...(skipped.length === 0 ? {} : { skipped }),
-    ...(imatrix ? { imatrix } : {}),
-    ...(codes ? { codes } : {}),
-    ...(store.problem === undefined ? {} : { notKept: store.problem }),
-    ...{ rows, presets },
-    ...(unmeasuredPresets ? { unmeasuredPresets } : {}),
-  };
-}
-
-function rowOf(candidate: Candidate, measured: readonly MeasuredCell[]): SensitivityRow {
-  const { converted, lossless, roleFactor } = candidate;
-  return {
-    tensor: converted.name,
-    sources: sourcesOf(converted).map(({ name }) => name),
-    shape: converted.shape,
-    weights: weightsOf(converted),
-    ...{ lossless, roleFactor },
-    cells: measured
-      .filter((cell) => isCellOf(candidate, cell))
-      .map((cell) => cellOf(converted, cell))
-      .sort((a, b) => a.bytes - b.bytes),
-  };
 }

@@ -26,8 +26,9 @@ import {
   gpuRuntimeStatusJob,
 } from './jobs/gpuRuntime';
 import { errorMapJob, lensJob, methodChoicesJob } from './jobs/lens';
-import { findTensorsJob, locateJob, suggestionJob } from './jobs/lookup';
+import { locateJob } from './jobs/lookup';
 import { metadataJob } from './jobs/metadata';
+import { nameJobs } from './jobs/names';
 import { modelScanJob, storedScanJob } from './jobs/modelScan';
 import { exportMmprojJob, previewMmprojJob } from './jobs/mmproj';
 import { overviewJob } from './jobs/overview';
@@ -75,8 +76,7 @@ export function createJobs(models: OpenModels): Jobs {
     'tensor/codePoints': codePointsJob(models),
     'tensor/region': regionJob(models),
     'tensor/compare': compareJob(models),
-    'tensor/find': findTensorsJob(models),
-    'tensor/suggestion': suggestionJob(models),
+    ...nameJobs(models),
     'methods/list': methodChoicesJob(),
     'tensor/lens': lensJob(models),
     'tensor/errorMap': errorMapJob(models),

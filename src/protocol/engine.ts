@@ -38,12 +38,13 @@ import type {
   PairedComparison,
   CertifyParams,
 } from './evaluation';
-import type { CertifiedPlan, PlanBeside, TensorSuggestion } from './planResults';
+import type { NameMatch, NameQuery } from './names';
+import type { CertifiedPlan, GroupSuggestion, ModelSizes, PlanBeside, TensorSuggestion } from './planResults';
 import type { SavedPlan } from './savedPlans';
 import type { SensitivityEstimate, SensitivityParams, StoredParams } from './sensitivityRun';
 import type { FormatDescription } from './formats';
 import type { GpuRuntimeOffer, GpuRuntimeStatus } from './gpuRuntime';
-import type { FoundTensor, LocatedModel, MetadataSlice, MetadataSliceParams, ModelRef } from './model';
+import type { LocatedModel, MetadataSlice, MetadataSliceParams, ModelRef } from './model';
 import type { Device, DeviceChoice, DeviceReport, Plan, SensitivityTable } from './plan';
 import type { ModelIdentity } from './overview';
 import type { PreviewParams, PreviewResult } from './preview';
@@ -90,16 +91,29 @@ export interface EngineRequests {
   'model/metadata': { params: MetadataSliceParams & ModelRef; result: MetadataSlice };
   /** The models that files and folders lead to, each once, in the order of the paths; a path that leads to none is left out. */
   'model/locate': { params: { paths: readonly string[] }; result: readonly LocatedModel[] };
-  /** Tensors of one of the names in the models, at most one a model, in the order of the paths; a model that cannot be opened is left out. */
-  'tensor/find': {
-    params: { paths: readonly string[]; names: readonly string[] };
-    result: readonly FoundTensor[];
+  /**
+   * What a name, a prefix or a pattern means in the models, those without a match left out, in the order of the paths; a model that cannot be
+   * opened is left out. Headers are kept between requests.
+   */
+  'names/lookup': {
+    params: { paths: readonly string[]; query: NameQuery };
+    result: readonly NameMatch[];
   };
-  /** What is known about one tensor: its measurements, and the assignment of a plan next to the model. */
+  /**
+   * What is known about one tensor: its measurements, and the assignment of a plan next to the model.
+   * @param estimated where nothing was measured, what headers alone let expect; and a plan of the usual size where there is none.
+   */
   'tensor/suggestion': {
-    params: StoredParams & { tensor: string };
+    params: StoredParams & { tensor: string; estimated?: boolean };
     result: TensorSuggestion;
   };
+  /** The same about several tensors of the exported file, with estimates; undefined where a plan chooses no format for any of them. */
+  'group/suggestion': {
+    params: StoredParams & { rows: readonly string[] };
+    result: GroupSuggestion | undefined;
+  };
+  /** The size of a model now and by its plan, or by one of the usual size. */
+  'model/sizes': { params: StoredParams; result: ModelSizes };
   'formats/list': { params: Record<string, never>; result: readonly FormatDescription[] };
   /** Statistics, histogram, outlier map and profiles of one tensor. */
   'tensor/analyse': { params: ModelRef & { tensor: string } & HistogramRequest; result: TensorAnalysis };

@@ -29,16 +29,6 @@ export interface LocatedModel {
   readonly files: readonly string[];
 }
 
-/** A tensor that was looked up by name, and its model. */
-export interface FoundTensor {
-  readonly model: {
-    /** As requested. */
-    readonly path: string;
-    readonly name: string;
-  };
-  readonly tensor: Pick<TensorDescriptor, 'name' | 'dtype' | 'shape' | 'elements' | 'byteLength'>;
-}
-
 /** One tensor as the header of a model file describes it. Nothing here needs the tensor's data. */
 export interface TensorDescriptor {
   /** Name exactly as the file spells it; in PyTorch files the keys of nested dictionaries, joined by dots. */

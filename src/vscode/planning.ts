@@ -19,10 +19,7 @@ import type { RivalOfModel } from '../protocol/rivalFile';
 import type { TableOutline } from '../protocol/editorState';
 import { hasCells, Measurements, notMeasured } from './measurements';
 import { planFileReason } from './planFileReason';
-import { bitsForDivergence, bitsOf, solved, solvedFit, solvedNear } from './solving';
-
-/** Bits per weight of the first plan that is shown: about what Q4_K_M takes. */
-const firstBudget = 4.85;
+import { bitsForDivergence, bitsOf, firstBits, solved, solvedFit, solvedNear } from '../ampq/solving';
 
 export interface PlanningHooks {
   /** Names of the model's tensors, in its order. */
@@ -97,7 +94,7 @@ export class Planning {
   /** The plan of a file next to the model, or without one the first of the solver; one that is there stays. */
   begin(found: FoundPlan | undefined): void {
     if (found && !this.current) this.read(found);
-    else if (!this.current) this.set(this.near(firstBudget));
+    else if (!this.current) this.set(this.near(firstBits));
     this.tell();
   }
 
@@ -114,7 +111,7 @@ export class Planning {
     // A plan made without gains is solved again at its size.
     const isNews = overText || (table.gainsFrom && this.current?.total.divergence === undefined);
     if (!this.current || (isNews && isSolvers))
-      this.set(this.near(this.current?.total.bitsPerWeight ?? firstBudget));
+      this.set(this.near(this.current?.total.bitsPerWeight ?? firstBits));
     else this.judge();
     this.tell();
   }
@@ -143,7 +140,7 @@ export class Planning {
    */
   constrain(constraints: readonly PlanConstraint[]): void {
     const table = this.replaceable();
-    const { budget, total } = this.current ?? { budget: undefined, total: { bitsPerWeight: firstBudget } };
+    const { budget, total } = this.current ?? { budget: undefined, total: { bitsPerWeight: firstBits } };
     const wanted = budget?.kind === 'bits-per-weight' ? budget.value : total.bitsPerWeight;
     this.set(solvedNear(table, wanted, constraints));
     this.tell();

@@ -5,6 +5,7 @@ import Mocha from 'mocha';
 export async function run(): Promise<void> {
   const mocha = new Mocha({ ui: 'bdd', timeout: 60_000 });
   mocha.suite.emit('pre-require', globalThis, 'in-host tests', mocha);
+  await import('./hovers.test');
   await import('./extension.test');
   await import('./languageModelTools.test');
   const tests: { title: string; error?: string }[] = [];

@@ -21,6 +21,7 @@ describe('the package', () => {
     'README.md',
     'CHANGELOG.md',
     'dist/extension.cjs',
+    'dist/names.cjs',
     'dist/tools.cjs',
     'dist/engine.mjs',
     'dist/cli.mjs',

@@ -1,5 +1,6 @@
 import { throwIfCancelled } from '../../model/errors';
 import { loadNative } from '../../native';
+import { normals } from '../normals';
 import type { Differences, DifferenceSums } from './differences';
 import { symmetricEigen } from './eigen';
 
@@ -134,19 +135,4 @@ async function gramOf(
   const gram = new Float64Array(columns * columns);
   await loadNative().accumulateGram(matrix, columns, gram, signal);
   return gram;
-}
-
-/** Reproducible standard normal numbers: the same matrix has the same values in every run (xorshift32, Box–Muller). */
-function normals(count: number): Float32Array {
-  let state = 0x9e3779b9;
-  const uniform = (): number => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return ((state >>> 0) + 0.5) / 2 ** 32;
-  };
-  return Float32Array.from(
-    { length: count },
-    () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform()),
-  );
 }

@@ -1,12 +1,7 @@
 import { QuantscopeError, throwIfCancelled } from '../../model/errors';
 import { locateModel } from '../../model/locateModel';
 import type { LocatedModel } from '../../protocol/model';
-import { suggestionFrom } from '../../protocol/suggestion';
 import { checkParams, type Job } from '../job';
-import type { OpenModels } from '../models';
-import { TensorIndex } from '../tensorIndex';
-import { planBeside } from './plans';
-import { readStoredTable, storedKinds } from './sensitivity';
 
 /** The models that paths lead to. */
 export function locateJob(): Job<'model/locate'> {
@@ -30,23 +25,4 @@ export function locateJob(): Job<'model/locate'> {
 function skip(error: unknown): undefined {
   if (!(error instanceof QuantscopeError)) throw error;
   return undefined;
-}
-
-export function findTensorsJob(models: OpenModels): Job<'tensor/find'> {
-  const index = new TensorIndex(models);
-  return (params, { signal }) => {
-    checkParams('tensor/find', params, { paths: 'paths', names: 'strings' });
-    return index.find(params.paths, params.names, signal);
-  };
-}
-
-export function suggestionJob(models: OpenModels): Job<'tensor/suggestion'> {
-  return (params, { signal }) => {
-    checkParams('tensor/suggestion', params, { ...storedKinds, tensor: 'string' });
-    return models.use(params, signal, async (model) => {
-      const table = await readStoredTable(model, params, signal);
-      const { found } = await planBeside(model, signal);
-      return suggestionFrom(table, found?.plan, params.tensor);
-    });
-  };
 }

@@ -184,7 +184,7 @@ describe('cancelling', () => {
   it('leaves no timer and no listener behind where the request stops in time', async () => {
     const controller = new AbortController();
     const { signal } = controller;
-    for (const method of ['tensor/analyse', 'export/gguf', 'tensor/find'] as const)
+    for (const method of ['tensor/analyse', 'export/gguf', 'names/lookup'] as const)
       outcome(client.call(method, { ...analysis, out: '/o.gguf', kind: 'nan' } as never, { signal }));
     started.forEach((process) => process.ready());
     started[0]!.answer(2);

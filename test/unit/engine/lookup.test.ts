@@ -70,41 +70,6 @@ describe('models that paths lead to', () => {
   });
 });
 
-describe('tensors by name', () => {
-  it('are found in every model that has one, in the order of the models', async () => {
-    const folder = shardedFolder('two', true);
-    const paths = [join(folder, 'model.safetensors.index.json'), sampleWeights, join(folder, 'missing.gguf')];
-    const [b] = await request('tensor/find', { paths, names: ['b'] });
-    expect(b).toEqual({
-      model: { path: paths[0], name: 'two' },
-      tensor: { name: 'b', dtype: 'F32', shape: [2], elements: 2, byteLength: 8 },
-    });
-    const names = ['lm_head', 'lm_head.weight'];
-    const [head, ...others] = await request('tensor/find', { paths, names });
-    expect(others).toEqual([]);
-    expect(head!.tensor).toMatchObject({ name: 'lm_head.weight', shape: [1024, 256] });
-  });
-
-  it('are read again when the file changed', async () => {
-    const path = join(temporaryFolder(), 'changing.safetensors');
-    const find = (name: string) => request('tensor/find', { paths: [path], names: [name] });
-    cpSync(writeFile(temporaryFolder(), 'x.safetensors', weights('before')), path);
-    expect(await find('before')).toHaveLength(1);
-    cpSync(writeFile(temporaryFolder(), 'x.safetensors', weights('after-it')), path);
-    expect(await find('before')).toEqual([]);
-    expect(await find('after-it')).toHaveLength(1);
-  });
-
-  it('stop when they are cancelled', async () => {
-    const call = request(
-      'tensor/find',
-      { paths: [sampleWeights], names: ['x'] },
-      { signal: AbortSignal.abort() },
-    );
-    await expect(call).rejects.toMatchObject({ code: 'CANCELLED' });
-  });
-});
-
 describe('what is known about a tensor', () => {
   it('is nothing before anything was measured', async () => {
     const params = { path: sampleFolder, tensor: 'lm_head.weight', cacheDir };

@@ -1,14 +1,17 @@
-import { solveFit, type FittingPlan } from '../ampq/fits/solveFit';
-import { makePlan } from '../ampq/planFile';
-import { frontRange } from '../ampq/planFront';
-import { smallestBudget } from '../ampq/smallestBudget';
-import type { Effort } from '../ampq/knapsack';
+import { solveFit, type FittingPlan } from './fits/solveFit';
+import { makePlan } from './planFile';
+import { frontRange } from './planFront';
+import { smallestBudget } from './smallestBudget';
+import type { Effort } from './knapsack';
 import { solveByBits } from '../protocol/fewBits';
 import type { FitRequest } from '../protocol/fit';
 import type { LoadedModel } from '../protocol/loadedModel';
 import type { Budget, FileFrame, Plan, PlanConstraint, SensitivityTable } from '../protocol/plan';
 
 /** Plans by the gains for their bits per weight, which the command line takes, too. */
+
+/** Bits per weight of the first plan that is shown: about what Q4_K_M takes. */
+export const firstBits = 4.85;
 
 export const bitsOf = ({ total }: Pick<Plan, 'total'>): number => total.bitsPerWeight;
 
@@ -25,10 +28,11 @@ export function solvedNear(
   table: SensitivityTable,
   bitsPerWeight: number,
   constraints: readonly PlanConstraint[],
+  effort: Effort = 'exact',
 ): Plan {
   const { min, max } = frontRange(table, constraints);
   const value = Math.max(min, Math.min(max, bitsPerWeight));
-  return solved(table, { kind: 'bits-per-weight', value }, constraints);
+  return solved(table, { kind: 'bits-per-weight', value }, constraints, { effort });
 }
 
 /** The fewest bits per weight that are predicted to diverge by at most so much. @throws QuantscopeError REQUEST as `smallestBudget`. */
