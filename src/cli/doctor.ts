@@ -30,7 +30,7 @@ export const doctorCommand: Command = {
 
 function describe({ findings, omitted, checkedBytes, notes, written, seconds }: DoctorResult): string[] {
   const rows = findings.map((finding) => [
-    ...[finding.severity, finding.code, basename(finding.file), finding.tensor ?? '', finding.message],
+    ...[finding.severity, finding.code, placeOf(finding), finding.tensor ?? '', finding.message],
     finding.fixed ? `fixed: ${finding.fix}` : (finding.fix ?? ''),
   ]);
   return [
@@ -47,6 +47,9 @@ function describe({ findings, omitted, checkedBytes, notes, written, seconds }: 
     }`,
   ];
 }
+
+const placeOf = ({ file, place }: DoctorFinding): string =>
+  basename(file) + (place ? `:${place.line}:${place.column}` : '');
 
 const isOpen = ({ severity, fixed }: DoctorFinding): boolean => severity !== 'note' && !fixed;
 

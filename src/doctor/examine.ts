@@ -6,6 +6,7 @@ import { checks } from './checks';
 import { codes, readsWeights, type Code } from './codes';
 import { applyFixes } from './fixes/applyFixes';
 import type { Patient } from './patient';
+import { TextPlaces } from './places';
 
 export interface ExamineOptions {
   /** Codes that are looked for; all where it is absent. */
@@ -46,9 +47,10 @@ export async function examine(patient: Patient, options: ExamineOptions = {}): P
   const fixes = fix ? distinct(found.flatMap(({ change }) => change ?? [])) : [];
   await applyFixes(fixes, patient);
   const written = [...new Set(fixes.map(({ file }) => file))];
+  const places = new TextPlaces();
   return {
     path: patient.path,
-    findings: found.map((finding) => stated(finding, fix === true)),
+    findings: await Promise.all(found.map((finding) => stated(finding, places, fix === true))),
     ...{ omitted, checkedBytes, written },
     notes: patient.problem
       ? ['The model cannot be opened, so only this was checked.']
@@ -64,10 +66,17 @@ const distinct = (fixes: readonly Fix[]): Fix[] => [
   ...new Map(fixes.map((fix) => [`${fix.file}\n${fix.description}`, fix])).values(),
 ];
 
-function stated({ change, ...found }: Found, isFixed: boolean): DoctorFinding {
+async function stated(
+  { change, ...found }: Found,
+  places: TextPlaces,
+  isFixed: boolean,
+): Promise<DoctorFinding> {
+  const place = await places.of(found);
   return {
     ...found,
     severity: codes[found.code].severity,
+    ...(place ? { place } : {}),
+    ...(readsWeights(found.code) ? { weights: true } : {}),
     ...(change ? { fix: change.description, ...(isFixed ? { fixed: true } : {}) } : {}),
   };
 }

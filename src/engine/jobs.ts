@@ -51,7 +51,7 @@ import { saveMethodJob } from './jobs/saveMethod';
 import { scaffoldJob } from './jobs/scaffold';
 import { estimateJob, probeJob, sensitivityJob, storedSensitivityJob } from './jobs/sensitivity';
 import { analyseJob, compareJob, quantizeJob, codePointsJob, storedJob } from './jobs/tensors';
-import { doctorJob } from './jobs/doctor';
+import { doctorHeadersJob, doctorJob } from './jobs/doctor';
 import { verifyHeadersJob, verifyJob } from './jobs/verify';
 import { verifySourceJob } from './jobs/verifySource';
 import { describedModel } from './modelFacts';
@@ -85,6 +85,7 @@ export function createJobs(models: OpenModels): Jobs {
     'model/scan': modelScanJob(models),
     'model/scanned': storedScanJob(models),
     'model/doctor': doctorJob(models),
+    'model/doctorHeaders': doctorHeadersJob(models),
     'model/verify': verifyJob(models),
     'model/verifySource': verifySourceJob(models),
     'model/scaffold': scaffoldJob(models),

@@ -32,6 +32,7 @@ export const processKinds: Readonly<Record<EngineMethod, ProcessKind>> = {
   'model/scan': 'job',
   'model/scanned': 'interactive',
   'model/doctor': 'job',
+  'model/doctorHeaders': 'interactive',
   'model/verify': 'job',
   'model/verifySource': 'job',
   'model/verifyHeaders': 'interactive',

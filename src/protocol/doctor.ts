@@ -12,6 +12,14 @@ export interface DoctorParams extends ModelRef {
   readonly fix?: boolean;
 }
 
+/** A place in a text file, counted from 1 in UTF-16 units; the end is exclusive. */
+export interface TextPlace {
+  readonly line: number;
+  readonly column: number;
+  readonly endLine: number;
+  readonly endColumn: number;
+}
+
 /** Something wrong with a model, and where. */
 export interface DoctorFinding {
   /** Stable: "index/missing-shard"; docs/DOCTOR.md explains each. */
@@ -26,6 +34,10 @@ export interface DoctorFinding {
   readonly offset?: number;
   /** Keys that lead to the place in a JSON file, or the key of a GGUF file. */
   readonly key?: readonly string[];
+  /** Where that is in a file of text. */
+  readonly place?: TextPlace;
+  /** Found by reading weights. */
+  readonly weights?: true;
   /** What the fix would do, as a sentence; absent where there is none. */
   readonly fix?: string;
   /** The fix was applied. */

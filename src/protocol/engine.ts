@@ -148,6 +148,8 @@ export interface EngineRequests {
   'model/scanned': { params: ScanParams; result: ModelScan };
   /** Looks for faults of a model, and repairs files of settings where it is asked to. */
   'model/doctor': { params: DoctorParams; result: DoctorResult };
+  /** The same without reading weights, as a short request. */
+  'model/doctorHeaders': { params: DoctorParams; result: DoctorResult };
   /** Checks the files of a model against the digests that were written with them. */
   'model/verify': { params: VerifyParams; result: VerifyResult };
   /** Encodes the source of a GGUF file again and compares the file with it, tensor by tensor; adapters are merged into the source. */

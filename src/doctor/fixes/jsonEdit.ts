@@ -34,38 +34,54 @@ function endOfValue(text: string, start: number): number {
   return text.length;
 }
 
-/** Where the value of a key lies in the object that begins at `start`, the last one of that key as parsers take it. */
-function memberOf(text: string, start: number, wanted: string): Span | undefined {
-  let found: Span | undefined;
+/** A key and its value. */
+export interface Member {
+  readonly key: Span;
+  readonly value: Span;
+}
+
+type Members = ReadonlyMap<string, Member>;
+
+/** Members of the object that begins at `start`; of a key that appears twice the last one, as parsers take it. */
+function membersOf(text: string, start: number): Members {
+  const found = new Map<string, Member>();
   let at = skipSpace(text, start + 1);
   while (text[at] === '"') {
     const keyEnd = endOfString(text, at) + 1;
     const key = JSON.parse(text.slice(at, keyEnd)) as string;
     const valueStart = skipSpace(text, skipSpace(text, keyEnd) + 1);
     const end = endOfValue(text, valueStart);
-    if (key === wanted) found = { start: valueStart, end };
+    found.set(key, { key: { start: at, end: keyEnd }, value: { start: valueStart, end } });
     at = skipSpace(text, end);
     if (text[at] === ',') at = skipSpace(text, at + 1);
   }
   return found;
 }
 
-/** Where a value of a valid JSON text lies, by the keys of the objects that lead to it; undefined where there is none. */
-export function jsonSpan(text: string, keys: readonly string[]): Span | undefined {
-  let span: Span | undefined = {
-    start: skipSpace(text, text.charCodeAt(0) === 0xfeff ? 1 : 0),
-    end: text.length,
-  };
+/**
+ * Where a member of a valid JSON text lies, by the keys of the objects that lead to it; undefined where there is none.
+ * @param objects members of objects by where these begin, kept by callers that ask often.
+ */
+export function jsonMember(
+  text: string,
+  keys: readonly string[],
+  objects = new Map<number, Members>(),
+): Member | undefined {
+  let start = skipSpace(text, text.charCodeAt(0) === 0xfeff ? 1 : 0);
+  let member: Member | undefined;
   for (const key of keys) {
-    if (text[span.start] !== '{') return undefined;
-    span = memberOf(text, span.start, key);
-    if (!span) return undefined;
+    if (text[start] !== '{') return undefined;
+    const members = objects.get(start) ?? membersOf(text, start);
+    objects.set(start, members);
+    member = members.get(key);
+    if (!member) return undefined;
+    start = member.value.start;
   }
-  return span;
+  return member;
 }
 
 /** The text with one value replaced and all else as it was; unchanged where there is no such value. */
 export function withJsonValue(text: string, keys: readonly string[], value: unknown): string {
-  const span = jsonSpan(text, keys);
+  const span = jsonMember(text, keys)?.value;
   return span ? text.slice(0, span.start) + JSON.stringify(value) + text.slice(span.end) : text;
 }

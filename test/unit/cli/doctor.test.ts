@@ -30,7 +30,7 @@ describe('quantscope doctor', () => {
     const found = await doctor(folder, '--quick');
     expect([found.code, found.stderr]).toEqual([1, expect.stringContaining(`1 fault (${folder}).`)]);
     expect(found.stdout).toMatch(
-      /^warning +special-tokens\/disagree +generation_config\.json .* becomes \d+/m,
+      /^warning +special-tokens\/disagree +generation_config\.json:\d+:\d+ .* becomes \d+/m,
     );
     expect(found.stdout).toContain('Note: Weights were not read.');
     const fixed = await doctor(folder, '--only', 'special-tokens/disagree', '--fix');

@@ -33,6 +33,12 @@ describe('fixes', () => {
       Array(3).fill('The index is written again from what the shards hold.'),
     );
     expect(shown.written).toEqual([]);
+    const lines = before.split('\n');
+    expect(shown.findings.map(({ place }) => lines[place!.line - 1]!.slice(place!.column - 1))).toEqual([
+      expect.stringMatching(/^"gone": "/),
+      '"weight_map": {',
+      expect.stringContaining(`"${second}": "model-00002-of-00002.safetensors"`),
+    ]);
     expect(textOf(folder, indexName)).toBe(before);
 
     const fixed = await request('model/doctor', { path, only, fix: true });
@@ -72,6 +78,7 @@ describe('fixes', () => {
       undefined,
       undefined,
     ]);
+    expect(findings[0]!.place).toMatchObject({ line: 1, column: 8 });
     expect(written).toEqual([]);
     expect(textOf(folder, 'config.json')).toBe('{"a": 1,}');
   });
