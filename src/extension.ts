@@ -22,6 +22,7 @@ import { registerVerify } from './vscode/commands/verify';
 import { registerVerifySource } from './vscode/commands/verifySource';
 import { ModelEditorProvider } from './vscode/editor/modelEditor';
 import { registerHovers } from './vscode/hovers/provider';
+import { registerDoctor } from './vscode/doctor/registerDoctor';
 import { registerLanguageModelTools } from './vscode/languageModelTools/register';
 import type { ModelSession } from './vscode/modelSession';
 import { registerRemoteFileSystem } from './vscode/remote/remoteFileSystem';
@@ -52,6 +53,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     registerExportMmproj(services),
     registerVerify(services),
     registerVerifySource(services),
+    registerDoctor(services),
     registerSavePlan(services),
     registerPlanFormats(services),
     registerQuantizeLayer(services),

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { ensureUnchanged } from '../files/inputs';
 import { openModel } from '../layouts/openModel';
 import type { Model } from '../model/model';
+import { exists, joinPlace } from '../model/place';
 import { isRemote } from '../model/remote/address';
 import { hasRemoteChanged } from '../model/remote/remoteFiles';
 import { untilCancelled } from '../model/untilCancelled';
@@ -142,8 +143,15 @@ async function closeEntry(entry: Entry): Promise<void> {
   await model?.close();
 }
 
-/** Whether the files of a model are those that were read, by size and time of change; of those on servers, by the answers so far. */
-export async function isCurrent({ files }: Pick<ModelDescription, 'files'>): Promise<boolean> {
+type ReadFiles = Pick<ModelDescription, 'files'> & Partial<Pick<ModelDescription, 'folder' | 'missingFiles'>>;
+
+/**
+ * Whether the files of a model are those that were read, by size and time of change; of those on servers, by the answers so far. A file that was
+ * missing or damaged and is there may be complete by now.
+ */
+export async function isCurrent({ files, folder, missingFiles = [] }: ReadFiles): Promise<boolean> {
+  if (folder !== undefined && !isRemote(folder))
+    for (const name of missingFiles) if (await exists(joinPlace(folder, name))) return false;
   for (const file of files) {
     if (isRemote(file.path)) {
       if (hasRemoteChanged(file.path)) return false;

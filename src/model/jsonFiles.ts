@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { lstat } from 'node:fs/promises';
+import { lstat, stat } from 'node:fs/promises';
 import type { MetadataEntry, ModelFileIdentity } from '../protocol/model';
 import { QuantscopeError } from './errors';
 import { foreignContent } from './fileKind';
@@ -107,8 +107,19 @@ export async function readConfig(folder: string, signal?: AbortSignal): Promise<
     return { identity, problem: fail(path, 'The file does not hold a JSON object.') };
   } catch (error) {
     if (!(error instanceof QuantscopeError) || error.code === 'CANCELLED') throw error;
-    return { problem: error };
+    const identity = await damagedIdentity(path, error);
+    return { problem: error, ...(identity ? { identity } : {}) };
   }
+}
+
+/** Of a file that cannot be read: once it is another one, the model is too. */
+async function damagedIdentity(
+  path: string,
+  { message }: QuantscopeError,
+): Promise<ModelFileIdentity | undefined> {
+  const found = isRemote(path) ? undefined : await stat(path).catch(() => undefined);
+  const headerHash = createHash('sha256').update(message).digest('hex');
+  return found && { path, size: found.size, mtimeMs: found.mtimeMs, headerHash };
 }
 
 const isMistral = (params: Readonly<Record<string, unknown>>): boolean =>

@@ -27,6 +27,9 @@ export const commands = {
   convertToSafetensors: 'quantscope.convertToSafetensors',
   verifyFile: 'quantscope.verifyFile',
   verifySource: 'quantscope.verifySource',
+  runDoctor: 'quantscope.runDoctor',
+  fixFinding: 'quantscope.fixFinding',
+  explainFinding: 'quantscope.explainFinding',
   selectDevice: 'quantscope.selectDevice',
   installGpuRuntime: 'quantscope.installGpuRuntime',
   removeGpuRuntime: 'quantscope.removeGpuRuntime',
@@ -79,4 +82,5 @@ export const settings = {
   latticeTypes: 'latticeTypes',
   backend: 'backend',
   verifyOnOpening: 'verifyOnOpening',
+  examineOnOpening: 'examineOnOpening',
 } as const;

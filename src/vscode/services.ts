@@ -1,14 +1,20 @@
 import * as vscode from 'vscode';
 import { EngineClient } from '../engine/client';
+import { isRemote } from '../model/remote/address';
+import type { ModelRef } from '../protocol/model';
 import type { DeviceChoice } from '../protocol/plan';
 import { settings } from './contributions';
 import { Devices } from './devices';
+import { Examinations } from './doctor/examinations';
+import { Problems } from './doctor/problems';
 import { Editors } from './editor/editors';
+import { watchFiles } from './editor/watchFiles';
 import { Evaluations } from './evaluationSession';
 import { Refinements } from './refinementSession';
 import { Quantizations } from './quantizationSession';
 import { inBackground, type Notices } from './host';
 import { measuringSettings } from './measuringSettings';
+import { folderOf } from './paths';
 import type { MeasuringSettings } from './sensitivityJob';
 import type { SessionContext } from './sessionContext';
 import { outputFolder, uriOf } from './remote/modelUri';
@@ -26,6 +32,9 @@ export interface Services {
   readonly workspaceModels: WorkspaceModels;
   readonly sessions: Sessions;
   readonly editors: Editors;
+  /** What the doctor has found, and where that is shown. */
+  readonly examinations: Examinations;
+  readonly problems: Problems;
   /** Tokens and signatures for models on servers. */
   readonly remoteAccess: RemoteAccessStore;
   readonly evaluations: Evaluations;
@@ -68,6 +77,11 @@ export function createServices(context: vscode.ExtensionContext): Services {
     ...{ sensitivityDir, planDir: folder('plans'), measuringOf },
     verifiesOnOpening: (path) => configurationOf(path).get<boolean>(settings.verifyOnOpening, true),
   });
+  const problems = new Problems();
+  const examinations = new Examinations(engine, log, {
+    shown: (model, findings) => problems.show(model, findings),
+    watch: watchModel,
+  });
   const evaluations = new Evaluations(engine, log, evidenceDir);
   const quantizations = new Quantizations(engine, log, evidenceDir);
   const refinements = new Refinements(engine, log, evidenceDir);
@@ -86,6 +100,8 @@ export function createServices(context: vscode.ExtensionContext): Services {
     log,
     workspaceModels,
     sessions,
+    problems,
+    examinations,
     evaluations,
     quantizations,
     refinements,
@@ -95,6 +111,7 @@ export function createServices(context: vscode.ExtensionContext): Services {
   return {
     ...{ context, log, notices, engine, devices, workspaceModels, sessions, start },
     ...{ evaluations, quantizations, refinements, evidenceDir, sensitivityDir, measuringOf, remoteAccess },
+    ...{ problems, examinations },
     editors: new Editors(),
   };
 }
@@ -119,6 +136,16 @@ export function chosenDevice(): DeviceChoice {
 /** As the folder of the workspace that holds the model has them. */
 const configurationOf = (path: string): vscode.WorkspaceConfiguration =>
   vscode.workspace.getConfiguration(settings.section, uriOf(path));
+
+/** Tells of all files next to a model; a server tells of no change. */
+function watchModel({ path }: ModelRef, changed: (file: string) => void): vscode.Disposable {
+  if (isRemote(path)) return new vscode.Disposable(() => undefined);
+  return watchFiles(vscode.Uri.file(folderOf(path)), { written: changed, removed: changed });
+}
+
+/** Whether files of a model are examined when it opens: not those on a server, which the user pays for in time. */
+export const examinesOnOpening = (path: string): boolean =>
+  !isRemote(path) && configurationOf(path).get<boolean>(settings.examineOnOpening, true);
 
 /** The proxy of the settings, which takes precedence over the environment's. */
 const proxySetting = (): string => vscode.workspace.getConfiguration('http').get<string>('proxy', '');

@@ -8,6 +8,7 @@ export async function run(): Promise<void> {
   await import('./hovers.test');
   await import('./extension.test');
   await import('./languageModelTools.test');
+  await import('./doctor.test');
   const tests: { title: string; error?: string }[] = [];
   const failures = await new Promise<number>((resolve) => {
     const runner = mocha.run(resolve);

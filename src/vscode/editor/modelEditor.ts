@@ -3,7 +3,7 @@ import { planEnding } from '../../ampq/planFile';
 import { isRemote } from '../../model/remote/address';
 import { viewTypes } from '../contributions';
 import type { ModelSession } from '../modelSession';
-import type { Services } from '../services';
+import { examinesOnOpening, type Services } from '../services';
 import { pathOf } from '../remote/modelUri';
 import { BoundEditor } from './boundEditor';
 import { openedFiles } from './openedFiles';
@@ -42,7 +42,7 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
     const model = await this.services.workspaceModels.locate(path).catch(() => undefined);
     if (!isOpen) return;
     const use = {
-      opened: (session: ModelSession): void => this.watch(session),
+      opened: (session: ModelSession): void => this.opened(session),
       closed: (key: string): void => this.close(key),
     };
     new BoundEditor(this.services, panel, openedFiles(path, model), use);
@@ -51,7 +51,13 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
   private close(key: string): void {
     this.watchers.get(key)?.dispose();
     this.watchers.delete(key);
+    this.services.examinations.closed(key);
     this.services.sessions.release(key);
+  }
+
+  private opened(session: ModelSession): void {
+    this.watch(session);
+    if (examinesOnOpening(session.path)) void this.services.examinations.opened(session.ref); // never rejects
   }
 
   /** The model's own files, and plans next to them. */

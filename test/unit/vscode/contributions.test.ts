@@ -44,6 +44,8 @@ describe('package.json contributes what the code registers', () => {
       { command: commands.excludeFormat, when: 'false' },
       { command: commands.releaseFormat, when: 'false' },
       { command: commands.copyName, when: 'false' },
+      { command: commands.fixFinding, when: 'false' },
+      { command: commands.explainFinding, when: 'false' },
     ]);
   });
   it('the same commands for files, indexes and folders of models', () => {
