@@ -1,6 +1,8 @@
 import type * as vscode from 'vscode';
+import type { QuantscopeExports } from '../api/quantscope';
 import type { EngineClient } from './engine/client';
 import './vscode/language';
+import { apiOf } from './vscode/api/api';
 import { registerAdapters } from './vscode/commands/adapters';
 import { registerBeatFile } from './vscode/commands/beatFile';
 import { registerCompareWith } from './vscode/commands/compareWith';
@@ -29,8 +31,8 @@ import { registerRemoteFileSystem } from './vscode/remote/remoteFileSystem';
 import { createServices } from './vscode/services';
 import { StatusBar } from './vscode/statusBar';
 
-/** What other extensions and tests may use. */
-export interface ExtensionApi {
+/** What other extensions may use, and besides that what tests look at. */
+export interface ExtensionApi extends QuantscopeExports {
   /** The session of an open model, by path. */
   session(path: string): ModelSession;
   /** The engine's processes that run now. */
@@ -69,5 +71,9 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
   );
   // The explorer's menus need to know the folders of models.
   services.start(services.workspaceModels.list());
-  return { session: (path) => services.sessions.get(path), engineProcesses: () => services.engine.processes };
+  return {
+    getApi: (version) => apiOf(version, services),
+    session: (path) => services.sessions.get(path),
+    engineProcesses: () => services.engine.processes,
+  };
 }

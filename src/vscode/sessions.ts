@@ -1,6 +1,7 @@
 import { Emitter } from './emitter';
 import { ModelSession } from './modelSession';
 import type { SessionContext } from './sessionContext';
+import type { SessionEvent } from './sessionParts';
 import { sessionKey } from './paths';
 
 /** Sessions of models that are open in editors or used by a command: one each. */
@@ -10,6 +11,9 @@ export class Sessions {
   private readonly activated = new Emitter<ModelSession | undefined>();
   /** Fires when another editor is used; without a session when the last active one was closed. */
   readonly onActive = this.activated.event;
+  private readonly told = new Emitter<{ readonly session: ModelSession; readonly event: SessionEvent }>();
+  /** Fires with the events of all sessions, of those that begin later, too. */
+  readonly onEvent = this.told.event;
 
   constructor(private readonly context: SessionContext) {}
 
@@ -29,8 +33,14 @@ export class Sessions {
     const known = this.byKey.get(key);
     if (known) return known;
     const session = new ModelSession(path, this.context, alone);
+    session.onEvent((event) => this.told.fire({ session, event }));
     this.byKey.set(key, session);
     return session;
+  }
+
+  /** The same where it is there already. */
+  known(path: string): ModelSession | undefined {
+    return this.byKey.get(sessionKey({ path }));
   }
 
   all(): ModelSession[] {
@@ -50,5 +60,6 @@ export class Sessions {
   dispose(): void {
     for (const key of [...this.byKey.keys()]) this.release(key);
     this.activated.dispose();
+    this.told.dispose();
   }
 }

@@ -9,6 +9,7 @@ export async function run(): Promise<void> {
   await import('./extension.test');
   await import('./languageModelTools.test');
   await import('./doctor.test');
+  await import('./api.test');
   const tests: { title: string; error?: string }[] = [];
   const failures = await new Promise<number>((resolve) => {
     const runner = mocha.run(resolve);

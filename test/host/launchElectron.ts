@@ -3,11 +3,11 @@ import { runTests } from '@vscode/test-electron';
 import { makeWorkspace, showReport, type Launch } from './workspace';
 
 /** Runs the same tests in the desktop VS Code, which is downloaded if it is not there. */
-export async function launch({ root, tests, report }: Launch): Promise<number> {
+export async function launch({ root, consumer, tests, report }: Launch): Promise<number> {
   const folder = makeWorkspace(root);
   try {
     await runTests({
-      extensionDevelopmentPath: root,
+      extensionDevelopmentPath: [root, consumer],
       extensionTestsPath: tests,
       launchArgs: [folder, '--disable-workspace-trust', '--disable-extensions'],
       extensionTestsEnv: { QUANTSCOPE_HOST_REPORT: report },

@@ -6,12 +6,13 @@ import { makeWorkspace, showReport, type Launch } from './workspace';
 const limit = 240_000;
 
 /** Runs the tests in the extension host of a VS Code server, with Chromium as its window. */
-export async function launch({ root, tests, report }: Launch): Promise<number> {
+export async function launch({ root, consumer, tests, report }: Launch): Promise<number> {
   const folder = makeWorkspace(root);
   rmSync(report, { force: true });
   const code = await startVsCode({
     folder,
     extensionPath: root,
+    installed: [consumer],
     testsPath: tests,
     env: { QUANTSCOPE_HOST_REPORT: report },
   });

@@ -1,7 +1,7 @@
 // Runs the in-host tests in the VS Code server of the test cache. `--electron` runs them in the desktop VS Code instead; `--build`
 // only builds them and makes their workspace, for the launch configuration "Extension Tests".
 import { build } from 'esbuild';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { argv, exit } from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -32,6 +32,7 @@ await build({
   format: 'esm',
   outExtension: { '.js': '.mjs' },
 });
+const consumer = await buildConsumer();
 if (argv.includes('--build')) {
   const { fillWorkspace } = await import(pathToFileURL(join(out, 'workspace.mjs')).href);
   fillWorkspace(root, join(out, 'workspace'));
@@ -46,4 +47,28 @@ await build({
   packages: 'external',
 });
 const { launch } = await import(pathToFileURL(join(out, `${launcher}.mjs`)).href);
-exit(await launch({ root, tests: join(out, 'tests.cjs'), report: join(root, 'test-results', 'host.json') }));
+exit(
+  await launch({
+    ...{ root, consumer },
+    tests: join(out, 'tests.cjs'),
+    report: join(root, 'test-results', 'host.json'),
+  }),
+);
+
+/** The example of docs/API.md as an extension of its own, which uses Quantscope's API. @returns its folder. */
+async function buildConsumer() {
+  const folder = join(out, 'consumer');
+  mkdirSync(folder, { recursive: true });
+  const [, example] = /```ts\n([^]*?)```/.exec(readFileSync(join(root, 'docs', 'API.md'), 'utf8'));
+  const [, manifest] = /```json\n([^]*?)```/.exec(readFileSync(join(root, 'docs', 'API.md'), 'utf8'));
+  writeFileSync(join(folder, 'package.json'), manifest);
+  await build({
+    ...common,
+    stdin: { contents: example, loader: 'ts', resolveDir: folder },
+    outdir: undefined,
+    outfile: join(folder, 'extension.js'),
+    format: 'cjs',
+    external: ['vscode'],
+  });
+  return folder;
+}

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 /** What a launcher gets: the project, the bundle of the tests, and where their results go. */
 export interface Launch {
   readonly root: string;
+  /** The folder of a second extension, which uses the API of the first. */
+  readonly consumer: string;
   readonly tests: string;
   readonly report: string;
 }

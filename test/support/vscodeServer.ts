@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -20,6 +21,8 @@ export interface VsCodeOptions {
   readonly folder: string;
   /** The extension under development: the folder of its package.json. */
   readonly extensionPath: string;
+  /** Folders of extensions that are installed. */
+  readonly installed?: readonly string[];
   /** A CommonJS module that exports `run(): Promise<void>`; it runs in the extension host and `testsExit` gets its end. */
   readonly testsPath?: string;
   /** User settings on top of the quiet ones below. */
@@ -91,6 +94,8 @@ export async function startVsCodeServer(options: VsCodeOptions): Promise<VsCodeS
   const data = mkdtempSync(join(tmpdir(), 'quantscope-vscode-'));
   writeSettings(userSettings(data), { ...quietSettings, ...options.settings });
   writeSettings(machineSettings(data), {});
+  for (const [index, extension] of (options.installed ?? []).entries())
+    cpSync(extension, join(data, 'extensions', `extension-${index}`), { recursive: true });
   const port = await freePort();
   const server = spawn(node24, [serverMain, ...serverArguments(port, data)], {
     env: serverEnvironment(options.env),
