@@ -9,6 +9,8 @@ export interface OptionSpec {
   readonly value?: string;
   readonly help: string;
   readonly required?: boolean;
+  /** Where its value comes from, as a sentence: said where it is missing. */
+  readonly source?: string;
   /** May be given several times. */
   readonly multiple?: boolean;
   /** It names a model or a part of one, which may lie on a server. */
@@ -60,6 +62,8 @@ export interface Command {
   /** Name of the only operand, which may be absent. */
   readonly optional?: string;
   readonly summary: string;
+  /** What to do with more operands than it takes. */
+  readonly moreOperands?: string;
   readonly options: Readonly<Record<string, OptionSpec>>;
   /** Whether results are kept between runs, so that a cache is needed: always, or with some options only. */
   readonly keepsResults?: boolean | ((options: Options) => boolean);

@@ -15,6 +15,7 @@ export const compareCommand: Command = {
   operand: 'MODEL',
   second: 'OTHER',
   summary: 'Compare two models tensor by tensor, whatever their formats',
+  moreOperands: 'A third model is named by --and: compare MODEL OTHER --and THIRD.',
   options: {
     limit: { type: 'string', value: 'N', help: 'show only the N worst tensors' },
     'fail-above': { type: 'string', value: 'E', help: 'exit with status 1 if the relative error is above E' },

@@ -67,13 +67,17 @@ function checkComplete(command: Command, options: Options, operands: readonly st
     command.optional === undefined ? operands.length === expected.length : operands.length <= 1;
   if (!isComplete) {
     const wanted = expected.length === 0 ? 'no operands' : expected.join(' and ');
-    throw new UsageError(`${command.name} takes ${wanted}; ${operands.length} operands were given.`);
+    const more = operands.length > expected.length ? command.moreOperands : undefined;
+    throw new UsageError(
+      `${command.name} takes ${wanted}; ${operands.length} operands were given.${more === undefined ? '' : ` ${more}`}`,
+    );
   }
   // An empty name is that of a variable of a script that is not set, and would mean the working folder.
   const empty = operands.indexOf('');
   if (empty >= 0) throw new UsageError(`${expected[empty] ?? command.optional} is empty.`);
   for (const [option, spec] of Object.entries(command.options))
-    if (spec.required && options[option] === undefined) throw new UsageError(`--${option} is missing.`);
+    if (spec.required && options[option] === undefined)
+      throw new UsageError(`--${option} is missing.${spec.source === undefined ? '' : ` ${spec.source}`}`);
 }
 
 /** Absent for a command without actions, and when help was requested. @throws UsageError for a word that is not an action of the command. */

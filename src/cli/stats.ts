@@ -23,12 +23,15 @@ import {
 import { count, figure, number, table } from './text';
 import { tabled } from '../protocol/tensorTable';
 
+/** Where names of tensors come from. */
+const namesOf = '“quantscope inspect MODEL” lists the tensors of a model.';
+
 export const stats: Command = {
   name: 'stats',
   operand: 'MODEL',
   summary: 'Show statistics, histogram and outliers of a tensor',
   options: {
-    tensor: { type: 'string', value: 'NAME', help: 'name of the tensor', required: true },
+    tensor: { type: 'string', value: 'NAME', help: 'name of the tensor', required: true, source: namesOf },
     bins: { type: 'string', value: 'N', help: 'number of bins of the histogram' },
     range: valueOption('MIN:MAX', 'range of the histogram; the extremes of the tensor by default'),
     lora: loraOption,

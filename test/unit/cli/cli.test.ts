@@ -54,7 +54,7 @@ describe('quantscope', () => {
     [['compare', 'a'], /compare takes MODEL and OTHER; 1 operands were given/],
     [['inspect', 'a', '--colour'], /inspect has no option --colour\.$/m],
     [['inspect', 'a', '--metdata'], /inspect has no option --metdata\. Did you mean "--metadata"\?/],
-    [['stats', 'a'], /--tensor is missing/],
+    [['stats', 'a'], /--tensor is missing\. “quantscope inspect MODEL” lists/],
     [['stats', sampleWeights, '--tensor', tensor, '--bins', 'many'], /--bins takes a whole number .* "many"/],
     [['export', 'a', '--out', 'x.gguf'], /either --type or --plan/],
     [['export', 'a', '--out', 'x.gguf', '--type', 'F16', '--plan', 'p'], /either --type or --plan/],

@@ -75,7 +75,17 @@ describe('quantscope compare --rank', () => {
     expect(skipped.every(({ name }) => /norm/.test(name))).toBe(true);
     const lines = (await run(sampleFolder, sampleFolder, '--other-lora', path('adapter'), '--rank')).text;
     expect(lines).toMatch(/2 of 44 matrices changed; 2 by a low rank of 6, as a merged LoRA does\./);
+    expect(lines).toMatch(/^matrix +change +rank +first 8 +16 +32 +64/m);
+    expect(lines).toMatch(/^Left out: 13 tensors\. Only matrices have singular values\.$/m);
   });
+});
+
+it('a third operand is told where it belongs', async () => {
+  const { status, said } = await run(sampleFolder, sampleFolder, sampleFolder);
+  expect(status).toBe(2);
+  expect(said).toMatch(
+    /3 operands were given\. A third model is named by --and: compare MODEL OTHER --and THIRD\./,
+  );
 });
 
 it.each([
