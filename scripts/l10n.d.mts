@@ -1,2 +1,2 @@
-/** The texts of the sources, by their keys. */
-export function extractTexts(): Promise<Record<string, string | { message: string; comment: string[] }>>;
+/** The texts of the sources, each by itself as its key: the format of VS Code's bundles. */
+export function extractTexts(): Record<string, string>;

@@ -1,10 +1,10 @@
 // Texts of the extension and of its page for translators: writes l10n/bundle.l10n.json from the sources, and brings the translations next
 // to it into its order, without texts that there are no longer. Ends with 1 and names them if texts are not translated.
-import { getL10nJson } from '@vscode/l10n-dev';
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, extname, join } from 'node:path';
 import { argv, exit } from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import ts from 'typescript';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const folder = join(root, 'l10n');
@@ -26,20 +26,33 @@ const sourceFiles = () =>
 const sorted = (texts) =>
   Object.fromEntries(Object.entries(texts).sort(([a], [b]) => (a < b ? -1 : Number(a > b))));
 
-/** The texts of the sources, by their keys. */
-export const extractTexts = async () =>
-  sorted(
-    await getL10nJson(
-      sourceFiles().map((file) => ({ contents: readFileSync(file, 'utf8'), extension: extname(file) })),
-    ),
-  );
+/** First arguments of `l10n.t` in a source. Only a literal can be found by translators: anything else is an error. */
+function textsOf(file) {
+  const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.Latest, true);
+  const texts = [];
+  const visit = (node) => {
+    if (ts.isCallExpression(node) && /^(vscode\.)?l10n\.t$/.test(node.expression.getText())) {
+      const [text] = node.arguments;
+      if (!text || !ts.isStringLiteralLike(text))
+        throw new Error(`${file}: l10n.t needs a literal, not ${text?.getText()}.`);
+      texts.push(text.text);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return texts;
+}
+
+/** The texts of the sources, each by itself as its key: the format of VS Code's bundles. */
+export const extractTexts = () =>
+  sorted(Object.fromEntries(sourceFiles().flatMap((file) => textsOf(file).map((text) => [text, text]))));
 
 const read = (name) => JSON.parse(readFileSync(join(folder, name), 'utf8'));
 const write = (name, texts) => writeFileSync(join(folder, name), `${JSON.stringify(texts, null, 2)}\n`);
 
 /** Writes the bundle and tidies translations. @returns the texts that a translation lacks, as lines. */
-async function update() {
-  const texts = await extractTexts();
+function update() {
+  const texts = extractTexts();
   write(english, texts);
   return readdirSync(folder)
     .filter((name) => /^bundle\.l10n\.[\w-]+\.json$/.test(name) && name !== english)
@@ -53,7 +66,7 @@ async function update() {
 }
 
 if (import.meta.url === pathToFileURL(argv[1]).href) {
-  const missing = await update();
+  const missing = update();
   if (missing.length > 0) console.error(`Not translated:\n${missing.join('\n')}`);
   exit(missing.length > 0 ? 1 : 0);
 }

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { FunctionComponent } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { useApp, useAppState, useRetry } from './context';
@@ -47,7 +48,7 @@ export function App() {
   const { model, failure } = useAppState();
   const isNarrow = useMedia(narrowQuery);
   if (failure !== undefined) return <Failure message={failure} />;
-  if (!model) return <Loading>Reading the header…</Loading>;
+  if (!model) return <Loading>{l10n.t('Reading the header…')}</Loading>;
   return (
     <div class="app">
       <Header />
@@ -68,12 +69,12 @@ function Failure({ message }: { message: string }) {
   const retry = useRetry();
   return (
     <div class="failure" role="alert">
-      <h2>The model cannot be opened</h2>
+      <h2>{l10n.t('The model cannot be opened')}</h2>
       <p>
         <LongText text={message} />
       </p>
       <Button primary onClick={() => void retry()}>
-        Retry
+        {l10n.t('Retry')}
       </Button>
     </div>
   );
@@ -113,7 +114,7 @@ function ModesOfPage() {
   return (
     <div class="modes-of-page">
       <Modes
-        label={`What ${tabs.find(({ id }) => id === tab)!.label} shows`}
+        label={l10n.t('What {0} shows', tabs.find(({ id }) => id === tab)!.label)}
         modes={choices}
         value={modes[tab as ModedTab]}
         onChange={(mode) => store.setModes({ [tab]: mode })}
@@ -144,8 +145,8 @@ function TreeDropDown() {
     <div class="drop-down">
       <button class="drop-down-bar" aria-expanded={isOpen} ref={bar} onClick={() => setOpen(!isOpen)}>
         <span class={isOpen ? 'twist open' : 'twist'} aria-hidden="true" />
-        {name === undefined ? 'Tensors' : <Middle text={name} />}
-        {selected.length > 1 && <span class="muted">and {selected.length - 1} more</span>}
+        {name === undefined ? l10n.t('Tensors') : <Middle text={name} />}
+        {selected.length > 1 && <span class="muted">{l10n.t('and {0} more', selected.length - 1)}</span>}
       </button>
       {isOpen && (
         <div class="drop-down-tree">

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { TensorAnalysis } from '../src/protocol/analysis';
 import type { EngineProgress } from '../src/protocol/engine';
 
@@ -68,7 +69,7 @@ function delay(ms: number, signal: AbortSignal): Promise<void> {
     const timer = setTimeout(resolve, ms);
     signal.addEventListener('abort', () => {
       clearTimeout(timer);
-      reject(Object.assign(new Error('The request was cancelled.'), { code: 'CANCELLED' }));
+      reject(Object.assign(new Error(l10n.t('The request was cancelled.')), { code: 'CANCELLED' }));
     });
   });
 }

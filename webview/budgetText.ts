@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { budgetFrom } from '../src/protocol/budget';
 import type { Plan } from '../src/protocol/plan';
 import { size } from '../src/protocol/words';
@@ -49,8 +50,8 @@ export function typedBudget(text: string, range: BudgetRange, sizes?: PlanSize):
 
 /** What can be typed: "2.63 to 16.00 bits per weight, or 1.73 MB to 10.50 MB of tensor data". */
 export function rangeText({ min, max }: BudgetRange, sizes?: PlanSize): string {
-  const bits = `${min.toFixed(2)} to ${max.toFixed(2)} bits per weight`;
+  const bits = l10n.t('{0} to {1} bits per weight', min.toFixed(2), max.toFixed(2));
   if (!sizes) return bits;
-  const [least, most] = [min, max].map((value) => size(Math.round(sizes.bytesOf(value))));
-  return `${bits}, or ${least} to ${most} of tensor data`;
+  const bytes = (value: number): string => size(Math.round(sizes.bytesOf(value)));
+  return l10n.t('{0}, or {1} to {2} of tensor data', bits, bytes(min), bytes(max));
 }

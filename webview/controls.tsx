@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { provideVSCodeDesignSystem, vsCodeButton, vsCodeTextField } from '@vscode/webview-ui-toolkit';
 import type { ComponentChildren } from 'preact';
 
@@ -64,7 +65,7 @@ export function TextField(props: {
 
 /** The toolkit's ring draws sixty pictures a second, which costs more than what the page waits for; this one draws twelve. */
 export function Spinner() {
-  return <span class="spinner" role="progressbar" aria-label="Busy" />;
+  return <span class="spinner" role="progressbar" aria-label={l10n.t('Busy')} />;
 }
 
 /** What a page waits for, in words. */

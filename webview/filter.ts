@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 /**
  * The language of all filters. Words match anywhere in the name and the other texts of a line, in any case; a digit at the end of a
  * word ends the number, so that `layers.1` is not layer 10. A word with `*` or `?` is a glob over the whole name or another text as a
@@ -63,8 +64,10 @@ function tokensOf(text: string): Token[] {
 const term = (text: string, test: Test): Token => ({ kind: 'term', text: text.trim(), test });
 
 function unfinished(rest: string): string {
-  if (rest.startsWith('/')) return `The regular expression ${rest} has no closing “/”.`;
-  return rest.startsWith('"') ? 'The quotation mark is not closed.' : `“${rest}” is not understood.`;
+  if (rest.startsWith('/')) return l10n.t('The regular expression {0} has no closing “/”.', rest);
+  return rest.startsWith('"')
+    ? l10n.t('The quotation mark is not closed.')
+    : l10n.t('“{0}” is not understood.', rest);
 }
 
 function expressionTest(source: string, flags: string): Test {
@@ -106,7 +109,7 @@ class Parser {
 
   whole(): Test {
     const test = this.or();
-    if (this.at < this.tokens.length) throw new FilterError('There is a “)” without a “(”.');
+    if (this.at < this.tokens.length) throw new FilterError(l10n.t('There is a “)” without a “(”.'));
     return test;
   }
 
@@ -129,12 +132,14 @@ class Parser {
     }
     if (this.take('(')) {
       const test = this.or();
-      if (!this.take(')')) throw new FilterError('A “(” is not closed.');
+      if (!this.take(')')) throw new FilterError(l10n.t('A “(” is not closed.'));
       return test;
     }
     const next = this.tokens[this.at++];
     if (next?.kind === 'term') return next.test;
-    throw new FilterError(next ? `There is nothing before “${next.text}”.` : 'The filter ends too early.');
+    throw new FilterError(
+      next ? l10n.t('There is nothing before “{0}”.', next.text) : l10n.t('The filter ends too early.'),
+    );
   }
 
   private startsOperand(): boolean {

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { budgetFrom } from '../src/protocol/budget';
 import {
   launchOptions,
@@ -48,12 +49,12 @@ function bytesFrom(text: string): number | undefined {
 
 /** What is in each memory, and how llama.cpp is to be run. */
 export function foundText({ fit, use: { memory, gpu } }: FittingBits): string {
-  const context = `${fit.context.toLocaleString('en-US')} tokens`;
+  const context = l10n.t('{0} tokens', fit.context.toLocaleString('en-US'));
   const places = gpu
-    ? `In the GPU ${useText(gpu)}; in RAM ${useText(memory)}; for ${context}.`
-    : `${useText(memory)}; for ${context}.`;
-  return `${places} Options of llama.cpp: ${launchOptions(fit)}`;
+    ? l10n.t('In the GPU {0}; in RAM {1}; for {2}.', useText(gpu), useText(memory), context)
+    : l10n.t('{0}; for {1}.', useText(memory), context);
+  return l10n.t('{0} Options of llama.cpp: {1}', places, launchOptions(fit));
 }
 
 const useText = ({ weights, cache, compute }: MemoryUse): string =>
-  `${size(weights)} of weights, ${size(cache)} of keys and values, ${size(compute)} of buffers`;
+  l10n.t('{0} of weights, {1} of keys and values, {2} of buffers', size(weights), size(cache), size(compute));

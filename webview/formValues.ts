@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 /**
  * A count as it is typed; undefined where nothing is.
  * @throws Error with a sentence for anything but a whole number of at least 1.
@@ -6,7 +7,7 @@ export function countOf(text: string, label: string): number | undefined {
   if (text.trim() === '') return undefined;
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 1)
-    throw new Error(`${label}: “${text}” is not a whole number of at least 1.`);
+    throw new Error(l10n.t('{0}: “{1}” is not a whole number of at least 1.', label, text));
   return value;
 }
 

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { printable } from '../src/protocol/printable';
 import { shareText } from '../src/protocol/words';
 
@@ -6,10 +7,10 @@ import { shareText } from '../src/protocol/words';
  * (protocol/analysis.ts) and says so.
  */
 
-const undefinedFigure = 'not defined';
+const undefinedFigure = l10n.t('not defined');
 
 /** A name of a file's own: characters that cannot be seen are escaped, and it is never empty. */
-export const nameText = (name: string): string => (name === '' ? '(no name)' : printable(name));
+export const nameText = (name: string): string => (name === '' ? l10n.t('(no name)') : printable(name));
 
 /** Counts with a suffix: 5.25 M. */
 export function count(value: number): string {
@@ -102,7 +103,7 @@ export function ratio(sqnr: number): string {
 /** Signal to noise from a relative squared error Σ(x − x')² / Σx². */
 export function decibels(relativeSquaredError: number, digits: number): string {
   const level = -10 * Math.log10(relativeSquaredError);
-  return Number.isFinite(level) ? `${fixed(level, digits)} dB` : notFinite(level);
+  return Number.isFinite(level) ? l10n.t('{0} dB', fixed(level, digits)) : notFinite(level);
 }
 
 /** A share in percent. */

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { CertificateRival } from '../src/protocol/certificate';
 import { studentQuantile } from '../src/protocol/estimate';
 import { greatestOf, leastOf } from '../src/protocol/extremes';
@@ -96,9 +97,12 @@ export function measuredPoints(plan: Plan, { measure, presets }: PlanFront): Mea
   /** Standard errors of the half of a 95 % interval, which are over windows. */
   const half = studentQuantile(Math.max(1, certificate.text.windows - 1));
   return [
-    { kind: 'plan', name: 'this plan', bytes, loss: own.value, halfWidth: half * own.standardError },
+    { kind: 'plan', name: l10n.t('this plan'), bytes, loss: own.value, halfWidth: half * own.standardError },
     ...certificate.rivals.map(({ kind, name, codes, fileBytes, measured }) => ({
-      ...{ kind, name: codes === 'optimised' && kind === 'preset' ? `${name}, optimised codes` : name },
+      ...{
+        kind,
+        name: codes === 'optimised' && kind === 'preset' ? l10n.t('{0}, optimised codes', name) : name,
+      },
       bytes:
         kind === 'random' ? bytes : (presets.find(({ fileType }) => fileType === name)?.bytes ?? fileBytes),
       loss: measured.mean.value,

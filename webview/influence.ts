@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { GainsSource } from '../src/protocol/plan';
 import type { FigureRow, FormatFigures, SensitivityFigures } from '../src/protocol/sensitivityFigures';
 import { scientific } from './format';
@@ -28,7 +29,7 @@ export function influenceOf(
 
 /** A divergence as a table shows it: one below the noise is not a number. No error at all is 0. */
 export function influenceText(influence: number, noise: number): string {
-  return influence < noise && influence !== 0 ? '< noise' : scientific(influence);
+  return influence < noise && influence !== 0 ? l10n.t('< noise') : scientific(influence);
 }
 
 /** The measurements as the sensitivity view shows them. */

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { LensFamily, LensGrid, LensRecipe, LensRow, MethodChoices } from '../src/protocol/lens';
 import type { MethodResult } from '../src/protocol/methods';
 import { decisiveError, paretoFront } from '../src/protocol/pareto';
@@ -42,10 +43,10 @@ export function readFilter(saved: unknown): LensFilter {
 }
 
 export const familyNames: Readonly<Record<LensFamily, string>> = {
-  gguf: 'GGUF types',
-  integer: 'Integers',
+  gguf: l10n.t('GGUF types'),
+  integer: l10n.t('Integers'),
   table: 'NF4, FP4',
-  float: 'Floats',
+  float: l10n.t('Floats'),
 };
 
 /** A recipe with what is known of it before it is measured. */

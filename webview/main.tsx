@@ -1,3 +1,4 @@
+import './language';
 import { render } from 'preact';
 import './styles/index.css';
 import { App } from './App';

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { MethodDescription, MethodOptions, OptionDescription } from '../src/protocol/recipe';
 
 /** Values of options as they are typed, by name; an empty one is the default. */
@@ -23,7 +24,9 @@ function optionValue(text: string, option: OptionDescription): number | boolean 
   if (option.type === 'choice') return text;
   const value = Number(text);
   if (value >= option.minimum && value <= option.maximum) return value;
-  throw new Error(`${option.name}: “${text}” is not a number from ${option.minimum} to ${option.maximum}.`);
+  throw new Error(
+    l10n.t('{0}: “{1}” is not a number from {2} to {3}.', option.name, text, option.minimum, option.maximum),
+  );
 }
 
 /** "damping 0.05, act_order false". */

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { nameText } from './format';
 import type { LayerMap } from '../src/protocol/layerMap';
 
@@ -18,7 +19,7 @@ export function whereWords({ others, rows, layers }: LayerMap, { row, column }: 
   const other = others[row];
   return other
     ? nameText(other.role)
-    : `${nameText(rows[row - others.length]?.role ?? '')}, layer ${layers[column]}`;
+    : l10n.t('{0}, layer {1}', nameText(rows[row - others.length]?.role ?? ''), layers[column]!);
 }
 
 /** All places that cells can be at, row by row; those without tensors too. */

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { CommandTab } from '../src/protocol/editorState';
 import type { ModelLimits } from '../src/protocol/model';
 
@@ -34,13 +35,29 @@ export interface TabDescription {
 
 /** The pages in the order of the work. */
 export const tabs: readonly TabDescription[] = [
-  { id: 'model', label: 'Model', hint: 'What the model is, and what its files say of it.' },
-  { id: 'tensor', label: 'Tensor', hint: 'Statistics, histogram and outliers of the selected tensor.' },
-  { id: 'quantize', label: 'Quantize', hint: 'The selected tensors or the whole model in other formats.' },
-  { id: 'plan', label: 'Plan', hint: 'The best format for each tensor within a size.' },
-  { id: 'evaluate', label: 'Evaluate', hint: 'Perplexity, KL divergence and speed over a text.' },
-  { id: 'compare', label: 'Compare', hint: 'The differences from another model, tensor by tensor.' },
-  { id: 'export', label: 'Export', hint: 'A GGUF file by a preset or a plan.' },
+  { id: 'model', label: l10n.t('Model'), hint: l10n.t('What the model is, and what its files say of it.') },
+  {
+    id: 'tensor',
+    label: l10n.t('Tensor'),
+    hint: l10n.t('Statistics, histogram and outliers of the selected tensor.'),
+  },
+  {
+    id: 'quantize',
+    label: l10n.t('Quantize'),
+    hint: l10n.t('The selected tensors or the whole model in other formats.'),
+  },
+  { id: 'plan', label: l10n.t('Plan'), hint: l10n.t('The best format for each tensor within a size.') },
+  {
+    id: 'evaluate',
+    label: l10n.t('Evaluate'),
+    hint: l10n.t('Perplexity, KL divergence and speed over a text.'),
+  },
+  {
+    id: 'compare',
+    label: l10n.t('Compare'),
+    hint: l10n.t('The differences from another model, tensor by tensor.'),
+  },
+  { id: 'export', label: l10n.t('Export'), hint: l10n.t('A GGUF file by a preset or a plan.') },
 ];
 
 /** Pages that have several modes. */
@@ -51,26 +68,55 @@ export const pageModes: {
   readonly [T in ModedTab]: (limits: ModelLimits) => readonly ModeDescription<Modes[T]>[];
 } = {
   quantize: () => [
-    { id: 'tensor', label: 'One tensor', hint: 'What every recipe does to the selected tensor.' },
-    { id: 'tensors', label: 'Several tensors', hint: 'Tensors, each in a format, saved together.' },
-    { id: 'wholeModel', label: 'Whole model', hint: 'A quantized checkpoint, or GGUF, by a recipe.' },
+    {
+      id: 'tensor',
+      label: l10n.t('One tensor'),
+      hint: l10n.t('What every recipe does to the selected tensor.'),
+    },
+    {
+      id: 'tensors',
+      label: l10n.t('Several tensors'),
+      hint: l10n.t('Tensors, each in a format, saved together.'),
+    },
+    {
+      id: 'wholeModel',
+      label: l10n.t('Whole model'),
+      hint: l10n.t('A quantized checkpoint, or GGUF, by a recipe.'),
+    },
   ],
   plan: () => [
-    { id: 'plan', label: 'Plan', hint: 'The best format for each tensor within a size.' },
-    { id: 'sensitivity', label: 'Sensitivity', hint: 'The error of every tensor in every format.' },
+    { id: 'plan', label: l10n.t('Plan'), hint: l10n.t('The best format for each tensor within a size.') },
+    {
+      id: 'sensitivity',
+      label: l10n.t('Sensitivity'),
+      hint: l10n.t('The error of every tensor in every format.'),
+    },
   ],
   evaluate: ({ run, embeds }) => [
     {
       id: 'evaluation',
-      label: run !== undefined && embeds === true ? 'Pairs of texts' : 'Perplexity and divergence',
-      hint: 'How good the model is, and what quantizing costs it.',
+      label:
+        run !== undefined && embeds === true ? l10n.t('Pairs of texts') : l10n.t('Perplexity and divergence'),
+      hint: l10n.t('How good the model is, and what quantizing costs it.'),
     },
-    { id: 'importance', label: 'Importance matrix', hint: 'Which inputs of each tensor count, from a text.' },
-    { id: 'preview', label: 'Errors by block', hint: 'How an error grows from block to block.' },
+    {
+      id: 'importance',
+      label: l10n.t('Importance matrix'),
+      hint: l10n.t('Which inputs of each tensor count, from a text.'),
+    },
+    {
+      id: 'preview',
+      label: l10n.t('Errors by block'),
+      hint: l10n.t('How an error grows from block to block.'),
+    },
   ],
   export: () => [
-    { id: 'export', label: 'Export', hint: 'A GGUF file by a preset or a plan.' },
-    { id: 'refine', label: 'Refine', hint: 'A GGUF file that is trained on the output of its original.' },
+    { id: 'export', label: l10n.t('Export'), hint: l10n.t('A GGUF file by a preset or a plan.') },
+    {
+      id: 'refine',
+      label: l10n.t('Refine'),
+      hint: l10n.t('A GGUF file that is trained on the output of its original.'),
+    },
   ],
 };
 

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { plural } from '../src/protocol/words';
 import { placeOf, type Grouping } from '../src/protocol/places';
 
@@ -45,7 +46,8 @@ export function groupTensors(names: readonly string[], by: Grouping): readonly T
   });
 }
 
-const layerKey = ({ layer, role }: Placed): string => (layer === undefined ? role : `layer ${layer}`);
+const layerKey = ({ layer, role }: Placed): string =>
+  layer === undefined ? role : l10n.t('layer {0}', layer);
 const roleKey = ({ role }: Placed): string => role;
 
 /** The tensors that share layer and role: one, or the experts. */

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { csvText, jsonText, markdownTable, type DataColumn, type DataTable } from '../src/protocol/dataTable';
 import type { SeenKind } from '../src/protocol/seen';
 import { useApp, useAsk } from './context';
@@ -30,23 +31,38 @@ export function useSaving({ title, of }: Subject): Saving {
   };
 }
 
+const labels = {
+  Data: {
+    markdown: l10n.t('Copy Data as Markdown'),
+    csv: l10n.t('Copy Data as CSV'),
+    saveCsv: l10n.t('Save Data as CSV…'),
+    saveJson: l10n.t('Save Data as JSON…'),
+  },
+  Table: {
+    markdown: l10n.t('Copy Table as Markdown'),
+    csv: l10n.t('Copy Table as CSV'),
+    saveCsv: l10n.t('Save Table as CSV…'),
+    saveJson: l10n.t('Save Table as JSON…'),
+  },
+} as const;
+
 /** What can be done with the data of a chart ("Data") or of a table. */
 export function dataItems(
   { about, save, copy }: Saving,
-  noun: 'Data' | 'Table',
+  noun: keyof typeof labels,
   title: string,
   columns: () => readonly DataColumn[],
 ): MenuItem[] {
   const table = (): DataTable => ({ title, about: about(), columns: columns() });
   // The data of charts are long and narrow, which Markdown is not for.
   const markdown: MenuItem = {
-    label: `Copy ${noun} as Markdown`,
+    label: labels[noun].markdown,
     run: () => void copy(markdownTable(table())),
   };
   return [
-    { label: `Copy ${noun} as CSV`, run: () => void copy(csvText(table())) },
+    { label: labels[noun].csv, run: () => void copy(csvText(table())) },
     ...(noun === 'Table' ? [markdown] : []),
-    { label: `Save ${noun} as CSV…`, run: () => void save('csv', csvText(table())) },
-    { label: `Save ${noun} as JSON…`, run: () => void save('json', jsonText(table())) },
+    { label: labels[noun].saveCsv, run: () => void save('csv', csvText(table())) },
+    { label: labels[noun].saveJson, run: () => void save('json', jsonText(table())) },
   ];
 }

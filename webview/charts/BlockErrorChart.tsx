@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useMemo } from 'preact/hooks';
 import { columnsFrom } from '../../src/protocol/dataTable';
 import type { PreviewBlock } from '../../src/protocol/preview';
@@ -16,11 +17,11 @@ export function BlockErrorChart({ blocks }: { blocks: readonly PreviewBlock[] })
       x: blocks.map(({ block }) => block),
       y: blocks.map((block) => 100 * Math.sqrt(error(block))),
       marker: { color, line: { width: 0 } },
-      hovertemplate: `block %{x}: %{y:.3g} %<extra>${name}</extra>`,
+      hovertemplate: l10n.t('block %{x}: %{y:.3g} %<extra>{0}</extra>', name),
     });
     return [
-      bars('this block alone', colors.series, ({ own }) => own),
-      bars('all up to it', colors.second, ({ accumulated }) => accumulated),
+      bars(l10n.t('this block alone'), colors.series, ({ own }) => own),
+      bars(l10n.t('all up to it'), colors.second, ({ accumulated }) => accumulated),
     ];
   }, [blocks, colors]);
   const layout = useMemo(
@@ -28,20 +29,28 @@ export function BlockErrorChart({ blocks }: { blocks: readonly PreviewBlock[] })
       ...{ height: 220, barmode: 'group', bargap: 0.25, showlegend: true },
       legend: { orientation: 'h', x: 0, y: 1.14 },
       xaxis: axis(colors, {
-        title: { text: 'block', standoff: 4 },
+        title: { text: l10n.t('block'), standoff: 4 },
         showgrid: false,
         ...(blocks.length <= 24 ? { dtick: 1 } : {}),
       }),
-      yaxis: axis(colors, { title: { text: 'relative error' }, ticksuffix: ' %', rangemode: 'tozero' }),
+      yaxis: axis(colors, {
+        title: { text: l10n.t('relative error') },
+        ticksuffix: ' %',
+        rangemode: 'tozero',
+      }),
     }),
     [blocks, colors],
   );
   const element = usePlot(traces, layout, colors);
   const total = Math.sqrt(blocks.at(-1)?.accumulated ?? 0);
-  const words = `Relative errors after each of ${plural(blocks.length, 'block')}; after the last ${percent(total)}.`;
+  const words = l10n.t(
+    'Relative errors after each of {0}; after the last {1}.',
+    plural(blocks.length, 'block'),
+    percent(total),
+  );
   return (
     <ChartFrame
-      title="Errors by block"
+      title={l10n.t('Errors by block')}
       level={4}
       data={() =>
         columnsFrom(blocks, [

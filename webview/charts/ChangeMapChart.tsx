@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useMemo } from 'preact/hooks';
 import type { DataColumn } from '../../src/protocol/dataTable';
 import { greatestOf, leastOf } from '../../src/protocol/extremes';
@@ -26,15 +27,21 @@ export function ChangeMapChart({ map, choose }: { map: ChangeMap; choose: (tenso
   });
   return (
     <ChartFrame
-      title="Relative error by layer and role"
-      description="‖B − A‖ / ‖A‖, on a logarithmic scale; equal tensors are empty. Click a cell for its tensor."
+      title={l10n.t('Relative error by layer and role')}
+      description={l10n.t(
+        '‖B − A‖ / ‖A‖, on a logarithmic scale; equal tensors are empty. Click a cell for its tensor.',
+      )}
       data={() => dataOf(map)}
       picture={() => plotPicture(element.current)}
     >
       <div
         class="change-map"
         role="img"
-        aria-label={`Relative errors of ${map.rows.length} roles in ${map.layers.length} layers; the table has the same figures`}
+        aria-label={l10n.t(
+          'Relative errors of {0} roles in {1} layers; the table has the same figures',
+          map.rows.length,
+          map.layers.length,
+        )}
         ref={element}
       />
     </ChartFrame>
@@ -44,7 +51,11 @@ export function ChangeMapChart({ map, choose }: { map: ChangeMap; choose: (tenso
 const logOf = (error: number): number | null => (error > 0 ? Math.log10(error) : null);
 
 const wordsOf = (error: number): string =>
-  Number.isNaN(error) ? 'no such tensor' : error === 0 ? 'equal' : `relative error ${number(error)}`;
+  Number.isNaN(error)
+    ? l10n.t('no such tensor')
+    : error === 0
+      ? l10n.t('equal')
+      : l10n.t('relative error {0}', number(error));
 
 function traceOf({ rows, layers }: ChangeMap) {
   return {
@@ -54,8 +65,8 @@ function traceOf({ rows, layers }: ChangeMap) {
     z: rows.map(({ cells }) => cells.map(({ error }) => logOf(error))),
     text: rows.map(({ role, cells }) =>
       cells.map(({ error, tensors }, column) => {
-        const many = tensors.length > 1 ? ` of ${tensors.length} tensors` : '';
-        return `${plotText(role)}, layer ${layers[column]}: ${wordsOf(error)}${many}`;
+        const many = tensors.length > 1 ? l10n.t(' of {0} tensors', tensors.length) : '';
+        return l10n.t('{0}, layer {1}: {2}{3}', plotText(role), layers[column]!, wordsOf(error), many);
       }),
     ),
     ...{ xgap: 1, ygap: 1, coloraxis: 'coloraxis', hoverongaps: false },
@@ -84,7 +95,12 @@ function layoutOf({ rows, layers }: ChangeMap, colors: Colors) {
     height: around + rowHeight * Math.max(5, rows.length),
     margin: { l: Math.min(240, 24 + 6.6 * widest), r: 12, t: 8, b: 36 },
     xaxis: axis(colors, {
-      ...{ type: 'category', title: { text: 'layer', standoff: 4 }, showgrid: false, fixedrange: true },
+      ...{
+        type: 'category',
+        title: { text: l10n.t('layer'), standoff: 4 },
+        showgrid: false,
+        fixedrange: true,
+      },
       ...(layers.length > 24 ? { dtick: Math.ceil(layers.length / 16) } : {}),
     }),
     yaxis: axis(colors, { type: 'category', autorange: 'reversed', showgrid: false, fixedrange: true }),

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { ComponentChildren } from 'preact';
 import type { DataColumn } from '../../src/protocol/dataTable';
 import { useApp } from '../context';
@@ -35,7 +36,7 @@ export function ChartFrame(props: {
         <Heading>{title}</Heading>
         <span class="chart-controls">
           {controls}
-          <Menu label={`Save or copy: ${title}`} items={items} />
+          <Menu label={l10n.t('Save or copy: {0}', title)} items={items} />
         </span>
       </div>
       {description !== undefined && <p class="muted">{description}</p>}
@@ -58,15 +59,17 @@ function useFrameItems({ title, description, of, data, picture }: FrameProps): M
     try {
       const whole = await framed();
       if (!whole)
-        return store.update({ problem: `${title}: no chart is drawn now, only its data can be saved.` });
+        return store.update({
+          problem: l10n.t('{0}: no chart is drawn now, only its data can be saved.', title),
+        });
       await saving.save(kind, kind === 'png' ? await pngOf(whole) : whole.svg);
     } catch (error) {
-      store.update({ problem: `The chart could not be drawn as a picture: ${String(error)}` });
+      store.update({ problem: l10n.t('The chart could not be drawn as a picture: {0}', String(error)) });
     }
   };
   return [
-    { label: 'Save as PNG…', run: () => void savePicture('png') },
-    { label: 'Save as SVG…', run: () => void savePicture('svg') },
+    { label: l10n.t('Save as PNG…'), run: () => void savePicture('png') },
+    { label: l10n.t('Save as SVG…'), run: () => void savePicture('svg') },
     ...dataItems(saving, 'Data', title, data),
   ];
 }

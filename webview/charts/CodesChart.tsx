@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useMemo } from 'preact/hooks';
 import type { CodeAnalysis } from '../../src/protocol/analysis';
 import { greatestOf } from '../../src/protocol/extremes';
@@ -27,7 +28,7 @@ export function CodesChart(
         y: counts,
         marker: { color, line: { width: 0 } },
         customdata: levels.map((level) => exact(level)),
-        hovertemplate: 'level %{customdata}: %{y:,}<extra></extra>',
+        hovertemplate: l10n.t('level %{customdata}: %{y:,}<extra></extra>'),
       },
     ];
   }, [levels, counts, colors]);
@@ -37,7 +38,11 @@ export function CodesChart(
     return {
       ...{ height: 220, bargap: levels.length > 32 ? 0 : 0.1 },
       xaxis: axis(colors, {
-        ...{ title: { text: 'level', standoff: 4 }, range: [-0.6, levels.length - 0.4], showgrid: false },
+        ...{
+          title: { text: l10n.t('level'), standoff: 4 },
+          range: [-0.6, levels.length - 0.4],
+          showgrid: false,
+        },
         tickvals: labelled,
         ticktext: labelled.map((i) => exact(levels[i]!, 3)),
       }),
@@ -47,7 +52,7 @@ export function CodesChart(
   const element = usePlot(traces, layout, colors);
   return (
     <ChartFrame
-      {...{ title: 'Codes', level: 4, description, of: tensor }}
+      {...{ title: l10n.t('Codes'), level: 4, description, of: tensor }}
       data={() => [
         { name: 'level', values: levels },
         { name: 'count', values: counts },
@@ -55,7 +60,12 @@ export function CodesChart(
       picture={() => plotPicture(element.current)}
       controls={<ScaleToggle scale={scale} onChange={setScale} />}
     >
-      <div class="codes" role="img" aria-label={`Codes of ${tensor}. ${description}`} ref={element} />
+      <div
+        class="codes"
+        role="img"
+        aria-label={l10n.t('Codes of {0}. {1}', tensor, description)}
+        ref={element}
+      />
     </ChartFrame>
   );
 }

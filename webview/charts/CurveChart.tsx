@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useMemo } from 'preact/hooks';
 import { columnsFrom, type LineColumn } from '../../src/protocol/dataTable';
 import type { EvaluationCurve, EvaluationPoint } from '../../src/protocol/evaluation';
@@ -14,11 +15,11 @@ export function CurveChart({ points, windows }: EvaluationCurve) {
   const element = usePlot(traces, layout, colors);
   const last = points.at(-1);
   const label = last
-    ? `Perplexity over windows; ${number(last.perplexity)} after ${last.windows}`
-    : 'Perplexity over windows';
+    ? l10n.t('Perplexity over windows; {0} after {1}', number(last.perplexity), last.windows)
+    : l10n.t('Perplexity over windows');
   return (
     <ChartFrame
-      title="Perplexity over windows"
+      title={l10n.t('Perplexity over windows')}
       level={4}
       data={() =>
         columnsFrom(points, [
@@ -54,7 +55,7 @@ function tracesOf(points: readonly EvaluationPoint[], hasBase: boolean, colors: 
     y,
     line: { color, width: 2 },
     marker: { color, size: 6 },
-    hovertemplate: `%{x} windows: %{y:.5g}<extra>${name}</extra>`,
+    hovertemplate: l10n.t('%{x} windows: %{y:.5g}<extra>{0}</extra>', name),
     ...more,
   });
   const perplexity = line(
@@ -65,7 +66,7 @@ function tracesOf(points: readonly EvaluationPoint[], hasBase: boolean, colors: 
   );
   if (!hasBase) return [perplexity];
   const divergence = line(
-    'mean KLD',
+    l10n.t('mean KLD'),
     points.map((point) => point.divergence),
     colors.second,
     { yaxis: 'y2' },
@@ -79,11 +80,15 @@ function layoutOf(windows: number, hasBase: boolean, colors: Colors) {
     margin: { l: 56, r: hasBase ? 64 : 12, t: 8, b: 36 },
     showlegend: hasBase,
     legend: { orientation: 'h', x: 0, y: 1.14 },
-    xaxis: axis(colors, { title: { text: 'windows', standoff: 4 }, range: [0, windows], zeroline: false }),
-    yaxis: axis(colors, { title: { text: 'perplexity' } }),
+    xaxis: axis(colors, {
+      title: { text: l10n.t('windows'), standoff: 4 },
+      range: [0, windows],
+      zeroline: false,
+    }),
+    yaxis: axis(colors, { title: { text: l10n.t('perplexity') } }),
     yaxis2: axis(colors, {
       // Labels of small divergences are long: the title keeps clear of them.
-      ...{ title: { text: 'mean KLD (nats)', standoff: 8 }, automargin: true },
+      ...{ title: { text: l10n.t('mean KLD (nats)'), standoff: 8 }, automargin: true },
       overlaying: 'y',
       side: 'right',
       rangemode: 'tozero',

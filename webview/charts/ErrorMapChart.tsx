@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useMemo } from 'preact/hooks';
 import { greatestOf } from '../../src/protocol/extremes';
 import type { ErrorMap } from '../../src/protocol/compare';
@@ -15,12 +16,12 @@ export function ErrorMapChart({ map, of, what = 'A − B' }: { map: ErrorMap; of
   const colors = useColors();
   const cells = useMemo((): HeatMap => {
     const { rows, columns, mapRows, mapColumns } = map;
-    const inWords = (value: number): string => `RMS of ${what} ${number(value, 4)}`;
+    const inWords = (value: number): string => l10n.t('RMS of {0} {1}', what, number(value, 4));
     return { ...map, cellRows: rows / mapRows, cellColumns: columns / mapColumns, inWords };
   }, [map, what]);
   const traces = useMemo(() => heatMapTraces(cells), [cells]);
-  const name = `RMS of ${what}`;
-  const title = `Root mean square of ${what === 'A − B' ? 'the difference' : what}`;
+  const name = l10n.t('RMS of {0}', what);
+  const title = l10n.t('Root mean square of {0}', what === 'A − B' ? l10n.t('the difference') : what);
   const layout = useMemo(() => heatMapLayout(cells, name, colors), [cells, colors]);
   const element = usePlot(traces, layout, colors);
   return (
@@ -34,7 +35,12 @@ export function ErrorMapChart({ map, of, what = 'A − B' }: { map: ErrorMap; of
       <div
         class="error-map"
         role="img"
-        aria-label={`${title} of ${of}, cell by cell: at most ${number(greatestOf(map.values), 4)}.`}
+        aria-label={l10n.t(
+          '{0} of {1}, cell by cell: at most {2}.',
+          title,
+          of,
+          number(greatestOf(map.values), 4),
+        )}
         ref={element}
       />
     </ChartFrame>

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useEffect, useMemo } from 'preact/hooks';
 import { columnsFrom, type DataColumn } from '../../src/protocol/dataTable';
 import type { FrontPoint, PlanFront } from '../../src/protocol/planFront';
@@ -48,13 +49,17 @@ export function FrontChart(props: {
   useEffect(() => {
     drawn.current = element.current;
   }, [drawn]);
-  const label = `Size and ${lossWords[front.measure]} of the best plans and of ${front.presets.length} presets`;
+  const label = l10n.t(
+    'Size and {0} of the best plans and of {1} presets',
+    lossWords[front.measure],
+    front.presets.length,
+  );
   return <div class="front-plot" role="img" aria-label={label} ref={element} />;
 }
 
 export const lossWords = {
-  divergence: 'predicted KL divergence',
-  roleError: 'error weighted by role',
+  divergence: l10n.t('predicted KL divergence'),
+  roleError: l10n.t('error weighted by role'),
 } as const;
 
 /** The best plans, presets and what was measured, as a table. */
@@ -96,7 +101,7 @@ const figures = (unit: Unit): string => `%{x:.4r} ${unit.name}, %{y:.4g}`;
 const lineOf = ({ points }: PlanFront, unit: Unit, colors: Colors): Trace => ({
   ...{ type: 'scatter', mode: points.length > 60 ? 'lines' : 'lines+markers', ...places(points, unit) },
   ...{ line: { color: colors.series, width: 2 }, marker: { color: colors.series, size: 4 } },
-  hovertemplate: `best plan: ${figures(unit)}<extra></extra>`,
+  hovertemplate: l10n.t('best plan: {0}<extra></extra>', figures(unit)),
 });
 
 /** The name of a preset, with a line to its mark where it stands far from it. */
@@ -130,7 +135,7 @@ const measuredOf = (measured: readonly MeasuredPoint[], unit: Unit, colors: Colo
     symbol: measured.map(({ kind }) => symbols[kind]),
     ...{ color: colors.second, size: 10, line: { width: 2, color: colors.second } },
   },
-  hovertemplate: `%{text}, measured: ${figures(unit)}<extra></extra>`,
+  hovertemplate: l10n.t('%{text}, measured: {0}<extra></extra>', figures(unit)),
 });
 
 function layoutOf({ measure }: PlanFront, { sizes, losses }: FrontScale, unit: Unit, colors: Colors) {
@@ -140,12 +145,19 @@ function layoutOf({ measure }: PlanFront, { sizes, losses }: FrontScale, unit: U
     margin: { l: left, r: right, t: top, b: bottom },
     dragmode: false,
     xaxis: axis(colors, {
-      ...{ title: { text: `tensor data (${unit.name})`, standoff: 4 }, zeroline: false, fixedrange: true },
+      ...{
+        title: { text: l10n.t('tensor data ({0})', unit.name), standoff: 4 },
+        zeroline: false,
+        fixedrange: true,
+      },
       range: sizes.map((bytes) => bytes / unit.bytes),
     }),
     yaxis: axis(colors, {
       ...{ type: 'log', fixedrange: true, exponentformat: 'power', ...logTicks(...losses) },
-      title: { text: measure === 'divergence' ? 'KL divergence (nats)' : 'error by role', standoff: 4 },
+      title: {
+        text: measure === 'divergence' ? l10n.t('KL divergence (nats)') : l10n.t('error by role'),
+        standoff: 4,
+      },
       range: losses.map((loss) => Math.log10(loss)),
     }),
   };

@@ -1,6 +1,8 @@
+import * as l10n from '@vscode/l10n';
 import { useMemo } from 'preact/hooks';
 import type { GroupMap } from '../../src/protocol/analysis';
 import { exact } from '../format';
+import type { SpanNoun } from './cells';
 import { ChartFrame } from './ChartFrame';
 import { heatMapData, heatMapLayout, heatMapTraces, type HeatMap } from './heatMap';
 import { plotPicture, useColors, usePlot } from './plot';
@@ -9,14 +11,16 @@ import { plotPicture, useColors, usePlot } from './plot';
 export function GroupMapChart(props: {
   map: GroupMap;
   /** What a column is: "group". */
-  noun: string;
-  /** "scale". */
+  noun: SpanNoun;
+  /** "zeros": of the values. */
+  kind: string;
+  /** "zero point". */
   what: string;
   title: string;
   description: string;
   tensor: string;
 }) {
-  const { map, noun, what, title, description, tensor } = props;
+  const { map, noun, kind, what, title, description, tensor } = props;
   const colors = useColors();
   const cells = useMemo((): HeatMap => {
     const { rows, groups, cellRows, cellGroups, mapRows, mapGroups, values } = map;
@@ -25,7 +29,7 @@ export function GroupMapChart(props: {
       ...{ rows, columns: groups, cellRows, cellColumns: cellGroups, mapRows, mapColumns: mapGroups, values },
       ...{ least: map.min, top: map.max },
       columnNoun: noun,
-      inWords: (value) => `${isSingle ? what : `mean ${what}`} ${exact(value)}`,
+      inWords: (value) => `${isSingle ? what : l10n.t('mean {0}', what)} ${exact(value)}`,
     };
   }, [map, noun, what]);
   const traces = useMemo(() => heatMapTraces(cells), [cells]);
@@ -38,9 +42,9 @@ export function GroupMapChart(props: {
       picture={() => plotPicture(element.current)}
     >
       <div
-        class={`group-map ${what.replaceAll(' ', '-')}`}
+        class={`group-map ${kind}`}
         role="img"
-        aria-label={`${title} of ${tensor}. ${description}`}
+        aria-label={l10n.t('{0} of {1}. {2}', title, tensor, description)}
         ref={element}
       />
     </ChartFrame>

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { ComponentChildren } from 'preact';
 import { useMemo } from 'preact/hooks';
 import type { Histogram } from '../../src/protocol/analysis';
@@ -16,7 +17,7 @@ export function HistogramChart({
   beforeName = 'source',
   after,
   afterName,
-  title = 'Histogram',
+  title = l10n.t('Histogram'),
   level,
   of,
   points,
@@ -43,7 +44,7 @@ export function HistogramChart({
   const colors = useColors();
   const traces = useMemo(() => {
     const first = trace(before, beforeName, colors.series, after ? 0.55 : 1);
-    return after ? [first, trace(after, afterName ?? 'quantized', colors.second, 0.75)] : [first];
+    return after ? [first, trace(after, afterName ?? l10n.t('quantized'), colors.second, 0.75)] : [first];
   }, [before, after, afterName, colors]);
   const largest = Math.max(largestBar(before), after ? largestBar(after) : 0);
   const layout = useMemo(
@@ -54,7 +55,7 @@ export function HistogramChart({
       showlegend: after !== undefined,
       legend: { orientation: 'h', x: 0, y: 1.12 },
       dragmode: onRange ? 'zoom' : false,
-      xaxis: axis(colors, { title: { text: 'weight', standoff: 4 }, ...rangeOf(before) }),
+      xaxis: axis(colors, { title: { text: l10n.t('weight'), standoff: 4 }, ...rangeOf(before) }),
       yaxis: { ...countAxis(colors, scale, largest), fixedrange: true },
       shapes: marksOf(points ?? [], before, colors),
     }),
@@ -68,9 +69,9 @@ export function HistogramChart({
   });
   const words = [
     histogramWords(before, of),
-    ...(after ? [histogramWords(after, afterName ?? 'quantized')] : []),
+    ...(after ? [histogramWords(after, afterName ?? l10n.t('quantized'))] : []),
   ].join(' ');
-  const second = after && { name: `count of ${afterName ?? 'quantized'}`, values: after.counts };
+  const second = after && { name: `count of ${afterName ?? l10n.t('quantized')}`, values: after.counts };
   return (
     <ChartFrame
       {...{ title, of, description, ...(level ? { level } : {}) }}

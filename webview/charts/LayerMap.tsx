@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { RefObject } from 'preact';
 import type { LayerMap } from '../../src/protocol/layerMap';
@@ -63,7 +64,7 @@ export function LayerMap(props: LayerMapProps) {
       <div
         class="layer-map"
         role="application"
-        aria-label={`${label}. Arrow keys move, Enter selects.`}
+        aria-label={l10n.t('{0}. Arrow keys move, Enter selects.', label)}
         tabIndex={0}
         style={{ width: `${layout.width}px`, height: `${layout.height}px` }}
         onKeyDown={onKey}

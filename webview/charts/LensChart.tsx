@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useMemo, useRef } from 'preact/hooks';
 import { columnsFrom, type DataColumn } from '../../src/protocol/dataTable';
 import { plural } from '../../src/protocol/words';
@@ -42,12 +43,15 @@ export function LensChart(props: {
       margin: { l: lensMargin.left, r: lensMargin.right, t: lensMargin.top, b: lensMargin.bottom },
       ...{ dragmode: false, hovermode: 'closest' },
       xaxis: axis(colors, {
-        ...{ title: { text: 'bits per weight', standoff: 4 }, type: 'log', fixedrange: true },
+        ...{ title: { text: l10n.t('bits per weight'), standoff: 4 }, type: 'log', fixedrange: true },
         ...{ tickvals: bitTicks, ticktext: bitTicks.map(String) },
         ...(scale ? { range: scale.bits.map(Math.log10) } : {}),
       }),
       yaxis: axis(colors, {
-        title: { text: isOfOutputs ? 'relative error of outputs' : 'relative error', standoff: 4 },
+        title: {
+          text: isOfOutputs ? l10n.t('relative error of outputs') : l10n.t('relative error'),
+          standoff: 4,
+        },
         ...{ type: 'log', fixedrange: true, exponentformat: 'power' },
         ...(scale ? { ...logTicks(...scale.errors), range: scale.errors.map(Math.log10) } : {}),
       }),
@@ -62,11 +66,17 @@ export function LensChart(props: {
     },
   });
   const onFront = points.filter(({ line }) => line.isOnFront).length;
-  const label = `Bits and error of ${plural(points.length, 'recipe')}, of which no other one beats ${onFront}`;
+  const label = l10n.t(
+    'Bits and error of {0}, of which no other one beats {1}',
+    plural(points.length, 'recipe'),
+    onFront,
+  );
   return (
     <ChartFrame
-      title="Bits and error"
-      description="Filled, with a line: no other recipe has as few bits and a smaller error. Click a point for its details."
+      title={l10n.t('Bits and error')}
+      description={l10n.t(
+        'Filled, with a line: no other recipe has as few bits and a smaller error. Click a point for its details.',
+      )}
       of={tensor}
       data={() => lensData(points)}
       picture={() => plotPicture(element.current)}
@@ -96,7 +106,7 @@ const trace = (points: readonly LensPoint[], marker: Record<string, unknown>): T
   y: points.map(({ error }) => error),
   customdata: points.map(({ line }) => line.id),
   text: points.map(nameOf),
-  hovertemplate: '%{text}: %{x:.4r} bits, error %{y:.3g}<extra></extra>',
+  hovertemplate: l10n.t('%{text}: %{x:.4r} bits, error %{y:.3g}<extra></extra>'),
 });
 
 /** The name of a recipe, with a line to its mark where it stands far from it. */

@@ -1,10 +1,11 @@
+import * as l10n from '@vscode/l10n';
 import { useMemo } from 'preact/hooks';
 import type { LineProfile, OutlierLine } from '../../src/protocol/analysis';
 import type { DataColumn } from '../../src/protocol/dataTable';
 import { greatestOf } from '../../src/protocol/extremes';
 import { plural } from '../../src/protocol/words';
 import { number } from '../format';
-import { cellSpan, spanText } from './cells';
+import { cellSpan, spanText, spanWords } from './cells';
 import { ChartFrame } from './ChartFrame';
 import { namedLines } from './lineLabels';
 import { axis, plotPicture, useColors, usePlot, type Colors } from './plot';
@@ -30,9 +31,16 @@ export function LineProfileChart({ tensor, noun, profile, outstanding, goTo }: P
       if (typeof point?.x === 'number') goTo(Math.min(profile.lines - 1, Math.max(0, Math.floor(point.x))));
     },
   });
-  const title = `max |w| and RMS by ${noun}`;
-  const words = outstanding.map(({ index, absMax }) => `${noun} ${index} (${number(absMax)})`).join(', ');
-  const label = `${title} over ${plural(profile.lines, noun)}. ${words === '' ? 'None stands out.' : `Outstanding: ${words}.`}`;
+  const title = noun === 'row' ? l10n.t('max |w| and RMS by row') : l10n.t('max |w| and RMS by column');
+  const words = outstanding
+    .map(({ index, absMax }) => `${spanText(noun, [index, index])} (${number(absMax)})`)
+    .join(', ');
+  const label = l10n.t(
+    '{0} over {1}. {2}',
+    title,
+    plural(profile.lines, noun),
+    words === '' ? l10n.t('None stands out.') : l10n.t('Outstanding: {0}.', words),
+  );
   return (
     <ChartFrame
       {...{ title, level: 4, of: tensor }}
@@ -45,7 +53,7 @@ export function LineProfileChart({ tensor, noun, profile, outstanding, goTo }: P
 }
 
 const figures = [
-  ['absMax', 'max |w|'],
+  ['absMax', l10n.t('max |w|')],
   ['rms', 'RMS'],
 ] as const;
 
@@ -76,7 +84,10 @@ function tracesOf(
     textfont: { size: 10, color: colors.foreground },
     marker: { color: 'transparent', size: 7, line: { color: colors.foreground, width: 1.5 } },
     customdata: outstanding.map(({ score }) => score.toFixed(1)),
-    hovertemplate: `${noun} %{x}: max |w| %{y:.4g}, %{customdata} σ above the median<extra></extra>`,
+    hovertemplate:
+      noun === 'row'
+        ? l10n.t('row %{x}: max |w| %{y:.4g}, %{customdata} σ above the median<extra></extra>')
+        : l10n.t('column %{x}: max |w| %{y:.4g}, %{customdata} σ above the median<extra></extra>'),
   };
   return [...curves, marks];
 }
@@ -90,7 +101,7 @@ function layoutOf(noun: Props['noun'], { lines, absMax }: LineProfile, colors: C
     hovermode: 'closest',
     dragmode: false,
     xaxis: axis(colors, {
-      ...{ title: { text: noun, standoff: 4 }, range: [-0.5, lines - 0.5], showgrid: false },
+      ...{ title: { text: spanWords[noun], standoff: 4 }, range: [-0.5, lines - 0.5], showgrid: false },
       ...{ zeroline: false, tickformat: 'd', fixedrange: true },
       ...(lines < 10 ? { tick0: 0, dtick: 1 } : {}),
     }),

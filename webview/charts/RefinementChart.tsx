@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useMemo } from 'preact/hooks';
 import { columnsFrom } from '../../src/protocol/dataTable';
 import { bestPoint, type RefinementPoint } from '../../src/protocol/refinement';
@@ -14,11 +15,11 @@ export function RefinementChart({ points, steps }: NonNullable<RefinementActivit
   const element = usePlot(traces, layout, colors);
   const last = points.at(-1);
   const label = last
-    ? `Mean KL divergence over steps; ${number(last.divergence)} after ${last.step} of ${steps}`
-    : 'Mean KL divergence over steps';
+    ? l10n.t('Mean KL divergence over steps; {0} after {1} of {2}', number(last.divergence), last.step, steps)
+    : l10n.t('Mean KL divergence over steps');
   return (
     <ChartFrame
-      title="Mean KL divergence over steps"
+      title={l10n.t('Mean KL divergence over steps')}
       level={4}
       data={() =>
         columnsFrom(points, [
@@ -38,7 +39,7 @@ function tracesOf(points: readonly RefinementPoint[], colors: Colors) {
     type: 'scatter',
     x: shown.map(({ step }) => step),
     y: shown.map(({ divergence }) => divergence),
-    hovertemplate: 'step %{x}: %{y:.4g}<extra></extra>',
+    hovertemplate: l10n.t('step %{x}: %{y:.4g}<extra></extra>'),
     ...more,
   });
   const best = bestPoint(points);
@@ -52,7 +53,7 @@ function tracesOf(points: readonly RefinementPoint[], colors: Colors) {
     scatter(best ? [best] : [], {
       mode: 'markers',
       marker: { color: colors.second, size: 11, symbol: 'circle-open', line: { width: 2 } },
-      hovertemplate: 'best: step %{x}, %{y:.4g}<extra></extra>',
+      hovertemplate: l10n.t('best: step %{x}, %{y:.4g}<extra></extra>'),
     }),
   ];
 }
@@ -62,11 +63,11 @@ const layoutOf = (steps: number, colors: Colors) => ({
   margin: { l: 72, r: 12, t: 8, b: 36 },
   // Room for the marks at both ends.
   xaxis: axis(colors, {
-    ...{ title: { text: 'steps', standoff: 4 }, zeroline: false },
+    ...{ title: { text: l10n.t('steps'), standoff: 4 }, zeroline: false },
     range: [-0.02 * steps, 1.02 * steps],
   }),
   yaxis: axis(colors, {
-    ...{ title: { text: 'mean KLD (nats)', standoff: 8 }, automargin: true },
+    ...{ title: { text: l10n.t('mean KLD (nats)'), standoff: 8 }, automargin: true },
     ...{ rangemode: 'tozero', exponentformat: 'power' },
   }),
 });

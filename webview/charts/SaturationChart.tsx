@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useMemo } from 'preact/hooks';
 import type { CodeAnalysis } from '../../src/protocol/analysis';
 import { cellSpan, spanText } from './cells';
@@ -29,18 +30,18 @@ export function SaturationChart(
     () => ({
       ...{ height: 160, bargap: 0 },
       xaxis: axis(colors, {
-        title: { text: 'row', standoff: 4 },
+        title: { text: l10n.t('row'), standoff: 4 },
         range: [-0.5, rows - 0.5],
         showgrid: false,
       }),
-      yaxis: axis(colors, { title: { text: 'saturated' }, ticksuffix: ' %', rangemode: 'tozero' }),
+      yaxis: axis(colors, { title: { text: l10n.t('saturated') }, ticksuffix: ' %', rangemode: 'tozero' }),
     }),
     [rows, colors],
   );
   const element = usePlot(traces, layout, colors);
   return (
     <ChartFrame
-      {...{ title: 'Saturation by row', level: 4, description, of: tensor }}
+      {...{ title: l10n.t('Saturation by row'), level: 4, description, of: tensor }}
       data={() => [
         { name: 'row', values: values.map((_, cell) => cellSpan(cell, cellRows, 0, rows)[0]) },
         { name: 'saturated', unit: 'share', values },
@@ -50,7 +51,7 @@ export function SaturationChart(
       <div
         class="saturation"
         role="img"
-        aria-label={`Saturation by row of ${tensor}. ${description}`}
+        aria-label={l10n.t('Saturation by row of {0}. {1}', tensor, description)}
         ref={element}
       />
     </ChartFrame>

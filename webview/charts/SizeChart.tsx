@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useMemo } from 'preact/hooks';
 import { columnsFrom } from '../../src/protocol/dataTable';
 import { greatestOf, leastOf } from '../../src/protocol/extremes';
@@ -26,10 +27,10 @@ export function SizeChart({ variants, base }: { variants: readonly SizedVariant[
     () => ({
       height: 240,
       margin: { l: 64, r: 60, t: 16, b: 36 },
-      xaxis: axis(colors, { title: { text: 'size (MB)', standoff: 4 }, zeroline: false }),
+      xaxis: axis(colors, { title: { text: l10n.t('size (MB)'), standoff: 4 }, zeroline: false }),
       yaxis: axis(colors, {
         type: 'log',
-        title: { text: 'mean KLD (nats)' },
+        title: { text: l10n.t('mean KLD (nats)') },
         exponentformat: 'power',
         ...logTicks(leastOf(values), greatestOf(values)),
       }),
@@ -39,7 +40,7 @@ export function SizeChart({ variants, base }: { variants: readonly SizedVariant[
   const element = usePlot(traces, layout, colors);
   return (
     <ChartFrame
-      title={`Divergence from ${base} by size`}
+      title={l10n.t('Divergence from {0} by size', base)}
       level={4}
       data={() =>
         columnsFrom(variants, [
@@ -51,7 +52,12 @@ export function SizeChart({ variants, base }: { variants: readonly SizedVariant[
       }
       picture={() => plotPicture(element.current)}
     >
-      <div class="by-size" role="img" aria-label="Mean KL divergence of each variant by size" ref={element} />
+      <div
+        class="by-size"
+        role="img"
+        aria-label={l10n.t('Mean KL divergence of each variant by size')}
+        ref={element}
+      />
     </ChartFrame>
   );
 }
@@ -75,6 +81,6 @@ function traceOf(variants: readonly SizedVariant[], colors: Colors) {
     textfont: { color: colors.foreground },
     cliponaxis: false,
     marker: { color: colors.series, size: 8 },
-    hovertemplate: '%{text}: %{x:.2f} MB, %{y:.4g} nats<extra></extra>',
+    hovertemplate: l10n.t('%{text}: %{x:.2f} MB, %{y:.4g} nats<extra></extra>'),
   };
 }

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useMemo } from 'preact/hooks';
 import type { ChangeSpectrum } from '../../src/protocol/spectrum';
 import { greatestOf } from '../../src/protocol/extremes';
@@ -17,7 +18,7 @@ export function SpectrumChart({ spectrum, description }: { spectrum: ChangeSpect
   const { name, singularValues: values, norm } = spectrum;
   return (
     <ChartFrame
-      {...{ title: 'Singular values of the difference', level: 4, description, of: name }}
+      {...{ title: l10n.t('Singular values of the difference'), level: 4, description, of: name }}
       data={() => [
         { name: 'number', values: values.map((_, i) => i + 1) },
         { name: 'singular value', values },
@@ -36,13 +37,15 @@ function traceOf({ singularValues, rank, norm }: ChangeSpectrum, colors: Colors)
     mode: 'markers',
     x: singularValues.map((_, i) => i + 1),
     y: singularValues,
-    text: singularValues.map((value) => `${number(100 * (value / norm) ** 2, 3)} % of the squared norm`),
+    text: singularValues.map((value) =>
+      l10n.t('{0} % of the squared norm', number(100 * (value / norm) ** 2, 3)),
+    ),
     marker: {
       size: 5,
       color: singularValues.map((_, i) => (i < rank ? colors.series : 'transparent')),
       line: { width: 1.2, color: singularValues.map((_, i) => (i < rank ? colors.series : colors.muted)) },
     },
-    hovertemplate: 'number %{x}: %{y:.4g}, %{text}<extra></extra>',
+    hovertemplate: l10n.t('number %{x}: %{y:.4g}, %{text}<extra></extra>'),
   };
 }
 
@@ -53,11 +56,11 @@ function layoutOf({ singularValues }: ChangeSpectrum, colors: Colors) {
     height: 220,
     margin: { l: 72, r: 12, t: 8, b: 36 },
     xaxis: axis(colors, {
-      ...{ title: { text: 'number', standoff: 4 }, zeroline: false, showgrid: false },
+      ...{ title: { text: l10n.t('number'), standoff: 4 }, zeroline: false, showgrid: false },
       range: [0, singularValues.length + 1],
     }),
     yaxis: axis(colors, {
-      ...{ type: 'log', exponentformat: 'power', title: { text: 'singular value', standoff: 8 } },
+      ...{ type: 'log', exponentformat: 'power', title: { text: l10n.t('singular value'), standoff: 8 } },
       ...{ ...logTicks(least, most), range: [Math.log10(least / 1.5), Math.log10(most * 1.5)] },
     }),
   };

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { axis, logTicks, type Colors, type Layout } from './plot';
 import type { CountScale } from './ScaleToggle';
 
@@ -9,7 +10,7 @@ export function countAxis(colors: Colors, scale: CountScale, largest: number): L
   };
   return axis(colors, {
     type: scale,
-    title: { text: 'count' },
+    title: { text: l10n.t('count') },
     exponentformat: 'SI',
     ...(scale === 'log' ? log : {}),
   });

@@ -1,5 +1,6 @@
+import * as l10n from '@vscode/l10n';
 import type { DataColumn } from '../../src/protocol/dataTable';
-import { cellSpan, spanText } from './cells';
+import { cellSpan, spanText, spanWords, type SpanNoun } from './cells';
 import { heatScale } from '../../src/protocol/heatScale';
 import { axis, type Colors, type Layout, type Trace } from './plot';
 
@@ -20,7 +21,7 @@ export interface HeatMap {
   /** Value at which the colour scale begins; where it is absent, that is 0, and colours are magnitudes. */
   readonly least?: number;
   /** What a column is called: "column" where it is absent. */
-  readonly columnNoun?: string;
+  readonly columnNoun?: SpanNoun;
   /** A cell's value in words: "max |w| 0.13, 4.2 σ". */
   readonly inWords: (value: number) => string;
 }
@@ -80,11 +81,13 @@ export function heatMapTraces(map: HeatMap): Trace[] {
     }),
     trace('columns', {
       ...{ ...x, y0: 0, dy: 1, z: [columnMaxima] },
-      text: [columnMaxima.map((value, column) => `${columnSpan(column)}: largest ${words(value)}`)],
+      text: [
+        columnMaxima.map((value, column) => l10n.t('{0}: largest {1}', columnSpan(column), words(value))),
+      ],
     }),
     trace('rows', {
       ...{ x0: 0, dx: 1, ...y, z: rowMaxima.map((value) => [value]) },
-      text: rowMaxima.map((value, row) => [`${rowSpan(row)}: largest ${words(value)}`]),
+      text: rowMaxima.map((value, row) => [l10n.t('{0}: largest {1}', rowSpan(row), words(value))]),
     }),
   ];
 }
@@ -110,12 +113,12 @@ export function heatMapLayout(map: HeatMap, title: string, colors: Colors): Layo
     margin: { l: 56, r: 12, t: 8, b: 36 },
     dragmode: 'zoom',
     xaxis: axis(colors, {
-      ...{ ...whole, domain: [0, 0.955], title: { text: columnNoun, standoff: 4 } },
+      ...{ ...whole, domain: [0, 0.955], title: { text: spanWords[columnNoun], standoff: 4 } },
       ...wholeTicks(columns),
       range: [-0.5, columns - 0.5],
     }),
     yaxis: axis(colors, {
-      ...{ ...whole, domain: [0, 0.925], title: { text: 'row' } },
+      ...{ ...whole, domain: [0, 0.925], title: { text: l10n.t('row') } },
       ...wholeTicks(rows),
       range: [rows - 0.5, -0.5],
     }),

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { Picture } from './compose';
 import { weightAt, type Anchor, type Extent, type View } from './view';
 import { spanText } from '../charts/cells';
@@ -37,7 +38,7 @@ export function pointWords(
   const { cellRow, cellColumn, value } = cellAt(picture, view, anchor, extent);
   const rows = spanText('row', spanOf(cellRow, picture.cell.rows, extent.rows));
   const columns = spanText('column', spanOf(cellColumn, picture.cell.columns, extent.columns));
-  const what = isSingle(picture) ? '' : 'max |w| ';
+  const what = isSingle(picture) ? '' : l10n.t('max |w| ');
   return `${rows}, ${columns}: ${what}${number(value)}${sigmas(value, sigma)}`;
 }
 
@@ -51,7 +52,7 @@ export function viewWords(view: View, { cell }: Picture, extent: Extent): string
   const columns = spanText('column', span(view.column, view.columns, extent.columns));
   const what =
     cell.rows === 1 && cell.columns === 1
-      ? 'one weight'
-      : `the largest |w| of ${cell.rows} × ${cell.columns} weights`;
-  return `${rows}, ${columns}: ${what} per cell.`;
+      ? l10n.t('one weight')
+      : l10n.t('the largest |w| of {0} × {1} weights', cell.rows, cell.columns);
+  return l10n.t('{0}, {1}: {2} per cell.', rows, columns, what);
 }

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { greatestOf } from '../../src/protocol/extremes';
 import type { BlockPart } from './blocks';
 import type { Row } from '../../src/protocol/partRows';
@@ -56,30 +57,30 @@ const attends = (ids: ReadonlySet<string>): boolean => ['q', 'qkv', 'kvA'].some(
 const steps: readonly Step[] = [
   {
     id: 'rope',
-    label: 'rope',
+    label: l10n.t('rope'),
     row: 'mixer',
     column: 4,
     needs: (ids, rope) => rope && attends(ids) && ids.has('attnOut'),
   },
   {
-    ...{ id: 'attention', label: 'attention', row: 'mixer', column: 5 },
+    ...{ id: 'attention', label: l10n.t('attention'), row: 'mixer', column: 5 },
     needs: (ids) => attends(ids) && ids.has('attnOut'),
   },
   {
     id: 'scan',
-    label: 'scan',
+    label: l10n.t('scan'),
     row: 'mixer',
     column: 5,
     needs: (ids) => ids.has('stateDecay') || ids.has('timeOut'),
   },
-  { id: 'choose', label: 'top k', row: 'feedForward', column: 2, needs: (ids) => ids.has('router') },
+  { id: 'choose', label: l10n.t('top k'), row: 'feedForward', column: 2, needs: (ids) => ids.has('router') },
   {
-    ...{ id: 'product', label: '× act', row: 'feedForward', column: 4 },
+    ...{ id: 'product', label: l10n.t('× act'), row: 'feedForward', column: 4 },
     needs: (ids) =>
       ['ffnGate', 'ffnGateUp', 'expertGate', 'expertGateUp', 'sharedGate'].some((id) => ids.has(id)),
   },
   {
-    ...{ id: 'act', label: 'act', row: 'feedForward', column: 4 },
+    ...{ id: 'act', label: l10n.t('act'), row: 'feedForward', column: 4 },
     needs: (ids) =>
       (ids.has('ffnUp') || ids.has('expertUp')) && !['ffnGate', 'expertGate'].some((id) => ids.has(id)),
   },

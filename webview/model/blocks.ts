@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { TensorKind } from '../../src/protocol/tensorTable';
 import { partOfRole, type KnownPart, type PlacedTensor } from '../../src/protocol/parts';
 
@@ -65,7 +66,7 @@ function kindsOf(
   return found.map(({ layers }, index) => {
     const own = words[index]!;
     const isAmbiguous = words.indexOf(own) !== words.lastIndexOf(own);
-    const from = isAmbiguous ? `, from layer ${layers[0]}` : '';
+    const from = isAmbiguous ? l10n.t(', from layer {0}', layers[0]!) : '';
     return {
       ...{ stack, layers },
       label: `${isNamed ? `${stack}: ` : ''}${layers.length} × ${own}${from}`,
@@ -78,28 +79,34 @@ const idsOf = (roles: readonly string[]): Ids => new Set(roles.map((role) => par
 
 /** What mixes tokens, by the parts that say so; the first that is there counts. */
 const mixers: readonly (readonly [string, string])[] = [
-  ['kvA', 'latent attention'],
-  ['q', 'attention'],
-  ['stateDecay', 'state space'],
-  ['qkv', 'attention'],
-  ['stateConv', 'short convolution'],
-  ['timeOut', 'time mixing'],
+  ['kvA', l10n.t('latent attention')],
+  ['q', l10n.t('attention')],
+  ['stateDecay', l10n.t('state space')],
+  ['qkv', l10n.t('attention')],
+  ['stateConv', l10n.t('short convolution')],
+  ['timeOut', l10n.t('time mixing')],
 ];
 const mixerOf = (ids: Ids): string | undefined => {
-  const name = mixers.find(([id]) => ids.has(id))?.[1];
-  return name !== undefined && name !== 'state space' && ids.has('stateDecay')
-    ? `${name} and state space`
+  const [id, name] = mixers.find(([part]) => ids.has(part)) ?? [];
+  return name !== undefined && id !== 'stateDecay' && ids.has('stateDecay')
+    ? l10n.t('{0} and state space', name)
     : name;
 };
-const feedForwardOf = (ids: Ids): string | undefined =>
+const feedForwardOf = (ids: Ids): 'experts' | 'dense' | undefined =>
   ids.has('router') ? 'experts' : ids.has('ffnDown') || ids.has('channelValue') ? 'dense' : undefined;
+
+/** A feed-forward part beside a mixer, and where a block is nothing else. */
+const feedForwardWords = {
+  experts: { beside: l10n.t('experts'), alone: l10n.t('experts') },
+  dense: { beside: l10n.t('dense'), alone: l10n.t('feed-forward') },
+} as const;
 
 /** What blocks of a kind do, with as many words as tell the kinds apart. */
 function wordsOf(ids: Ids, all: readonly Ids[]): string {
   const [mixer, feedForward] = [mixerOf(ids), feedForwardOf(ids)];
-  if (mixer === undefined) return feedForward === 'dense' ? 'feed-forward' : (feedForward ?? 'other');
+  if (mixer === undefined) return feedForward ? feedForwardWords[feedForward].alone : l10n.t('other');
   const isMixed = new Set(all.filter((other) => mixerOf(other)).map(feedForwardOf)).size > 1;
-  return isMixed && feedForward !== undefined ? `${mixer}, ${feedForward}` : mixer;
+  return isMixed && feedForward ? l10n.t('{0}, {1}', mixer, feedForwardWords[feedForward].beside) : mixer;
 }
 
 /** The parts of one block, in the order of its forward pass. Biases and the like are not parts of their own. */
@@ -129,7 +136,7 @@ export function partsOfBlock(
 }
 
 /** A norm of the name that others give to the one before the feed-forward part. */
-const afterAttention = { id: 'attnPostNorm', label: 'post norm', row: 'mixer', column: 9 } as const;
+const afterAttention = { id: 'attnPostNorm', label: l10n.t('post norm'), row: 'mixer', column: 9 } as const;
 
 const isOfFeedForward = (role: string): boolean => /mlp|ffn|expert|feed/.test(role);
 

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { ModelScan } from '../../src/protocol/modelScan';
 import type { PlanOutline } from '../../src/protocol/planOutline';
 import type { TensorTable } from '../../src/protocol/tensorTable';
@@ -14,10 +15,10 @@ export function bitsFigure(table: TensorTable, plan: PlanOutline | undefined): L
     return plan && place >= 0 ? plan.formats[place]!.bits : stored[table.kindOf(index)]!;
   });
   return {
-    ...{ id: 'bits', label: 'bits', combine: 'mean', isLog: false, values },
+    ...{ id: 'bits', label: l10n.t('bits'), combine: 'mean', isLog: false, values },
     hint: plan
-      ? 'Bits per weight in the plan; of what it does not list, those of the files.'
-      : 'Bits per weight in the files.',
+      ? l10n.t('Bits per weight in the plan; of what it does not list, those of the files.')
+      : l10n.t('Bits per weight in the files.'),
   };
 }
 
@@ -35,7 +36,7 @@ export function errorFigure(table: TensorTable, figures: Figures, format: string
 }
 
 const errorHint = (format: string): string =>
-  `Relative error of the weights in ${format}: the root of squared error over squared weights.`;
+  l10n.t('Relative error of the weights in {0}: the root of squared error over squared weights.', format);
 
 /** Figures of a scan, as far as it is. */
 export function scannedFigures(table: TensorTable, { names, figures, error }: ModelScan): LayerFigure[] {
@@ -47,7 +48,7 @@ export function scannedFigures(table: TensorTable, { names, figures, error }: Mo
   return [...scanned, { ...errorTraits, hint: errorHint(error.format), values: at(error.relative) }];
 }
 
-const errorTraits = { id: 'error', label: 'error', combine: 'largest', isLog: true } as const;
+const errorTraits = { id: 'error', label: l10n.t('error'), combine: 'largest', isLog: true } as const;
 
 /** Places of tensors that are named in the order of the model: no name is looked up. */
 function indicesInOrder(table: TensorTable, names: readonly string[]): Int32Array {
@@ -59,8 +60,10 @@ function indicesInOrder(table: TensorTable, names: readonly string[]): Int32Arra
 
 /** What an error of a tensor does to the output: KL divergence for each relative squared error. */
 export const gainFigure = (table: TensorTable, figures: Figures): LayerFigure => ({
-  ...{ id: 'gain', label: 'gain', combine: 'largest', isLog: true },
-  hint: 'KL divergence of the output for each relative squared error of the tensor, measured over a text.',
+  ...{ id: 'gain', label: l10n.t('gain'), combine: 'largest', isLog: true },
+  hint: l10n.t(
+    'KL divergence of the output for each relative squared error of the tensor, measured over a text.',
+  ),
   values: bySource(
     table,
     figures,

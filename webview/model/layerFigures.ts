@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { scanSigma, type ScanFigureName } from '../../src/protocol/modelScan';
 import { greatestOf, leastOf } from '../../src/protocol/extremes';
 import type { LayerMap } from '../../src/protocol/layerMap';
@@ -75,20 +76,20 @@ export interface LayerFigure {
 /** Figures of a scan that are shown, and how. */
 export const scanFigures: readonly (Omit<LayerFigure, 'values'> & { readonly id: ScanFigureName })[] = [
   {
-    ...{ id: 'absMax', label: 'absmax', combine: 'largest', isLog: true },
-    hint: 'The largest magnitude of a weight.',
+    ...{ id: 'absMax', label: l10n.t('absmax'), combine: 'largest', isLog: true },
+    hint: l10n.t('The largest magnitude of a weight.'),
   },
   {
-    ...{ id: 'rms', label: 'RMS', combine: 'mean', isLog: true },
-    hint: 'The root of the mean square of the weights.',
+    ...{ id: 'rms', label: l10n.t('RMS'), combine: 'mean', isLog: true },
+    hint: l10n.t('The root of the mean square of the weights.'),
   },
   {
-    ...{ id: 'kurtosis', label: 'kurtosis', combine: 'largest', isLog: true },
-    hint: 'How heavy the tails are: 3 for a normal distribution; more needs more levels far out.',
+    ...{ id: 'kurtosis', label: l10n.t('kurtosis'), combine: 'largest', isLog: true },
+    hint: l10n.t('How heavy the tails are: 3 for a normal distribution; more needs more levels far out.'),
   },
   {
-    ...{ id: 'outlierShare', label: 'outliers', combine: 'largest', isLog: true },
-    hint: `The share of weights beyond ${scanSigma} σ; σ is the root mean square of the tensor.`,
+    ...{ id: 'outlierShare', label: l10n.t('outliers'), combine: 'largest', isLog: true },
+    hint: l10n.t('The share of weights beyond {0} σ; σ is the root mean square of the tensor.', scanSigma),
   },
 ];
 

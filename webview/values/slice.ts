@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 /** What is taken of one dimension. */
 export interface SlicePart {
   readonly first: number;
@@ -25,11 +26,12 @@ const whole = (size: number): SlicePart => ({ first: 0, count: size, isIndex: fa
 export function parseSlice(text: string, shape: readonly number[]): Slice | string {
   const given = text.trim() === '' ? [] : text.replace(/^\s*\[|\]\s*$/g, '').split(',');
   if (given.length > shape.length)
-    return `The tensor has ${shape.length} dimensions; ${given.length} are given.`;
+    return l10n.t('The tensor has {0} dimensions; {1} are given.', shape.length, given.length);
   const parts: SlicePart[] = [];
   for (const [dimension, size] of shape.entries()) {
     const part = parsePart(given[dimension]?.trim() ?? ':', size);
-    if (typeof part === 'string') return shape.length > 1 ? `Dimension ${dimension}: ${part}` : part;
+    if (typeof part === 'string')
+      return shape.length > 1 ? l10n.t('Dimension {0}: {1}', dimension, part) : part;
     parts.push(part);
   }
   const last = parts.at(-1) ?? whole(1);
@@ -40,19 +42,22 @@ export function parseSlice(text: string, shape: readonly number[]): Slice | stri
 function parsePart(text: string, size: number): SlicePart | string {
   const given = text.replace(/[\s_]/g, '');
   const found = /^([+-]?\d+)?(?:(:)([+-]?\d+)?(?:(:)([+-]?\d+)?)?)?$/.exec(given);
-  if (!found || given === '') return `“${text}” is neither an index nor a range such as 0:64.`;
+  if (!found || given === '') return l10n.t('“{0}” is neither an index nor a range such as 0:64.', text);
   const [, from, colon, to, , step] = found;
   const at = (value: string): number => (Number(value) < 0 ? size + Number(value) : Number(value));
-  if (step !== undefined && step !== '1') return `Steps other than 1 are not shown; “${text}” has one.`;
+  if (step !== undefined && step !== '1')
+    return l10n.t('Steps other than 1 are not shown; “{0}” has one.', text);
   if (colon === undefined) {
     const first = at(from!);
-    if (first < 0 || first >= size) return `there is no index ${from}; there are ${size}.`;
+    if (first < 0 || first >= size) return l10n.t('there is no index {0}; there are {1}.', from!, size);
     return { first, count: 1, isIndex: true };
   }
   const clamp = (value: number): number => Math.min(size, Math.max(0, value));
   const first = clamp(from === undefined ? 0 : at(from));
   const end = clamp(to === undefined ? size : at(to));
-  return end > first ? { first, count: end - first, isIndex: false } : `“${text}” holds nothing of ${size}.`;
+  return end > first
+    ? { first, count: end - first, isIndex: false }
+    : l10n.t('“{0}” holds nothing of {1}.', text, size);
 }
 
 /** The indices of a row of the slice in the leading dimensions. */

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useApp, useAppState, useAsk } from '../context';
 import { Button } from '../controls';
 import { narrowQuery, useMedia } from '../useMedia';
@@ -11,23 +12,23 @@ export function Actions() {
   const isNarrow = useMedia(narrowQuery);
   const isBusy = job.kind === 'running';
   const usual: readonly MenuItem[] = [
-    { label: 'Quantize Model…', run: () => store.openTab('quantizeModel') },
-    { label: 'Export…', run: () => store.openTab('export') },
+    { label: l10n.t('Quantize Model…'), run: () => store.openTab('quantizeModel') },
+    { label: l10n.t('Export…'), run: () => store.openTab('export') },
   ];
   const rest: readonly MenuItem[] = [
-    { label: 'Run Sensitivity', disabled: isBusy, run: () => void ask('runSensitivity', {}) },
+    { label: l10n.t('Run Sensitivity'), disabled: isBusy, run: () => void ask('runSensitivity', {}) },
     {
-      label: 'Run Sensitivity over a Text…',
+      label: l10n.t('Run Sensitivity over a Text…'),
       disabled: isBusy,
       run: () => void ask('runSensitivityOverText', {}),
     },
-    { label: 'Export GGUF…', run: () => void ask('exportGguf', { plan: false }) },
-    { label: 'Evaluate…', run: () => store.openTab('evaluate') },
-    { label: 'Compare With…', run: () => void ask('compareWith', {}) },
-    { label: 'Refine GGUF File…', run: () => void ask('refineFile', {}) },
-    { label: 'Compute Importance Matrix…', run: () => store.openTab('importance') },
-    { label: 'Export Report…', run: () => void ask('exportReport', {}) },
-    { label: 'Copy Summary as Markdown', run: () => void ask('copySummary', {}) },
+    { label: l10n.t('Export GGUF…'), run: () => void ask('exportGguf', { plan: false }) },
+    { label: l10n.t('Evaluate…'), run: () => store.openTab('evaluate') },
+    { label: l10n.t('Compare With…'), run: () => void ask('compareWith', {}) },
+    { label: l10n.t('Refine GGUF File…'), run: () => void ask('refineFile', {}) },
+    { label: l10n.t('Compute Importance Matrix…'), run: () => store.openTab('importance') },
+    { label: l10n.t('Export Report…'), run: () => void ask('exportReport', {}) },
+    { label: l10n.t('Copy Summary as Markdown'), run: () => void ask('copySummary', {}) },
   ];
   return (
     <span class="actions">
@@ -37,7 +38,7 @@ export function Actions() {
             {label}
           </Button>
         ))}
-      <Menu label="More actions" items={isNarrow ? [...usual, ...rest] : rest} />
+      <Menu label={l10n.t('More actions')} items={isNarrow ? [...usual, ...rest] : rest} />
     </span>
   );
 }

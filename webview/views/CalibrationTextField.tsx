@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { PathField } from './fields';
 
 /** The text that inputs of matrices are measured over. */
@@ -9,8 +10,10 @@ export function CalibrationTextField(props: {
 }) {
   return (
     <PathField
-      label="Calibration text"
-      flag="UTF-8 text typical of the model's use: methods measure the inputs of each matrix over it"
+      label={l10n.t('Calibration text')}
+      flag={l10n.t(
+        "UTF-8 text typical of the model's use: methods measure the inputs of each matrix over it",
+      )}
       kind="text"
       {...props}
     />

@@ -1,3 +1,5 @@
+import * as l10n from '@vscode/l10n';
+import { mixed } from '../mixed';
 import { useState } from 'preact/hooks';
 import type { TensorDescriptor } from '../../src/protocol/model';
 import { printable } from '../../src/protocol/printable';
@@ -35,10 +37,10 @@ export function DamageNotice() {
       </ul>
       {faults.length > shownFaults && (
         <button class="link" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
-          {isOpen ? 'Show less' : `Show all ${faults.length}`}
+          {isOpen ? l10n.t('Show less') : l10n.t('Show all {0}', faults.length)}
         </button>
       )}
-      {isOpen && omitted > 0 && <p>{omitted.toLocaleString('en-US')} more are not listed.</p>}
+      {isOpen && omitted > 0 && <p>{l10n.t('{0} more are not listed.', omitted.toLocaleString('en-US'))}</p>}
     </div>
   );
 }
@@ -74,7 +76,10 @@ export function TensorDamage({ tensor }: { tensor: TensorDescriptor }) {
   if (own.length === 0) return null;
   return (
     <div class="notice error damage" role="alert">
-      <strong>{tensorDamageText(own)}</strong> What is shown is what the file holds now.
+      {mixed(
+        l10n.t('{0} What is shown is what the file holds now.'),
+        <strong>{tensorDamageText(own)}</strong>,
+      )}
       <ul>
         {own.slice(0, shownFaults).map((fault, i) => (
           <li key={i}>
@@ -83,7 +88,7 @@ export function TensorDamage({ tensor }: { tensor: TensorDescriptor }) {
           </li>
         ))}
       </ul>
-      {own.length > shownFaults && <p>{own.length - shownFaults} more ranges are damaged.</p>}
+      {own.length > shownFaults && <p>{l10n.t('{0} more ranges are damaged.', own.length - shownFaults)}</p>}
     </div>
   );
 }

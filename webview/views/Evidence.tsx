@@ -1,10 +1,12 @@
+import * as l10n from '@vscode/l10n';
+import { mixed } from '../mixed';
 import { measuredWithText, type MeasuredWith } from '../../src/protocol/measuredWith';
 import { rungLabel, rungText, type Rung, type RungDetails } from '../../src/protocol/rungs';
 
 /** The rung of evidence that figures stand on, to label them. */
 export function RungMark({ rung, of }: { rung: Rung; of?: RungDetails }) {
   return (
-    <span class="rung" title={`Evidence: ${rungText(rung, of)}`}>
+    <span class="rung" title={l10n.t('Evidence: {0}', rungText(rung, of))}>
       {rungLabel(rung)}
     </span>
   );
@@ -15,7 +17,7 @@ export function Evidence({ rung, of }: { rung: Rung; of: RungDetails & MeasuredW
   const used = measuredWithText(of);
   return (
     <p class="muted caption rung-line">
-      Evidence: <RungMark rung={rung} of={of} />
+      {mixed(l10n.t('Evidence: {0}'), <RungMark rung={rung} of={of} />)}
       {used !== '' && ` ${used}`}
     </p>
   );

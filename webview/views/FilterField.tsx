@@ -1,13 +1,14 @@
+import * as l10n from '@vscode/l10n';
 import { plural } from '../../src/protocol/words';
 import { TextField } from '../controls';
 import type { Filter } from '../filter';
 
 /** Syntax of the filter, as its tooltip. */
 const help = [
-  'Words match anywhere, in any case: q_proj bf16',
-  'Globs match whole names: *.mlp.*',
-  'Regular expressions: /layers\\.\\d\\.mlp/',
-  'And &, or |, not !, parentheses: q_proj & !layers.0',
+  l10n.t('Words match anywhere, in any case: q_proj bf16'),
+  l10n.t('Globs match whole names: *.mlp.*'),
+  l10n.t('Regular expressions: /layers\\.\\d\\.mlp/'),
+  l10n.t('And &, or |, not !, parentheses: q_proj & !layers.0'),
 ].join('\n');
 
 /** A field for a filter (filter.ts). */
@@ -36,7 +37,7 @@ export function FilterStatus(props: { filter: Filter; matched: number; total: nu
   return (
     <span class={filter.kind === 'error' ? 'filter-status failed' : 'filter-status'} role="status">
       {filter.kind === 'error' && filter.message}
-      {filter.kind === 'test' && `${matched.toLocaleString('en-US')} of ${all}`}
+      {filter.kind === 'test' && l10n.t('{0} of {1}', matched.toLocaleString('en-US'), all)}
       {filter.kind === 'all' && all}
     </span>
   );

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { ComponentChildren } from 'preact';
 import type { EngineProgress } from '../../src/protocol/engine';
 import { duration } from '../../src/protocol/words';
@@ -20,9 +21,9 @@ export function Going(props: {
   disabled?: boolean;
   children?: ComponentChildren;
 }) {
-  const { title, progress, cancel, label = 'Cancel', hint = '', disabled = false, children } = props;
-  const { done = 0, total = 0, secondsLeft, message = 'Opening the model…' } = progress ?? {};
-  const left = secondsLeft === undefined ? undefined : `${duration(secondsLeft)} left`;
+  const { title, progress, cancel, label = l10n.t('Cancel'), hint = '', disabled = false, children } = props;
+  const { done = 0, total = 0, secondsLeft, message = l10n.t('Opening the model…') } = progress ?? {};
+  const left = secondsLeft === undefined ? undefined : l10n.t('{0} left', duration(secondsLeft));
   const percent = `${percentDone({ done, total })} %`;
   return (
     <div class="going">

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useMemo, useRef } from 'preact/hooks';
 import type { DataColumn, DataValue } from '../../src/protocol/dataTable';
 import { useApp, useAppState } from '../context';
@@ -64,7 +65,7 @@ export function GroupedGrid(props: {
       key={grouping}
       id={props.id}
       label={props.label}
-      nameLabel="Tensor"
+      nameLabel={l10n.t('Tensor')}
       lines={lines}
       columns={columns.map((column) => forLines(column))}
       keyOf={({ node }) => node.id}
@@ -96,7 +97,7 @@ export function GroupedGrid(props: {
       {...(props.onKey ? { onLineKey: (event, { node }) => props.onKey!(event, node.members) } : {})}
       {...(order ? { order } : {})}
       reorder={(column) => setOrder(nextOrder(order, column))}
-      empty="Nothing has been measured yet."
+      empty={l10n.t('Nothing has been measured yet.')}
       savedColumns={() => tensorData(tensors, columns)}
     />
   );

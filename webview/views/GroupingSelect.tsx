@@ -1,9 +1,10 @@
+import * as l10n from '@vscode/l10n';
 import type { Grouping } from '../../src/protocol/places';
 
 const groupings: readonly { readonly id: Grouping; readonly label: string }[] = [
-  { id: 'layer', label: 'By layer' },
-  { id: 'role', label: 'By role' },
-  { id: 'none', label: 'List' },
+  { id: 'layer', label: l10n.t('By layer') },
+  { id: 'role', label: l10n.t('By role') },
+  { id: 'none', label: l10n.t('List') },
 ];
 
 /** How a list of tensors is grouped. */

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useMemo } from 'preact/hooks';
 import type { ModelDescription } from '../../src/protocol/model';
 import { plural, size } from '../../src/protocol/words';
@@ -35,13 +36,16 @@ export function Header() {
 }
 
 /** Family, parameters, dtype and size, shards. */
+const parametersText = (parameters: number): string =>
+  parameters === 1 ? l10n.t('{0} parameter', parameters) : l10n.t('{0} parameters', count(parameters));
+
 function factsOf(model: ModelDescription): string[] {
   const { format, architecture, parameters, weightFiles } = model;
   const { present, total } = weightFiles;
   const noun = format === 'gguf' ? 'part' : 'shard';
   return [
-    architecture ?? 'unknown architecture',
-    `${count(parameters)} ${parameters === 1 ? 'parameter' : 'parameters'}${present < total ? ` in ${present} of ${plural(total, noun)}` : ''}`,
+    architecture ?? l10n.t('unknown architecture'),
+    `${parametersText(parameters)}${present < total ? l10n.t(' in {0} of {1}', present, plural(total, noun)) : ''}`,
     sizeOf(model),
     ...(total > 1 && present === total ? [plural(total, noun)] : []),
   ];
@@ -57,6 +61,6 @@ function sizeOf({ tensors, dataBytes, parameters }: ModelDescription): string {
   const [main] = [...bytes].sort(([, a], [, b]) => b - a);
   if (main && main[1] >= mostBytes * dataBytes) return `${main[0]} ${size(dataBytes)}`;
   return parameters > 0
-    ? `${size(dataBytes)}, ${bits((8 * dataBytes) / parameters)} bits per weight`
+    ? l10n.t('{0}, {1} bits per weight', size(dataBytes), bits((8 * dataBytes) / parameters))
     : size(dataBytes);
 }

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useState } from 'preact/hooks';
 
 /** Characters shown before the user asks for the rest. */
@@ -11,7 +12,7 @@ export function LongText({ text, limit = shownLength }: { text: string; limit?: 
     <>
       {isOpen ? text : `${text.slice(0, limit).trimEnd()}…`}{' '}
       <button class="link" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
-        {isOpen ? 'Show less' : 'Show more'}
+        {isOpen ? l10n.t('Show less') : l10n.t('Show more')}
       </button>
     </>
   );

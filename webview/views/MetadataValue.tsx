@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useState } from 'preact/hooks';
 import type { MetadataEntry } from '../../src/protocol/model';
 import { plural } from '../../src/protocol/words';
@@ -63,15 +64,17 @@ export function MetadataValue({ entry }: { entry: MetadataEntry }) {
       {got < total && (
         <button class="link" disabled={fetched.isLoading} onClick={() => void more()}>
           {got === 0
-            ? `Show ${noun}s`
-            : `Show more (${got.toLocaleString('en-US')} of ${plural(total, noun)})`}
+            ? isArray
+              ? l10n.t('Show elements')
+              : l10n.t('Show characters')
+            : l10n.t('Show more ({0} of {1})', got.toLocaleString('en-US'), plural(total, noun))}
         </button>
       )}
       {got > 0 && (
         <>
           {' '}
           <button class="link" onClick={() => setFetched(nothing)}>
-            Show less
+            {l10n.t('Show less')}
           </button>
         </>
       )}

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useMemo } from 'preact/hooks';
 import { useAppState } from '../context';
 import { filtered, parseFilter } from '../filter';
@@ -15,14 +16,14 @@ export function MetadataView() {
   const entries = filtered(metadata, filter, (entry) => ({ name: entry.key, texts: [entry.text] }));
   const sources = [...new Set(entries.map((entry) => entry.source))];
   if (metadata.length === 0)
-    return <p class="empty">The file has no metadata and there is no config.json next to it.</p>;
+    return <p class="empty">{l10n.t('The file has no metadata and there is no config.json next to it.')}</p>;
   return (
     <>
       <FilterField
         text={text}
         setText={setText}
-        label="Filter metadata"
-        placeholder="Filter by key or value"
+        label={l10n.t('Filter metadata')}
+        placeholder={l10n.t('Filter by key or value')}
       />
       <FilterStatus filter={filter} matched={entries.length} total={metadata.length} noun="key" />
       {sources.map((source) => (

@@ -1,3 +1,5 @@
+import * as l10n from '@vscode/l10n';
+import { mixed } from '../mixed';
 import { useState } from 'preact/hooks';
 import { dangerLine, dangerTitle } from '../../src/protocol/dangerText';
 import { limitNote } from '../../src/protocol/limitNote';
@@ -49,7 +51,7 @@ function DangerNotice({ model }: { model: ModelDescription }) {
   const shown = isOpen ? dangers : dangers.slice(0, shownDangers);
   return (
     <div class="notice danger" role="alert">
-      <strong>Danger: loading this model in Python can run code.</strong> {title}
+      <strong>{l10n.t('Danger: loading this model in Python can run code.')}</strong> {title}
       <ul>
         {shown.map((danger) => (
           <li key={`${danger.file} ${danger.name}`}>
@@ -59,7 +61,7 @@ function DangerNotice({ model }: { model: ModelDescription }) {
       </ul>
       {dangers.length > shownDangers && (
         <button class="link" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
-          {isOpen ? 'Show less' : `Show all ${dangers.length}`}
+          {isOpen ? l10n.t('Show less') : l10n.t('Show all {0}', dangers.length)}
         </button>
       )}
     </div>
@@ -71,13 +73,20 @@ function PartNotice({ model: { name, format } }: { model: ModelDescription }) {
   const { part } = useAppState();
   const ask = useAsk();
   if (!part) return null;
-  const noun = format === 'gguf' ? 'part' : 'shard';
-  const which = `${part.file} is ${noun} ${part.number} of ${part.count}`;
+  const isGguf = format === 'gguf';
+  const which = isGguf
+    ? l10n.t('{0} is part {1} of {2}', part.file, part.number, part.count)
+    : l10n.t('{0} is shard {1} of {2}', part.file, part.number, part.count);
+  const alone = isGguf ? l10n.t('Show this part alone') : l10n.t('Show this shard alone');
   return (
     <div class="notice note with-action">
-      <span>{part.alone ? `${which}, shown alone.` : `${which}; the whole model ${name} is shown.`}</span>
+      <span>
+        {part.alone
+          ? l10n.t('{0}, shown alone.', which)
+          : l10n.t('{0}; the whole model {1} is shown.', which, name)}
+      </span>
       <Button onClick={() => void ask('openAlone', { alone: !part.alone })}>
-        {part.alone ? 'Show the whole model' : `Show this ${noun} alone`}
+        {part.alone ? l10n.t('Show the whole model') : alone}
       </Button>
     </div>
   );
@@ -92,22 +101,25 @@ function EndOfJob({ job }: { job: JobState }) {
     case 'failed':
       return (
         <p class="notice error" role="alert">
-          {job.title} failed. <LongText text={job.message} />
+          {mixed(l10n.t('{0} failed. {1}'), job.title, <LongText text={job.message} />)}
         </p>
       );
     case 'engine-died':
       return (
         <div class="notice error with-action" role="alert">
           <span>
-            {job.title}: the engine process ended.{' '}
-            {job.resumable && 'Finished work is kept; a restart resumes from there.'}
+            {mixed(
+              l10n.t('{0}: the engine process ended. {1}'),
+              job.title,
+              job.resumable && l10n.t('Finished work is kept; a restart resumes from there.'),
+            )}
             <span class="muted">
               {' '}
               <LongText text={job.message} />
             </span>
           </span>
           <Button primary onClick={() => void ask('resumeJob', {})}>
-            {job.resumable ? 'Restart and Resume' : 'Restart'}
+            {job.resumable ? l10n.t('Restart and Resume') : l10n.t('Restart')}
           </Button>
         </div>
       );

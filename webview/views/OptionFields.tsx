@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { MethodDescription, OptionDescription } from '../../src/protocol/recipe';
 import type { OptionTexts } from '../methodOptions';
 import { Choice, TextSetting } from './fields';
@@ -26,7 +27,7 @@ export function OptionFields(props: {
 function OptionField(props: { option: OptionDescription; value: string; onChange: (value: string) => void }) {
   const { option, ...field } = props;
   const { name, description } = option;
-  const none = `${option.default} (default)`;
+  const none = l10n.t('{0} (default)', option.default);
   if (option.type === 'number')
     return <TextSetting label={name} flag={description} placeholder={none} {...field} />;
   const choices = option.type === 'boolean' ? ['true', 'false'] : option.choices;

@@ -1,3 +1,5 @@
+import * as l10n from '@vscode/l10n';
+import { mixed } from '../mixed';
 import type { RunFailure as Failure } from '../../src/protocol/runFailure';
 import { Button } from '../controls';
 import { Failed } from './states';
@@ -28,10 +30,14 @@ export function RunFailure(props: {
       return (
         <div class="notice error with-action" role="alert">
           <span>
-            The engine process ended before the run did{left}. <span class="muted">{failure.message}</span>
+            {mixed(
+              l10n.t('The engine process ended before the run did{0}. {1}'),
+              left,
+              <span class="muted">{failure.message}</span>,
+            )}
           </span>
           <Button primary onClick={repeat}>
-            Restart and Run Again
+            {l10n.t('Restart and Run Again')}
           </Button>
         </div>
       );

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useMemo } from 'preact/hooks';
 import { isInBlock, sampleText, type Device, type GainsSample } from '../../src/protocol/plan';
 import type { FigureRow } from '../../src/protocol/sensitivityFigures';
@@ -39,22 +40,22 @@ export function SensitivityView() {
   const [chosen, setChosen] = usePersistent<Measure>('sensitivity.measure', 'influence', readMeasure);
   const [grouping, setGrouping] = usePersistent<Grouping>('sensitivity.grouping', 'layer');
   if (!sensitivity) return <NothingMeasured />;
-  if (!figures) return <Loading>Reading the measurements…</Loading>;
+  if (!figures) return <Loading>{l10n.t('Reading the measurements…')}</Loading>;
   const measure = figures.gainsFrom ? chosen : 'error';
   return (
     <div class="page sensitivity">
       <div class="measure">
         {figures.gainsFrom && (
           <select
-            aria-label="What the table shows"
+            aria-label={l10n.t('What the table shows')}
             value={measure}
             onChange={(event) => setChosen(event.currentTarget.value as Measure)}
           >
-            <option value="influence">KL divergence of the output, predicted</option>
-            <option value="error">Signal-to-quantization-noise ratio</option>
+            <option value="influence">{l10n.t('KL divergence of the output, predicted')}</option>
+            <option value="error">{l10n.t('Signal-to-quantization-noise ratio')}</option>
           </select>
         )}
-        <GroupingSelect label="Group tensors" value={grouping} onChange={setGrouping} />
+        <GroupingSelect label={l10n.t('Group tensors')} value={grouping} onChange={setGrouping} />
         <Run />
         <RunOverText />
       </div>
@@ -70,9 +71,9 @@ function NothingMeasured() {
   return (
     <div class="empty">
       <p>
-        Quantizes every weight matrix to every candidate format and measures the errors, then runs the model
-        over a text (one next to the model, or a general one) to measure how each matrix affects its output.
-        This happens in a process of its own. Results are stored and reused.
+        {l10n.t(
+          'Quantizes every weight matrix to every candidate format and measures the errors, then runs the model over a text (one next to the model, or a general one) to measure how each matrix affects its output. This happens in a process of its own. Results are stored and reused.',
+        )}
       </p>
       <Run primary /> <RunOverText />
     </div>
@@ -86,10 +87,10 @@ function Run({ primary = false }: { primary?: boolean }) {
     <Button
       primary={primary}
       disabled={job.kind === 'running'}
-      title="Measures what has not been measured yet"
+      title={l10n.t('Measures what has not been measured yet')}
       onClick={() => void ask('runSensitivity', {})}
     >
-      Run Sensitivity
+      {l10n.t('Run Sensitivity')}
     </Button>
   );
 }
@@ -100,10 +101,10 @@ function RunOverText() {
   return (
     <Button
       disabled={job.kind === 'running'}
-      title="Runs the model over a text and measures how each tensor affects its output"
+      title={l10n.t('Runs the model over a text and measures how each tensor affects its output')}
       onClick={() => void ask('runSensitivityOverText', {})}
     >
-      Run over a Text…
+      {l10n.t('Run over a Text…')}
     </Button>
   );
 }
@@ -114,7 +115,7 @@ function Cells(props: { figures: Figures; measure: Measure; grouping: Grouping }
   return (
     <GroupedGrid
       id="sensitivity"
-      label="Sensitivity of each tensor"
+      label={l10n.t('Sensitivity of each tensor')}
       tensors={figures.rows}
       columns={columns}
       grouping={grouping}
@@ -190,20 +191,25 @@ function detailOf(
 ): string | undefined {
   const { measured, error, influence, maxError } = summary;
   if (measured === 0) return undefined;
-  const lines = [`relative squared error ${number(error, 4)}, largest error ${number(maxError, 3)}`];
+  const lines = [
+    l10n.t('relative squared error {0}, largest error {1}', number(error, 4), number(maxError, 3)),
+  ];
   const [first = 0] = members;
   const source = members.length === 1 ? rows[first]?.measured : undefined;
   if (gainsFrom && influence !== undefined) {
-    const found = gainsFrom.by && isInBlock(rows[first]!.tensor) ? 'by the curvature' : 'measured';
-    const how = source?.format === format ? found : 'predicted';
-    lines.push(`KL divergence ${scientific(influence)} nats per token, ${how}`);
+    const found =
+      gainsFrom.by && isInBlock(rows[first]!.tensor) ? l10n.t('by the curvature') : l10n.t('measured');
+    const how = source?.format === format ? found : l10n.t('predicted');
+    lines.push(l10n.t('KL divergence {0} nats per token, {1}', scientific(influence), how));
     if (source && source.format !== format)
-      lines.push(`from ${scientific(source.divergence)} ${found} in ${source.format}`);
+      lines.push(l10n.t('from {0} {1} in {2}', scientific(source.divergence), found, source.format));
     const gain = members.length === 1 && !source ? gainText(rows[first]!, gainsFrom.sample) : undefined;
     if (gain !== undefined) lines.push(gain);
   }
   if (members.length > 1)
-    lines.push(`${measured.toLocaleString('en-US')} of ${plural(members.length, 'tensor')} measured`);
+    lines.push(
+      l10n.t('{0} of {1} measured', measured.toLocaleString('en-US'), plural(members.length, 'tensor')),
+    );
   return lines.join('\n');
 }
 
@@ -216,8 +222,8 @@ function EvidenceOf({ measure }: { measure: Measure }) {
 
 /** How a gain that was not measured was found. */
 function gainText({ isEstimated }: FigureRow, sample: GainsSample | undefined): string | undefined {
-  if (isEstimated) return 'with a gain that is estimated from the role of the tensor';
-  return sample && `with a gain ${sampleText(sample)}`;
+  if (isEstimated) return l10n.t('with a gain that is estimated from the role of the tensor');
+  return sample && l10n.t('with a gain {0}', sampleText(sample));
 }
 
 /** What the figures are, in a sentence, and how they were obtained, for those who ask. */
@@ -228,26 +234,33 @@ function Caption({ figures, measure }: { figures: Figures; measure: Measure }) {
   if (measure === 'error' || !gainsFrom)
     return (
       <p class="muted caption">
-        Signal-to-quantization-noise ratio (SQNR) in dB; {measuredText(figures)}.
-        {weightsOnly !== undefined && !isRunning && ` From the weights alone: ${weightsOnly}`}
+        {l10n.t('Signal-to-quantization-noise ratio (SQNR) in dB; {0}.', measuredText(figures))}
+        {weightsOnly !== undefined && !isRunning && l10n.t(' From the weights alone: {0}', weightsOnly)}
       </p>
     );
   const { text, tokens, context, by } = gainsFrom;
   const source = by
-    ? 'gradients of one backward pass (tensors of blocks) or one measurement (others)'
-    : 'one measurement per tensor';
+    ? l10n.t('gradients of one backward pass (tensors of blocks) or one measurement (others)')
+    : l10n.t('one measurement per tensor');
   return (
     <>
       <p class="muted caption">
-        Predicted KL divergence of the output when the tensor alone is quantized, nats per token, over{' '}
-        {tokens.toLocaleString('en-US')} tokens of {text.replace(/^.*[\\/]/, '')}; {measuredText(figures)}.
+        {l10n.t(
+          'Predicted KL divergence of the output when the tensor alone is quantized, nats per token, over {0} tokens of {1}; {2}.',
+          tokens.toLocaleString('en-US'),
+          text.replace(/^.*[\\/]/, ''),
+          measuredText(figures),
+        )}
       </p>
       <details class="muted caption">
-        <summary>How these figures were obtained</summary>
-        The error of the weights in the format × the tensor’s gain, which comes from {source}, in windows of{' '}
-        {context.toLocaleString('en-US')} tokens; that of a group is the sum. “&lt; noise” is below{' '}
-        {scientific(noiseOf(gainsFrom))}, which float32 rounding alone causes. Errors were measured on{' '}
-        {devices.map((device) => deviceNames[device]).join(' and ')}.
+        <summary>{l10n.t('How these figures were obtained')}</summary>
+        {l10n.t(
+          'The error of the weights in the format × the tensor’s gain, which comes from {0}, in windows of {1} tokens; that of a group is the sum. “< noise” is below {2}, which float32 rounding alone causes. Errors were measured on {3}.',
+          source,
+          context.toLocaleString('en-US'),
+          scientific(noiseOf(gainsFrom)),
+          devices.map((device) => deviceNames[device]).join(l10n.t(' and ')),
+        )}
       </details>
     </>
   );
@@ -271,12 +284,12 @@ function Notes({ figures }: { figures: Figures }) {
 function measuredText({ rows, measured }: Figures): string {
   return measured === rows.length
     ? plural(rows.length, 'tensor')
-    : `${measured.toLocaleString('en-US')} of ${plural(rows.length, 'tensor')} so far`;
+    : l10n.t('{0} of {1} so far', measured.toLocaleString('en-US'), plural(rows.length, 'tensor'));
 }
 
 const deviceNames: Readonly<Record<Device, string>> = {
-  cpu: 'the native addon',
-  'ort-cpu': 'ONNX Runtime (CPU)',
+  cpu: l10n.t('the native addon'),
+  'ort-cpu': l10n.t('ONNX Runtime (CPU)'),
   cuda: 'CUDA',
   webgpu: 'WebGPU',
 };

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useRef } from 'preact/hooks';
 import { usePersistent } from '../usePersistent';
 
@@ -32,7 +33,7 @@ export function Split(props: { left: preact.JSX.Element; right: preact.JSX.Eleme
         class="splitter"
         role="separator"
         aria-orientation="vertical"
-        aria-label="Width of the tensor list"
+        aria-label={l10n.t('Width of the tensor list')}
         aria-valuenow={Math.round(share * 100)}
         aria-valuemin={limits.min * 100}
         aria-valuemax={limits.max * 100}

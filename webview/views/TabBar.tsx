@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { timeLeft } from '../../src/protocol/words';
 import { useApp, useAppState, useAsk } from '../context';
 import { tabs, type Tab } from '../tabs';
@@ -22,7 +23,7 @@ function TabSelect() {
   return (
     <select
       class="tab-select"
-      aria-label="Page"
+      aria-label={l10n.t('Page')}
       value={tab}
       onChange={(event) => store.update({ tab: event.currentTarget.value as Tab })}
     >
@@ -39,9 +40,9 @@ function Tabs() {
   const { store } = useApp();
   const { tab, evaluation, quantization, refinement } = useAppState();
   const runs: Partial<Record<Tab, Running>> = {
-    evaluate: { run: evaluation, title: 'An evaluation is running' },
-    quantize: { run: quantization, title: 'The model is being quantized' },
-    export: { run: refinement, title: 'The file is being refined' },
+    evaluate: { run: evaluation, title: l10n.t('An evaluation is running') },
+    quantize: { run: quantization, title: l10n.t('The model is being quantized') },
+    export: { run: refinement, title: l10n.t('The file is being refined') },
   };
   const onKey = (event: KeyboardEvent): void => {
     const at = tabs.findIndex(({ id }) => id === tab);
@@ -89,7 +90,7 @@ interface Running {
 /** Marks the tab of a run that has not ended. */
 function RunningMark({ run, title }: Running) {
   if (!run || run.outcome !== undefined) return null;
-  return <span class="running-mark" role="img" aria-label="(running)" title={title} />;
+  return <span class="running-mark" role="img" aria-label={l10n.t('(running)')} title={title} />;
 }
 
 /** Progress of the running job; its place is kept while none runs, so that nothing moves when one starts. */
@@ -100,7 +101,9 @@ function RunningJob() {
   const { title, progress } = job;
   const share = progress && progress.total > 0 ? progress.done / progress.total : undefined;
   const done = share === undefined ? '' : `${Math.floor(100 * share)} %${timeLeft(progress?.secondsLeft)}`;
-  const detail = progress ? `${progress.done} of ${progress.total}: ${progress.message}` : title;
+  const detail = progress
+    ? l10n.t('{0} of {1}: {2}', progress.done, progress.total, progress.message)
+    : title;
   return (
     <div class="job" role="status" title={detail}>
       <span class="ellipsis">{title}</span>
@@ -109,8 +112,8 @@ function RunningJob() {
       <progress value={share ?? 0} max={1} />
       <button
         class="icon-button"
-        aria-label={`Cancel ${title}`}
-        title="Cancel"
+        aria-label={l10n.t('Cancel {0}', title)}
+        title={l10n.t('Cancel')}
         onClick={() => void ask('cancelJob', {})}
       >
         ✕

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { DataColumn } from '../../src/protocol/dataTable';
 import { dataItems, useSaving } from '../useSaving';
 import { Menu } from './Menu';
@@ -11,5 +12,7 @@ export function TableMenu(props: {
 }) {
   const { title, of, columns } = props;
   const saving = useSaving({ title, of });
-  return <Menu label={`Save or copy: ${title}`} items={dataItems(saving, 'Table', title, columns)} />;
+  return (
+    <Menu label={l10n.t('Save or copy: {0}', title)} items={dataItems(saving, 'Table', title, columns)} />
+  );
 }

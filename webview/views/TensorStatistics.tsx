@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { TensorStatistics as Figures } from '../../src/protocol/analysis';
 import { float32Rows } from '../../src/protocol/float32Rows';
 import { aligned, figure, percent } from '../format';
@@ -18,7 +19,7 @@ export function TensorStatistics({ figures: s }: { figures: Figures }) {
   return (
     <div class="statistic-groups">
       <Group
-        title="Range"
+        title={l10n.t('Range')}
         items={[
           ['minimum', min],
           ['maximum', max],
@@ -29,15 +30,15 @@ export function TensorStatistics({ figures: s }: { figures: Figures }) {
         ]}
       />
       <Group
-        title="Moments"
+        title={l10n.t('Moments')}
         items={[
           ['mean', mean],
-          ['std. deviation', deviation],
+          [l10n.t('std. deviation'), deviation],
           ['kurtosis', figure(s.kurtosis)],
         ]}
       />
       <Group
-        title="Percentiles"
+        title={l10n.t('Percentiles')}
         items={s.percentiles.map(({ percent: at }, index): Item => [`${at} %`, percentiles[index]!])}
       />
     </div>

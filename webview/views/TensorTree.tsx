@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { useApp, useAppState } from '../context';
 import type { TensorTable } from '../../src/protocol/tensorTable';
@@ -103,7 +104,7 @@ function Grid({ tree, planned, onOpen }: GridProps) {
     <div
       class="tree-grid"
       role="treegrid"
-      aria-label="Tensors"
+      aria-label={l10n.t('Tensors')}
       aria-multiselectable="true"
       aria-rowcount={rows.length + 1}
       tabIndex={0}
@@ -132,7 +133,9 @@ function Grid({ tree, planned, onOpen }: GridProps) {
         </div>
         {rows.length === 0 && (
           <p class="empty">
-            {tree.text === '' ? 'The model holds no tensors.' : `No tensor matches “${tree.text}”.`}
+            {tree.text === ''
+              ? l10n.t('The model holds no tensors.')
+              : l10n.t('No tensor matches “{0}”.', tree.text)}
           </p>
         )}
       </div>

@@ -1,3 +1,5 @@
+import * as l10n from '@vscode/l10n';
+import { mixed } from '../mixed';
 import { useAppState, useAsk } from '../context';
 import { Button, Loading } from '../controls';
 import { nameText, percentDone, shapeText } from '../format';
@@ -19,20 +21,22 @@ export function TensorView() {
   const name = selected[selected.length - 1];
   const tensor = model?.table.named(name);
   const view = useAnalysis(tensor);
-  if (!tensor) return <p class="empty">Select a tensor to see its contents.</p>;
+  if (!tensor) return <p class="empty">{l10n.t('Select a tensor to see its contents.')}</p>;
   return (
     <>
       <div class="title">
         <h2>{nameText(tensor.name)}</h2>
         <span class="measure">
           <Button disabled={!tensor.readable} onClick={() => void ask('quantize', { tensors: selected })}>
-            {selected.length > 1 ? `Quantize ${selected.length} Layers…` : 'Quantize Layer…'}
+            {selected.length > 1
+              ? l10n.t('Quantize {0} Layers…', selected.length)
+              : l10n.t('Quantize Layer…')}
           </Button>
           <Menu
-            label="More about this tensor"
+            label={l10n.t('More about this tensor')}
             items={[
               {
-                label: 'Copy Summary as Markdown',
+                label: l10n.t('Copy Summary as Markdown'),
                 run: () => {
                   const analysis = view.kind === 'done' ? view.analysis : undefined;
                   void ask('copyText', { text: tensorSummary(model?.name ?? '', tensor, analysis) });
@@ -43,9 +47,15 @@ export function TensorView() {
         </span>
       </div>
       <p class="muted">
-        {tensor.dtype} · {shapeText(tensor.shape)} · {size(tensor.byteLength)} ·{' '}
-        {tensor.file.replace(/^.*[\\/]/, '')} from byte {tensor.offset.toLocaleString('en-US')}
-        {tensor.strides && ` · stored in another order (strides ${tensor.strides.join(', ')})`}
+        {l10n.t(
+          '{0} · {1} · {2} · {3} from byte {4}',
+          tensor.dtype,
+          shapeText(tensor.shape),
+          size(tensor.byteLength),
+          tensor.file.replace(/^.*[\\/]/, ''),
+          tensor.offset.toLocaleString('en-US'),
+        )}
+        {tensor.strides && l10n.t(' · stored in another order (strides {0})', tensor.strides.join(', '))}
       </p>
       <TensorDamage tensor={tensor} />
       {!tensor.readable && <p class="notice warning">{tensor.unreadableReason}</p>}
@@ -62,11 +72,13 @@ function AnalysisView({ view, tensor }: { view: View; tensor: TensorDescriptor }
     case 'none':
       return null;
     case 'asks':
-      return <Button onClick={view.start}>{`Analyse (${size(tensor.byteLength)})`}</Button>;
+      return <Button onClick={view.start}>{l10n.t('Analyse ({0})', size(tensor.byteLength))}</Button>;
     case 'reading':
       return (
         <div aria-busy="true">
-          <Loading>Reading the tensor…{view.progress && ` ${percentDone(view.progress)} %`}</Loading>
+          <Loading>
+            {mixed(l10n.t('Reading the tensor…{0}'), view.progress && ` ${percentDone(view.progress)} %`)}
+          </Loading>
           <Skeleton />
         </div>
       );

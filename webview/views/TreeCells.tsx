@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { plural, size } from '../../src/protocol/words';
 import { bits as bitsText, count, shapeText } from '../format';
 import type { Line } from '../lines';
@@ -39,10 +40,12 @@ function GroupCells(props: { node: TreeGroup; open: boolean; indent: Indent; pla
         {repeats > 0 && <span class="times">× {repeats.toLocaleString('en-US')}</span>}
       </span>
       <span role="gridcell" class="muted shape" title={plural(tensors, 'tensor')}>
-        {tensors > 1 && shape ? `${tensors.toLocaleString('en-US')} of ${shape}` : plural(tensors, 'tensor')}
+        {tensors > 1 && shape
+          ? l10n.t('{0} of {1}', tensors.toLocaleString('en-US'), shape)
+          : plural(tensors, 'tensor')}
       </span>
       <span role="gridcell" class="muted dtype">
-        {dtype ?? 'mixed'}
+        {dtype ?? l10n.t('mixed')}
       </span>
       <span role="gridcell" class="right muted parameters">
         {count(parameters)}

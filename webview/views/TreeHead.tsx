@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { Sort, SortColumn } from '../treeRows';
 import type { TreeState } from '../useTreeRows';
 import { FilterField, FilterStatus } from './FilterField';
@@ -12,10 +13,10 @@ export function TreeFilter({ tree, planned }: { tree: TreeState; planned: boolea
         <FilterField
           text={text}
           setText={setText}
-          label="Filter tensors"
-          placeholder="Filter: q_proj & !layers.0"
+          label={l10n.t('Filter tensors')}
+          placeholder={l10n.t('Filter: q_proj & !layers.0')}
         />
-        <GroupingSelect label="Order of the tensors" value={grouping} onChange={setGrouping} />
+        <GroupingSelect label={l10n.t('Order of the tensors')} value={grouping} onChange={setGrouping} />
         <SortSelect tree={tree} planned={planned} />
       </div>
       <FilterStatus filter={filter} matched={matched} total={total} noun="tensor" />
@@ -33,13 +34,13 @@ interface Column {
 }
 
 const columns: readonly Column[] = [
-  { id: 'name', label: 'Name' },
-  { id: 'shape', label: 'Shape', class: 'shape' },
-  { id: 'dtype', label: 'Dtype', class: 'dtype' },
-  { id: 'parameters', label: 'Params', class: 'right parameters', isNumber: true },
-  { id: 'bytes', label: 'Size', class: 'right bytes', isNumber: true },
-  { id: 'bits', label: 'Bits', title: 'Bits per weight', isNumber: true },
-  { id: 'plan', label: 'Plan', title: 'Format that the plan suggests', isNumber: true },
+  { id: 'name', label: l10n.t('Name') },
+  { id: 'shape', label: l10n.t('Shape'), class: 'shape' },
+  { id: 'dtype', label: l10n.t('Dtype'), class: 'dtype' },
+  { id: 'parameters', label: l10n.t('Params'), class: 'right parameters', isNumber: true },
+  { id: 'bytes', label: l10n.t('Size'), class: 'right bytes', isNumber: true },
+  { id: 'bits', label: l10n.t('Bits'), title: l10n.t('Bits per weight'), isNumber: true },
+  { id: 'plan', label: l10n.t('Plan'), title: l10n.t('Format that the plan suggests'), isNumber: true },
 ];
 
 const columnsOf = (planned: boolean): readonly Column[] =>
@@ -55,12 +56,12 @@ function SortSelect({ tree, planned }: { tree: TreeState; planned: boolean }) {
   };
   return (
     <select
-      aria-label="Sort by"
-      title="What groups and tensors are sorted by"
+      aria-label={l10n.t('Sort by')}
+      title={l10n.t('What groups and tensors are sorted by')}
       value={tree.sort && by(tree.sort.column) ? tree.sort.column : ''}
       onChange={(event) => choose(event.currentTarget.value)}
     >
-      <option value="">Execution</option>
+      <option value="">{l10n.t('Execution')}</option>
       {shown.map(({ id, label }) => (
         <option key={id} value={id}>
           {label}
@@ -88,7 +89,7 @@ export function TreeColumns({ tree, planned }: { tree: TreeState; planned: boole
         >
           <button
             class={`sorter ${orderOf(column.id, sort)}`}
-            title={column.title ?? `Sort by ${column.label.toLowerCase()}`}
+            title={column.title ?? l10n.t('Sort by {0}', column.label.toLowerCase())}
             onClick={() => setSort(next(column))}
           >
             {column.label}

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { ModelPart } from '../../src/protocol/model';
 import { useAsk } from '../context';
 import { Button } from '../controls';
@@ -8,11 +9,15 @@ export function WholeModelNeeded({ part: { file, number, count } }: { part: Mode
   return (
     <div class="empty">
       <p>
-        {file} is file {number} of {count} and is shown alone. Exports, evaluations and importance matrices
-        need the whole model.
+        {l10n.t(
+          '{0} is file {1} of {2} and is shown alone. Exports, evaluations and importance matrices need the whole model.',
+          file,
+          number,
+          count,
+        )}
       </p>
       <Button primary onClick={() => void ask('openAlone', { alone: false })}>
-        Show the whole model
+        {l10n.t('Show the whole model')}
       </Button>
     </div>
   );

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { ComponentChildren } from 'preact';
 import type { FileKind } from '../../src/protocol/webview';
 import { useAsk } from '../context';
@@ -52,12 +53,12 @@ export function PathField({
       <span class={path === '' ? 'ellipsis muted' : 'ellipsis'} title={path}>
         {path === '' ? none : path.replace(/^.*[\\/]/, '')}
       </span>
-      <Button name={`Browse… (${label})`} onClick={() => void browse()}>
-        Browse…
+      <Button name={l10n.t('Browse… ({0})', label)} onClick={() => void browse()}>
+        {l10n.t('Browse…')}
       </Button>
       {path !== '' && (
-        <button class="link" aria-label={`Remove: ${label}`} onClick={() => onChange('')}>
-          Remove
+        <button class="link" aria-label={l10n.t('Remove: {0}', label)} onClick={() => onChange('')}>
+          {l10n.t('Remove')}
         </button>
       )}
     </Field>

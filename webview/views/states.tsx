@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { ComponentChildren } from 'preact';
 import { Button } from '../controls';
 import { LongText } from './LongText';
@@ -23,7 +24,7 @@ export function Failed(props: { message: string; retry?: () => void; children?: 
   return (
     <div class="notice error with-action" role="alert">
       <span>{words}</span>
-      <Button onClick={retry}>Retry</Button>
+      <Button onClick={retry}>{l10n.t('Retry')}</Button>
     </div>
   );
 }

@@ -1,6 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import * as vscode from 'vscode';
 
+/** The texts of the display language, as an element that no browser runs; none where that is English. */
+function textsOf(bundle: typeof vscode.l10n.bundle): string {
+  if (!bundle) return '';
+  const texts = JSON.stringify(bundle).replaceAll('<', '\\u003c');
+  return `\n    <script type="application/json" id="l10n">${texts}</script>`;
+}
+
 /**
  * The page of the editor. Scripts need the nonce; nothing is fetched. Styles need 'unsafe-inline': plotly.js and
  * webview-ui-toolkit set style rules and attributes from script.
@@ -17,7 +24,7 @@ export function editorHtml(webview: vscode.Webview, extensionUri: vscode.Uri): s
     `img-src ${webview.cspSource} data: blob:`,
   ].join('; ');
   return `<!DOCTYPE html>
-<html lang="en">
+<html lang="${vscode.l10n.bundle ? vscode.env.language : 'en'}">
   <head>
     <meta charset="UTF-8">
     <meta http-equiv="Content-Security-Policy" content="${policy}">
@@ -26,7 +33,7 @@ export function editorHtml(webview: vscode.Webview, extensionUri: vscode.Uri): s
     <title>Quantscope</title>
   </head>
   <body>
-    <div id="root"></div>
+    <div id="root"></div>${textsOf(vscode.l10n.bundle)}
     <script nonce="${nonce}" src="${uri('webview.js')}"></script>
   </body>
 </html>`;

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useMemo } from 'preact/hooks';
 import type { ModelComparison } from '../../../src/protocol/compare';
 import { ChangeMapChart } from '../../charts/ChangeMapChart';
@@ -16,18 +17,20 @@ export function ChangeMap(props: { result: ModelComparison; choose: (tensor: str
   return (
     <>
       {layers.length === 0 ? (
-        <p class="muted">No tensor that was measured has a layer in its name: see the table.</p>
+        <p class="muted">{l10n.t('No tensor that was measured has a layer in its name: see the table.')}</p>
       ) : (
         <ChangeMapChart map={map} choose={choose} />
       )}
       {others.length > 0 && (
         <p class="muted">
-          Outside of layers:{' '}
-          {others
-            .slice(0, named)
-            .map(({ role, error }) => `${role} ${error === 0 ? 'equal' : figure(error, 3)}`)
-            .join(', ')}
-          {rest > 0 && ` and ${rest.toLocaleString('en-US')} more`}.
+          {l10n.t(
+            'Outside of layers: {0}',
+            others
+              .slice(0, named)
+              .map(({ role, error }) => `${role} ${error === 0 ? l10n.t('equal') : figure(error, 3)}`)
+              .join(', '),
+          )}
+          {rest > 0 && l10n.t(' and {0} more', rest.toLocaleString('en-US'))}.
         </p>
       )}
     </>

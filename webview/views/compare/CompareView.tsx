@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { ModelComparisonState } from '../../../src/protocol/editorState';
 import { useAppState, useAsk } from '../../context';
 import { Button, Loading } from '../../controls';
@@ -13,9 +14,9 @@ import { Failed } from '../states';
 type Mode = 'tensors' | 'map' | 'three';
 
 const modes: readonly { readonly id: Mode; readonly label: string; readonly hint: string }[] = [
-  { id: 'tensors', label: 'Tensors', hint: 'How each tensor differs' },
-  { id: 'map', label: 'Layers', hint: 'How far tensors moved, by layer and role' },
-  { id: 'three', label: 'Three models', hint: 'Which of A and B is closer to this model' },
+  { id: 'tensors', label: l10n.t('Tensors'), hint: l10n.t('How each tensor differs') },
+  { id: 'map', label: l10n.t('Layers'), hint: l10n.t('How far tensors moved, by layer and role') },
+  { id: 'three', label: l10n.t('Three models'), hint: l10n.t('Which of A and B is closer to this model') },
 ];
 
 /** This model compared with others: how each tensor differs, where, and in how many directions. */
@@ -30,7 +31,9 @@ export function CompareView() {
       {error !== undefined && <Failed message={error} />}
       {isRunning && (
         <Loading>
-          {progress ? `${progress.done} of ${progress.total}: ${progress.message}` : 'Matching tensors…'}
+          {progress
+            ? l10n.t('{0} of {1}: {2}', progress.done, progress.total, progress.message)
+            : l10n.t('Matching tensors…')}
         </Loading>
       )}
       {result && <Result state={{ ...state, result }} />}
@@ -43,13 +46,14 @@ function Nothing() {
   return (
     <div class="empty">
       <p>
-        Compare this model with another of any format: tensors are matched even if their names or the order of
-        their rows differ. A third model can join: which of both is closer to this one?
+        {l10n.t(
+          'Compare this model with another of any format: tensors are matched even if their names or the order of their rows differ. A third model can join: which of both is closer to this one?',
+        )}
       </p>
       <Button primary onClick={() => void ask('compareWith', {})}>
-        Compare With…
+        {l10n.t('Compare With…')}
       </Button>{' '}
-      <Button onClick={() => void ask('compareWithAdapters', {})}>Compare With Adapters…</Button>
+      <Button onClick={() => void ask('compareWithAdapters', {})}>{l10n.t('Compare With Adapters…')}</Button>
     </div>
   );
 }
@@ -71,20 +75,25 @@ function Head({ state }: { state: ModelComparisonState }) {
     <div class="compare-head">
       <span class="ellipsis" title={[other, third ?? ''].filter(Boolean).join('\n')}>
         {third === undefined
-          ? `A: ${model?.name ?? 'this model'}, B: ${otherName(state)}`
-          : `Original: ${model?.name ?? 'this model'}, A: ${otherName(state)}, B: ${lastPart(third)}`}
+          ? `A: ${model?.name ?? l10n.t('this model')}, B: ${otherName(state)}`
+          : l10n.t(
+              'Original: {0}, A: {1}, B: {2}',
+              model?.name ?? l10n.t('this model'),
+              otherName(state),
+              lastPart(third),
+            )}
       </span>
       <span class="measure">
-        <Button onClick={() => void ask('compareWith', {})}>Compare With…</Button>
+        <Button onClick={() => void ask('compareWith', {})}>{l10n.t('Compare With…')}</Button>
         <Menu
-          label="More comparisons"
+          label={l10n.t('More comparisons')}
           items={[
             {
-              label: 'Compare a Third…',
+              label: l10n.t('Compare a Third…'),
               disabled: !result,
               run: () => void ask('compareThird', {}),
             },
-            { label: 'Compare With Adapters…', run: () => void ask('compareWithAdapters', {}) },
+            { label: l10n.t('Compare With Adapters…'), run: () => void ask('compareWithAdapters', {}) },
           ]}
         />
       </span>
@@ -102,7 +111,7 @@ function Result({ state }: { state: ModelComparisonState & Required<Pick<ModelCo
   const choose = (name: string): void => setChosen(name === chosen ? '' : name);
   return (
     <>
-      <Modes label="What is compared" modes={offered} value={shown} onChange={setMode} />
+      <Modes label={l10n.t('What is compared')} modes={offered} value={shown} onChange={setMode} />
       {shown !== 'three' && <Totals result={result} />}
       {shown === 'tensors' && <ComparedTensors {...{ result, chosen, choose }} />}
       {shown === 'map' && <ChangeMap {...{ result, choose: setChosen }} />}

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useMemo } from 'preact/hooks';
 import type { ComparedTensor, ModelComparison } from '../../../src/protocol/compare';
 import { lineOf, orderCompared } from '../../comparedTensors';
@@ -35,15 +36,15 @@ export function ComparedTensors(props: {
         <FilterField
           text={text}
           setText={setText}
-          label="Filter the compared tensors"
-          placeholder="Filter by name, dtype or state"
+          label={l10n.t('Filter the compared tensors')}
+          placeholder={l10n.t('Filter by name, dtype or state')}
         />
         <FilterStatus filter={filter} matched={rows.length} total={result.tensors.length} noun="tensor" />
       </div>
       <DataGrid
         id="compare"
-        label="Compared tensors"
-        nameLabel="Tensor"
+        label={l10n.t('Compared tensors')}
+        nameLabel={l10n.t('Tensor')}
         lines={rows}
         columns={comparedColumns}
         keyOf={({ name }) => name}
@@ -59,7 +60,7 @@ export function ComparedTensors(props: {
         }
         order={order}
         reorder={(column) => setOrder(nextOrder(order, column))}
-        empty="No tensor matches."
+        empty={l10n.t('No tensor matches.')}
       />
     </>
   );
@@ -72,16 +73,16 @@ export function Totals({ result }: { result: ModelComparison }) {
     <>
       <dl class="totals">
         <div>
-          <dt>relative error</dt>
+          <dt>{l10n.t('relative error')}</dt>
           <dd>{figure(result.relativeError)}</dd>
         </div>
         <div>
-          <dt>tensors</dt>
+          <dt>{l10n.t('tensors')}</dt>
           <dd>{parts.map(([status, count]) => `${count.toLocaleString('en-US')} ${status}`).join(', ')}</dd>
         </div>
       </dl>
       {result.translated && (
-        <p class="muted">One of the models is GGUF: names and order of rows are those of GGUF.</p>
+        <p class="muted">{l10n.t('One of the models is GGUF: names and order of rows are those of GGUF.')}</p>
       )}
       {result.notes.map((note) => (
         <p key={note}>{note}</p>
@@ -94,23 +95,23 @@ const comparedColumns: readonly GridColumn<ComparedTensor>[] = [
   { ...{ id: 'a', label: 'A', width: 62, align: 'left' }, cell: ({ a }) => a?.dtype ?? '–' },
   { ...{ id: 'b', label: 'B', width: 62, align: 'left' }, cell: ({ b }) => b?.dtype ?? '–' },
   {
-    ...{ id: 'error', label: 'Rel. error', width: 92 },
+    ...{ id: 'error', label: l10n.t('Rel. error'), width: 92 },
     cell: (tensor) => errorText(tensor),
     cellTitle: ({ reason }) => reason,
     saved: { name: 'relative error', value: ({ error, status }) => error?.relativeError ?? status },
   },
   {
-    ...{ id: 'sqnr', label: 'SQNR dB', width: 80 },
+    ...{ id: 'sqnr', label: l10n.t('SQNR dB'), width: 80 },
     cell: ({ error }) => error && ratio(error.sqnr),
     saved: { name: 'SQNR', unit: 'dB', value: ({ error }) => error?.sqnr },
   },
   {
-    ...{ id: 'cosine', label: 'Cosine', width: 84 },
+    ...{ id: 'cosine', label: l10n.t('Cosine'), width: 84 },
     cell: ({ error }) => error && fixed(error.cosine, 6),
     saved: { value: ({ error }) => error?.cosine },
   },
   {
-    ...{ id: 'max', label: 'Max error', width: 86 },
+    ...{ id: 'max', label: l10n.t('Max error'), width: 86 },
     cell: ({ error }) => error && figure(error.maxError, 3),
     saved: { value: ({ error }) => error?.maxError },
   },
@@ -118,6 +119,6 @@ const comparedColumns: readonly GridColumn<ComparedTensor>[] = [
 
 function errorText({ status, error, a, b }: ComparedTensor) {
   if (error) return status === 'equal' ? 'equal' : figure(error.relativeError, 3);
-  const shapes = `[${shapeText(a?.shape ?? [])}] and [${shapeText(b?.shape ?? [])}]`;
+  const shapes = l10n.t('[{0}] and [{1}]', shapeText(a?.shape ?? []), shapeText(b?.shape ?? []));
   return <span class="state">{status === 'shape' ? shapes : status}</span>;
 }

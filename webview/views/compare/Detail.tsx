@@ -1,3 +1,5 @@
+import * as l10n from '@vscode/l10n';
+import { mixed } from '../../mixed';
 import { useEffect, useState } from 'preact/hooks';
 import type { ComparedTensor, OtherModel, TensorOverlay } from '../../../src/protocol/compare';
 import type { EngineProgress } from '../../../src/protocol/engine';
@@ -15,11 +17,11 @@ export function Detail(props: { tensor: string; other: OtherModel; compared: Com
   const { overlay, progress, failure } = useOverlay(tensor, other);
   const isMatrix = (compared.a?.shape ?? []).filter((size) => size > 1).length === 2;
   return (
-    <section class="overlay" aria-label={`${tensor} in detail`}>
+    <section class="overlay" aria-label={l10n.t('{0} in detail', tensor)}>
       <h3>{nameText(tensor)}</h3>
       {failure !== undefined && <Failed message={failure} />}
       {!overlay && failure === undefined && (
-        <Loading>Reading both…{progress && ` ${percentDone(progress)} %`}</Loading>
+        <Loading>{mixed(l10n.t('Reading both…{0}'), progress && ` ${percentDone(progress)} %`)}</Loading>
       )}
       {overlay && (
         <div class="overlay-charts">

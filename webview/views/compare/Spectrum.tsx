@@ -1,3 +1,5 @@
+import * as l10n from '@vscode/l10n';
+import { mixed } from '../../mixed';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { OtherModel } from '../../../src/protocol/compare';
 import type { EngineProgress } from '../../../src/protocol/engine';
@@ -16,14 +18,21 @@ export function Spectrum({ tensor, other }: { tensor: string; other: OtherModel 
   return (
     <div class="measure">
       <Button disabled={progress !== undefined} onClick={run}>
-        Singular Values of the Difference
+        {l10n.t('Singular Values of the Difference')}
       </Button>
       {progress && (
         <span class="going" role="status">
-          <Spinner /> pass {Math.min(progress.done + 1, progress.total)} of {progress.total}
+          {mixed(
+            l10n.t('{0} pass {1} of {2}'),
+            <Spinner />,
+            Math.min(progress.done + 1, progress.total),
+            progress.total,
+          )}
         </span>
       )}
-      {!progress && failure === undefined && <span class="muted">Is it of low rank, as a merged LoRA?</span>}
+      {!progress && failure === undefined && (
+        <span class="muted">{l10n.t('Is it of low rank, as a merged LoRA?')}</span>
+      )}
       {failure !== undefined && <Failed message={failure} />}
     </div>
   );
@@ -33,17 +42,17 @@ function Found({ spectrum }: { spectrum: ChangeSpectrum }) {
   const { kind, rank, shares, rows, columns, name } = spectrum;
   const isUseful = (count: number): boolean => count <= Math.min(rows, columns);
   return (
-    <section class="spectrum" aria-label={`Singular values of the difference of ${name}`}>
+    <section class="spectrum" aria-label={l10n.t('Singular values of the difference of {0}', name)}>
       <SpectrumChart spectrum={spectrum} description={spectrumSentence(spectrum)} />
       <dl class="totals">
         <Figure name="‖B − A‖ / ‖A‖" value={figure(relativeChange(spectrum))} />
-        <Figure name="rank" value={kind === 'full' ? `≥ ${rank}` : String(rank)} />
+        <Figure name={l10n.t('rank')} value={kind === 'full' ? `≥ ${rank}` : String(rank)} />
         {shares
           .filter(({ count }) => isUseful(count))
           .map(({ count, share }) => (
             <Figure
               key={count}
-              name={count === 1 ? 'in the first' : `in the first ${count}`}
+              name={count === 1 ? l10n.t('in the first') : l10n.t('in the first {0}', count)}
               value={percent(share)}
             />
           ))}

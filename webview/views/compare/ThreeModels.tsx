@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useMemo, useState } from 'preact/hooks';
 import type { ThreeWayComparison, ThreeWayTensor } from '../../../src/protocol/compare';
 import { useApp, useAppState } from '../../context';
@@ -30,15 +31,15 @@ export function ThreeModels({ result }: { result: ThreeWayComparison }) {
         <FilterField
           text={text}
           setText={setText}
-          label="Filter the compared tensors"
-          placeholder="Filter by name, dtype or which is closer"
+          label={l10n.t('Filter the compared tensors')}
+          placeholder={l10n.t('Filter by name, dtype or which is closer')}
         />
         <FilterStatus filter={filter} matched={rows.length} total={result.tensors.length} noun="tensor" />
       </div>
       <DataGrid
         id="compare-three"
-        label="Tensors of three models"
-        nameLabel="Tensor"
+        label={l10n.t('Tensors of three models')}
+        nameLabel={l10n.t('Tensor')}
         lines={rows}
         columns={columns}
         keyOf={({ name }) => name}
@@ -53,7 +54,7 @@ export function ThreeModels({ result }: { result: ThreeWayComparison }) {
         contextOf={({ name }) => menuContext('tensor', model?.path, [name])}
         {...(order ? { order } : {})}
         reorder={(column) => setOrder(nextOrder(order, column))}
-        empty="No tensor matches."
+        empty={l10n.t('No tensor matches.')}
       />
     </>
   );
@@ -64,11 +65,11 @@ function Totals({ result }: { result: ThreeWayComparison }) {
   return (
     <>
       <dl class="totals">
-        <Figure name="relative error of A" value={figure(relativeErrors.a)} />
-        <Figure name="relative error of B" value={figure(relativeErrors.b)} />
-        <Figure name="A is closer in" value={counts.A.toLocaleString('en-US')} />
-        <Figure name="B is closer in" value={counts.B.toLocaleString('en-US')} />
-        <Figure name="the same in" value={counts.same.toLocaleString('en-US')} />
+        <Figure name={l10n.t('relative error of A')} value={figure(relativeErrors.a)} />
+        <Figure name={l10n.t('relative error of B')} value={figure(relativeErrors.b)} />
+        <Figure name={l10n.t('A is closer in')} value={counts.A.toLocaleString('en-US')} />
+        <Figure name={l10n.t('B is closer in')} value={counts.B.toLocaleString('en-US')} />
+        <Figure name={l10n.t('the same in')} value={counts.same.toLocaleString('en-US')} />
       </dl>
       {notes.map((note) => (
         <p key={note}>{note}</p>
@@ -88,8 +89,8 @@ const errorText = ({ a, b, statuses }: ThreeWayTensor, side: 'a' | 'b') => {
 };
 
 const errorColumn = (side: 'a' | 'b', of: string): GridColumn<ThreeWayTensor> => ({
-  ...{ id: `error-${side}`, label: `Error of ${of}`, width: 90 },
-  title: `Relative error of ${of} against this model`,
+  ...{ id: `error-${side}`, label: l10n.t('Error of {0}', of), width: 90 },
+  title: l10n.t('Relative error of {0} against this model', of),
   cell: (tensor) => errorText(tensor, side),
   saved: {
     name: `relative error of ${of}`,
@@ -98,13 +99,16 @@ const errorColumn = (side: 'a' | 'b', of: string): GridColumn<ThreeWayTensor> =>
 });
 
 const columns: readonly GridColumn<ThreeWayTensor>[] = [
-  { ...{ id: 'closer', label: 'Closer', width: 62, align: 'left' }, cell: ({ closer }) => closer ?? '–' },
+  {
+    ...{ id: 'closer', label: l10n.t('Closer'), width: 62, align: 'left' },
+    cell: ({ closer }) => closer ?? '–',
+  },
   errorColumn('a', 'A'),
   errorColumn('b', 'B'),
   { ...{ id: 'a', label: 'A', width: 58, align: 'left' }, cell: ({ dtypes }) => dtypes.a ?? '–' },
   { ...{ id: 'b', label: 'B', width: 58, align: 'left' }, cell: ({ dtypes }) => dtypes.b ?? '–' },
   {
-    ...{ id: 'original', label: 'Original', width: 66, align: 'left' },
+    ...{ id: 'original', label: l10n.t('Original'), width: 66, align: 'left' },
     cell: ({ dtypes }) => dtypes.original,
   },
 ];

@@ -1,3 +1,5 @@
+import * as l10n from '@vscode/l10n';
+import { mixed } from '../../mixed';
 import { useAppState } from '../../context';
 import { Loading } from '../../controls';
 import { LongText } from '../LongText';
@@ -21,10 +23,10 @@ export function EvaluateView() {
   return (
     <div class="evaluate">
       {problem !== undefined && <Failed message={problem} />}
-      {!props && problem === undefined && <Loading>Reading earlier results…</Loading>}
+      {!props && problem === undefined && <Loading>{l10n.t('Reading earlier results…')}</Loading>}
       {impossible !== undefined && (
         <p class="notice error" role="alert">
-          This model cannot be run over a text. <LongText text={impossible} />
+          {mixed(l10n.t('This model cannot be run over a text. {0}'), <LongText text={impossible} />)}
         </p>
       )}
       {props &&

@@ -1,3 +1,5 @@
+import * as l10n from '@vscode/l10n';
+import { mixed } from '../../mixed';
 import type { CalibrationResult } from '../../../src/protocol/evaluation';
 import { preciseText } from '../../../src/protocol/figures';
 import { useApp, useAppState, useAsk } from '../../context';
@@ -12,17 +14,17 @@ import type { FormProps } from './useEvaluation';
 const numbers = [
   {
     key: 'calibrationWindows',
-    label: 'At most',
+    label: l10n.t('At most'),
     name: 'Maximum chunks',
-    placeholder: 'all chunks',
-    flag: 'Only the first chunks of the text; one hundred are usually enough',
+    placeholder: l10n.t('all chunks'),
+    flag: l10n.t('Only the first chunks of the text; one hundred are usually enough'),
   },
   {
     key: 'calibrationContext',
-    label: 'Context',
+    label: l10n.t('Context'),
     name: 'Tokens per chunk',
     placeholder: '512',
-    flag: 'Tokens per chunk: 512, or the model’s context length where that is less',
+    flag: l10n.t('Tokens per chunk: 512, or the model’s context length where that is less'),
   },
 ] as const;
 
@@ -35,16 +37,17 @@ export function ImportanceMatrix({ form, change }: FormProps) {
   return (
     <>
       <p class="muted">
-        Runs the model over a text and sums the squared inputs of each matrix. Quantizers weight errors with
-        these sums: the smaller the type, the larger the benefit.
+        {l10n.t(
+          'Runs the model over a text and sums the squared inputs of each matrix. Quantizers weight errors with these sums: the smaller the type, the larger the benefit.',
+        )}
       </p>
-      <div class="options" role="group" aria-label="Settings of the importance matrix">
+      <div class="options" role="group" aria-label={l10n.t('Settings of the importance matrix')}>
         <PathField
-          label="Text"
-          flag="UTF-8 text similar to what the model will be used for"
+          label={l10n.t('Text')}
+          flag={l10n.t('UTF-8 text similar to what the model will be used for')}
           kind="text"
           path={form.calibrationText}
-          none="text similar to what the model will be used for"
+          none={l10n.t('text similar to what the model will be used for')}
           onChange={(calibrationText) => change({ calibrationText })}
         />
         {numbers.map(({ key, ...field }) => (
@@ -57,18 +60,18 @@ export function ImportanceMatrix({ form, change }: FormProps) {
         ))}
         <Machine form={form} change={change} />
         <div class="flags">
-          <label title="--process-output of llama-imatrix">
+          <label title={l10n.t('--process-output of llama-imatrix')}>
             <input
               type="checkbox"
               checked={form.processOutput}
               onChange={(event) => change({ processOutput: event.currentTarget.checked })}
             />
-            Include the output matrix
+            {l10n.t('Include the output matrix')}
           </label>
         </div>
         <Start
           problem={problem}
-          label="Compute Importance Matrix…"
+          label={l10n.t('Compute Importance Matrix…')}
           start={() => settings && void ask('calibrate', { settings })}
         />
       </div>
@@ -93,15 +96,20 @@ function Calibrated({ result, form, change }: FormProps & { result: CalibrationR
   return (
     <div class="calibrated" role="status">
       <p>
-        Written: <span title={out}>{out.replace(/^.*[\\/]/, '')}</span>
+        {mixed(l10n.t('Written: {0}'), <span title={out}>{out.replace(/^.*[\\/]/, '')}</span>)}
         <span class="muted">
           {' '}
-          – {entries} matrices, {chunks} chunks, {tokens.toLocaleString('en-US')} tokens, perplexity{' '}
-          {preciseText(perplexity)}
+          {l10n.t(
+            '– {0} matrices, {1} chunks, {2} tokens, perplexity {3}',
+            entries,
+            chunks,
+            tokens.toLocaleString('en-US'),
+            preciseText(perplexity),
+          )}
         </span>
       </p>
-      <Button onClick={evaluateWith}>Use in an Evaluation</Button>
-      <Button onClick={exportWith}>Use in an Export</Button>
+      <Button onClick={evaluateWith}>{l10n.t('Use in an Evaluation')}</Button>
+      <Button onClick={exportWith}>{l10n.t('Use in an Export')}</Button>
     </div>
   );
 }

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useState } from 'preact/hooks';
 import type { PreviewResult } from '../../../src/protocol/preview';
 import type { WebviewRequests } from '../../../src/protocol/webview';
@@ -43,36 +44,40 @@ export function Preview({ form, change }: FormProps) {
     .map(({ recipe: { id, label } }) => ({ name: id, label: `${id} – ${label}` }));
   return (
     <>
-      <div class="options" role="group" aria-label="Settings of the preview">
+      <div class="options" role="group" aria-label={l10n.t('Settings of the preview')}>
         <Choice
-          label="Recipe"
-          name="Recipe of the preview"
+          label={l10n.t('Recipe')}
+          name={l10n.t('Recipe of the preview')}
           options={recipes}
           value={recipe}
           onChange={setRecipe}
         />
         <TextSetting
-          label="At most"
-          flag="Windows of the text"
-          name="Windows of the preview"
+          label={l10n.t('At most')}
+          flag={l10n.t('Windows of the text')}
+          name={l10n.t('Windows of the preview')}
           value={windows}
-          placeholder="8 windows"
+          placeholder={l10n.t('8 windows')}
           onChange={setWindows}
         />
         <CalibrationText form={form} change={change} recipe={recipe} />
         <PathField
-          label="Text"
-          flag="UTF-8 text that both models are run over"
+          label={l10n.t('Text')}
+          flag={l10n.t('UTF-8 text that both models are run over')}
           kind="text"
           path={text}
           onChange={setText}
         />
         <div class="start">
           <span class="muted" role="status">
-            {text === '' ? 'Choose a text.' : isValid ? '' : `“${windows}” is not a number of windows.`}
+            {text === ''
+              ? l10n.t('Choose a text.')
+              : isValid
+                ? ''
+                : l10n.t('“{0}” is not a number of windows.', windows)}
           </span>
           <Button primary disabled={text === '' || !isValid || isRunning} onClick={() => start({ settings })}>
-            Preview
+            {l10n.t('Preview')}
           </Button>
         </div>
       </div>
@@ -84,12 +89,13 @@ export function Preview({ form, change }: FormProps) {
             </p>
           ),
       )}
-      {isRunning && <Going title="Preview" progress={progress} cancel={cancel} />}
+      {isRunning && <Going title={l10n.t('Preview')} progress={progress} cancel={cancel} />}
       {result && <Blocks result={result} />}
       {!run && (
         <p class="muted">
-          Runs the model over the text as the recipe would leave it, and says how much each block and the
-          output differ from the original. Nothing is written.
+          {l10n.t(
+            'Runs the model over the text as the recipe would leave it, and says how much each block and the output differ from the original. Nothing is written.',
+          )}
         </p>
       )}
     </>
@@ -101,35 +107,33 @@ function Blocks({ result }: { result: PreviewResult }) {
   const { variant, tokens, blocks, output, divergence, sameTopToken } = result;
   const { perplexity, originalPerplexity } = result;
   return (
-    <section class="run preview" aria-label="Errors by block">
-      <h3>
-        {variant}, over {plural(tokens, 'token')}
-      </h3>
+    <section class="run preview" aria-label={l10n.t('Errors by block')}>
+      <h3>{l10n.t('{0}, over {1}', variant, plural(tokens, 'token'))}</h3>
       <dl class="totals">
-        <Figure name="error at the output" value={percent(Math.sqrt(output))} />
-        <Figure name="SQNR at the output" value={decibels(output, 2)} />
+        <Figure name={l10n.t('error at the output')} value={percent(Math.sqrt(output))} />
+        <Figure name={l10n.t('SQNR at the output')} value={decibels(output, 2)} />
         <Figure
-          name="mean KLD"
+          name={l10n.t('mean KLD')}
           value={`${number(divergence.value, 4)} ± ${number(divergence.standardError, 2)}`}
         />
-        <Figure name="perplexity" value={number(perplexity.value)} />
-        <Figure name="perplexity of the original" value={number(originalPerplexity.value)} />
-        <Figure name="same top token" value={percent(sameTopToken.value)} />
+        <Figure name={l10n.t('perplexity')} value={number(perplexity.value)} />
+        <Figure name={l10n.t('perplexity of the original')} value={number(originalPerplexity.value)} />
+        <Figure name={l10n.t('same top token')} value={percent(sameTopToken.value)} />
       </dl>
       <BlockErrorChart blocks={blocks} />
-      <div class="wide-table" tabIndex={0} role="region" aria-label="Errors by block">
+      <div class="wide-table" tabIndex={0} role="region" aria-label={l10n.t('Errors by block')}>
         <table class="blocks">
           <thead>
             <tr>
-              <th scope="col">Block</th>
-              <th scope="col" title="The block alone is quantized">
-                This block alone
+              <th scope="col">{l10n.t('Block')}</th>
+              <th scope="col" title={l10n.t('The block alone is quantized')}>
+                {l10n.t('This block alone')}
               </th>
-              <th scope="col">SQNR</th>
-              <th scope="col" title="All blocks up to this one are quantized">
-                All up to it
+              <th scope="col">{l10n.t('SQNR')}</th>
+              <th scope="col" title={l10n.t('All blocks up to this one are quantized')}>
+                {l10n.t('All up to it')}
               </th>
-              <th scope="col">SQNR</th>
+              <th scope="col">{l10n.t('SQNR')}</th>
             </tr>
           </thead>
           <tbody>

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { DataColumn } from '../../../src/protocol/dataTable';
 import type { EvaluationResult } from '../../../src/protocol/evaluation';
 import { useAppState, useAsk } from '../../context';
@@ -17,7 +18,7 @@ interface Props {
 export function ResultTable({ group, order, reorder, ticked, tick }: Props) {
   const shown = columns.filter(({ value }) => group.results.some((result) => value(result) !== undefined));
   return (
-    <div class="wide-table" tabIndex={0} role="region" aria-label={`Results on ${group.title}`}>
+    <div class="wide-table" tabIndex={0} role="region" aria-label={l10n.t('Results on {0}', group.title)}>
       <table class="result-table">
         <thead>
           <tr>
@@ -25,7 +26,7 @@ export function ResultTable({ group, order, reorder, ticked, tick }: Props) {
               <Head key={column.id} column={column} order={order} reorder={reorder} />
             ))}
             <th scope="col">
-              <span class="hidden">Remove</span>
+              <span class="hidden">{l10n.t('Remove')}</span>
             </th>
           </tr>
         </thead>
@@ -80,12 +81,12 @@ function Row(props: {
       <th scope="row" class="name" title={result.model.path}>
         <input
           type="checkbox"
-          aria-label={`Compare ${name}`}
+          aria-label={l10n.t('Compare {0}', name)}
           checked={isTicked}
           onChange={(event) => tick(event.currentTarget.checked)}
         />
         {name}
-        {isLatest && <span class="cause mixture">new</span>}
+        {isLatest && <span class="cause mixture">{l10n.t('new')}</span>}
       </th>
       {props.columns.map(({ id, show, detail }) => (
         <td key={id} data-column={id} title={detail?.(result)}>
@@ -95,8 +96,8 @@ function Row(props: {
       <td>
         <button
           class="icon"
-          title="Remove this result"
-          aria-label={`Remove the result ${name}`}
+          title={l10n.t('Remove this result')}
+          aria-label={l10n.t('Remove the result {0}', name)}
           onClick={() => void ask('removeResult', { id: result.id })}
         >
           ×

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { EvaluationResult, PairedComparison } from '../../../src/protocol/evaluation';
 import { SizeChart } from '../../charts/SizeChart';
@@ -17,18 +18,21 @@ export function Results({ results }: { results: readonly EvaluationResult[] }) {
   if (results.length === 0)
     return (
       <p class="muted none-yet">
-        No results yet. Run the original model, then a file type or a plan: the table shows the cost of each.
+        {l10n.t(
+          'No results yet. Run the original model, then a file type or a plan: the table shows the cost of each.',
+        )}
       </p>
     );
   // The latest two count: a third takes the place of the first.
   const tick = (id: string, on: boolean): void =>
     setTicked(on ? [...ticked, id].slice(-2) : ticked.filter((item) => item !== id));
   return (
-    <section class="results" aria-label="Results">
+    <section class="results" aria-label={l10n.t('Results')}>
       {groups.length > 1 && (
         <p class="muted">
-          Figures are comparable only on the same text cut into the same windows, or the same pairs, so each
-          has its own table.
+          {l10n.t(
+            'Figures are comparable only on the same text cut into the same windows, or the same pairs, so each has its own table.',
+          )}
         </p>
       )}
       <Pair results={results} ticked={ticked} />
@@ -38,7 +42,7 @@ export function Results({ results }: { results: readonly EvaluationResult[] }) {
             <h3>
               {group.title} <span class="muted">{group.settings}</span>
             </h3>
-            <TableMenu title={`Results on ${group.title}`} columns={() => resultData(group)} />
+            <TableMenu title={l10n.t('Results on {0}', group.title)} columns={() => resultData(group)} />
           </div>
           <ResultTable group={group} order={order} reorder={setOrder} ticked={ticked} tick={tick} />
           <BySize group={group} />
@@ -54,18 +58,23 @@ function Pair({ results, ticked }: { results: readonly EvaluationResult[]; ticke
   const [a, b] = ticked.map((id) => results.find((result) => result.id === id));
   const { comparison, failure } = usePair(a, b);
   if (results.filter(({ text }) => text).length < 2) return null;
-  if (!a || !b) return <p class="muted">Tick two rows to compare them token by token.</p>;
+  if (!a || !b) return <p class="muted">{l10n.t('Tick two rows to compare them token by token.')}</p>;
   if (failure !== undefined) return <Failed message={failure} />;
   if (a.text?.hash !== b.text?.hash || !a.text)
     return (
       <p class="notice" role="status">
-        {nameOf(a, path)} and {nameOf(b, path)} cannot be compared token by token: they were not scored on the
-        same tokens.
+        {l10n.t(
+          '{0} and {1} cannot be compared token by token: they were not scored on the same tokens.',
+          nameOf(a, path),
+          nameOf(b, path),
+        )}
       </p>
     );
   return (
     <p class="pair" role="status">
-      {comparison ? pairSentences(comparison, nameOf(a, path), nameOf(b, path)).join(' ') : 'Comparing…'}
+      {comparison
+        ? pairSentences(comparison, nameOf(a, path), nameOf(b, path)).join(' ')
+        : l10n.t('Comparing…')}
     </p>
   );
 }

@@ -1,3 +1,5 @@
+import * as l10n from '@vscode/l10n';
+import { mixed } from '../../mixed';
 import type { EvaluationActivity, EvaluationOutcome } from '../../../src/protocol/evaluationView';
 import { notKeptNote } from '../../../src/protocol/tableNotes';
 import { plural } from '../../../src/protocol/words';
@@ -14,7 +16,7 @@ export function Run({ activity, isForeign }: { activity: EvaluationActivity; isF
   // A run that ended in the other mode is shown there.
   if (isForeign && outcome) return null;
   return (
-    <section class="run" aria-label={outcome ? 'The last run' : 'The run in progress'}>
+    <section class="run" aria-label={outcome ? l10n.t('The last run') : l10n.t('The run in progress')}>
       <h3>{title}</h3>
       {outcome ? (
         <Ended outcome={outcome} windows={curve?.points.at(-1)?.windows ?? 0} />
@@ -34,10 +36,10 @@ function InProgress({ progress, curve, title }: EvaluationActivity) {
       <Going title={title} progress={progress} cancel={() => void ask('cancelEvaluation', {})} />
       {last && (
         <dl class="totals">
-          <Figure name="windows scored" value={`${last.windows} of ${curve?.windows}`} />
-          <Figure name="perplexity so far" value={number(last.perplexity)} />
+          <Figure name={l10n.t('windows scored')} value={`${last.windows} of ${curve?.windows}`} />
+          <Figure name={l10n.t('perplexity so far')} value={number(last.perplexity)} />
           {last.divergence !== undefined && (
-            <Figure name="mean KLD so far" value={number(last.divergence, 4)} />
+            <Figure name={l10n.t('mean KLD so far')} value={number(last.divergence, 4)} />
           )}
         </dl>
       )}
@@ -56,13 +58,16 @@ function Ended({ outcome, windows }: { outcome: EvaluationOutcome; windows: numb
   if (outcome.kind === 'evaluated' || outcome.kind === 'calibrated')
     return (
       <p class="muted" role="status">
-        Finished.{outcome.kind === 'evaluated' && ' The result is marked in the table below.'}
+        {mixed(
+          l10n.t('Finished.{0}'),
+          outcome.kind === 'evaluated' && l10n.t(' The result is marked in the table below.'),
+        )}
       </p>
     );
   return (
     <RunFailure
       failure={outcome}
-      cancelled={`Cancelled after ${plural(windows, 'window')}; no result was kept.`}
+      cancelled={l10n.t('Cancelled after {0}; no result was kept.', plural(windows, 'window'))}
       repeat={() => void ask('repeatEvaluation', {})}
     />
   );

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { evidenceWords } from '../../../src/protocol/evidence';
 import type { ModelLimits } from '../../../src/protocol/model';
 import { useAppState, useAsk } from '../../context';
@@ -28,7 +29,7 @@ export function Setup({ form, change }: FormProps) {
   const props = { form, change };
   const pairs = isOfPairs(form, what);
   return (
-    <div class="options" role="group" aria-label="Settings of the evaluation">
+    <div class="options" role="group" aria-label={l10n.t('Settings of the evaluation')}>
       <Variant {...props} />
       <WeightFiles {...props} />
       {what.pairs && <PairsFile {...props} />}
@@ -37,17 +38,25 @@ export function Setup({ form, change }: FormProps) {
       {pairs ? <Device {...props} /> : <Machine {...props} />}
       {!pairs && takesRounding(form) && (
         <div class="flags">
-          <label title="Inputs of quantized matrices are rounded to 8 bits in blocks, as llama.cpp’s CPU kernels do">
+          <label
+            title={l10n.t(
+              'Inputs of quantized matrices are rounded to 8 bits in blocks, as llama.cpp’s CPU kernels do',
+            )}
+          >
             <input
               type="checkbox"
               checked={form.roundActivations}
               onChange={(event) => change({ roundActivations: event.currentTarget.checked })}
             />
-            Round activations to 8 bits, as llama.cpp’s CPU kernels do
+            {l10n.t('Round activations to 8 bits, as llama.cpp’s CPU kernels do')}
           </label>
         </div>
       )}
-      <Start problem={problem} label="Run" start={() => settings && void ask('evaluate', { settings })} />
+      <Start
+        problem={problem}
+        label={l10n.t('Run')}
+        start={() => settings && void ask('evaluate', { settings })}
+      />
     </div>
   );
 }
@@ -64,7 +73,7 @@ function WeightFiles({ form, change }: FormProps) {
     <>
       {form.variant === variants.planFile && (
         <PathField
-          label="Plan file"
+          label={l10n.t('Plan file')}
           kind="plan"
           path={form.planFile}
           onChange={(planFile) => change({ planFile })}
@@ -72,7 +81,7 @@ function WeightFiles({ form, change }: FormProps) {
       )}
       {form.variant === variants.recipeFile && (
         <PathField
-          label="Recipe file"
+          label={l10n.t('Recipe file')}
           kind="recipe"
           path={form.recipeFile}
           onChange={(recipeFile) => change({ recipeFile })}
@@ -80,8 +89,8 @@ function WeightFiles({ form, change }: FormProps) {
       )}
       {takesImportance(form) && (
         <PathField
-          label="Importance matrix"
-          flag="The quantizer weights errors with it; some types require it"
+          label={l10n.t('Importance matrix')}
+          flag={l10n.t('The quantizer weights errors with it; some types require it')}
           kind="imatrix"
           path={form.imatrix}
           onChange={(imatrix) => change({ imatrix })}
@@ -96,11 +105,13 @@ function WeightFiles({ form, change }: FormProps) {
 function PairsFile({ form, change }: FormProps) {
   return (
     <PathField
-      label="Pairs"
-      flag='One JSON object per line: {"query": "…", "document": "…"}. Both are embedded, and each query is compared with every document of the file'
+      label={l10n.t('Pairs')}
+      flag={l10n.t(
+        'One JSON object per line: {"query": "…", "document": "…"}. Both are embedded, and each query is compared with every document of the file',
+      )}
       kind="pairs"
       path={form.pairs}
-      none="none (queries and their documents, as JSON lines)"
+      none={l10n.t('none (queries and their documents, as JSON lines)')}
       onChange={(pairs) => change({ pairs })}
     />
   );
@@ -111,27 +122,29 @@ function Texts({ form, change }: FormProps) {
   return (
     <>
       <PathField
-        label="Text"
-        flag="UTF-8 text whose tokens are scored"
+        label={l10n.t('Text')}
+        flag={l10n.t('UTF-8 text whose tokens are scored')}
         kind="text"
         path={form.text}
-        none="one that the model was not trained on, such as wiki.test.raw"
+        none={l10n.t('one that the model was not trained on, such as wiki.test.raw')}
         onChange={(text) => change({ text })}
       />
       <PathField
-        label="Questions"
-        flag='Multiple choice, one JSON object per line: {"question": "…", "choices": ["…", "…"], "answer": 0}; the answer is the index of a choice, its text or its letter'
+        label={l10n.t('Questions')}
+        flag={l10n.t(
+          'Multiple choice, one JSON object per line: {"question": "…", "choices": ["…", "…"], "answer": 0}; the answer is the index of a choice, its text or its letter',
+        )}
         kind="tasks"
         path={form.tasks}
-        none="none (multiple choice, as JSON lines)"
+        none={l10n.t('none (multiple choice, as JSON lines)')}
         onChange={(tasks) => change({ tasks })}
       />
       <PathField
-        label="Base"
-        flag="The model whose distributions the KL divergence is measured from"
+        label={l10n.t('Base')}
+        flag={l10n.t('The model whose distributions the KL divergence is measured from')}
         kind="model"
         path={form.against}
-        none={isQuantizing(form) ? 'this model, unmodified' : 'none, so no KL divergence'}
+        none={isQuantizing(form) ? l10n.t('this model, unmodified') : l10n.t('none, so no KL divergence')}
         onChange={(against) => change({ against })}
       />
     </>
@@ -150,7 +163,9 @@ export function CalibrationText({ form, change, recipe: id }: FormProps & { reci
     <CalibrationTextField
       path={form.calibrationText}
       none={
-        chosen && chosen.evidence !== 'none' ? `the recipe needs ${evidenceWords[chosen.evidence]}` : 'none'
+        chosen && chosen.evidence !== 'none'
+          ? l10n.t('the recipe needs {0}', evidenceWords[chosen.evidence])
+          : l10n.t('none')
       }
       onChange={(calibrationText) => change({ calibrationText })}
     />
@@ -158,32 +173,34 @@ export function CalibrationText({ form, change, recipe: id }: FormProps & { reci
 }
 
 const conventions = [
-  { name: 'llama.cpp', label: 'as llama.cpp' },
-  { name: 'sliding', label: 'sliding' },
+  { name: 'llama.cpp', label: l10n.t('as llama.cpp') },
+  { name: 'sliding', label: l10n.t('sliding') },
 ] as const;
 const conventionHelp = [
-  'as in llama.cpp: adjacent windows; the second half of each is scored, so that every token has context',
-  'sliding: windows begin a stride apart; every token of the text is scored once',
+  l10n.t(
+    'as in llama.cpp: adjacent windows; the second half of each is scored, so that every token has context',
+  ),
+  l10n.t('sliding: windows begin a stride apart; every token of the text is scored once'),
 ].join('\n');
 
 const numbers = {
   context: {
-    label: 'Context',
-    flag: 'Tokens per window: 512, or the model’s context length where that is less',
+    label: l10n.t('Context'),
+    flag: l10n.t('Tokens per window: 512, or the model’s context length where that is less'),
     name: 'Tokens per window',
     placeholder: '512',
   },
   windows: {
-    label: 'At most',
-    flag: 'Only the first windows of the text; fewer are faster, and the standard error is larger',
+    label: l10n.t('At most'),
+    flag: l10n.t('Only the first windows of the text; fewer are faster, and the standard error is larger'),
     name: 'Maximum windows',
-    placeholder: 'all windows',
+    placeholder: l10n.t('all windows'),
   },
   stride: {
-    label: 'Stride',
-    flag: 'Tokens from one window’s start to the next',
+    label: l10n.t('Stride'),
+    flag: l10n.t('Tokens from one window’s start to the next'),
     name: 'Stride',
-    placeholder: 'the context',
+    placeholder: l10n.t('the context'),
   },
 } as const;
 
@@ -194,7 +211,7 @@ function Windows({ form, change }: FormProps) {
     <TextSetting
       {...numbers[key]}
       value={form[key]}
-      placeholder={disabled ? 'for sliding windows only' : numbers[key].placeholder}
+      placeholder={disabled ? l10n.t('for sliding windows only') : numbers[key].placeholder}
       disabled={disabled}
       onChange={(value) => change({ [key]: value })}
     />
@@ -202,9 +219,9 @@ function Windows({ form, change }: FormProps) {
   return (
     <>
       <Choice
-        label="Windows"
+        label={l10n.t('Windows')}
         flag={conventionHelp}
-        name="Convention of the windows"
+        name={l10n.t('Convention of the windows')}
         options={conventions}
         value={form.convention}
         onChange={(convention) => change({ convention })}
@@ -217,12 +234,12 @@ function Windows({ form, change }: FormProps) {
 }
 
 const memories = [
-  { name: 'auto', label: 'automatic' },
-  { name: 'whole', label: 'whole model' },
-  { name: 'streamed', label: 'block by block' },
+  { name: 'auto', label: l10n.t('automatic') },
+  { name: 'whole', label: l10n.t('whole model') },
+  { name: 'streamed', label: l10n.t('block by block') },
 ] as const;
 const devices = [
-  { name: 'auto', label: 'automatic' },
+  { name: 'auto', label: l10n.t('automatic') },
   { name: 'cuda', label: 'CUDA' },
   { name: 'webgpu', label: 'WebGPU' },
   { name: 'cpu', label: 'CPU' },
@@ -233,9 +250,11 @@ export function Machine({ form, change }: FormProps) {
   return (
     <>
       <Choice
-        label="Memory"
-        flag="Block by block needs the memory of one block; automatic keeps the whole model when it fits"
-        name="Memory"
+        label={l10n.t('Memory')}
+        flag={l10n.t(
+          'Block by block needs the memory of one block; automatic keeps the whole model when it fits',
+        )}
+        name={l10n.t('Memory')}
         options={memories}
         value={form.memory}
         onChange={(memory) => change({ memory })}
@@ -248,9 +267,9 @@ export function Machine({ form, change }: FormProps) {
 function Device({ form, change }: FormProps) {
   return (
     <Choice
-      label="Device"
-      flag="The device that runs the model"
-      name="Device"
+      label={l10n.t('Device')}
+      flag={l10n.t('The device that runs the model')}
+      name={l10n.t('Device')}
       options={devices}
       value={form.device === 'ort-cpu' ? 'cpu' : form.device}
       onChange={(device) => change({ device })}

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useEffect, useState } from 'preact/hooks';
 import type { ExportChoices } from '../../../src/protocol/webview';
 import { useApp, useAppState } from '../../context';
@@ -10,22 +11,24 @@ import type { FormProps } from './useEvaluation';
 export function Variant({ form, change }: FormProps) {
   const { plan, formats } = useAppState();
   return (
-    <Field label="Evaluate" wide>
+    <Field label={l10n.t('Evaluate')} wide>
       <select
-        aria-label="Weights to evaluate"
+        aria-label={l10n.t('Weights to evaluate')}
         value={form.variant}
         onChange={(event) => change({ variant: event.currentTarget.value })}
       >
-        <option value={variants.original}>The model, unmodified</option>
-        <optgroup label="Mixed-precision plan">
+        <option value={variants.original}>{l10n.t('The model, unmodified')}</option>
+        <optgroup label={l10n.t('Mixed-precision plan')}>
           <option value={variants.currentPlan} disabled={!plan}>
-            {plan ? 'Plan of this editor' : 'Plan of this editor – needs the sensitivity analysis'}
+            {plan
+              ? l10n.t('Plan of this editor')
+              : l10n.t('Plan of this editor – needs the sensitivity analysis')}
           </option>
-          <option value={variants.planFile}>Plan file…</option>
+          <option value={variants.planFile}>{l10n.t('Plan file…')}</option>
         </optgroup>
         <Recipes variant={form.variant} />
         <FileTypes variant={form.variant} />
-        <optgroup label="One format for all matrices of the blocks">
+        <optgroup label={l10n.t('One format for all matrices of the blocks')}>
           {formats.map(({ id, label }) => (
             <option key={id} value={`format ${id}`}>
               {id} – {label}
@@ -45,14 +48,14 @@ function Recipes({ variant }: { variant: string }) {
   const chosen = variant.startsWith(prefix) && variant !== variants.recipeFile;
   const isListed = recipes.some(({ recipe }) => variant === prefix + recipe.id);
   return (
-    <optgroup label="Recipes">
+    <optgroup label={l10n.t('Recipes')}>
       {chosen && !isListed && <option value={variant}>{variant.slice(prefix.length)}</option>}
       {recipes.map(({ recipe: { id, label } }) => (
         <option key={id} value={prefix + id}>
           {id} – {label}
         </option>
       ))}
-      <option value={variants.recipeFile}>Recipe file…</option>
+      <option value={variants.recipeFile}>{l10n.t('Recipe file…')}</option>
     </optgroup>
   );
 }
@@ -61,7 +64,7 @@ function FileTypes({ variant }: { variant: string }) {
   const fileTypes = useFileTypes();
   const isListed = fileTypes.some(({ name }) => variant === `type ${name}`);
   return (
-    <optgroup label="File types of llama.cpp">
+    <optgroup label={l10n.t('File types of llama.cpp')}>
       {variant.startsWith('type ') && !isListed && (
         <option value={variant}>{variant.slice('type '.length)}</option>
       )}

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { Retrieval } from '../../../src/protocol/embedding';
 import type { Divergence, EvaluationResult } from '../../../src/protocol/evaluation';
 import { estimateText, percentText, preciseText } from '../../../src/protocol/figures';
@@ -42,7 +43,7 @@ const divergence = (
     ...column,
     value: ({ text }) => text?.divergence && column.value(text.divergence),
     show: (_, { text }) => (text?.divergence ? column.show(text.divergence) : '–'),
-    detail: ({ text }) => text?.divergence && `from ${text.divergence.base}`,
+    detail: ({ text }) => text?.divergence && l10n.t('from {0}', text.divergence.base),
   });
 
 /** A column of how well documents are found. */
@@ -56,7 +57,7 @@ const retrieval = (
     ...column,
     value: ({ pairs }) => pairs && column.value(pairs.retrieval),
     show: (_, { pairs }) => (pairs ? column.show(pairs.retrieval) : '–'),
-    detail: ({ pairs }) => pairs?.original && `original: ${column.show(pairs.original.retrieval)}`,
+    detail: ({ pairs }) => pairs?.original && l10n.t('original: {0}', column.show(pairs.original.retrieval)),
   });
 
 const percent = (share: number, digits = 2): string => `${(100 * share).toFixed(digits)} %`;
@@ -65,148 +66,167 @@ const percent = (share: number, digits = 2): string => `${(100 * share).toFixed(
 export const columns: readonly Column[] = [
   divergence({
     id: 'kld',
-    label: 'Mean KLD',
-    meaning:
+    label: l10n.t('Mean KLD'),
+    meaning: l10n.t(
       'Kullback–Leibler divergence of the probabilities of the next token from those of the base, mean over the scored tokens, in nats, with its standard error',
+    ),
     value: ({ mean }) => mean.value,
     show: ({ mean }) => estimateText(mean),
   }),
   figure({
     id: 'perplexity',
-    label: 'Perplexity',
-    meaning: 'exp(mean of −ln p of the scored tokens), with its standard error; lower is better',
+    label: l10n.t('Perplexity'),
+    meaning: l10n.t('exp(mean of −ln p of the scored tokens), with its standard error; lower is better'),
     value: ({ text }) => text?.perplexity.value,
     show: (_, { text }) => (text ? preciseText(text.perplexity) : '–'),
-    detail: ({ text }) => text && `${preciseText(text.loss)} nats per token`,
+    detail: ({ text }) => text && l10n.t('{0} nats per token', preciseText(text.loss)),
   }),
   figure({
     id: 'cosine',
-    label: 'Cosine',
-    meaning:
+    label: l10n.t('Cosine'),
+    meaning: l10n.t(
       'Cosine of the embedding of a text and the one that the original gives, mean over all texts, with its standard error',
+    ),
     value: ({ pairs }) => pairs?.original?.cosine.value,
     show: (_, { pairs }) => (pairs?.original ? estimateText(pairs.original.cosine) : '–'),
-    detail: ({ pairs }) => pairs?.original && `at least ${pairs.original.leastCosine.toPrecision(6)}`,
+    detail: ({ pairs }) =>
+      pairs?.original && l10n.t('at least {0}', pairs.original.leastCosine.toPrecision(6)),
   }),
   retrieval({
     id: 'first',
-    label: 'Found first',
-    meaning:
+    label: l10n.t('Found first'),
+    meaning: l10n.t(
       'Share of queries whose own document has the largest cosine of all documents of the file, with its standard error',
+    ),
     value: ({ first }) => first.value,
     show: ({ first }) => percentText(first),
   }),
   retrieval({
     id: 'ten',
-    label: 'Among ten',
-    meaning: 'Share of queries whose own document is one of the ten with the largest cosines',
+    label: l10n.t('Among ten'),
+    meaning: l10n.t('Share of queries whose own document is one of the ten with the largest cosines'),
     value: ({ amongTen }) => amongTen.value,
     show: ({ amongTen }) => percentText(amongTen),
   }),
   retrieval({
     id: 'rank',
-    label: '1 / rank',
-    meaning:
+    label: l10n.t('1 / rank'),
+    meaning: l10n.t(
       'Mean reciprocal rank of the own document among all documents of the file, with its standard error',
+    ),
     value: ({ reciprocalRank }) => reciprocalRank.value,
     show: ({ reciprocalRank }) => estimateText(reciprocalRank),
   }),
   figure({
     id: 'sameFirst',
-    label: 'Same first',
-    meaning: 'Share of queries for which the original has the same document first, with its standard error',
+    label: l10n.t('Same first'),
+    meaning: l10n.t(
+      'Share of queries for which the original has the same document first, with its standard error',
+    ),
     value: ({ pairs }) => pairs?.original?.sameFirst.value,
     show: (_, { pairs }) => (pairs?.original ? percentText(pairs.original.sameFirst) : '–'),
   }),
   figure({
     id: 'size',
-    label: 'Size',
-    meaning: 'Bytes of all tensors in this variant',
+    label: l10n.t('Size'),
+    meaning: l10n.t('Bytes of all tensors in this variant'),
     value: ({ bytes }) => bytes,
     show: size,
-    detail: ({ bytes }) => `${bytes.toLocaleString('en-US')} bytes`,
+    detail: ({ bytes }) => l10n.t('{0} bytes', bytes.toLocaleString('en-US')),
   }),
   figure({
     id: 'bits',
-    label: 'bpw',
-    meaning: 'Bits per weight: 8 × bytes / parameters of the whole model',
+    label: l10n.t('bpw'),
+    meaning: l10n.t('Bits per weight: 8 × bytes / parameters of the whole model'),
     value: ({ bitsPerWeight }) => bitsPerWeight,
     show: bits,
   }),
   divergence({
     id: 'ratio',
-    label: 'ln PPL ratio',
-    meaning:
+    label: l10n.t('ln PPL ratio'),
+    meaning: l10n.t(
       'ln(perplexity / perplexity of the base), token by token: nats per token that the variant loses, with its standard error',
+    ),
     value: ({ logPerplexityRatio }) => logPerplexityRatio.value,
     show: ({ logPerplexityRatio }) => estimateText(logPerplexityRatio),
   }),
   divergence({
     id: 'kld999',
-    label: '99.9 % KLD',
-    meaning: 'Divergence, in nats, that 99.9 % of the tokens stay below: how bad the worst tokens are',
+    label: l10n.t('99.9 % KLD'),
+    meaning: l10n.t(
+      'Divergence, in nats, that 99.9 % of the tokens stay below: how bad the worst tokens are',
+    ),
     value: ({ percentile999 }) => percentile999,
     show: ({ percentile999 }) => number(percentile999, 3),
   }),
   divergence({
     id: 'top',
-    label: 'Same top token',
-    meaning: 'Share of tokens whose most probable continuation is that of the base, with its standard error',
+    label: l10n.t('Same top token'),
+    meaning: l10n.t(
+      'Share of tokens whose most probable continuation is that of the base, with its standard error',
+    ),
     value: ({ sameTopToken }) => sameTopToken.value,
     show: ({ sameTopToken }) => percentText(sameTopToken),
   }),
   divergence({
     id: 'deltaP',
-    label: 'Δp rms',
-    meaning: 'Root mean square of the change of the probability that the text’s own token gets',
+    label: l10n.t('Δp rms'),
+    meaning: l10n.t('Root mean square of the change of the probability that the text’s own token gets'),
     value: ({ deltaPRms }) => deltaPRms,
     show: ({ deltaPRms }) => percent(deltaPRms),
   }),
   figure({
     id: 'accuracy',
-    label: 'Accuracy',
-    meaning: 'Share of questions whose right choice is the likeliest, with its standard error',
+    label: l10n.t('Accuracy'),
+    meaning: l10n.t('Share of questions whose right choice is the likeliest, with its standard error'),
     value: ({ tasks }) => tasks?.accuracy.value,
     show: (_, { tasks }) => (tasks ? percentText(tasks.accuracy) : '–'),
     detail: ({ tasks }) =>
       tasks &&
-      `${tasks.questions} questions of ${tasks.file.replace(/^.*[\\/]/, '')}; ${percentText(tasks.normalizedAccuracy)} by likelihood per byte of the choice`,
+      l10n.t(
+        '{0} questions of {1}; {2} by likelihood per byte of the choice',
+        tasks.questions,
+        tasks.file.replace(/^.*[\\/]/, ''),
+        percentText(tasks.normalizedAccuracy),
+      ),
   }),
   figure({
     id: 'speed',
-    label: 'Tokens/s',
-    meaning: 'Tokens processed per second when windows are scored, weight loading included',
+    label: l10n.t('Tokens/s'),
+    meaning: l10n.t('Tokens processed per second when windows are scored, weight loading included'),
     value: ({ measures }) => measures.tokensPerSecond || undefined, // 0 where only questions were asked
     show: (value) => number(value, 3),
-    detail: ({ measures }) => `the whole run took ${number(measures.seconds, 3)} s`,
+    detail: ({ measures }) => l10n.t('the whole run took {0} s', number(measures.seconds, 3)),
   }),
   figure({
     id: 'latency',
-    label: 'ms/token',
-    meaning:
+    label: l10n.t('ms/token'),
+    meaning: l10n.t(
       'Generation: time until the first token after a full window / for each token that follows, in milliseconds',
+    ),
     value: ({ measures }) => measures.nextTokenMs,
     show: (value, { measures }) => `${number(measures.firstTokenMs ?? NaN, 3)} / ${number(value, 3)}`,
   }),
   figure({
     id: 'memory',
-    label: 'Peak memory',
-    meaning: 'Peak memory of the engine process during the run',
+    label: l10n.t('Peak memory'),
+    meaning: l10n.t('Peak memory of the engine process during the run'),
     value: ({ measures }) => measures.peakMemory,
     show: size,
-    detail: ({ measures }) => (measures.memory === 'whole' ? 'the whole model at once' : 'block by block'),
+    detail: ({ measures }) =>
+      measures.memory === 'whole' ? l10n.t('the whole model at once') : l10n.t('block by block'),
   }),
   {
     id: 'device',
-    label: 'Device',
-    meaning: 'The device that ran the model',
+    label: l10n.t('Device'),
+    meaning: l10n.t('The device that ran the model'),
     value: ({ deviceLabel }) => deviceLabel,
     show: ({ deviceLabel }) => deviceLabel,
   },
   {
     id: 'date',
-    label: 'Date',
-    meaning: 'When the run ended',
+    label: l10n.t('Date'),
+    meaning: l10n.t('When the run ended'),
     value: ({ at }) => at,
     show: ({ at }) => new Date(at).toLocaleString('en-GB', { dateStyle: 'short', timeStyle: 'short' }),
   },
@@ -215,8 +235,8 @@ export const columns: readonly Column[] = [
 /** The first column, which every table has. */
 export const variantColumn: Column = {
   id: 'variant',
-  label: 'Variant',
-  meaning: 'How the weights were changed before the run',
+  label: l10n.t('Variant'),
+  meaning: l10n.t('How the weights were changed before the run'),
   value: ({ variant }) => variant,
   show: ({ variant }) => variant,
 };
@@ -227,5 +247,5 @@ export const variantColumn: Column = {
  */
 export function nameOf({ variant, roundActivations, model }: EvaluationResult, path: string): string {
   const name = model.path === path ? variant : `${model.name}, ${variant}`;
-  return roundActivations ? `${name}, 8-bit activations` : name;
+  return roundActivations ? l10n.t('{0}, 8-bit activations', name) : name;
 }

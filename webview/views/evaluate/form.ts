@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type {
   CalibrationSettings,
   EvaluationSettings,
@@ -104,8 +105,8 @@ export const isOfPairs = ({ pairs }: EvaluationForm, { text, pairs: embeds }: Sc
 
 /** @throws Error like `settingsOf`. */
 function pairsSettings(form: EvaluationForm): PanelEvaluation {
-  if (form.pairs === '') throw new Error('Choose a file of pairs.');
-  if (isRecipe(form)) throw new Error('Recipes cannot be evaluated with pairs of texts.');
+  if (form.pairs === '') throw new Error(l10n.t('Choose a file of pairs.'));
+  if (isRecipe(form)) throw new Error(l10n.t('Recipes cannot be evaluated with pairs of texts.'));
   return defined({
     ...variantOf(form),
     pairs: form.pairs,
@@ -120,16 +121,19 @@ function pairsSettings(form: EvaluationForm): PanelEvaluation {
  */
 export function settingsOf(form: EvaluationForm, what: Scored = { text: true }): PanelEvaluation {
   if (isOfPairs(form, what)) return pairsSettings(form);
-  if (form.text === '' && form.tasks === '') throw new Error('Choose a text, a file of questions, or both.');
+  if (form.text === '' && form.tasks === '')
+    throw new Error(l10n.t('Choose a text, a file of questions, or both.'));
   const isSliding = form.convention === 'sliding';
   const windows: WindowSettings = defined({
     convention: form.convention,
-    context: countOf(form.context, 'Tokens per window'),
-    stride: isSliding ? countOf(form.stride, 'Stride') : undefined,
-    windows: countOf(form.windows, 'Maximum windows'),
+    context: countOf(form.context, l10n.t('Tokens per window')),
+    stride: isSliding ? countOf(form.stride, l10n.t('Stride')) : undefined,
+    windows: countOf(form.windows, l10n.t('Maximum windows')),
   });
   if (windows.stride !== undefined && windows.context !== undefined && windows.stride > windows.context)
-    throw new Error('The stride is larger than a window: tokens between windows would not be scored.');
+    throw new Error(
+      l10n.t('The stride is larger than a window: tokens between windows would not be scored.'),
+    );
   return defined({
     ...variantOf(form),
     ...windows,
@@ -145,11 +149,11 @@ export function settingsOf(form: EvaluationForm, what: Scored = { text: true }):
 
 /** @throws Error like `settingsOf`. */
 export function calibrationOf(form: EvaluationForm): CalibrationSettings {
-  if (form.calibrationText === '') throw new Error('Choose a text.');
+  if (form.calibrationText === '') throw new Error(l10n.t('Choose a text.'));
   return defined({
     text: form.calibrationText,
-    context: countOf(form.calibrationContext, 'Tokens per chunk'),
-    windows: countOf(form.calibrationWindows, 'Maximum chunks'),
+    context: countOf(form.calibrationContext, l10n.t('Tokens per chunk')),
+    windows: countOf(form.calibrationWindows, l10n.t('Maximum chunks')),
     processOutput: form.processOutput || undefined,
     memory: form.memory,
     device: form.device,
@@ -163,7 +167,7 @@ function variantOf(
   if (variant === variants.original) return {};
   if (variant === variants.currentPlan) return { usePlan: true };
   if (variant === variants.planFile) {
-    if (planFile === '') throw new Error('Choose a plan file.');
+    if (planFile === '') throw new Error(l10n.t('Choose a plan file.'));
     return { planFile };
   }
   const [kind, ...words] = variant.split(' ');
@@ -188,6 +192,6 @@ const calibrationBy = (text: string): Pick<RecipeSelection, 'changes'> =>
 function recipeOf(form: EvaluationForm, id: string): RecipeSelection {
   const { variant, recipeFile, calibrationText } = form;
   if (variant !== variants.recipeFile) return presetOf(id, form);
-  if (recipeFile === '') throw new Error('Choose a recipe file.');
+  if (recipeFile === '') throw new Error(l10n.t('Choose a recipe file.'));
   return { recipeFile, ...calibrationBy(calibrationText) };
 }

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { EvaluationResult } from '../../../src/protocol/evaluation';
 import { plural } from '../../../src/protocol/words';
 import type { Column } from './columns';
@@ -24,17 +25,23 @@ export function groupsOf(results: readonly EvaluationResult[]): readonly ResultG
 function describe({ text, tasks, pairs }: EvaluationResult): Pick<ResultGroup, 'title' | 'settings'> {
   if (pairs) {
     const cut =
-      pairs.cut === 0 ? '' : ` · ${plural(pairs.cut, 'text')} cut to ${plural(pairs.longest, 'token')}`;
+      pairs.cut === 0
+        ? ''
+        : l10n.t(' · {0} cut to {1}', plural(pairs.cut, 'text'), plural(pairs.longest, 'token'));
     const settings = `${plural(pairs.pairs, 'pair')}, ${plural(pairs.documents, 'document')}${cut}`;
     return { title: baseName(pairs.file), settings };
   }
-  if (!text) return { title: baseName(tasks?.file ?? ''), settings: 'questions only' };
+  if (!text) return { title: baseName(tasks?.file ?? ''), settings: l10n.t('questions only') };
   const { convention, context, stride, windows, scoredTokens } = text;
   const cut =
     convention === 'sliding'
-      ? `sliding windows of ${context}, stride ${stride}`
-      : `windows of ${context} as llama.cpp`;
-  const amount = `${windows} ${windows === 1 ? 'window' : 'windows'}, ${scoredTokens.toLocaleString('en-US')} tokens scored`;
+      ? l10n.t('sliding windows of {0}, stride {1}', context, stride)
+      : l10n.t('windows of {0} as llama.cpp', context);
+  const tokens = scoredTokens.toLocaleString('en-US');
+  const amount =
+    windows === 1
+      ? l10n.t('{0} window, {1} tokens scored', windows, tokens)
+      : l10n.t('{0} windows, {1} tokens scored', windows, tokens);
   return { title: baseName(text.path), settings: `${cut} · ${amount}` };
 }
 

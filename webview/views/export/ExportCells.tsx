@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { ExportedTensor, TensorTypeRule } from '../../../src/protocol/export';
 import type { GridColumn } from '../grid';
 import { FormatBadge } from '../FormatBadge';
@@ -18,22 +19,22 @@ type Props = Choosing & { readonly tensor: ExportedTensor };
 export function columnsOf(choosing: Choosing): GridColumn<ExportedTensor>[] {
   return [
     {
-      ...{ id: 'from', label: 'From', width: 58, align: 'left' },
+      ...{ id: 'from', label: l10n.t('From'), width: 58, align: 'left' },
       cell: ({ from }) => <span class="muted">{from}</span>,
       saved: { value: ({ from }) => from },
     },
     {
-      ...{ id: 'to', label: 'To', width: 138, align: 'left' },
+      ...{ id: 'to', label: l10n.t('To'), width: 138, align: 'left' },
       cell: (tensor) => <TypeCell tensor={tensor} {...choosing} />,
       saved: { value: ({ to }) => to },
     },
     {
-      ...{ id: 'size', label: 'Size', width: 78 },
+      ...{ id: 'size', label: l10n.t('Size'), width: 78 },
       cell: ({ bytes }) => size(bytes),
       saved: { unit: 'bytes', value: ({ bytes }) => bytes },
     },
     {
-      ...{ id: 'why', label: 'Why', width: 116, grows: true, align: 'left' },
+      ...{ id: 'why', label: l10n.t('Why'), width: 116, grows: true, align: 'left' },
       cell: ({ cause, reason }) => (
         <span class="why muted">
           <span class={`cause ${cause}`}>{causes[cause].badge}</span>
@@ -53,16 +54,16 @@ function TypeCell({ tensor, types, rules, choose }: Props) {
   return (
     <span
       class={isFixed ? 'type-cell' : 'type-cell choosable'}
-      title={isFixed ? undefined : 'Choose another type'}
+      title={isFixed ? undefined : l10n.t('Choose another type')}
     >
       {presetType !== undefined && <span class="muted preset">{presetType} → </span>}
       <FormatBadge format={to} />
       {!isFixed && (
         <TypeSelect
-          label={`Type of ${name}, now ${to}`}
+          label={l10n.t('Type of {0}, now {1}', name, to)}
           value={rules.find(({ pattern }) => pattern === patternOf(name))?.type ?? ''}
           types={types}
-          none="no rule"
+          none={l10n.t('no rule')}
           tabIndex={-1}
           onChange={(type) => choose(name, type)}
         />
@@ -73,6 +74,6 @@ function TypeCell({ tensor, types, rules, choose }: Props) {
 
 /** What a tensor of the file comes from. */
 export function sourceOf({ name, source, sources, shape }: ExportedTensor): string {
-  const from = sources > 1 ? `${source} and ${sources - 1} more` : source;
-  return `${name} [${shape.join(', ')}], from ${from}`;
+  const from = sources > 1 ? l10n.t('{0} and {1} more', source, sources - 1) : source;
+  return l10n.t('{0} [{1}], from {2}', name, shape.join(', '), from);
 }

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useMemo, useState } from 'preact/hooks';
 import type { ExportedTensor, ExportPreview, TensorTypeRule } from '../../../src/protocol/export';
 import { useAppState } from '../../context';
@@ -31,8 +32,8 @@ export function ExportTable({ preview, types, rules, choose }: Props) {
         <FilterField
           text={filter.text}
           setText={(text) => change({ text })}
-          label="Filter the tensors of the file"
-          placeholder="Filter by name, type or reason"
+          label={l10n.t('Filter the tensors of the file')}
+          placeholder={l10n.t('Filter by name, type or reason')}
         />
         <Different
           preview={preview}
@@ -47,8 +48,8 @@ export function ExportTable({ preview, types, rules, choose }: Props) {
       )}
       <DataGrid
         id="export"
-        label="Tensors of the file"
-        nameLabel="Tensor"
+        label={l10n.t('Tensors of the file')}
+        nameLabel={l10n.t('Tensor')}
         lines={rows}
         columns={columns}
         keyOf={({ name }) => name}
@@ -63,7 +64,7 @@ export function ExportTable({ preview, types, rules, choose }: Props) {
             ? menuContext('name', model?.path, [], [name])
             : menuContext('tensor', model?.path, [source], [name])
         }
-        empty="No tensor matches."
+        empty={l10n.t('No tensor matches.')}
       />
     </div>
   );
@@ -84,9 +85,9 @@ function Different(props: {
         onChange={(event) => props.onChange(event.currentTarget.checked)}
       />
       <span class="swatch" aria-hidden="true" />
-      Only differences
+      {l10n.t('Only differences')}
       <span class="muted">
-        <span class="preset">from {preset} </span>({count})
+        <span class="preset">{l10n.t('from {0}', preset)} </span>({count})
       </span>
     </label>
   );
@@ -95,7 +96,7 @@ function Different(props: {
 /** What the badges mean, and how often each occurs. */
 function Legend({ tensors }: { tensors: readonly ExportedTensor[] }) {
   return (
-    <ul class="legend" aria-label="Why tensors get their types">
+    <ul class="legend" aria-label={l10n.t('Why tensors get their types')}>
       {tally(tensors.map(({ cause }) => cause)).map(([cause, count]) => (
         <li key={cause} title={causes[cause].meaning}>
           <span class={`cause ${cause}`}>{causes[cause].badge}</span> {count}

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useEffect, useState } from 'preact/hooks';
 import type { ExportChoices } from '../../../src/protocol/webview';
 import { useApp, useAppState, useAsk } from '../../context';
@@ -16,7 +17,7 @@ export function ExportView() {
   const { model } = useAppState();
   const reason = model?.limits?.gguf;
   if (reason === undefined) return <Exporting />;
-  return <Failed message={`This model cannot be exported as GGUF. ${reason}`} />;
+  return <Failed message={l10n.t('This model cannot be exported as GGUF. {0}', reason)} />;
 }
 
 function Exporting() {
@@ -30,7 +31,11 @@ function Exporting() {
     form.type === targets.currentPlan ? plan : undefined,
   );
   if (!choices)
-    return problem === undefined ? <Loading>Reading the options…</Loading> : <Failed message={problem} />;
+    return problem === undefined ? (
+      <Loading>{l10n.t('Reading the options…')}</Loading>
+    ) : (
+      <Failed message={problem} />
+    );
   // What is exported is what was previewed, not what was typed since.
   const isCurrent = preview !== undefined && failure === undefined && of === form;
   return (
@@ -72,7 +77,7 @@ function ExportButton({ form, disabled }: { form: ExportForm; disabled: boolean 
   };
   return (
     <Button primary disabled={disabled || busy} onClick={() => void start()}>
-      {busy ? 'Exporting…' : 'Export…'}
+      {busy ? l10n.t('Exporting…') : l10n.t('Export…')}
     </Button>
   );
 }
@@ -82,10 +87,12 @@ function RefineButton() {
   const ask = useAsk();
   return (
     <Button
-      title="Trains a GGUF file on the output of the model that it was made from: same types, same size, less divergence"
+      title={l10n.t(
+        'Trains a GGUF file on the output of the model that it was made from: same types, same size, less divergence',
+      )}
       onClick={() => void ask('refineFile', {})}
     >
-      Refine a File…
+      {l10n.t('Refine a File…')}
     </Button>
   );
 }

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { TextField } from '../../controls';
 import { Field, TextSetting } from '../fields';
 import type { FormProps } from './fields';
@@ -6,29 +7,29 @@ import type { ExportForm } from './form';
 const texts = [
   {
     key: 'includeWeights',
-    label: 'Importance only for',
+    label: l10n.t('Importance only for'),
     flag: '--include-weights',
-    placeholder: 'parts of tensor names',
+    placeholder: l10n.t('parts of tensor names'),
   },
   {
     key: 'excludeWeights',
-    label: 'No importance for',
+    label: l10n.t('No importance for'),
     flag: '--exclude-weights',
-    placeholder: 'parts of tensor names',
+    placeholder: l10n.t('parts of tensor names'),
   },
   {
     key: 'pruneLayers',
-    label: 'Leave out blocks',
+    label: l10n.t('Leave out blocks'),
     flag: '--prune-layers',
-    placeholder: 'numbers, e.g. 20, 21',
+    placeholder: l10n.t('numbers, e.g. 20, 21'),
   },
 ] as const;
 
 const splits: readonly { kind: ExportForm['split']; label: string }[] = [
-  { kind: 'none', label: 'One file' },
-  { kind: 'keep', label: 'The parts of the source' },
-  { kind: 'bytes', label: 'Parts of at most … MB' },
-  { kind: 'tensors', label: 'Parts of at most … tensors' },
+  { kind: 'none', label: l10n.t('One file') },
+  { kind: 'keep', label: l10n.t('The parts of the source') },
+  { kind: 'bytes', label: l10n.t('Parts of at most … MB') },
+  { kind: 'tensors', label: l10n.t('Parts of at most … tensors') },
 ];
 
 /** Options that are rarely set. */
@@ -44,18 +45,18 @@ export function MoreOptions({ form, change }: FormProps) {
           onChange={(value) => change({ [key]: value })}
         />
       ))}
-      <Field label="Key-values" flag="--override-kv" wide>
+      <Field label={l10n.t('Key-values')} flag="--override-kv" wide>
         <textarea
-          aria-label="Overridden key-values"
-          placeholder="KEY=int|float|bool|str:VALUE, one per line"
+          aria-label={l10n.t('Overridden key-values')}
+          placeholder={l10n.t('KEY=int|float|bool|str:VALUE, one per line')}
           rows={2}
           value={form.overrides}
           onInput={(event) => change({ overrides: event.currentTarget.value })}
         />
       </Field>
-      <Field label="Files" flag="--keep-split; gguf-split for the others" wide>
+      <Field label={l10n.t('Files')} flag={l10n.t('--keep-split; gguf-split for the others')} wide>
         <select
-          aria-label="Split into files"
+          aria-label={l10n.t('Split into files')}
           value={form.split}
           onChange={(event) => change({ split: event.currentTarget.value as ExportForm['split'] })}
         >
@@ -68,8 +69,8 @@ export function MoreOptions({ form, change }: FormProps) {
         {(form.split === 'bytes' || form.split === 'tensors') && (
           <TextField
             value={form.splitLimit}
-            label={form.split === 'bytes' ? 'Megabytes per part' : 'Tensors per part'}
-            placeholder={form.split === 'bytes' ? 'MB' : 'number'}
+            label={form.split === 'bytes' ? l10n.t('Megabytes per part') : l10n.t('Tensors per part')}
+            placeholder={form.split === 'bytes' ? 'MB' : l10n.t('number')}
             onInput={(splitLimit) => change({ splitLimit })}
             width="90px"
           />

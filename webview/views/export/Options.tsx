@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useState } from 'preact/hooks';
 import type { ExportChoices } from '../../../src/protocol/webview';
 import { Field } from '../fields';
@@ -12,7 +13,7 @@ interface Props extends FormProps {
   readonly hasPlan: boolean;
 }
 
-const asPreset = 'by file type';
+const asPreset = l10n.t('by file type');
 
 /** The settings: the usual ones visible, the others folded. */
 export function Options({ form, change, choices, hasPlan }: Props) {
@@ -22,21 +23,27 @@ export function Options({ form, change, choices, hasPlan }: Props) {
     <div class="options">
       <Target {...props} choices={choices} hasPlan={hasPlan} />
       {form.type === targets.planFile && (
-        <FileField label="Plan file" kind="plan" name="planFile" {...props} />
+        <FileField label={l10n.t('Plan file')} kind="plan" name="planFile" {...props} />
       )}
-      <FileField label="Importance matrix" flag="--imatrix" kind="imatrix" name="imatrix" {...props} />
-      <Field label="Output" flag="--output-tensor-type">
+      <FileField
+        label={l10n.t('Importance matrix')}
+        flag="--imatrix"
+        kind="imatrix"
+        name="imatrix"
+        {...props}
+      />
+      <Field label={l10n.t('Output')} flag="--output-tensor-type">
         <TypeSelect
-          label="Type of output.weight"
+          label={l10n.t('Type of output.weight')}
           value={form.outputType}
           types={choices.tensorTypes}
           none={asPreset}
           onChange={(outputType) => change({ outputType })}
         />
       </Field>
-      <Field label="Embedding" flag="--token-embedding-type">
+      <Field label={l10n.t('Embedding')} flag="--token-embedding-type">
         <TypeSelect
-          label="Type of token_embd.weight"
+          label={l10n.t('Type of token_embd.weight')}
           value={form.tokenEmbeddingType}
           types={choices.tensorTypes}
           none={asPreset}
@@ -49,12 +56,17 @@ export function Options({ form, change, choices, hasPlan }: Props) {
       <div class="folding">
         <button class="disclosure" aria-expanded={open} onClick={() => setOpen(!open)}>
           <span class={open ? 'twist open' : 'twist'} aria-hidden="true" />
-          More options
-          {moreSet(form) > 0 && <span class="muted">&nbsp;({moreSet(form)} set)</span>}
+          {l10n.t('More options')}
+          {moreSet(form) > 0 && (
+            <span class="muted">
+              {' '}
+              {l10n.t('({0} set)', moreSet(form))}
+            </span>
+          )}
         </button>
         {!isEmpty(form) && (
           <button class="link" onClick={() => change(emptyForm)}>
-            Reset all
+            {l10n.t('Reset all')}
           </button>
         )}
       </div>
@@ -68,25 +80,28 @@ function Target({ form, change, choices, hasPlan }: Props) {
   // Optimised codes fit the inputs themselves.
   const withoutImatrix = form.imatrix === '' && form.codes !== 'optimised';
   return (
-    <Field label="Type" wide>
+    <Field label={l10n.t('Type')} wide>
       <select
-        aria-label="File type"
+        aria-label={l10n.t('File type')}
         value={form.type}
         onChange={(event) => change({ type: event.currentTarget.value })}
       >
-        <optgroup label="File types of llama.cpp">
+        <optgroup label={l10n.t('File types of llama.cpp')}>
           {choices.fileTypes.map(({ name, label, needsImportance }) => (
             <option key={name} value={name} disabled={needsImportance && withoutImatrix}>
-              {name} – {needsImportance && withoutImatrix ? `needs an importance matrix; ${label}` : label}
+              {name} –{' '}
+              {needsImportance && withoutImatrix ? l10n.t('needs an importance matrix; {0}', label) : label}
             </option>
           ))}
-          <option value={targets.copy}>{targets.copy} – every tensor unchanged</option>
+          <option value={targets.copy}>{l10n.t('{0} – every tensor unchanged', targets.copy)}</option>
         </optgroup>
-        <optgroup label="Mixed-precision plan">
+        <optgroup label={l10n.t('Mixed-precision plan')}>
           <option value={targets.currentPlan} disabled={!hasPlan}>
-            {hasPlan ? 'Plan of this editor' : 'Plan of this editor – needs the sensitivity analysis'}
+            {hasPlan
+              ? l10n.t('Plan of this editor')
+              : l10n.t('Plan of this editor – needs the sensitivity analysis')}
           </option>
-          <option value={targets.planFile}>Plan file…</option>
+          <option value={targets.planFile}>{l10n.t('Plan file…')}</option>
         </optgroup>
       </select>
     </Field>
@@ -94,16 +109,20 @@ function Target({ form, change, choices, hasPlan }: Props) {
 }
 
 const flags = [
-  { name: 'pure', label: 'Pure', title: '--pure: no mixture, the same type for every weight' },
+  {
+    name: 'pure',
+    label: l10n.t('Pure'),
+    title: l10n.t('--pure: no mixture, the same type for every weight'),
+  },
   {
     name: 'leaveOutput',
-    label: 'Leave output tensor',
-    title: '--leave-output-tensor: output.weight stays unchanged',
+    label: l10n.t('Leave output tensor'),
+    title: l10n.t('--leave-output-tensor: output.weight stays unchanged'),
   },
   {
     name: 'allowRequantize',
-    label: 'Allow requantize',
-    title: '--allow-requantize: quantized weights may be quantized again; the errors add up',
+    label: l10n.t('Allow requantize'),
+    title: l10n.t('--allow-requantize: quantized weights may be quantized again; the errors add up'),
   },
 ] as const;
 

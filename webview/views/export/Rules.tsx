@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useState } from 'preact/hooks';
 import type { TensorTypeRule } from '../../../src/protocol/export';
 import { useAsk } from '../../context';
@@ -13,21 +14,21 @@ export function Rules({ form, change, types }: FormProps & { types: readonly str
     if (loaded) change({ rules: [...rules, ...loaded.rules] });
   };
   return (
-    <div class="rules-editor" role="group" aria-label="Tensor-type rules">
+    <div class="rules-editor" role="group" aria-label={l10n.t('Tensor-type rules')}>
       <div class="heading">
-        <span class="label" title="--tensor-type: the first pattern that matches a name applies">
-          Tensor-type rules
+        <span class="label" title={l10n.t('--tensor-type: the first pattern that matches a name applies')}>
+          {l10n.t('Tensor-type rules')}
         </span>
         <button class="link" title="--tensor-type-file" onClick={() => void load()}>
-          Load…
+          {l10n.t('Load…')}
         </button>
         <button
           class="link"
           disabled={rules.length === 0}
-          title="Save as a file for --tensor-type-file"
+          title={l10n.t('Save as a file for --tensor-type-file')}
           onClick={() => void ask('saveTensorTypes', { rules })}
         >
-          Save…
+          {l10n.t('Save…')}
         </button>
       </div>
       {rules.length > 0 && <RuleList {...{ rules, types }} replace={(next) => change({ rules: next })} />}
@@ -49,25 +50,25 @@ function RuleList(props: {
       rules.map((rule, index) => (index === at - 1 ? rules[at]! : index === at ? rules[at - 1]! : rule)),
     );
   return (
-    <ol aria-label="Rules">
+    <ol aria-label={l10n.t('Rules')}>
       {rules.map(({ pattern, type }, index) => (
         <li key={index}>
           <TextField
             value={pattern}
-            label={`Pattern of rule ${index + 1}`}
+            label={l10n.t('Pattern of rule {0}', index + 1)}
             onInput={(value) => edit(index, { pattern: value.trim() })}
             width="100%"
           />
           <TypeSelect
-            label={`Type of rule ${index + 1}`}
+            label={l10n.t('Type of rule {0}', index + 1)}
             value={type}
             types={types}
             onChange={(value) => edit(index, { type: value })}
           />
           <button
             class="icon"
-            title="Move before the rule above"
-            aria-label={`Move the rule ${pattern} up`}
+            title={l10n.t('Move before the rule above')}
+            aria-label={l10n.t('Move the rule {0} up', pattern)}
             disabled={index === 0}
             onClick={() => up(index)}
           >
@@ -75,8 +76,8 @@ function RuleList(props: {
           </button>
           <button
             class="icon"
-            title="Remove"
-            aria-label={`Remove the rule ${pattern}`}
+            title={l10n.t('Remove')}
+            aria-label={l10n.t('Remove the rule {0}', pattern)}
             onClick={() => replace(rules.filter((_, i) => i !== index))}
           >
             ×
@@ -100,15 +101,15 @@ function NewRule({ types, add }: { types: readonly string[]; add: (rule: TensorT
       <span onKeyDown={(event) => event.key === 'Enter' && commit()}>
         <TextField
           value={pattern}
-          label="Pattern of tensor names"
-          placeholder="Regular expression, e.g. ffn_down"
+          label={l10n.t('Pattern of tensor names')}
+          placeholder={l10n.t('Regular expression, e.g. ffn_down')}
           onInput={setPattern}
           width="100%"
         />
       </span>
-      <TypeSelect label="Type of the new rule" value={type} types={types} onChange={setType} />
+      <TypeSelect label={l10n.t('Type of the new rule')} value={type} types={types} onChange={setType} />
       <Button disabled={pattern.trim() === ''} onClick={commit}>
-        Add
+        {l10n.t('Add')}
       </Button>
     </div>
   );

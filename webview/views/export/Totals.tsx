@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { ExportPreview, OptimisedPart } from '../../../src/protocol/export';
 import { duration, plural, size } from '../../../src/protocol/words';
 import { FormatBadge } from '../FormatBadge';
@@ -8,22 +9,22 @@ export function Totals({ preview, isStale }: { preview: ExportPreview; isStale: 
   return (
     <dl class={`totals${isStale ? ' stale' : ''}`} data-bytes={fileBytes} aria-live="polite">
       <div>
-        <dt>{files.length > 1 ? `${files.length} files` : 'file'}</dt>
+        <dt>{files.length > 1 ? l10n.t('{0} files', files.length) : l10n.t('file')}</dt>
         <dd title={exact(fileBytes)}>{size(fileBytes)}</dd>
       </div>
       {bitsPerWeight !== undefined && (
         <div>
-          <dt>bits per weight</dt>
+          <dt>{l10n.t('bits per weight')}</dt>
           <dd>{bitsPerWeight.toFixed(3)}</dd>
         </div>
       )}
       <div>
-        <dt>against {preset}</dt>
+        <dt>{l10n.t('against {0}', preset)}</dt>
         <dd>{difference(preview)}</dd>
       </div>
       {preview.optimised && <Optimised {...preview.optimised} />}
       <div class="wide">
-        <dt>tensors</dt>
+        <dt>{l10n.t('tensors')}</dt>
         <dd>
           {tally(tensors.map(({ to }) => to)).map(([type, count]) => (
             <span key={type} class="tally">
@@ -41,8 +42,8 @@ export function Totals({ preview, isStale }: { preview: ExportPreview; isStale: 
 function Optimised({ objective, tensors, seconds }: OptimisedPart) {
   return (
     <div>
-      <dt>optimised codes</dt>
-      <dd title={`${objective} objective; a pass over the text comes before, where none is kept`}>
+      <dt>{l10n.t('optimised codes')}</dt>
+      <dd title={l10n.t('{0} objective; a pass over the text comes before, where none is kept', objective)}>
         {plural(tensors, 'tensor')}, ≈ {duration(seconds)}
       </dd>
     </div>
@@ -53,7 +54,7 @@ function Optimised({ objective, tensors, seconds }: OptimisedPart) {
 function Parts({ files }: Pick<ExportPreview, 'files'>) {
   return (
     <details class="wide parts">
-      <summary>Names and sizes of the files</summary>
+      <summary>{l10n.t('Names and sizes of the files')}</summary>
       <table>
         <tbody>
           {files.map(({ name, bytes, tensors }) => (
@@ -71,13 +72,13 @@ function Parts({ files }: Pick<ExportPreview, 'files'>) {
 
 function difference({ dataBytes, presetBytes }: ExportPreview): string {
   const more = dataBytes - presetBytes;
-  if (more === 0) return 'the same size';
+  if (more === 0) return l10n.t('the same size');
   const sign = more > 0 ? '+' : '−';
   const percent = (100 * Math.abs(more)) / presetBytes;
   return `${sign}${size(Math.abs(more))} (${sign}${percent < 10 ? percent.toPrecision(2) : percent.toFixed(0)} %)`;
 }
 
-const exact = (bytes: number): string => `${bytes.toLocaleString('en-US')} bytes`;
+const exact = (bytes: number): string => l10n.t('{0} bytes', bytes.toLocaleString('en-US'));
 
 /** How often each value occurs, the most frequent first. */
 export function tally<T>(values: readonly T[]): [T, number][] {

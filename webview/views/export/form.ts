@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type {
   CodeChoice,
   ExportCalibration,
@@ -93,7 +94,7 @@ export function settingsOf(form: ExportForm): PanelSettings {
 function targetOf({ type, planFile }: ExportForm): Pick<PanelSettings, 'type' | 'planFile' | 'usePlan'> {
   if (type === targets.currentPlan) return { usePlan: true };
   if (type !== targets.planFile) return { type };
-  if (planFile === '') throw new Error('Choose a plan file.');
+  if (planFile === '') throw new Error(l10n.t('Choose a plan file.'));
   return { planFile };
 }
 
@@ -123,8 +124,8 @@ function calibrationOf({
   if (text === '') return undefined;
   return defined<ExportCalibration>({
     text,
-    tokens: countOf(calibrationTokens, 'Calibration tokens'),
-    context: countOf(calibrationContext, 'Tokens per window'),
+    tokens: countOf(calibrationTokens, l10n.t('Calibration tokens')),
+    context: countOf(calibrationContext, l10n.t('Tokens per window')),
   });
 }
 
@@ -132,7 +133,7 @@ function blocksOf(text: string): number[] | undefined {
   const listed = words(text);
   if (listed.length === 0) return undefined;
   const strange = listed.find((word) => !/^\d+$/.test(word));
-  if (strange !== undefined) throw new Error(`“${strange}” is not a block number.`);
+  if (strange !== undefined) throw new Error(l10n.t('“{0}” is not a block number.', strange));
   return listed.map(Number);
 }
 
@@ -143,8 +144,8 @@ function splitOf({ split, splitLimit }: ExportForm): SplitSettings | undefined {
   if (splitLimit.trim() === '' || !(limit >= 1))
     throw new Error(
       split === 'bytes'
-        ? 'Enter the maximum size of a part in MB.'
-        : 'Enter the maximum number of tensors per part.',
+        ? l10n.t('Enter the maximum size of a part in MB.')
+        : l10n.t('Enter the maximum number of tensors per part.'),
     );
   return split === 'bytes'
     ? { kind: 'bytes', value: limit * 1e6 }

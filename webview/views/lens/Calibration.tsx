@@ -1,3 +1,5 @@
+import * as l10n from '@vscode/l10n';
+import { mixed } from '../../mixed';
 import { useEffect, useState } from 'preact/hooks';
 import { evidenceWords, type EvidenceEstimate, type StoredEvidence } from '../../../src/protocol/evidence';
 import { duration, size } from '../../../src/protocol/words';
@@ -32,17 +34,20 @@ export function Calibration({ text: suggested = '', evidence, onDone }: Props) {
   const isWhole = evidence?.kinds.includes('hessian') && evidence.kinds.includes('activations');
   const impossible = model?.limits?.run;
   return (
-    <section class="calibration" aria-label="Evidence">
+    <section class="calibration" aria-label={l10n.t('Evidence')}>
       <Known evidence={evidence} />
       {impossible !== undefined && (
         <p class="muted">
-          This model cannot be run over a text: methods know its weights alone. <LongText text={impossible} />
+          {mixed(
+            l10n.t('This model cannot be run over a text: methods know its weights alone. {0}'),
+            <LongText text={impossible} />,
+          )}
         </p>
       )}
       {!isWhole && impossible === undefined && (
         <Offer text={text} setText={setText} isRunning={isRunning} start={() => start({ text })} />
       )}
-      {isRunning && <Going title="Calibration" progress={progress} cancel={cancel} />}
+      {isRunning && <Going title={l10n.t('Calibration')} progress={progress} cancel={cancel} />}
       {failure !== undefined && <Failed message={failure} />}
     </section>
   );
@@ -52,11 +57,19 @@ const baseName = (path: string): string => path.replace(/^.*[\\/]/, '');
 
 function Known({ evidence }: { evidence: StoredEvidence | undefined }) {
   if (!evidence)
-    return <p class="muted">Evidence: the weights alone. Nothing is known of the inputs of the matrices.</p>;
+    return (
+      <p class="muted">
+        {l10n.t('Evidence: the weights alone. Nothing is known of the inputs of the matrices.')}
+      </p>
+    );
   return (
     <p class="muted">
-      Evidence: {evidence.tokens.toLocaleString('en-US')} tokens of {baseName(evidence.text)} (
-      {evidence.kinds.map((kind) => evidenceWords[kind]).join(', ')}).
+      {l10n.t(
+        'Evidence: {0} tokens of {1} ({2}).',
+        evidence.tokens.toLocaleString('en-US'),
+        baseName(evidence.text),
+        evidence.kinds.map((kind) => evidenceWords[kind]).join(', '),
+      )}
     </p>
   );
 }
@@ -82,11 +95,11 @@ function Offer(props: {
     <div class="measure">
       {text !== '' && (
         <Button primary disabled={isRunning || failure !== undefined} onClick={start}>
-          {`Calibrate on ${baseName(text)}${value ? costOf(value) : '…'}`}
+          {l10n.t('Calibrate on {0}{1}', baseName(text), value ? costOf(value) : '…')}
         </Button>
       )}
       <Button disabled={isRunning} onClick={() => void browse()}>
-        {text === '' ? 'Calibrate on a Text…' : 'Another Text…'}
+        {text === '' ? l10n.t('Calibrate on a Text…') : l10n.t('Another Text…')}
       </Button>
       {text !== '' && !value && failure === undefined && <Spinner />}
       {failure !== undefined && <span class="failed">{failure}</span>}

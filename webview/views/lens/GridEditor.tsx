@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useState } from 'preact/hooks';
 import type { GridDescription } from '../../../src/protocol/methods';
 import { Button } from '../../controls';
@@ -21,14 +22,14 @@ export function GridEditor({ grids, shown, add }: Props) {
     <div class="grid-editor">
       <div class="measure">
         <select
-          aria-label="Add a grid"
+          aria-label={l10n.t('Add a grid')}
           value=""
           onChange={(event) => {
             if (event.currentTarget.value !== '') add(event.currentTarget.value);
             event.currentTarget.value = '';
           }}
         >
-          <option value="">Add a grid…</option>
+          <option value="">{l10n.t('Add a grid…')}</option>
           {grids
             .filter((grid) => !shown.includes(grid.name))
             .map((grid) => (
@@ -39,11 +40,11 @@ export function GridEditor({ grids, shown, add }: Props) {
         </select>
         <button class="disclosure" aria-expanded={open} onClick={() => setOpen(!open)}>
           <span class={open ? 'twist open' : 'twist'} aria-hidden="true" />
-          Another grid
+          {l10n.t('Another grid')}
         </button>
       </div>
       {open && (
-        <div class="options" role="group" aria-label="Another grid">
+        <div class="options" role="group" aria-label={l10n.t('Another grid')}>
           <GridFields parts={parts} change={(part) => setParts({ ...parts, ...part })} />
           <div class="start">
             {problem === undefined ? (
@@ -58,7 +59,7 @@ export function GridEditor({ grids, shown, add }: Props) {
               disabled={shown.includes(name) || problem !== undefined}
               onClick={() => add(name)}
             >
-              Add Grid
+              {l10n.t('Add Grid')}
             </Button>
           </div>
         </div>

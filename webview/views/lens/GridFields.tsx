@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { Choice, TextSetting } from '../fields';
 import { mantissasOf, scaleChoices, type GridParts } from './gridParts';
 
@@ -8,9 +9,9 @@ interface Props {
 
 const asOptions = <T extends string>(names: readonly T[]) => names.map((name) => ({ name, label: name }));
 const kinds = [
-  { name: 'int', label: 'integers' },
-  { name: 'float', label: 'floats' },
-  { name: 'table', label: 'table' },
+  { name: 'int', label: l10n.t('integers') },
+  { name: 'float', label: l10n.t('floats') },
+  { name: 'table', label: l10n.t('table') },
 ] as const;
 const tables = ['nf4', 'fp4'] as const;
 
@@ -18,10 +19,15 @@ const tables = ['nf4', 'fp4'] as const;
 export function GridFields({ parts, change }: Props) {
   return (
     <>
-      <Choice label="Levels" options={kinds} value={parts.kind} onChange={(kind) => change({ kind })} />
+      <Choice
+        label={l10n.t('Levels')}
+        options={kinds}
+        value={parts.kind}
+        onChange={(kind) => change({ kind })}
+      />
       {parts.kind === 'table' && (
         <Choice
-          label="Table"
+          label={l10n.t('Table')}
           options={asOptions(tables)}
           value={parts.table}
           onChange={(table) => change({ table })}
@@ -38,15 +44,19 @@ function IntegerFields({ parts, change }: Props) {
   return (
     <>
       <Choice
-        label="Bits"
+        label={l10n.t('Bits')}
         options={asOptions(['2', '3', '4', '5', '6', '7', '8'])}
         value={parts.bits}
         onChange={(bits) => change({ bits })}
       />
       <div class="flags">
-        <Check label="Zero points" value={parts.zeroPoint} onChange={(zeroPoint) => change({ zeroPoint })} />
         <Check
-          label="Unsigned"
+          label={l10n.t('Zero points')}
+          value={parts.zeroPoint}
+          onChange={(zeroPoint) => change({ zeroPoint })}
+        />
+        <Check
+          label={l10n.t('Unsigned')}
           value={parts.unsigned && parts.zeroPoint}
           disabled={!parts.zeroPoint}
           onChange={(unsigned) => change({ unsigned })}
@@ -60,13 +70,13 @@ function FloatFields({ parts, change }: Props) {
   return (
     <>
       <Choice
-        label="Exponent bits"
+        label={l10n.t('Exponent bits')}
         options={asOptions(['1', '2', '3', '4', '5', '6'])}
         value={parts.exponent}
         onChange={(exponent) => change({ exponent })}
       />
       <Choice
-        label="Mantissa bits"
+        label={l10n.t('Mantissa bits')}
         options={asOptions(mantissasOf(parts.exponent))}
         value={parts.mantissa}
         onChange={(mantissa) => change({ mantissa })}
@@ -76,34 +86,39 @@ function FloatFields({ parts, change }: Props) {
 }
 
 const groups = [
-  { name: 'g', label: 'weights of a row' },
-  { name: 'b', label: 'weights of the flattened tensor' },
-  { name: 'row', label: 'the row' },
-  { name: 'tensor', label: 'the tensor' },
+  { name: 'g', label: l10n.t('weights of a row') },
+  { name: 'b', label: l10n.t('weights of the flattened tensor') },
+  { name: 'row', label: l10n.t('the row') },
+  { name: 'tensor', label: l10n.t('the tensor') },
 ] as const;
 
 function GroupFields({ parts, change }: Props) {
   const isSized = parts.group === 'g' || parts.group === 'b';
   return (
     <>
-      <Choice label="Group" options={groups} value={parts.group} onChange={(group) => change({ group })} />
+      <Choice
+        label={l10n.t('Group')}
+        options={groups}
+        value={parts.group}
+        onChange={(group) => change({ group })}
+      />
       <TextSetting
-        label="Size"
-        name="Weights of a group"
+        label={l10n.t('Size')}
+        name={l10n.t('Weights of a group')}
         value={parts.size}
         disabled={!isSized}
         onChange={(size) => change({ size })}
       />
       <Choice
-        label="Scales"
-        name="Dtype of scales"
-        options={[{ name: '', label: 'usual dtype' }, ...asOptions(scaleChoices)]}
+        label={l10n.t('Scales')}
+        name={l10n.t('Dtype of scales')}
+        options={[{ name: '', label: l10n.t('usual dtype') }, ...asOptions(scaleChoices)]}
         value={parts.scale}
         onChange={(scale) => change({ scale })}
       />
       <div class="flags">
         <Check
-          label="Scales quantized to 8 bits"
+          label={l10n.t('Scales quantized to 8 bits')}
           value={parts.double}
           onChange={(double) => change({ double })}
         />

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useState } from 'preact/hooks';
 import type { MethodResult } from '../../../src/protocol/methods';
 import type { MethodOptions } from '../../../src/protocol/recipe';
@@ -33,7 +34,7 @@ function SaveIn({ tensor, line, options }: Props) {
   const [saved, setSaved] = useState<{ of: string; out: string }>();
   const [busy, setBusy] = useState(false);
   const chosen = layouts.find(({ id }) => id === layout) ?? layouts[0];
-  if (!chosen) return <p class="muted">No layout stores this grid.</p>;
+  if (!chosen) return <p class="muted">{l10n.t('No layout stores this grid.')}</p>;
   const of = JSON.stringify([tensor, grid, method, options, chosen.id]);
   const save = async (): Promise<void> => {
     setBusy(true);
@@ -44,7 +45,7 @@ function SaveIn({ tensor, line, options }: Props) {
   return (
     <>
       <select
-        aria-label="Layout"
+        aria-label={l10n.t('Layout')}
         value={chosen.id}
         onChange={(event) => setLayout(event.currentTarget.value)}
       >
@@ -55,11 +56,11 @@ function SaveIn({ tensor, line, options }: Props) {
         ))}
       </select>
       <Button primary disabled={busy} onClick={() => void save()}>
-        {busy ? 'Saving…' : 'Save Layer…'}
+        {busy ? l10n.t('Saving…') : l10n.t('Save Layer…')}
       </Button>
       {saved?.of === of && (
         <span class="muted written" role="status">
-          Written: {saved.out}
+          {l10n.t('Written: {0}', saved.out)}
         </span>
       )}
     </>
@@ -72,10 +73,10 @@ function UseInPlan({ tensor, line: { grid, family }, planned }: Props) {
   const { plan } = useAppState();
   if (family !== 'gguf') return null;
   const hint = !plan
-    ? 'There is no plan yet: measure the model on the page Plan'
+    ? l10n.t('There is no plan yet: measure the model on the page Plan')
     : planned === undefined
-      ? 'The plan chooses no format for this tensor'
-      : `Pins the tensor to ${grid}; the rest of the plan is solved again`;
+      ? l10n.t('The plan chooses no format for this tensor')
+      : l10n.t('Pins the tensor to {0}; the rest of the plan is solved again', grid);
   return (
     <>
       <Button
@@ -83,11 +84,11 @@ function UseInPlan({ tensor, line: { grid, family }, planned }: Props) {
         disabled={planned === undefined}
         onClick={() => void ask('pinInPlan', { tensor, format: grid })}
       >
-        Use in Plan
+        {l10n.t('Use in Plan')}
       </Button>
       {planned !== undefined && (
         <span class="muted planned" role="status">
-          {planned === grid ? `The plan has ${grid}.` : `Now ${planned} in the plan.`}
+          {planned === grid ? l10n.t('The plan has {0}.', grid) : l10n.t('Now {0} in the plan.', planned)}
         </span>
       )}
     </>

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { evidenceWords } from '../../../src/protocol/evidence';
 import type { Histogram } from '../../../src/protocol/analysis';
 import { biasSentence, type MethodResult } from '../../../src/protocol/methods';
@@ -36,30 +37,30 @@ export function LensDetail(props: Props) {
   const { result, grid, label } = line;
   const { error, outputError, bias } = result;
   return (
-    <section class="lens-detail" aria-label={`${grid} by ${method.label}`}>
-      <h3>
-        {label} by {method.label}
-      </h3>
+    <section class="lens-detail" aria-label={l10n.t('{0} by {1}', grid, method.label)}>
+      <h3>{l10n.t('{0} by {1}', label, method.label)}</h3>
       <p class="muted">
         {method.description}
-        {Object.keys(options).length > 0 && ` With ${optionsText(options)}.`}
+        {Object.keys(options).length > 0 && l10n.t(' With {0}.', optionsText(options))}
       </p>
       <dl class="totals">
-        <Figure name="size" value={size(result.bytes)} />
-        <Figure name="bits per weight" value={bits(result.bitsPerWeight)} />
-        <Figure name="relative error" value={figure(error.relativeError, 4)} />
-        <Figure name="SQNR" value={decibels(error.relativeSquaredError, 2)} />
-        {outputError !== undefined && <Figure name="SQNR of outputs" value={decibels(outputError, 2)} />}
-        <Figure name="cosine" value={fixed(error.cosine, 6)} />
-        <Figure name="largest error" value={figure(error.maxError, 3)} />
-        <Figure name="evidence" value={evidenceWords[result.evidence]} />
-        <Figure name="time" value={timeTaken(result.seconds)} />
+        <Figure name={l10n.t('size')} value={size(result.bytes)} />
+        <Figure name={l10n.t('bits per weight')} value={bits(result.bitsPerWeight)} />
+        <Figure name={l10n.t('relative error')} value={figure(error.relativeError, 4)} />
+        <Figure name={l10n.t('SQNR')} value={decibels(error.relativeSquaredError, 2)} />
+        {outputError !== undefined && (
+          <Figure name={l10n.t('SQNR of outputs')} value={decibels(outputError, 2)} />
+        )}
+        <Figure name={l10n.t('cosine')} value={fixed(error.cosine, 6)} />
+        <Figure name={l10n.t('largest error')} value={figure(error.maxError, 3)} />
+        <Figure name={l10n.t('evidence')} value={evidenceWords[result.evidence]} />
+        <Figure name={l10n.t('time')} value={timeTaken(result.seconds)} />
       </dl>
       {bias && <p class="muted bias">{biasSentence(bias)}</p>}
       <LensActions {...{ tensor, line, options, planned }} />
       <div class="lens-charts">
         <HistogramChart
-          title="Before and after"
+          title={l10n.t('Before and after')}
           level={4}
           of={`${tensor}, ${line.id}`}
           before={histogram}
@@ -88,6 +89,10 @@ function Errors({ tensor, line: { grid, method }, histogram, options, basis, isB
   );
   if (failure !== undefined) return <Failed message={failure} />;
   if (!value)
-    return <Loading>{waits ? 'After the recipes are measured…' : 'Comparing weight by weight…'}</Loading>;
-  return <ErrorMapChart map={value} of={`${tensor}, ${grid} ${method}`} what="the change" />;
+    return (
+      <Loading>
+        {waits ? l10n.t('After the recipes are measured…') : l10n.t('Comparing weight by weight…')}
+      </Loading>
+    );
+  return <ErrorMapChart map={value} of={`${tensor}, ${grid} ${method}`} what={l10n.t('the change')} />;
 }

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { ComponentChildren } from 'preact';
 import type { LensFamily } from '../../../src/protocol/lens';
 import { evidenceWords } from '../../../src/protocol/evidence';
@@ -22,12 +23,12 @@ export function LensFilters(props: {
     <div class="lens-filters">
       <TextField
         value={filter.text}
-        label="Filter recipes"
-        placeholder="Filter: int4 gptq"
+        label={l10n.t('Filter recipes')}
+        placeholder={l10n.t('Filter: int4 gptq')}
         onInput={(text) => change({ text })}
         width="180px"
       />
-      <div class="chips" role="group" aria-label="Kinds of grids">
+      <div class="chips" role="group" aria-label={l10n.t('Kinds of grids')}>
         {(Object.keys(familyNames) as LensFamily[]).map((family) => (
           <Chip
             key={family}
@@ -37,7 +38,7 @@ export function LensFilters(props: {
           />
         ))}
       </div>
-      <div class="chips" role="group" aria-label="Methods">
+      <div class="chips" role="group" aria-label={l10n.t('Methods')}>
         {methods.map((method) => (
           <MethodChip
             key={method.id}
@@ -53,7 +54,7 @@ export function LensFilters(props: {
           checked={filter.all}
           onChange={(event) => change({ all: event.currentTarget.checked })}
         />
-        Every grid by every method
+        {l10n.t('Every grid by every method')}
       </label>
       <label class="check">
         <input
@@ -61,7 +62,7 @@ export function LensFilters(props: {
           checked={filter.front}
           onChange={(event) => change({ front: event.currentTarget.checked })}
         />
-        Only those that no other one beats
+        {l10n.t('Only those that no other one beats')}
       </label>
       {children}
     </div>
@@ -93,13 +94,22 @@ function MethodChip(props: {
   const changed = changedCount(texts[id]);
   return (
     <span class="chip-pair">
-      <Chip label={label} title={`${description} It ${needsText(method)}.`} isOn={isOn} onClick={onClick} />
+      <Chip
+        label={label}
+        title={l10n.t('{0} It {1}.', description, needsText(method))}
+        isOn={isOn}
+        onClick={onClick}
+      />
       {options.length > 0 && (
         <button
           class={opened === id ? 'chip options-chip on' : 'chip options-chip'}
           aria-expanded={opened === id}
-          aria-label={`Options of ${label}`}
-          title={changed > 0 ? `Options of ${label}: ${changed} changed` : `Options of ${label}`}
+          aria-label={l10n.t('Options of {0}', label)}
+          title={
+            changed > 0
+              ? l10n.t('Options of {0}: {1} changed', label, changed)
+              : l10n.t('Options of {0}', label)
+          }
           onClick={() => open(opened === id ? undefined : id)}
         >
           ⚙{changed > 0 && <span class="changed">{changed}</span>}
@@ -111,6 +121,6 @@ function MethodChip(props: {
 
 /** "needs Hessian"; "uses importance" where it can do without. */
 function needsText({ evidence, improvedBy }: MethodDescription): string {
-  if (evidence !== 'none') return `needs ${evidenceWords[evidence]}`;
-  return improvedBy === undefined ? 'needs no data' : `uses ${evidenceWords[improvedBy]}`;
+  if (evidence !== 'none') return l10n.t('needs {0}', evidenceWords[evidence]);
+  return improvedBy === undefined ? l10n.t('needs no data') : l10n.t('uses {0}', evidenceWords[improvedBy]);
 }

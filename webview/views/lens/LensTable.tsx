@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { evidenceWords } from '../../../src/protocol/evidence';
 import { size, timeTaken } from '../../../src/protocol/words';
 import { figure, fixed, percent, ratio } from '../../format';
@@ -22,14 +23,14 @@ export function LensTable(props: {
     <div class="lens-table">
       <DataGrid
         id="lens"
-        label="Recipes, with their sizes and errors"
-        nameLabel="Recipe"
+        label={l10n.t('Recipes, with their sizes and errors')}
+        nameLabel={l10n.t('Recipe')}
         lines={lines}
         columns={columns.filter(({ id }) => hasOutputs || id !== 'outputs')}
         keyOf={({ id }) => id}
         name={(line) => <Name line={line} isPlanned={line.grid === planned} />}
         nameTitle={({ label, isOnFront }) =>
-          isOnFront ? `${label}: no other recipe has as few bits and a smaller error` : label
+          isOnFront ? l10n.t('{0}: no other recipe has as few bits and a smaller error', label) : label
         }
         choose={({ id, result }) => result && choose(id)}
         isChosen={({ id }) => id === chosen}
@@ -40,7 +41,7 @@ export function LensTable(props: {
         })}
         order={order}
         reorder={(column) => setOrder(nextLensOrder(order, column))}
-        empty="No recipe matches."
+        empty={l10n.t('No recipe matches.')}
       />
     </div>
   );
@@ -58,12 +59,14 @@ function Name({ line, isPlanned }: { line: LensLine; isPlanned: boolean }) {
   return (
     <>
       <span class="front-mark">
-        {line.isOnFront && <span role="img" aria-label="on the front" title="No other recipe beats it" />}
+        {line.isOnFront && (
+          <span role="img" aria-label={l10n.t('on the front')} title={l10n.t('No other recipe beats it')} />
+        )}
       </span>
       <span class="ellipsis">{line.grid}</span>
       {isPlanned && (
-        <span class="muted planned" title="The plan gives the tensor this type">
-          plan
+        <span class="muted planned" title={l10n.t('The plan gives the tensor this type')}>
+          {l10n.t('plan')}
         </span>
       )}
     </>
@@ -87,36 +90,43 @@ const brief = (value: number): string => figure(value, 3);
 /** What is measured of a recipe, the figures that decide first. */
 const figures: readonly FigureColumn[] = [
   {
-    ...{ id: 'error', label: 'Error', name: 'Relative error', width: 70, text: brief },
-    title: 'Relative error of the weights: ‖ŵ − w‖ / ‖w‖',
+    ...{ id: 'error', label: l10n.t('Error'), name: 'Relative error', width: 70, text: brief },
+    title: l10n.t('Relative error of the weights: ‖ŵ − w‖ / ‖w‖'),
   },
   {
-    ...{ id: 'sqnr', label: 'SQNR dB', name: 'SQNR', unit: 'dB', width: 74, text: ratio },
-    title: 'Signal-to-quantization-noise ratio of the weights',
+    ...{ id: 'sqnr', label: l10n.t('SQNR dB'), name: 'SQNR', unit: 'dB', width: 74, text: ratio },
+    title: l10n.t('Signal-to-quantization-noise ratio of the weights'),
   },
   {
-    ...{ id: 'outputs', label: 'Outputs dB', name: 'SQNR of outputs', unit: 'dB', width: 84, text: ratio },
-    title: 'Signal-to-noise ratio of the outputs, for inputs of the calibration text',
+    ...{
+      id: 'outputs',
+      label: l10n.t('Outputs dB'),
+      name: 'SQNR of outputs',
+      unit: 'dB',
+      width: 84,
+      text: ratio,
+    },
+    title: l10n.t('Signal-to-noise ratio of the outputs, for inputs of the calibration text'),
   },
   {
-    ...{ id: 'size', label: 'Size', name: 'Size', unit: 'bytes', width: 82, text: size },
-    title: 'Of everything that is stored',
+    ...{ id: 'size', label: l10n.t('Size'), name: 'Size', unit: 'bytes', width: 82, text: size },
+    title: l10n.t('Of everything that is stored'),
   },
   {
-    ...{ id: 'time', label: 'Time', name: 'Time', unit: 's', width: 66, text: timeTaken },
-    title: 'What it took on this machine',
+    ...{ id: 'time', label: l10n.t('Time'), name: 'Time', unit: 's', width: 66, text: timeTaken },
+    title: l10n.t('What it took on this machine'),
   },
   {
-    ...{ id: 'mse', label: 'MSE', name: 'Mean squared error', width: 82, text: brief },
-    title: 'Mean squared error of the weights',
+    ...{ id: 'mse', label: l10n.t('MSE'), name: 'Mean squared error', width: 82, text: brief },
+    title: l10n.t('Mean squared error of the weights'),
   },
   {
-    ...{ id: 'max', label: 'Max. error', name: 'Largest error', width: 82, text: brief },
-    title: 'The largest change of a weight',
+    ...{ id: 'max', label: l10n.t('Max. error'), name: 'Largest error', width: 82, text: brief },
+    title: l10n.t('The largest change of a weight'),
   },
   {
-    ...{ id: 'cosine', label: 'Cosine', name: 'Cosine', width: 78, text: (value) => fixed(value, 6) },
-    title: 'Of the angle between the weights before and after',
+    ...{ id: 'cosine', label: l10n.t('Cosine'), name: 'Cosine', width: 78, text: (value) => fixed(value, 6) },
+    title: l10n.t('Of the angle between the weights before and after'),
   },
 ];
 
@@ -134,14 +144,20 @@ const figureColumn = ({ text, name, unit, ...column }: FigureColumn): GridColumn
 
 const columns: readonly GridColumn<LensLine>[] = [
   {
-    ...{ id: 'method', label: 'Method', width: 134, align: 'left', title: 'How codes are found' },
+    ...{
+      id: 'method',
+      label: l10n.t('Method'),
+      width: 134,
+      align: 'left',
+      title: l10n.t('How codes are found'),
+    },
     cell: ({ methodLabel, row }) =>
       row?.share === undefined ? methodLabel : `${methodLabel}, ${percent(row.share)}`,
     cellTitle: ({ methodLabel }) => methodLabel,
   },
   {
-    ...{ id: 'bits', label: 'Bits', width: 84, align: 'left' },
-    title: 'Bits per weight, with scales, zero points and everything else that is stored',
+    ...{ id: 'bits', label: l10n.t('Bits'), width: 84, align: 'left' },
+    title: l10n.t('Bits per weight, with scales, zero points and everything else that is stored'),
     cell: ({ result, nominalBits }) => {
       const shown = result?.bitsPerWeight ?? nominalBits;
       return shown === undefined ? '…' : <Bits bits={shown} />;
@@ -150,8 +166,8 @@ const columns: readonly GridColumn<LensLine>[] = [
   },
   ...figures.slice(0, -3).map(figureColumn),
   {
-    ...{ id: 'evidence', label: 'Evidence', width: 104, align: 'left' },
-    title: 'What the method knew of the inputs',
+    ...{ id: 'evidence', label: l10n.t('Evidence'), width: 104, align: 'left' },
+    title: l10n.t('What the method knew of the inputs'),
     cell: ({ result }) => result && <span class="evidence">{evidenceWords[result.evidence]}</span>,
     saved: { value: ({ result }) => result && evidenceWords[result.evidence] },
   },

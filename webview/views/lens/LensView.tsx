@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useState } from 'preact/hooks';
 import type { TensorDescriptor } from '../../../src/protocol/model';
 import { size } from '../../../src/protocol/words';
@@ -19,9 +20,9 @@ export function LensView() {
     host.call('methodChoices', {}, { signal }),
   );
   if (!tensor?.readable || tensor.elements === 0)
-    return <p class="empty">Select a tensor to see what each recipe makes of it.</p>;
+    return <p class="empty">{l10n.t('Select a tensor to see what each recipe makes of it.')}</p>;
   if (failure !== undefined) return <Failed message={failure} retry={retry} />;
-  if (!value) return <Loading>Reading what is known of the inputs…</Loading>;
+  if (!value) return <Loading>{l10n.t('Reading what is known of the inputs…')}</Loading>;
   return (
     <div class="lens">
       <Head tensor={tensor} />

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { MethodDescription } from '../../../src/protocol/recipe';
 import { Button } from '../../controls';
 import type { MethodSettings } from '../../useMethodOptions';
@@ -11,8 +12,8 @@ export function MethodOptions(props: { methods: readonly MethodDescription[]; se
   const { id, label } = method;
   const problem = problems[id];
   return (
-    <section class="method-options" aria-label={`Options of ${label}`}>
-      <h3>Options of {label}</h3>
+    <section class="method-options" aria-label={l10n.t('Options of {0}', label)}>
+      <h3>{l10n.t('Options of {0}', label)}</h3>
       <div class="options">
         <OptionFields method={method} texts={texts[id] ?? {}} change={(changed) => change(id, changed)} />
         <div class="start">
@@ -20,9 +21,9 @@ export function MethodOptions(props: { methods: readonly MethodDescription[]; se
             {problem}
           </span>
           <Button disabled={changedCount(texts[id]) === 0} onClick={() => change(id, {})}>
-            Use Defaults
+            {l10n.t('Use Defaults')}
           </Button>
-          <Button onClick={() => open(undefined)}>Close</Button>
+          <Button onClick={() => open(undefined)}>{l10n.t('Close')}</Button>
         </div>
       </div>
     </section>

@@ -1,3 +1,5 @@
+import * as l10n from '@vscode/l10n';
+import { mixed } from '../../mixed';
 import { useMemo } from 'preact/hooks';
 import { evidenceWords } from '../../../src/protocol/evidence';
 import type { LensRow, MethodChoices } from '../../../src/protocol/lens';
@@ -90,8 +92,8 @@ function Progress({ lens, wanted }: { lens: Lens; wanted: number }) {
     <div class="lens-progress" {...(isRunning ? {} : { role: 'status' })}>
       {isRunning ? (
         <>
-          <progress value={done} max={total || 1} aria-label="Recipes" />
-          {known} of {plural(wanted, 'recipe')}
+          <progress value={done} max={total || 1} aria-label={l10n.t('Recipes')} />
+          {l10n.t('{0} of {1}', known, plural(wanted, 'recipe'))}
         </>
       ) : (
         plural(wanted, 'recipe')
@@ -104,18 +106,18 @@ function Progress({ lens, wanted }: { lens: Lens; wanted: number }) {
 function Without({ rows }: { rows: ReadonlyMap<string, LensRow> }) {
   const { missing, refused } = useMemo(() => withoutResult(rows.values()), [rows]);
   if (missing.size === 0 && refused.length === 0) return null;
-  const needs = [...missing].map(([kind, count]) => `${plural(count, 'recipe')} by ${evidenceWords[kind]}`);
+  const needs = [...missing].map(([kind, count]) =>
+    l10n.t('{0} by {1}', plural(count, 'recipe'), evidenceWords[kind]),
+  );
   return (
     <div class="lens-without muted caption">
-      {needs.length > 0 && <p>A calibration adds {needs.join(', ')}.</p>}
+      {needs.length > 0 && <p>{l10n.t('A calibration adds {0}.', needs.join(', '))}</p>}
       {refused.length > 0 && (
         <details class="caption">
-          <summary>{plural(refused.length, 'recipe')} cannot be applied</summary>
+          <summary>{l10n.t('{0} cannot be applied', plural(refused.length, 'recipe'))}</summary>
           <ul>
             {refused.map(({ grid, method, refused: why }) => (
-              <li key={`${grid} ${method}`}>
-                {grid} by {method}: {why}
-              </li>
+              <li key={`${grid} ${method}`}>{l10n.t('{0} by {1}: {2}', grid, method, why ?? '')}</li>
             ))}
           </ul>
         </details>
@@ -130,23 +132,25 @@ function Added({ filter, change }: { filter: LensFilter; change: (part: Partial<
   if (added.length === 0) return null;
   return (
     <p class="muted added">
-      Added:{' '}
-      {added.map((grid) => (
-        <span key={grid} class="added-grid">
-          {grid}{' '}
-          <button
-            class="icon-button"
-            aria-label={`Remove ${grid}`}
-            title="Remove"
-            onClick={() => change({ added: added.filter((other) => other !== grid) })}
-          >
-            ✕
-          </button>
-        </span>
-      ))}{' '}
-      <button class="link" onClick={() => change(firstFilter)}>
-        Reset
-      </button>
+      {mixed(
+        l10n.t('Added: {0} {1}'),
+        added.map((grid) => (
+          <span key={grid} class="added-grid">
+            {grid}{' '}
+            <button
+              class="icon-button"
+              aria-label={l10n.t('Remove {0}', grid)}
+              title={l10n.t('Remove')}
+              onClick={() => change({ added: added.filter((other) => other !== grid) })}
+            >
+              ✕
+            </button>
+          </span>
+        )),
+        <button class="link" onClick={() => change(firstFilter)}>
+          {l10n.t('Reset')}
+        </button>,
+      )}
     </p>
   );
 }

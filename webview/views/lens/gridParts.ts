@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 /** A grid as its fields are set; its name follows (src/quant/grids/gridName.ts). */
 export interface GridParts {
   readonly kind: 'int' | 'float' | 'table';
@@ -34,7 +35,7 @@ export const mantissasOf = (exponent: string): string[] =>
 /** What is wrong with the fields, as a sentence; undefined for those of a grid. */
 export const problemOf = ({ group, size }: GridParts): string | undefined =>
   (group === 'g' || group === 'b') && !/^[1-9]\d{0,5}$/.test(size.trim())
-    ? `A group has from 1 to 999,999 weights, not “${size}”.`
+    ? l10n.t('A group has from 1 to 999,999 weights, not “{0}”.', size)
     : undefined;
 
 export function nameOf(parts: GridParts): string {

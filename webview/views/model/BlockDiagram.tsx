@@ -1,3 +1,5 @@
+import * as l10n from '@vscode/l10n';
+import { mixed } from '../../mixed';
 import type { RefObject } from 'preact';
 import { useMemo, useRef } from 'preact/hooks';
 import { columnsFrom, type DataColumn } from '../../../src/protocol/dataTable';
@@ -36,7 +38,7 @@ export function BlockDiagram({ table, placed, hasRope }: BlockDiagramProps) {
     <>
       {kinds.length > 1 ? (
         <select
-          aria-label="Kind of block"
+          aria-label={l10n.t('Kind of block')}
           value={String(kinds.indexOf(kind))}
           onChange={({ currentTarget }) => setChosen(Number(currentTarget.value))}
         >
@@ -50,31 +52,36 @@ export function BlockDiagram({ table, placed, hasRope }: BlockDiagramProps) {
         <span class="muted">{nameText(kind.label)}</span>
       )}
       <label class="muted">
-        layer{' '}
-        <select
-          aria-label="Layer whose tensors the boxes open"
-          value={String(layer)}
-          onChange={({ currentTarget }) => setLayer(Number(currentTarget.value))}
-        >
-          {kind.layers.map((number) => (
-            <option key={number} value={String(number)}>
-              {number}
-            </option>
-          ))}
-        </select>
+        {mixed(
+          l10n.t('layer {0}'),
+          <select
+            aria-label={l10n.t('Layer whose tensors the boxes open')}
+            value={String(layer)}
+            onChange={({ currentTarget }) => setLayer(Number(currentTarget.value))}
+          >
+            {kind.layers.map((number) => (
+              <option key={number} value={String(number)}>
+                {number}
+              </option>
+            ))}
+          </select>,
+        )}
       </label>
     </>
   );
   return (
     <div class="card wide">
       <ChartFrame
-        title="One block"
-        of={`${kind.label}, layer ${layer}`}
+        title={l10n.t('One block')}
+        of={l10n.t('{0}, layer {1}', kind.label, layer)}
         data={() => partColumns(table, parts)}
         picture={() => (drawing.current ? svgPicture(drawing.current) : undefined)}
         controls={controls}
       >
-        <Drawing {...{ layout, table, drawing }} label={`One block of ${kind.label}, layer ${layer}`} />
+        <Drawing
+          {...{ layout, table, drawing }}
+          label={l10n.t('One block of {0}, layer {1}', kind.label, layer)}
+        />
       </ChartFrame>
     </div>
   );
@@ -155,7 +162,15 @@ function Box({ node, part, name }: { node: Node; part: BlockPart; name: string }
   const { x, y, width, height, label } = node;
   const { kind, experts, bitsPerWeight } = part;
   const shape = shapeText(experts > 1 && kind.shape.length === 2 ? [experts, ...kind.shape] : kind.shape);
-  const words = `${label}: ${nameText(name)}, ${shape}, ${kind.dtype}, ${bits(bitsPerWeight)} bits per weight${experts > 1 ? `, ${plural(experts, 'expert')}` : ''}`;
+  const words = l10n.t(
+    '{0}: {1}, {2}, {3}, {4} bits per weight{5}',
+    label,
+    nameText(name),
+    shape,
+    kind.dtype,
+    bits(bitsPerWeight),
+    experts > 1 ? `, ${plural(experts, 'expert')}` : '',
+  );
   const open = (): void => {
     store.select([name]);
     store.update({ tab: 'tensor' });

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { RefObject } from 'preact';
 import { useMemo, useRef } from 'preact/hooks';
 import { columnsFrom, type DataColumn } from '../../../src/protocol/dataTable';
@@ -14,12 +15,12 @@ import { useWidth } from '../../useWidth';
 import { Modes } from '../Modes';
 
 const measures = [
-  { id: 'bytes', label: 'Bytes' },
-  { id: 'parameters', label: 'Parameters' },
+  { id: 'bytes', label: l10n.t('Bytes') },
+  { id: 'parameters', label: l10n.t('Parameters') },
 ] as const;
 const forms = [
-  { id: 'map', label: 'Map' },
-  { id: 'table', label: 'Table' },
+  { id: 'map', label: l10n.t('Map') },
+  { id: 'table', label: l10n.t('Table') },
 ] as const;
 
 /** Height of the map, and of the name of an area in it. */
@@ -37,13 +38,13 @@ export function Bytes({ placed }: { placed: readonly PlacedTensor[] }) {
   return (
     <div class="card">
       <ChartFrame
-        title={`Where the ${measure} are`}
+        title={measure === 'bytes' ? l10n.t('Where the bytes are') : l10n.t('Where the parameters are')}
         data={() => shareColumns(areas)}
         picture={() => (drawing.current ? svgPicture(drawing.current) : undefined)}
         controls={
           <>
-            <Modes label="What is counted" modes={measures} value={measure} onChange={setMeasure} />
-            <Modes label="Map or table" modes={forms} value={form} onChange={setForm} />
+            <Modes label={l10n.t('What is counted')} modes={measures} value={measure} onChange={setMeasure} />
+            <Modes label={l10n.t('Map or table')} modes={forms} value={form} onChange={setForm} />
           </>
         }
       >
@@ -98,7 +99,7 @@ function Map({ areas, measure, total, drawing }: SharesProps & { drawing: RefObj
         width={width}
         height={mapHeight}
         role="group"
-        aria-label="Parts in the proportions of their size"
+        aria-label={l10n.t('Parts in the proportions of their size')}
       >
         {width > 0 &&
           areas.map((area, i) => <Area key={area.area} {...{ area, measure, total }} box={boxes[i]!} />)}
@@ -145,7 +146,16 @@ function Role({ role, box, measure, total }: { role: RoleShare; box: Box } & Omi
   const [, filterTree] = usePersistent('tree.filter', '');
   const { x, y, width, height } = box;
   const label = nameText(role.label);
-  const words = `${label}, ${role.dtype}: ${size(role.bytes)}, ${count(role.parameters)} parameters in ${plural(role.tensors, 'tensor')}, ${bits(bitsOf(role))} bits per weight, ${percent(role[measure] / total)} of all. Filters the tree.`;
+  const words = l10n.t(
+    '{0}, {1}: {2}, {3} parameters in {4}, {5} bits per weight, {6} of all. Filters the tree.',
+    label,
+    role.dtype,
+    size(role.bytes),
+    count(role.parameters),
+    plural(role.tensors, 'tensor'),
+    bits(bitsOf(role)),
+    percent(role[measure] / total),
+  );
   const lines = [label, amount(role, measure), role.dtype].slice(
     0,
     Math.max(0, Math.floor((height - 4) / lineHeight)),
@@ -186,13 +196,13 @@ function Table({ areas, measure, total }: SharesProps) {
       <table class="shares">
         <thead>
           <tr>
-            <th>Part</th>
-            <th>Dtype</th>
-            <th class="right">Tensors</th>
-            <th class="right">Parameters</th>
-            <th class="right">Size</th>
-            <th class="right">Bits/weight</th>
-            <th class="right">Share</th>
+            <th>{l10n.t('Part')}</th>
+            <th>{l10n.t('Dtype')}</th>
+            <th class="right">{l10n.t('Tensors')}</th>
+            <th class="right">{l10n.t('Parameters')}</th>
+            <th class="right">{l10n.t('Size')}</th>
+            <th class="right">{l10n.t('Bits/weight')}</th>
+            <th class="right">{l10n.t('Share')}</th>
           </tr>
         </thead>
         <tbody>

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { plural } from '../../../src/protocol/words';
 import { useAppState, useAsk } from '../../context';
 import { Button } from '../../controls';
@@ -19,7 +20,9 @@ const unscanned: ReadonlySet<FigureChoice> = new Set(['bits', 'gain']);
 export function FigureStatus({ choice, isKnown, scan }: FigureStatusProps) {
   if (choice === 'gain') return isKnown ? null : <GainsNeeded />;
   if (scan.activity.kind === 'running')
-    return <Going title="Scan of the model" progress={scan.activity.progress} cancel={scan.cancel} />;
+    return (
+      <Going title={l10n.t('Scan of the model')} progress={scan.activity.progress} cancel={scan.cancel} />
+    );
   // An error of the sensitivity table needs no scan.
   if (unscanned.has(choice) || (choice === 'error' && isKnown && !scan.value?.error)) return null;
   return <ScanNeeded {...{ choice, scan }} />;
@@ -39,11 +42,15 @@ function ScanNeeded({ choice, scan }: Omit<FigureStatusProps, 'isKnown'>) {
       <p class="figure-status">
         <span>
           {isBegun
-            ? `${plural(left ?? 0, 'tensor')} of ${value.tensors.toLocaleString('en-US')} not scanned yet.`
-            : 'One pass over all weights gives these figures; it can be stopped and continued.'}
+            ? l10n.t(
+                '{0} of {1} not scanned yet.',
+                plural(left ?? 0, 'tensor'),
+                value.tensors.toLocaleString('en-US'),
+              )
+            : l10n.t('One pass over all weights gives these figures; it can be stopped and continued.')}
         </span>
         <Button primary onClick={start}>
-          {isBegun ? 'Continue the Scan' : 'Scan the Model'}
+          {isBegun ? l10n.t('Continue the Scan') : l10n.t('Scan the Model')}
         </Button>
       </p>
     </>
@@ -56,13 +63,13 @@ function GainsNeeded() {
   const isRunning = job.kind === 'running';
   return (
     <p class="figure-status">
-      <span>Gains are measured by running the model over a text, after its sensitivity.</span>
+      <span>{l10n.t('Gains are measured by running the model over a text, after its sensitivity.')}</span>
       <Button
         primary
         disabled={isRunning}
         onClick={() => void ask(sensitivity ? 'runSensitivityOverText' : 'runSensitivity', {})}
       >
-        {sensitivity ? 'Measure over a Text…' : 'Run Sensitivity'}
+        {sensitivity ? l10n.t('Measure over a Text…') : l10n.t('Run Sensitivity')}
       </Button>
     </p>
   );

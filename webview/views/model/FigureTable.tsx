@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useMemo, useState } from 'preact/hooks';
 import type { PlacedTensor } from '../../../src/protocol/parts';
 import type { TensorTable } from '../../../src/protocol/tensorTable';
@@ -26,8 +27,8 @@ export function FigureTable({ table, placed, figures }: FigureTableProps) {
     <div class="figure-table">
       <DataGrid<PlacedTensor>
         id="layer-figures"
-        label="Figures of tensors"
-        nameLabel="Tensor"
+        label={l10n.t('Figures of tensors')}
+        nameLabel={l10n.t('Tensor')}
         {...{ lines, columns }}
         keyOf={({ index }) => String(index)}
         name={({ index }) => <Middle text={nameText(table.name(index))} />}
@@ -41,7 +42,7 @@ export function FigureTable({ table, placed, figures }: FigureTableProps) {
         reorder={(column) =>
           setOrder((now) => ({ column, descending: now?.column === column ? !now.descending : true }))
         }
-        empty="There are no tensors."
+        empty={l10n.t('There are no tensors.')}
       />
     </div>
   );
@@ -55,7 +56,7 @@ function columnsOf(figures: readonly LayerFigure[]): GridColumn<PlacedTensor>[] 
       saved: { value: ({ index }) => values[index] },
     })),
     {
-      ...{ id: 'shape', label: 'Shape', width: 120, grows: true, align: 'left' },
+      ...{ id: 'shape', label: l10n.t('Shape'), width: 120, grows: true, align: 'left' },
       cell: ({ kind }) => shapeText(kind.shape),
     },
   ];

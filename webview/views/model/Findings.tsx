@@ -1,3 +1,5 @@
+import * as l10n from '@vscode/l10n';
+import { plural } from '../../../src/protocol/words';
 import { useMemo } from 'preact/hooks';
 import type { ModelDescription } from '../../../src/protocol/model';
 import type { TensorTable } from '../../../src/protocol/tensorTable';
@@ -19,10 +21,10 @@ export function Findings({ model, table }: { model: ModelDescription; table: Ten
   return (
     <section class="card wide findings" aria-labelledby="model-findings">
       <h3 id="model-findings">
-        Findings
+        {l10n.t('Findings')}
         {findings.length > 0 && <span class="muted">{countText(warnings, findings.length - warnings)}</span>}
       </h3>
-      {findings.length === 0 && <p class="muted">Headers and configuration show nothing odd.</p>}
+      {findings.length === 0 && <p class="muted">{l10n.t('Headers and configuration show nothing odd.')}</p>}
       {findings.map(({ level, text, link }) => (
         <div key={text} class={`notice ${level} with-action`}>
           <span>
@@ -40,9 +42,6 @@ export function Findings({ model, table }: { model: ModelDescription; table: Ten
 }
 
 const countText = (warnings: number, notes: number): string =>
-  [
-    warnings === 0 ? '' : `${warnings} ${warnings === 1 ? 'warning' : 'warnings'}`,
-    notes === 0 ? '' : `${notes} ${notes === 1 ? 'note' : 'notes'}`,
-  ]
+  [warnings === 0 ? '' : plural(warnings, 'warning'), notes === 0 ? '' : plural(notes, 'note')]
     .filter(Boolean)
     .join(', ');

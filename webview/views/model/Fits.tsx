@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { columnsFrom } from '../../../src/protocol/dataTable';
 import { assumptions, totalBytes, type RunEstimate } from '../../../src/protocol/runEstimate';
 import { plural, size } from '../../../src/protocol/words';
@@ -22,7 +23,7 @@ import { Menu } from '../Menu';
 import { Failed } from '../states';
 import { Settings, type SettingsProps } from './FitsSettings';
 
-const title = 'Does it fit?';
+const title = l10n.t('Does it fit?');
 
 /** What the model takes of a memory when it runs, in any format, and which devices have that. */
 export function Fits() {
@@ -52,7 +53,7 @@ export function Fits() {
         <h3>{title}</h3>
         {value && (
           <Menu
-            label={`Save or copy: ${title}`}
+            label={l10n.t('Save or copy: {0}', title)}
             items={dataItems(saving, 'Table', title, () => machineColumns(value))}
           />
         )}
@@ -106,14 +107,14 @@ function Memory({ estimate }: { estimate: RunEstimate }) {
                 <i class={`memory-part-${i}`} aria-hidden="true" /> {size(bytes)} {name}
               </span>
             ))}
-            <strong>{total === undefined ? '' : `${size(total)} together`}</strong>
-            <span class="muted">{bits(weights.bitsPerWeight)} bits/weight</span>
+            <strong>{total === undefined ? '' : l10n.t('{0} together', size(total))}</strong>
+            <span class="muted">{l10n.t('{0} bits/weight', bits(weights.bitsPerWeight))}</span>
           </p>
         </>
       )}
       {unknown !== undefined && (
         <p class="muted">
-          <LongText text={`Keys, values and buffers are not known: ${unknown}`} />
+          <LongText text={l10n.t('Keys, values and buffers are not known: {0}', unknown)} />
         </p>
       )}
       {notes.map((note) => (
@@ -133,21 +134,21 @@ function Own({ form, change, estimate }: SettingsProps & { estimate: RunEstimate
     <p class="own-machine">
       <TextField
         value={form.memory}
-        label="A memory of your own"
-        placeholder="memory: 8 GB"
+        label={l10n.t('A memory of your own')}
+        placeholder={l10n.t('memory: 8 GB')}
         width="120px"
         onInput={(text) => change({ memory: text })}
       />
       <TextField
         value={form.bandwidth}
-        label="A bandwidth of your own"
-        placeholder="400 GB/s"
+        label={l10n.t('A bandwidth of your own')}
+        placeholder={l10n.t('400 GB/s')}
         width="110px"
         onInput={(text) => change({ bandwidth: text })}
       />
       <span role="status">
         {memory === null || bandwidth === null
-          ? 'Sizes such as 8 GB and 400 GB/s are needed.'
+          ? l10n.t('Sizes such as 8 GB and 400 GB/s are needed.')
           : [
               memory === undefined ? '' : leftText(fit),
               bandwidth === undefined ? '' : speedText(fit, estimate),
@@ -160,41 +161,49 @@ function Own({ form, change, estimate }: SettingsProps & { estimate: RunEstimate
 }
 
 const leftText = ({ left, isOfWeights }: MachineFit): string => {
-  if (left === undefined) return 'not known';
-  if (left < 0) return `${size(-left)} too much`;
-  return isOfWeights ? `the weights fit, ${size(left)} left for the rest` : `fits, ${size(left)} left`;
+  if (left === undefined) return l10n.t('not known');
+  if (left < 0) return l10n.t('{0} too much', size(-left));
+  return isOfWeights
+    ? l10n.t('the weights fit, {0} left for the rest', size(left))
+    : l10n.t('fits, {0} left', size(left));
 };
 
 const markedText = ({ left, isOfWeights }: MachineFit): string => {
   if (left === undefined) return '?';
-  if (left < 0) return `✗ ${size(-left)} too much`;
-  return isOfWeights ? `weights fit, ${size(left)} left` : `✓ ${size(left)} left`;
+  if (left < 0) return l10n.t('✗ {0} too much', size(-left));
+  return isOfWeights ? l10n.t('weights fit, {0} left', size(left)) : l10n.t('✓ {0} left', size(left));
 };
 
 const speedText = ({ speed }: MachineFit, { settings }: Pick<RunEstimate, 'settings'>): string => {
   if (speed === undefined) return '';
-  const of = settings.sequences === 1 ? '' : ` of ${plural(settings.sequences, 'sequence')}`;
-  return `at most ${number(speed, 3)} tokens/s${of}`;
+  const of = settings.sequences === 1 ? '' : l10n.t(' of {0}', plural(settings.sequences, 'sequence'));
+  return l10n.t('at most {0} tokens/s{1}', number(speed, 3), of);
 };
 
 function Devices({ fits }: { fits: readonly MachineFit[] }) {
   return (
     <>
-      <div class="table-scroll devices" tabIndex={0} role="region" aria-label="Devices">
+      <div class="table-scroll devices" tabIndex={0} role="region" aria-label={l10n.t('Devices')}>
         <table class="shares">
           <thead>
             <tr>
-              <th>Device</th>
-              <th>Fits</th>
-              <th class="right" title="At most, by bandwidth">
-                Tokens/s ≤
+              <th>{l10n.t('Device')}</th>
+              <th>{l10n.t('Fits')}</th>
+              <th class="right" title={l10n.t('At most, by bandwidth')}>
+                {l10n.t('Tokens/s ≤')}
               </th>
             </tr>
           </thead>
           <tbody>
             {fits.map((fit) => (
               <tr key={fit.machine.name} class={fit.left !== undefined && fit.left < 0 ? 'muted' : ''}>
-                <td title={`${size(fit.machine.memory)} for a model, ${size(fit.machine.bandwidth)}/s`}>
+                <td
+                  title={l10n.t(
+                    '{0} for a model, {1}/s',
+                    size(fit.machine.memory),
+                    size(fit.machine.bandwidth),
+                  )}
+                >
                   {fit.machine.name}
                 </td>
                 <td>{markedText(fit)}</td>
@@ -205,11 +214,11 @@ function Devices({ fits }: { fits: readonly MachineFit[] }) {
         </table>
       </div>
       <details class="muted">
-        <summary>What these figures assume</summary>
+        <summary>{l10n.t('What these figures assume')}</summary>
         {Object.values(assumptions).map((text) => (
           <p key={text}>{text}</p>
         ))}
-        <p>Memory is what a model can take: two thirds to three quarters of that of a Mac.</p>
+        <p>{l10n.t('Memory is what a model can take: two thirds to three quarters of that of a Mac.')}</p>
       </details>
     </>
   );

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { cacheTypes, type CacheType } from '../../../src/protocol/fit';
 import { useApp, useAppState } from '../../context';
 import { contextsUpTo, type FitsForm } from '../../model/fits';
@@ -21,13 +22,13 @@ export function Settings(
   return (
     <div class="fits-settings">
       <label>
-        <span class="muted">Format</span>
+        <span class="muted">{l10n.t('Format')}</span>
         <FormatSelect value={form.target} onChange={(target) => change({ target })} />
       </label>
       <label>
-        <span class="muted">Context</span>
+        <span class="muted">{l10n.t('Context')}</span>
         <select
-          aria-label="Tokens of context"
+          aria-label={l10n.t('Tokens of context')}
           value={String(context)}
           onChange={({ currentTarget }) => change({ context: Number(currentTarget.value) })}
         >
@@ -39,9 +40,9 @@ export function Settings(
         </select>
       </label>
       <label>
-        <span class="muted">Sequences</span>
+        <span class="muted">{l10n.t('Sequences')}</span>
         <select
-          aria-label="Sequences at a time"
+          aria-label={l10n.t('Sequences at a time')}
           value={String(form.sequences)}
           onChange={({ currentTarget }) => change({ sequences: Number(currentTarget.value) })}
         >
@@ -53,9 +54,9 @@ export function Settings(
         </select>
       </label>
       <label>
-        <span class="muted">Keys and values</span>
+        <span class="muted">{l10n.t('Keys and values')}</span>
         <select
-          aria-label="Type of keys and values"
+          aria-label={l10n.t('Type of keys and values')}
           value={form.cacheType}
           onChange={({ currentTarget }) => change({ cacheType: currentTarget.value as CacheType })}
         >
@@ -76,12 +77,12 @@ function FormatSelect({ value, onChange }: { value: string; onChange: (target: s
   const { value: choices } = useAnswer('choices', (signal) => host.call('runChoices', {}, { signal }));
   return (
     <select
-      aria-label="Format of the weights"
+      aria-label={l10n.t('Format of the weights')}
       value={value === 'plan' && !plan ? 'stored' : value}
       onChange={({ currentTarget }) => onChange(currentTarget.value)}
     >
-      <option value="stored">as stored</option>
-      {plan && <option value="plan">the plan</option>}
+      <option value="stored">{l10n.t('as stored')}</option>
+      {plan && <option value="plan">{l10n.t('the plan')}</option>}
       <optgroup label="GGUF">
         {choices?.types.map((type) => (
           <option key={type} value={`type ${type}`}>
@@ -89,7 +90,7 @@ function FormatSelect({ value, onChange }: { value: string; onChange: (target: s
           </option>
         ))}
       </optgroup>
-      <optgroup label="Checkpoints">
+      <optgroup label={l10n.t('Checkpoints')}>
         {choices?.recipes.map(({ id, label }) => (
           <option key={id} value={`recipe ${id}`}>
             {label}

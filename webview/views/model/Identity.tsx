@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { identityLines, type ModelIdentity } from '../../../src/protocol/overview';
 import { Loading } from '../../controls';
 import { nameText } from '../../format';
@@ -8,7 +9,7 @@ import { Failed } from '../states';
 export function Identity({ overview: { value, failure, isLoading } }: { overview: Answer<ModelIdentity> }) {
   return (
     <section class="card wide" aria-labelledby="model-identity">
-      <h3 id="model-identity">Identity</h3>
+      <h3 id="model-identity">{l10n.t('Identity')}</h3>
       {value && (
         <dl class="identity">
           {identityLines(value).map(({ label, text, hint }) => (
@@ -19,7 +20,7 @@ export function Identity({ overview: { value, failure, isLoading } }: { overview
           ))}
         </dl>
       )}
-      {isLoading && !value && <Loading>Reading what the model says of itself…</Loading>}
+      {isLoading && !value && <Loading>{l10n.t('Reading what the model says of itself…')}</Loading>}
       {failure !== undefined && <Failed message={failure} />}
     </section>
   );

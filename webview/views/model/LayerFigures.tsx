@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useCallback, useMemo, useRef } from 'preact/hooks';
 import { columnsFrom, type DataColumn } from '../../../src/protocol/dataTable';
 import type { TensorTable } from '../../../src/protocol/tensorTable';
@@ -27,8 +28,8 @@ const nearBackground = 0.45;
 const maxOthers = 12;
 
 const forms = [
-  { id: 'map', label: 'Map' },
-  { id: 'table', label: 'Table' },
+  { id: 'map', label: l10n.t('Map') },
+  { id: 'table', label: l10n.t('Table') },
 ] as const;
 
 /** A figure of every tensor of the model, by layer and role. */
@@ -39,15 +40,15 @@ export function LayerFigures({ table, placed }: { table: TensorTable; placed: re
   return (
     <div class="card wide">
       <ChartFrame
-        title="Layer by layer"
+        title={l10n.t('Layer by layer')}
         description={figure?.hint}
         data={() => figureColumns(table, figures)}
         picture={() => (form === 'map' ? picture.current() : undefined)}
         controls={
           <>
-            <Modes label="Figure" modes={choices} value={choice} onChange={choose} />
+            <Modes label={l10n.t('Figure')} modes={choices} value={choice} onChange={choose} />
             {format}
-            <Modes label="Map or table of layers" modes={forms} value={form} onChange={setForm} />
+            <Modes label={l10n.t('Map or table of layers')} modes={forms} value={form} onChange={setForm} />
           </>
         }
       >
@@ -90,8 +91,13 @@ function FigureMap({ table, placed, figure, picture }: FigureMapProps) {
     (members: readonly number[], place: MapPlace): LayerCell => {
       const value = combined(figure, members);
       const where = whereWords(map, place);
-      if (value === undefined) return { words: `${where}: not known` };
-      const of = members.length > 1 ? `, the ${figure.combine} of ${plural(members.length, 'tensor')}` : '';
+      if (value === undefined) return { words: l10n.t('{0}: not known', where) };
+      const of =
+        members.length > 1
+          ? figure.combine === 'mean'
+            ? l10n.t(', the mean of {0}', plural(members.length, 'tensor'))
+            : l10n.t(', the largest of {0}', plural(members.length, 'tensor'))
+          : '';
       return {
         fill: fillOf(value),
         isNearBackground: figure.id !== 'bits' && scale !== undefined && scale.place(value) < nearBackground,
@@ -113,11 +119,13 @@ function FigureMap({ table, placed, figure, picture }: FigureMapProps) {
     <>
       <LayerMap
         {...{ map, cellAt, isChosen, picture }}
-        label={`${figure.label} by layer and role`}
+        label={l10n.t('{0} by layer and role', figure.label)}
         choose={open}
       />
       {scale && scale.most > scale.least && <Legend {...{ scale, fillOf }} />}
-      {more > 0 && <p class="muted caption">{plural(more, 'further tensor')}: see the table.</p>}
+      {more > 0 && (
+        <p class="muted caption">{l10n.t('{0}: see the table.', plural(more, 'further tensor'))}</p>
+      )}
     </>
   );
 }
@@ -129,7 +137,7 @@ function Legend({ scale, fillOf }: { scale: Scale; fillOf: (value: number) => st
   return (
     <p
       class="heat-legend muted"
-      aria-label={`Colours from ${figureText(least)} to ${figureText(most)}`}
+      aria-label={l10n.t('Colours from {0} to {1}', figureText(least), figureText(most))}
       role="img"
     >
       {figureText(least)}

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useMemo } from 'preact/hooks';
 import { useApp, useAppState } from '../../context';
 import { placedTensors } from '../../../src/protocol/parts';
@@ -27,7 +28,7 @@ export function ModelView() {
       <LayerFigures {...{ table, placed }} />
       <Findings {...{ model, table }} />
       <section class="card wide" aria-labelledby="model-metadata">
-        <h3 id="model-metadata">Metadata</h3>
+        <h3 id="model-metadata">{l10n.t('Metadata')}</h3>
         <MetadataView />
       </section>
     </div>

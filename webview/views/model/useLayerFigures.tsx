@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useMemo } from 'preact/hooks';
 import type { TensorTable } from '../../../src/protocol/tensorTable';
 import { useAppState } from '../../context';
@@ -9,13 +10,13 @@ import { useScan } from '../../useScan';
 
 /** Figures to choose from, whether or not they are known. */
 const choices = [
-  { id: 'bits', label: 'Bits', hint: 'Bits per weight, of the plan where there is one.' },
-  { id: 'absMax', label: 'Absmax', hint: 'The largest magnitude of a weight.' },
-  { id: 'rms', label: 'RMS', hint: 'The root of the mean square of the weights.' },
-  { id: 'kurtosis', label: 'Kurtosis', hint: 'How heavy the tails of the weights are.' },
-  { id: 'outlierShare', label: 'Outliers', hint: 'The share of weights far out.' },
-  { id: 'error', label: 'Error', hint: 'Relative error of the weights in a format.' },
-  { id: 'gain', label: 'Gain', hint: 'What an error of the weights does to the output.' },
+  { id: 'bits', label: l10n.t('Bits'), hint: l10n.t('Bits per weight, of the plan where there is one.') },
+  { id: 'absMax', label: l10n.t('Absmax'), hint: l10n.t('The largest magnitude of a weight.') },
+  { id: 'rms', label: l10n.t('RMS'), hint: l10n.t('The root of the mean square of the weights.') },
+  { id: 'kurtosis', label: l10n.t('Kurtosis'), hint: l10n.t('How heavy the tails of the weights are.') },
+  { id: 'outlierShare', label: l10n.t('Outliers'), hint: l10n.t('The share of weights far out.') },
+  { id: 'error', label: l10n.t('Error'), hint: l10n.t('Relative error of the weights in a format.') },
+  { id: 'gain', label: l10n.t('Gain'), hint: l10n.t('What an error of the weights does to the output.') },
 ] as const;
 export type FigureChoice = (typeof choices)[number]['id'];
 
@@ -54,7 +55,7 @@ export function useLayerFigures(table: TensorTable) {
     format:
       choice === 'error' ? (
         <select
-          aria-label="Format of the error"
+          aria-label={l10n.t('Format of the error')}
           value={format}
           onChange={({ currentTarget }) => setFormat(currentTarget.value)}
         >

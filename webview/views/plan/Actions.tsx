@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useState } from 'preact/hooks';
 import { overrideFiles, overrideKinds, type OverrideKind } from '../../../src/protocol/overrides';
 import type { Budget } from '../../../src/protocol/plan';
@@ -18,25 +19,29 @@ export function Actions({ budget }: { budget?: Budget }) {
   return (
     <>
       <div class="actions">
-        <Button onClick={() => void ask('savePlan', chosen)}>Save Plan…</Button>
+        <Button onClick={() => void ask('savePlan', chosen)}>{l10n.t('Save Plan…')}</Button>
         <Button
           primary
           disabled={part?.alone === true}
-          title={part?.alone ? 'Exports need the whole model; this is one of its files, shown alone' : ''}
+          title={
+            part?.alone ? l10n.t('Exports need the whole model; this is one of its files, shown alone') : ''
+          }
           onClick={() => void ask('exportGguf', { plan: true, ...chosen })}
         >
-          Export with Plan…
+          {l10n.t('Export with Plan…')}
         </Button>
         <Button
-          title="The best plan of at most the size of a GGUF file of the same base, compared with its types"
+          title={l10n.t(
+            'The best plan of at most the size of a GGUF file of the same base, compared with its types',
+          )}
           onClick={() => void ask('beatFile', {})}
         >
-          Beat a File…
+          {l10n.t('Beat a File…')}
         </Button>
         <Menu
-          label="Save for Another Tool"
+          label={l10n.t('Save for Another Tool')}
           items={overrideKinds.map((kind) => ({
-            label: `Save for ${overrideFiles[kind].label}…`,
+            label: l10n.t('Save for {0}…', overrideFiles[kind].label),
             run: () => void save(kind),
           }))}
         />

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useMemo } from 'preact/hooks';
 import type { Plan } from '../../../src/protocol/plan';
 import { errorRung, predictionRung } from '../../../src/protocol/rungs';
@@ -24,19 +25,21 @@ export function Assignments(props: { plan: Plan; binder: FormatBinder; diff?: Pl
   return (
     <>
       <div class="measure">
-        <GroupingSelect label="Group tensors" value={grouping} onChange={setGrouping} />
+        <GroupingSelect label={l10n.t('Group tensors')} value={grouping} onChange={setGrouping} />
         <span class="muted caption">
-          {plan.total.divergence === undefined ? 'SQNR' : 'Shares'}:{' '}
+          {plan.total.divergence === undefined ? 'SQNR' : l10n.t('Shares')}:{' '}
           <RungMark
             rung={plan.total.divergence === undefined ? errorRung(plan) : predictionRung(plan)}
             of={plan}
           />
         </span>
-        <span class="muted caption">Keys: P pins or releases, X excludes the format, R releases.</span>
+        <span class="muted caption">
+          {l10n.t('Keys: P pins or releases, X excludes the format, R releases.')}
+        </span>
       </div>
       <GroupedGrid
         id="plan"
-        label="Format of each tensor"
+        label={l10n.t('Format of each tensor')}
         tensors={plan.assignments}
         columns={columns}
         grouping={grouping}
@@ -61,7 +64,7 @@ function columnsOf(plan: Plan, { pinned, constrained }: FormatBinder): GroupColu
     {
       ...{
         id: 'bits',
-        label: 'Bits per weight',
+        label: l10n.t('Bits per weight'),
         width: 112,
         grows: true,
         align: 'left',
@@ -70,7 +73,7 @@ function columnsOf(plan: Plan, { pinned, constrained }: FormatBinder): GroupColu
       cell: (members) => <Track bits={bitsPerWeight(members)} />,
     },
     {
-      ...{ id: 'format', label: 'Format', width: 96, align: 'left', value: bitsPerWeight },
+      ...{ id: 'format', label: l10n.t('Format'), width: 96, align: 'left', value: bitsPerWeight },
       saved: { value: ([index = 0]) => assignments[index]?.format },
       cell: (members) => (
         <>
@@ -78,13 +81,18 @@ function columnsOf(plan: Plan, { pinned, constrained }: FormatBinder): GroupColu
           {members.every((index) => pinned.has(index)) ? (
             <span
               class="pin"
-              title="Pinned: constraints leave no other format"
+              title={l10n.t('Pinned: constraints leave no other format')}
               role="img"
-              aria-label="pinned"
+              aria-label={l10n.t('pinned')}
             />
           ) : (
             members.some((index) => constrained.has(index)) && (
-              <span class="pin open" title="Constrained" role="img" aria-label="constrained" />
+              <span
+                class="pin open"
+                title={l10n.t('Constrained')}
+                role="img"
+                aria-label={l10n.t('constrained')}
+              />
             )
           )}
         </>
@@ -92,20 +100,22 @@ function columnsOf(plan: Plan, { pinned, constrained }: FormatBinder): GroupColu
       cellTitle: (members) => formatsText(mix(members), members.length),
     },
     {
-      ...{ id: 'size', label: 'Size', width: 80, value: (members) => mix(members).bytes },
+      ...{ id: 'size', label: l10n.t('Size'), width: 80, value: (members) => mix(members).bytes },
       cell: (members) => size(mix(members).bytes),
       saved: { unit: 'bytes' },
     },
     share
       ? {
-          ...{ id: 'share', label: 'Share', width: 62, value: share },
-          title: 'Share of the predicted KL divergence that these tensors cause',
+          ...{ id: 'share', label: l10n.t('Share'), width: 62, value: share },
+          title: l10n.t('Share of the predicted KL divergence that these tensors cause'),
           cell: (members) => percent(share(members)),
         }
       : {
-          ...{ id: 'error', label: 'SQNR', width: 72, value: (members) => mix(members).error },
+          ...{ id: 'error', label: l10n.t('SQNR'), width: 72, value: (members) => mix(members).error },
           saved: { name: 'relative squared error' },
-          title: 'Signal-to-quantization-noise ratio; for a group, from the mean error over its weights',
+          title: l10n.t(
+            'Signal-to-quantization-noise ratio; for a group, from the mean error over its weights',
+          ),
           cell: (members) => errorText(mix(members)),
         },
   ];
@@ -120,25 +130,25 @@ function diffColumns(plan: Plan, diff: PlanDiff): GroupColumn[] {
   const loss = (members: readonly number[]): number => differenceOf(plan, diff, members).divergence ?? NaN;
   return [
     {
-      ...{ id: 'other', label: 'Other', width: 96, align: 'left', value: bits },
-      title: `Format in ${diff.name}`,
+      ...{ id: 'other', label: l10n.t('Other'), width: 96, align: 'left', value: bits },
+      title: l10n.t('Format in {0}', diff.name),
       saved: { name: `Format in ${diff.name}`, value: ([index = 0]) => diff.others[index]?.format },
       cell: (members) =>
         members.some((index) => changed.has(index)) ? (
           formatText(mixOf(others(members)))
         ) : (
-          <span class="muted">same</span>
+          <span class="muted">{l10n.t('same')}</span>
         ),
     },
     {
-      ...{ id: 'more', label: '± Size', width: 84, value: bytes },
-      title: `Size less that in ${diff.name}`,
+      ...{ id: 'more', label: l10n.t('± Size'), width: 84, value: bytes },
+      title: l10n.t('Size less that in {0}', diff.name),
       saved: { name: `Size less that in ${diff.name}`, unit: 'bytes' },
       cell: (members) => signed(bytes(members), size),
     },
     {
-      ...{ id: 'loss', label: '± KLD', width: 76, value: loss },
-      title: `Predicted KL divergence less that in ${diff.name}`,
+      ...{ id: 'loss', label: l10n.t('± KLD'), width: 76, value: loss },
+      title: l10n.t('Predicted KL divergence less that in {0}', diff.name),
       saved: { name: `Predicted KL divergence less that in ${diff.name}`, unit: 'nats' },
       cell: (members) => signed(loss(members), scientific),
     },
@@ -172,7 +182,7 @@ const formatText = ({ formats }: Mix) =>
   ) : formats.length === 1 ? (
     formats[0]!.format
   ) : (
-    <span class="muted">{formats.length} formats</span>
+    <span class="muted">{l10n.t('{0} formats', formats.length)}</span>
   );
 
 const formatsText = ({ formats }: Mix, members: number): string | undefined =>

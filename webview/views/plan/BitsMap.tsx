@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useCallback, useMemo, useRef } from 'preact/hooks';
 import type { DataColumn } from '../../../src/protocol/dataTable';
 import type { Plan } from '../../../src/protocol/plan';
@@ -35,7 +36,13 @@ export function BitsMap({ plan, binder }: { plan: Plan; binder: FormatBinder }) 
         fill: bitColor(bitsPerWeight),
         text: bitsText(bitsPerWeight),
         long: `${formatNames} · ${bitsPerWeight.toFixed(2)}`,
-        words: `${whereWords(shown, place)}: ${formatNames}, ${bitsPerWeight.toFixed(2)} bits per weight${isPinned ? ', pinned' : ''}`,
+        words: l10n.t(
+          '{0}: {1}, {2} bits per weight{3}',
+          whereWords(shown, place),
+          formatNames,
+          bitsPerWeight.toFixed(2),
+          isPinned ? l10n.t(', pinned') : '',
+        ),
         isMarked: isPinned,
       };
     },
@@ -48,14 +55,20 @@ export function BitsMap({ plan, binder }: { plan: Plan; binder: FormatBinder }) 
   );
   const more = map.others.length - shown.others.length;
   return (
-    <ChartFrame title="Bits by layer" data={() => bitColumns(plan)} picture={() => picture.current()}>
+    <ChartFrame
+      title={l10n.t('Bits by layer')}
+      data={() => bitColumns(plan)}
+      picture={() => picture.current()}
+    >
       <LayerMap
         {...{ map: shown, cellAt, isChosen, picture }}
-        label="Bits per weight by layer and role"
+        label={l10n.t('Bits per weight by layer and role')}
         choose={([first]) => first !== undefined && store.select(assignments[first]!.sources)}
         onKey={binder.onKey}
       />
-      {more > 0 && <p class="muted caption">{plural(more, 'further tensor')}: see the table.</p>}
+      {more > 0 && (
+        <p class="muted caption">{l10n.t('{0}: see the table.', plural(more, 'further tensor'))}</p>
+      )}
     </ChartFrame>
   );
 }

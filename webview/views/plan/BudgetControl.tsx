@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useMemo, useState } from 'preact/hooks';
 import type { Plan } from '../../../src/protocol/plan';
 import { PlanSize, rangeText, typedBudget, type BudgetRange } from '../../budgetText';
@@ -29,7 +30,7 @@ export function BudgetControl(props: {
   const isWrong = !!typed?.trim() && typedBudget(typed, range, sizes) === undefined;
   return (
     <div class="budget">
-      <label for="budget">Budget</label>
+      <label for="budget">{l10n.t('Budget')}</label>
       <input
         id="budget"
         disabled={disabled}
@@ -46,7 +47,7 @@ export function BudgetControl(props: {
       />
       <TextField
         value={typed ?? budget.toFixed(2)}
-        label="Bits per weight, or a size"
+        label={l10n.t('Bits per weight, or a size')}
         disabled={disabled}
         width="104px"
         onInput={(text) => {
@@ -56,7 +57,7 @@ export function BudgetControl(props: {
         }}
         onBlur={() => setTyped(undefined)}
       />
-      <span>bits per weight</span>
+      <span>{l10n.t('bits per weight')}</span>
       <p class={isWrong ? 'caption wrong' : 'caption'} role="status">
         {rangeText(range, sizes)}
       </p>

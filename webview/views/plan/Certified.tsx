@@ -1,3 +1,5 @@
+import * as l10n from '@vscode/l10n';
+import { mixed } from '../../mixed';
 import {
   additivityOf,
   type Certificate,
@@ -22,28 +24,31 @@ export function Certified({ plan }: { plan: Plan }) {
   return (
     <details class="certified" open>
       <summary>
-        Measured over {certificate.text.file} <RungMark rung={planRung(plan)} />
+        {mixed(l10n.t('Measured over {0} {1}'), certificate.text.file, <RungMark rung={planRung(plan)} />)}
       </summary>
       <p class="muted">{basis(certificate)}</p>
       {improvement && <Improved improvement={improvement} />}
-      <div class="why-scroll" tabIndex={0} role="region" aria-label="Measurement of the plan">
+      <div class="why-scroll" tabIndex={0} role="region" aria-label={l10n.t('Measurement of the plan')}>
         <table>
           <thead>
             <tr>
-              <th scope="col">Weights</th>
-              <th scope="col" title="Mean KL divergence from the original, with its standard error">
-                Mean
+              <th scope="col">{l10n.t('Weights')}</th>
+              <th scope="col" title={l10n.t('Mean KL divergence from the original, with its standard error')}>
+                {l10n.t('Mean')}
               </th>
-              <th scope="col" title="95 % interval, paired by tokens; below zero the plan is better">
-                Plan less this
+              <th
+                scope="col"
+                title={l10n.t('95 % interval, paired by tokens; below zero the plan is better')}
+              >
+                {l10n.t('Plan less this')}
               </th>
               <th scope="col">
-                Predicted <RungMark rung={predictionRung(plan)} of={plan} />
+                {mixed(l10n.t('Predicted {0}'), <RungMark rung={predictionRung(plan)} of={plan} />)}
               </th>
-              <th scope="col">Median</th>
+              <th scope="col">{l10n.t('Median')}</th>
               <th scope="col">99 %</th>
-              <th scope="col">Same top token</th>
-              <th scope="col">Size</th>
+              <th scope="col">{l10n.t('Same top token')}</th>
+              <th scope="col">{l10n.t('Size')}</th>
             </tr>
           </thead>
           <tbody>
@@ -55,7 +60,7 @@ export function Certified({ plan }: { plan: Plan }) {
             {rivals.map(({ name, codes, fileBytes, difference, ...rival }) => (
               <Row
                 key={`${name} ${codes}`}
-                name={codes === 'optimised' ? `${name}, optimised codes` : name}
+                name={codes === 'optimised' ? l10n.t('{0}, optimised codes', name) : name}
                 bytes={fileBytes}
                 predicted={rival.predicted}
                 measured={rival.measured}
@@ -76,7 +81,7 @@ function Improved({ improvement }: { improvement: Improvement }) {
     <>
       <p>{improvementText(improvement)}</p>
       {changes.length > 0 && (
-        <ul aria-label="Formats that swaps changed">
+        <ul aria-label={l10n.t('Formats that swaps changed')}>
           {changes.map(({ tensor, from, to }) => (
             <li key={tensor}>
               {tensor}: {from} → {to}
@@ -93,11 +98,17 @@ function basis(certificate: Certificate): string {
   const { text, roundActivations, notCompared } = certificate;
   const ratio = additivityOf(certificate);
   return [
-    `KL divergence from the original in nats per token, over ${plural(text.windows, 'window')} of ${text.context}, ${plural(text.tokens, 'token')}${roundActivations ? ', activations rounded to 8 bits' : ''}.`,
-    ...(ratio === undefined ? [] : [`Measured over predicted: ${ratio.toFixed(2)}.`]),
+    l10n.t(
+      'KL divergence from the original in nats per token, over {0} of {1}, {2}{3}.',
+      plural(text.windows, 'window'),
+      text.context,
+      plural(text.tokens, 'token'),
+      roundActivations ? l10n.t(', activations rounded to 8 bits') : '',
+    ),
+    ...(ratio === undefined ? [] : [l10n.t('Measured over predicted: {0}.', ratio.toFixed(2))]),
     ...(notCompared.length === 0
       ? []
-      : [`Presets that need an importance matrix are not compared: ${listOf(notCompared)}.`]),
+      : [l10n.t('Presets that need an importance matrix are not compared: {0}.', listOf(notCompared))]),
   ].join(' ');
 }
 

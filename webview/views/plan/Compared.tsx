@@ -1,3 +1,5 @@
+import * as l10n from '@vscode/l10n';
+import { mixed } from '../../mixed';
 import { useMemo } from 'preact/hooks';
 import { fromColumns } from '../../../src/protocol/columns';
 import type { Plan } from '../../../src/protocol/plan';
@@ -37,21 +39,23 @@ export function CompareWith(props: {
   return (
     <div class="measure">
       <label>
-        Compare with{' '}
-        <select
-          aria-label="Compare with"
-          value={other ? JSON.stringify(other) : ''}
-          onChange={({ currentTarget: { value } }) =>
-            choose(value === '' ? undefined : (JSON.parse(value) as OtherChoice))
-          }
-        >
-          <option value="">nothing</option>
-          {choices.map((choice) => (
-            <option key={JSON.stringify(choice)} value={JSON.stringify(choice)}>
-              {nameOf(choice)}
-            </option>
-          ))}
-        </select>
+        {mixed(
+          l10n.t('Compare with {0}'),
+          <select
+            aria-label={l10n.t('Compare with')}
+            value={other ? JSON.stringify(other) : ''}
+            onChange={({ currentTarget: { value } }) =>
+              choose(value === '' ? undefined : (JSON.parse(value) as OtherChoice))
+            }
+          >
+            <option value="">{l10n.t('nothing')}</option>
+            {choices.map((choice) => (
+              <option key={JSON.stringify(choice)} value={JSON.stringify(choice)}>
+                {nameOf(choice)}
+              </option>
+            ))}
+          </select>,
+        )}
       </label>
       {diff && <span class="plan-diff">{diffText(plan, diff)}</span>}
       {diff && <RungMark rung={diff.rung} />}
@@ -66,12 +70,17 @@ const baseName = (file: string): string => file.replace(/^.*[\\/]/, '');
 
 /** "12 tensors have another format in Q4_K_M: 3.15 MB, KL divergence 0.0016". */
 function diffText({ assignments }: Plan, { name, total, changed }: PlanDiff): string {
+  const all = assignments.length.toLocaleString('en-US');
   const tensors =
     changed.length === 0
-      ? `All formats are those of ${name}`
-      : `${plural(changed.length, 'tensor')} of ${assignments.length.toLocaleString('en-US')} ${changed.length === 1 ? 'has' : 'have'} another format in ${name}`;
+      ? l10n.t('All formats are those of {0}', name)
+      : changed.length === 1
+        ? l10n.t('{0} of {1} has another format in {2}', plural(1, 'tensor'), all, name)
+        : l10n.t('{0} of {1} have another format in {2}', plural(changed.length, 'tensor'), all, name);
   const divergence =
-    total.divergence === undefined ? '' : `, predicted KL divergence ${figure(total.divergence, 3)}`;
+    total.divergence === undefined
+      ? ''
+      : l10n.t(', predicted KL divergence {0}', figure(total.divergence, 3));
   return `${tensors} (${size(total.fileBytes ?? total.bytes)}${divergence}).`;
 }
 
@@ -87,28 +96,28 @@ export function MeasuredPlans({ saved, disabled }: { saved: readonly SavedPlan[]
   if (measured.length === 0) return null;
   return (
     <details class="measured-plans" open>
-      <summary>Measured plans</summary>
+      <summary>{l10n.t('Measured plans')}</summary>
       <div class="why-scroll">
         <table>
           <thead>
             <tr>
-              <th scope="col">File</th>
-              <th scope="col">Size</th>
-              <th scope="col">Predicted</th>
-              <th scope="col" title="Mean KL divergence over the text, with its standard error">
-                Measured <RungMark rung="joint" />
+              <th scope="col">{l10n.t('File')}</th>
+              <th scope="col">{l10n.t('Size')}</th>
+              <th scope="col">{l10n.t('Predicted')}</th>
+              <th scope="col" title={l10n.t('Mean KL divergence over the text, with its standard error')}>
+                {mixed(l10n.t('Measured {0}'), <RungMark rung="joint" />)}
               </th>
-              <th scope="col">Same top token</th>
-              <th scope="col">Text</th>
+              <th scope="col">{l10n.t('Same top token')}</th>
+              <th scope="col">{l10n.t('Text')}</th>
               <th scope="col">
-                <span class="hidden">Choose</span>
+                <span class="hidden">{l10n.t('Choose')}</span>
               </th>
             </tr>
           </thead>
           <tbody>
             {measured.map(({ file, total, rung, isUnsaved, certificate }) => (
               <tr key={file}>
-                <th scope="row">{isUnsaved ? 'not saved' : baseName(file)}</th>
+                <th scope="row">{isUnsaved ? l10n.t('not saved') : baseName(file)}</th>
                 <td>{size(total.fileBytes ?? total.bytes)}</td>
                 <td>
                   {certificate.predicted === undefined ? (
@@ -122,11 +131,15 @@ export function MeasuredPlans({ saved, disabled }: { saved: readonly SavedPlan[]
                 <td>{estimateText(certificate.measured.mean)}</td>
                 <td>{(100 * certificate.measured.sameTopToken).toFixed(1)} %</td>
                 <td>
-                  {certificate.text.file}, {certificate.text.tokens.toLocaleString('en-US')} tokens
+                  {l10n.t(
+                    '{0}, {1} tokens',
+                    certificate.text.file,
+                    certificate.text.tokens.toLocaleString('en-US'),
+                  )}
                 </td>
                 <td>
                   <button class="link" disabled={disabled} onClick={() => void ask('showPlan', { file })}>
-                    Show
+                    {l10n.t('Show')}
                   </button>
                 </td>
               </tr>

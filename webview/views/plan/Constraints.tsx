@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { Plan, PlanConstraint } from '../../../src/protocol/plan';
 import { useAsk } from '../../context';
 import { LongText } from '../LongText';
@@ -10,7 +11,7 @@ export function Constraints({ plan, disabled }: { plan: Plan; disabled: boolean 
   const without = (removed: PlanConstraint): void =>
     void ask('constrainPlan', { constraints: constraints.filter((constraint) => constraint !== removed) });
   return (
-    <ul class="constraints" aria-label="Constraints of the plan">
+    <ul class="constraints" aria-label={l10n.t('Constraints of the plan')}>
       {constraints.map((constraint) => {
         const text = constraintWords(constraint);
         return (
@@ -19,10 +20,10 @@ export function Constraints({ plan, disabled }: { plan: Plan; disabled: boolean 
             <button
               class="link"
               disabled={disabled}
-              aria-label={`Remove: ${text}`}
+              aria-label={l10n.t('Remove: {0}', text)}
               onClick={() => without(constraint)}
             >
-              Remove
+              {l10n.t('Remove')}
             </button>
           </li>
         );
@@ -34,10 +35,10 @@ export function Constraints({ plan, disabled }: { plan: Plan; disabled: boolean 
 /** "^blk\.0\.attn_q\.weight$: only Q6_K". */
 export function constraintWords({ tensors, allow, exclude, minBits, agree }: PlanConstraint): string {
   const parts = [
-    ...(allow ? [`only ${allow.join(', ')}`] : []),
-    ...(exclude ? [`not ${exclude.join(', ')}`] : []),
-    ...(minBits === undefined ? [] : [`at least ${minBits} bits per weight`]),
-    ...(agree ? ['the same format in each layer'] : []),
+    ...(allow ? [l10n.t('only {0}', allow.join(', '))] : []),
+    ...(exclude ? [l10n.t('not {0}', exclude.join(', '))] : []),
+    ...(minBits === undefined ? [] : [l10n.t('at least {0} bits per weight', minBits)]),
+    ...(agree ? [l10n.t('the same format in each layer')] : []),
   ];
   return `${tensors}: ${parts.join('; ')}`;
 }

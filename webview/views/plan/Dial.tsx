@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useState } from 'preact/hooks';
 import { useAsk } from '../../context';
 import { TextField } from '../../controls';
@@ -15,14 +16,14 @@ export function Dial({ move, disabled }: { move: (budget: number) => void; disab
   };
   return (
     <Finder
-      label="KL divergence at most"
-      button="Find Smallest"
+      label={l10n.t('KL divergence at most')}
+      button={l10n.t('Find Smallest')}
       disabled={disabled || divergence === undefined}
       find={find}
     >
       <TextField
         value={text}
-        label="KL divergence at most, nats per token"
+        label={l10n.t('KL divergence at most, nats per token')}
         placeholder="0.001"
         disabled={disabled}
         width="104px"

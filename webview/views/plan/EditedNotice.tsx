@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { EditedPlan } from '../../../src/protocol/planOutline';
 import { useAsk } from '../../context';
 import { Button } from '../../controls';
@@ -9,11 +10,11 @@ export function EditedNotice({ edited: { file, replaced, reason } }: { edited: E
     <div class="notice note with-action">
       <span>
         {replaced
-          ? `This plan replaces that of ${file}; the file is unchanged.`
-          : `This is the plan of ${file}, which is not the solver’s for its size: ${reason}.`}
+          ? l10n.t('This plan replaces that of {0}; the file is unchanged.', file)
+          : l10n.t('This is the plan of {0}, which is not the solver’s for its size: {1}.', file, reason)}
       </span>
       <Button onClick={() => void ask('replaceEditedPlan', { replace: !replaced })}>
-        {replaced ? 'Use the File Again' : 'Solve Again'}
+        {replaced ? l10n.t('Use the File Again') : l10n.t('Solve Again')}
       </Button>
     </div>
   );

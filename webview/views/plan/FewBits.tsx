@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { fewBits, fewBitsFormat } from '../../../src/protocol/fewBits';
 import { useAppState, useAsk } from '../../context';
 import { Button } from '../../controls';
@@ -10,11 +11,14 @@ export function FewBits({ budget }: { budget: number }) {
   return (
     <div class="notice note with-action">
       <span>
-        Below {fewBits} bits per weight plans are better by gains that are measured in {fewBitsFormat}. These
-        take another pass over the text.
+        {l10n.t(
+          'Below {0} bits per weight plans are better by gains that are measured in {1}. These take another pass over the text.',
+          fewBits,
+          fewBitsFormat,
+        )}
       </span>
       <Button disabled={job.kind === 'running'} onClick={() => void ask('runForFewBits', {})}>
-        Measure Them
+        {l10n.t('Measure Them')}
       </Button>
     </div>
   );

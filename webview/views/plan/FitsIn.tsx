@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useState } from 'preact/hooks';
 import { cacheTypes, type CacheType, type FittingBits } from '../../../src/protocol/fit';
 import { useAppState, useAsk } from '../../context';
@@ -43,25 +44,25 @@ export function FitsIn({ budget, disabled }: { budget: number; disabled: boolean
   );
   return (
     <>
-      <Finder label="Fits in" button="Fit" disabled={disabled || !request} find={find}>
-        {text('memory', 'Memory that llama.cpp may take; RAM where a GPU is named', '8 GB')}
-        <span>and a GPU</span>
-        {text('gpuMemory', 'Memory of the GPU; empty for one memory', 'none')}
+      <Finder label={l10n.t('Fits in')} button={l10n.t('Fit')} disabled={disabled || !request} find={find}>
+        {text('memory', l10n.t('Memory that llama.cpp may take; RAM where a GPU is named'), '8 GB')}
+        <span>{l10n.t('and a GPU')}</span>
+        {text('gpuMemory', l10n.t('Memory of the GPU; empty for one memory'), 'none')}
         {hasExperts && typed.gpuMemory.trim() !== '' && (
-          <label title="--cpu-moe of llama.cpp">
+          <label title={l10n.t('--cpu-moe of llama.cpp')}>
             <input
               type="checkbox"
               disabled={disabled}
               checked={typed.cpuMoe}
               onChange={({ currentTarget }) => change({ cpuMoe: currentTarget.checked })}
             />
-            experts in RAM
+            {l10n.t('experts in RAM')}
           </label>
         )}
-        <span>with</span>
-        {text('context', 'Tokens of context', '8192 tokens')}
+        <span>{l10n.t('with')}</span>
+        {text('context', l10n.t('Tokens of context'), '8192 tokens')}
         <select
-          aria-label="Type of keys and values"
+          aria-label={l10n.t('Type of keys and values')}
           disabled={disabled}
           value={typed.cacheType}
           onChange={({ currentTarget }) => change({ cacheType: currentTarget.value as CacheType })}

@@ -1,3 +1,5 @@
+import * as l10n from '@vscode/l10n';
+import { mixed } from '../../mixed';
 import { useMemo, useRef } from 'preact/hooks';
 import type { Plan } from '../../../src/protocol/plan';
 import type { PlanFront } from '../../../src/protocol/planFront';
@@ -42,7 +44,11 @@ export function Front(props: FrontProps) {
   const measured = useMemo(() => measuredPoints(plan, front), [plan.certificate, front]);
   const scale = useMemo(() => frontScale(front, measured), [front, measured]);
   if (scale) return <FrontOf {...{ ...props, measured, scale }} />;
-  return <p class="muted">Nothing is lost at any size: the measured formats hold these weights exactly.</p>;
+  return (
+    <p class="muted">
+      {l10n.t('Nothing is lost at any size: the measured formats hold these weights exactly.')}
+    </p>
+  );
 }
 
 interface FrontOfProps extends FrontProps {
@@ -60,7 +66,7 @@ function FrontOf({ front, plan, range, budget, move, disabled, measured, scale }
   const clamped = (bits: number): number => Math.min(range.max, Math.max(range.min, bits));
   return (
     <ChartFrame
-      title="Size and loss"
+      title={l10n.t('Size and loss')}
       data={() => frontData(front, measured)}
       picture={() => plotPicture(drawn.current)}
     >
@@ -123,13 +129,13 @@ function BudgetLine(props: Omit<FrontProps, 'plan'> & { scale: FrontScale }) {
       class="front-budget"
       role="slider"
       tabIndex={disabled ? -1 : 0}
-      aria-label="Budget on the front"
+      aria-label={l10n.t('Budget on the front')}
       aria-disabled={disabled}
       aria-valuemin={range.min}
       aria-valuemax={range.max}
       aria-valuenow={Number(budget.toFixed(2))}
-      aria-valuetext={`${budget.toFixed(2)} bits per weight, ${size(Math.round(bytes))}`}
-      title="Drag, or use the arrow keys"
+      aria-valuetext={l10n.t('{0} bits per weight, {1}', budget.toFixed(2), size(Math.round(bytes)))}
+      title={l10n.t('Drag, or use the arrow keys')}
       style={{
         left: leftOf(scale, bytes),
         top: `${frontMargin.top}px`,
@@ -170,20 +176,28 @@ function Legend(props: { front: PlanFront; measured: readonly MeasuredPoint[]; r
   return (
     <p class="muted caption front-legend">
       <span>
-        <i class="mark line" aria-hidden="true" /> best plans by {lossWords[front.measure]}{' '}
-        <RungMark rung={rung} />
+        {mixed(
+          l10n.t('{0} best plans by {1} {2}'),
+          <i class="mark line" aria-hidden="true" />,
+          lossWords[front.measure],
+          <RungMark rung={rung} />,
+        )}
       </span>
       {front.presets.length > 0 && (
         <span>
-          <i class="mark preset" aria-hidden="true" /> presets, predicted (click: its size)
+          {mixed(
+            l10n.t('{0} presets, predicted (click: its size)'),
+            <i class="mark preset" aria-hidden="true" />,
+          )}
         </span>
       )}
-      <span>
-        <i class="mark plan" aria-hidden="true" /> this plan
-      </span>
+      <span>{mixed(l10n.t('{0} this plan'), <i class="mark plan" aria-hidden="true" />)}</span>
       {measured.length > 0 && (
         <span>
-          △ measured, with 95 % intervals; × a random assignment of this size <RungMark rung="joint" />
+          {mixed(
+            l10n.t('△ measured, with 95 % intervals; × a random assignment of this size {0}'),
+            <RungMark rung="joint" />,
+          )}
         </span>
       )}
     </p>

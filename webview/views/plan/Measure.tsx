@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useEffect, useState } from 'preact/hooks';
 import type { Budget } from '../../../src/protocol/plan';
 import { notKeptNote } from '../../../src/protocol/tableNotes';
@@ -26,51 +27,56 @@ export function Measure({ budget }: { budget?: Budget }) {
   const { text, setText } = useText(run?.params.text);
   const [windows, setWindows] = useState(run?.params.windows?.toString() ?? '');
   const [improve, setImprove] = useState(run?.params.improve ?? false);
-  const { value: count, problem } = checked(() => countOf(windows, 'Windows'));
+  const { value: count, problem } = checked(() => countOf(windows, l10n.t('Windows')));
   if (model?.limits?.run !== undefined || part?.alone) return null;
   const notes = [
     ...(result?.isShown === false
-      ? ['The plan was changed meanwhile: the result is about the earlier one.']
+      ? [l10n.t('The plan was changed meanwhile: the result is about the earlier one.')]
       : []),
     ...(result?.notKept === undefined ? [] : [notKeptNote(result.notKept)]),
   ];
   return (
     <details class="measure-plan" open={run !== undefined}>
-      <summary>Measure this plan</summary>
+      <summary>{l10n.t('Measure this plan')}</summary>
       <p class="muted">
-        Runs the model with the plan, with presets of at most its size and with a random assignment, over a
-        text that neither gains nor codes have seen, and says whether the plan is better.
+        {l10n.t(
+          'Runs the model with the plan, with presets of at most its size and with a random assignment, over a text that neither gains nor codes have seen, and says whether the plan is better.',
+        )}
       </p>
-      <div class="options" role="group" aria-label="Measurement of the plan">
+      <div class="options" role="group" aria-label={l10n.t('Measurement of the plan')}>
         <PathField
-          label="Text"
-          flag="UTF-8 text that neither the gains nor the codes of the plan have seen"
+          label={l10n.t('Text')}
+          flag={l10n.t('UTF-8 text that neither the gains nor the codes of the plan have seen')}
           kind="text"
           path={text}
-          none="another text than that of the gains"
+          none={l10n.t('another text than that of the gains')}
           onChange={setText}
         />
         <TextSetting
-          label="At most"
-          name="Windows of the measurement"
-          flag="Windows of the text; an interval needs at least 8"
+          label={l10n.t('At most')}
+          name={l10n.t('Windows of the measurement')}
+          flag={l10n.t('Windows of the text; an interval needs at least 8')}
           value={windows}
-          placeholder="all windows"
+          placeholder={l10n.t('all windows')}
           onChange={setWindows}
         />
-        <Field label="Improve" wide>
-          <label title="Formats change where a measurement on every second window shows it to be better; the figures are those of the other windows">
+        <Field label={l10n.t('Improve')} wide>
+          <label
+            title={l10n.t(
+              'Formats change where a measurement on every second window shows it to be better; the figures are those of the other windows',
+            )}
+          >
             <input
               type="checkbox"
               checked={improve}
               onChange={({ currentTarget }) => setImprove(currentTarget.checked)}
             />
-            by measured swaps of formats; takes at least 16 windows
+            {l10n.t('by measured swaps of formats; takes at least 16 windows')}
           </label>
         </Field>
         <div class="start">
           <span class="muted" role="status">
-            {problem ?? (text === '' ? 'Choose a text.' : '')}
+            {problem ?? (text === '' ? l10n.t('Choose a text.') : '')}
           </span>
           <Button
             disabled={text === '' || problem !== undefined || isRunning}
@@ -83,11 +89,11 @@ export function Measure({ budget }: { budget?: Budget }) {
               })
             }
           >
-            Measure
+            {l10n.t('Measure')}
           </Button>
         </div>
       </div>
-      {isRunning && <Going title="Measurement of the plan" progress={progress} cancel={cancel} />}
+      {isRunning && <Going title={l10n.t('Measurement of the plan')} progress={progress} cancel={cancel} />}
       {failure !== undefined && <Failed message={failure} />}
       {notes.map((note) => (
         <p key={note} class="notice note">

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { differencesText, type MeasuredWith } from '../../../src/protocol/measuredWith';
@@ -36,7 +37,7 @@ export function PlanView() {
     [sensitivity],
   );
   if (!range) return <NothingMeasured />;
-  if (outline && !whole) return <Loading>Reading the plan…</Loading>;
+  if (outline && !whole) return <Loading>{l10n.t('Reading the plan…')}</Loading>;
   const budget = movedBudget ?? whole?.plan.total.bitsPerWeight ?? (range.min * 3 + range.max) / 4;
   const { edited } = outline ?? {};
   const move = (value: number): void => void plans.move(value);
@@ -63,8 +64,12 @@ function NoPlanYet() {
   return (
     <p class="notice note" role="status">
       {job.kind === 'running'
-        ? 'The first plan is made when the run has ended. Move the budget for one of what is measured so far.'
-        : 'The measurements are not complete: Run Sensitivity continues them. Move the budget for a plan of what is measured.'}
+        ? l10n.t(
+            'The first plan is made when the run has ended. Move the budget for one of what is measured so far.',
+          )
+        : l10n.t(
+            'The measurements are not complete: Run Sensitivity continues them. Move the budget for a plan of what is measured.',
+          )}
     </p>
   );
 }
@@ -75,7 +80,10 @@ function OtherMeasurements({ plan, present }: { plan: Plan; present: MeasuredWit
   if (differences.length === 0) return null;
   return (
     <p class="notice note">
-      The figures of this plan are of other measurements than the present ones: {differences.join('; ')}.
+      {l10n.t(
+        'The figures of this plan are of other measurements than the present ones: {0}.',
+        differences.join('; '),
+      )}
     </p>
   );
 }
@@ -148,11 +156,12 @@ function NothingMeasured() {
   return (
     <div class="empty">
       <p>
-        A plan gives each tensor the format with the least loss within a size budget. It needs the sensitivity
-        table first.
+        {l10n.t(
+          'A plan gives each tensor the format with the least loss within a size budget. It needs the sensitivity table first.',
+        )}
       </p>
       <Button primary disabled={job.kind === 'running'} onClick={() => void ask('runSensitivity', {})}>
-        Run Sensitivity
+        {l10n.t('Run Sensitivity')}
       </Button>
     </div>
   );

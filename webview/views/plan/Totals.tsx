@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useMemo } from 'preact/hooks';
 import type { Plan } from '../../../src/protocol/plan';
 import { errorRung, planRung, predictionRung, type Rung } from '../../../src/protocol/rungs';
@@ -19,15 +20,15 @@ export function Totals({ plan, noise }: { plan: Plan; noise: number }) {
   return (
     <>
       <dl class="totals">
-        <Figure name="bits per weight" plan={total.bitsPerWeight.toFixed(3)} />
+        <Figure name={l10n.t('bits per weight')} plan={total.bitsPerWeight.toFixed(3)} />
         <Figure
-          name="tensor data"
+          name={l10n.t('tensor data')}
           plan={size(total.bytes)}
           {...(preset ? { other: `${preset.fileType}: ${size(preset.bytes)}` } : {})}
         />
         {total.fileBytes !== undefined && (
           <Figure
-            name="exported file"
+            name={l10n.t('exported file')}
             plan={size(total.fileBytes)}
             {...(preset?.fileBytes === undefined
               ? {}
@@ -38,7 +39,7 @@ export function Totals({ plan, noise }: { plan: Plan; noise: number }) {
           <Errors plan={plan} />
         ) : (
           <Figure
-            name="predicted KL divergence (nats per token)"
+            name={l10n.t('predicted KL divergence (nats per token)')}
             rung={predictionRung(plan)}
             plan={divergenceText(total.divergence, noise)}
             {...(preset?.divergence === undefined
@@ -47,7 +48,7 @@ export function Totals({ plan, noise }: { plan: Plan; noise: number }) {
           />
         )}
         <div class="wide">
-          <dt>tensors</dt>
+          <dt>{l10n.t('tensors')}</dt>
           <dd>
             {formats.map(({ format, tensors }) => (
               <span key={format} class="tally">
@@ -68,7 +69,7 @@ export function Totals({ plan, noise }: { plan: Plan; noise: number }) {
 }
 
 const divergenceText = (divergence: number, noise: number): string =>
-  divergence < noise ? '< noise' : figure(divergence, 3);
+  divergence < noise ? l10n.t('< noise') : figure(divergence, 3);
 
 /** Where the model was not run over a text. */
 function Errors({ plan }: { plan: Plan }) {
@@ -78,13 +79,15 @@ function Errors({ plan }: { plan: Plan }) {
     <>
       {total.roleError !== undefined && (
         <Figure
-          name="error weighted by role"
+          name={l10n.t('error weighted by role')}
           rung={rung}
           plan={figure(total.roleError, 3)}
           {...(preset ? { other: `${preset.fileType}: ${figure(preset.roleError, 3)}` } : {})}
         />
       )}
-      {total.error !== undefined && <Figure name="SQNR" rung={rung} plan={decibels(total.error, 2)} />}
+      {total.error !== undefined && (
+        <Figure name={l10n.t('SQNR')} rung={rung} plan={decibels(total.error, 2)} />
+      )}
     </>
   );
 }

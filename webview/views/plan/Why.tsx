@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { Plan } from '../../../src/protocol/plan';
 import type { FormatOption, FormatReasons } from '../../../src/protocol/planFront';
 import { plural, size } from '../../../src/protocol/words';
@@ -24,10 +25,11 @@ export function Why({ plan, revision, binder }: { plan: Plan; revision: number; 
     host.call('formatReasons', { tensor: tensor! }, { signal }),
   );
   if (tensor === undefined)
-    return <p class="muted caption">Select a tensor of the plan to see why it has its format.</p>;
+    return <p class="muted caption">{l10n.t('Select a tensor of the plan to see why it has its format.')}</p>;
   if (failure !== undefined) return <Failed message={failure} />;
   // The answer to an earlier question stays until the next one is there.
-  if (value?.tensor !== tensor) return <p class="muted caption">Weighing the formats of {tensor}…</p>;
+  if (value?.tensor !== tensor)
+    return <p class="muted caption">{l10n.t('Weighing the formats of {0}…', tensor)}</p>;
   return <Reasons reasons={value} place={place} binder={binder} />;
 }
 
@@ -35,11 +37,11 @@ function Reasons(props: { reasons: FormatReasons; place: number; binder: FormatB
   const { reasons, place, binder } = props;
   const { together, isReleasable } = reasons;
   return (
-    <section class="why" aria-label="Why this format">
+    <section class="why" aria-label={l10n.t('Why this format')}>
       <p>
         <strong>{whySentence(reasons)}</strong>
         {together.length > 1 &&
-          ` Figures are those of ${plural(together.length, 'tensor')} that must agree.`}{' '}
+          l10n.t(' Figures are those of {0} that must agree.', plural(together.length, 'tensor'))}{' '}
         <RungMark rung={reasons.rung} />{' '}
         {isReleasable && (
           <button
@@ -47,7 +49,7 @@ function Reasons(props: { reasons: FormatReasons; place: number; binder: FormatB
             disabled={binder.disabled}
             onClick={() => binder.bind([place], { kind: 'release' })}
           >
-            Release
+            {l10n.t('Release')}
           </button>
         )}
       </p>
@@ -55,29 +57,34 @@ function Reasons(props: { reasons: FormatReasons; place: number; binder: FormatB
         <table>
           <thead>
             <tr>
-              <th scope="col">Format</th>
-              <th scope="col">Size</th>
-              <th scope="col" class="noise-ratio" title="Signal-to-quantization-noise ratio">
-                SQNR
+              <th scope="col">{l10n.t('Format')}</th>
+              <th scope="col">{l10n.t('Size')}</th>
+              <th scope="col" class="noise-ratio" title={l10n.t('Signal-to-quantization-noise ratio')}>
+                {l10n.t('SQNR')}
               </th>
               <th scope="col" title={lossTitle[reasons.measure]}>
-                {reasons.measure === 'divergence' ? 'KLD' : 'Error by role'}
+                {reasons.measure === 'divergence' ? 'KLD' : l10n.t('Error by role')}
               </th>
               <th
                 scope="col"
                 class="per-megabyte"
-                title={`What a further MB saves on the way from the format before. Elsewhere in the plan it saves ${scientific(reasons.price * 1e6)}`}
+                title={l10n.t(
+                  'What a further MB saves on the way from the format before. Elsewhere in the plan it saves {0}',
+                  scientific(reasons.price * 1e6),
+                )}
               >
-                Saved per MB
+                {l10n.t('Saved per MB')}
               </th>
               <th
                 scope="col"
-                title="How much more the whole plan would lose at its size if the tensor had this format: its bytes are taken from, or given to, other tensors at the price of the plan"
+                title={l10n.t(
+                  'How much more the whole plan would lose at its size if the tensor had this format: its bytes are taken from, or given to, other tensors at the price of the plan',
+                )}
               >
-                Price
+                {l10n.t('Price')}
               </th>
               <th scope="col">
-                <span class="hidden">Choose</span>
+                <span class="hidden">{l10n.t('Choose')}</span>
               </th>
             </tr>
           </thead>
@@ -93,8 +100,8 @@ function Reasons(props: { reasons: FormatReasons; place: number; binder: FormatB
 }
 
 const lossTitle = {
-  divergence: 'Predicted KL divergence that the tensor causes, nats per token',
-  roleError: 'Share of the error weighted by role that the tensor causes',
+  divergence: l10n.t('Predicted KL divergence that the tensor causes, nats per token'),
+  roleError: l10n.t('Share of the error weighted by role that the tensor causes'),
 } as const;
 
 function Option(props: { row: OptionRow; reasons: FormatReasons; place: number; binder: FormatBinder }) {
@@ -108,9 +115,9 @@ function Option(props: { row: OptionRow; reasons: FormatReasons; place: number; 
     <tr class={classes.filter(Boolean).join(' ')} data-format={format} title={ruledOutText(option)}>
       <th scope="row">
         <Bits bits={bitsPerWeight}>{format}</Bits>
-        {isPlanned && <span class="muted"> planned</span>}
-        {format === reasons.runnerUp && <span class="muted"> runner-up</span>}
-        {ruledOutBy.length > 0 && <span class="muted"> ruled out</span>}
+        {isPlanned && <span class="muted"> {l10n.t('planned')}</span>}
+        {format === reasons.runnerUp && <span class="muted"> {l10n.t('runner-up')}</span>}
+        {ruledOutBy.length > 0 && <span class="muted"> {l10n.t('ruled out')}</span>}
       </th>
       <td>{size(bytes)}</td>
       <td class="noise-ratio">{decibels(relativeSquaredError, 1)}</td>
@@ -118,16 +125,21 @@ function Option(props: { row: OptionRow; reasons: FormatReasons; place: number; 
       <td class="per-megabyte">{perMegabyte === undefined ? '–' : scientific(perMegabyte)}</td>
       <td>{cost === undefined ? '–' : isPlanned ? '0' : scientific(cost)}</td>
       <td>
-        <button class="link" aria-label={`Pin to ${format}`} disabled={binder.disabled} onClick={pick('pin')}>
-          Pin
+        <button
+          class="link"
+          aria-label={l10n.t('Pin to {0}', format)}
+          disabled={binder.disabled}
+          onClick={pick('pin')}
+        >
+          {l10n.t('Pin')}
         </button>{' '}
         <button
           class="link"
-          aria-label={`Exclude ${format}`}
+          aria-label={l10n.t('Exclude {0}', format)}
           disabled={binder.disabled}
           onClick={pick('exclude')}
         >
-          Exclude
+          {l10n.t('Exclude')}
         </button>
       </td>
     </tr>
@@ -135,4 +147,4 @@ function Option(props: { row: OptionRow; reasons: FormatReasons; place: number; 
 }
 
 const ruledOutText = ({ ruledOutBy }: FormatOption): string | undefined =>
-  ruledOutBy.length === 0 ? undefined : `Ruled out by ${ruledOutBy.join(' and ')}`;
+  ruledOutBy.length === 0 ? undefined : l10n.t('Ruled out by {0}', ruledOutBy.join(l10n.t(' and ')));

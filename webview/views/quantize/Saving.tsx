@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useState } from 'preact/hooks';
 import type { TensorChoice } from '../../../src/protocol/engine';
 import { useAsk } from '../../context';
@@ -19,11 +20,11 @@ export function Saving(props: { choices: readonly TensorChoice[]; label: string;
   return (
     <div class="actions">
       <Button primary disabled={disabled || busy} onClick={() => void save()}>
-        {busy ? 'Saving…' : label}
+        {busy ? l10n.t('Saving…') : label}
       </Button>
       {saved?.of === of && (
         <span class="muted written" role="status">
-          Written: {saved.out}
+          {l10n.t('Written: {0}', saved.out)}
         </span>
       )}
     </div>

@@ -1,3 +1,5 @@
+import * as l10n from '@vscode/l10n';
+import { mixed } from '../../mixed';
 import { useMemo, useState } from 'preact/hooks';
 import type { FormatComparison, TensorComparison } from '../../../src/protocol/analysis';
 import type { ComparisonState } from '../../../src/protocol/editorState';
@@ -43,31 +45,38 @@ export function SeveralTensors({ comparison }: { comparison: ComparisonState }) 
     <>
       <div class="measure">
         <label>
-          Format of all{' '}
-          <select
-            aria-label="Format of all tensors"
-            value={common}
-            onChange={(event) => {
-              setCommon(event.currentTarget.value);
-              setOwn(new Map());
-            }}
-          >
-            {comparison.formats.map((format) => (
-              <option key={format}>{format}</option>
-            ))}
-          </select>
+          {mixed(
+            l10n.t('Format of all {0}'),
+            <select
+              aria-label={l10n.t('Format of all tensors')}
+              value={common}
+              onChange={(event) => {
+                setCommon(event.currentTarget.value);
+                setOwn(new Map());
+              }}
+            >
+              {comparison.formats.map((format) => (
+                <option key={format}>{format}</option>
+              ))}
+            </select>,
+          )}
         </label>
         {!comparison.done && (
           <span class="going" role="status">
-            <Spinner /> {comparison.results.length} of {plural(lines.length, 'tensor')}
+            {mixed(
+              l10n.t('{0} {1} of {2}'),
+              <Spinner />,
+              comparison.results.length,
+              plural(lines.length, 'tensor'),
+            )}
           </span>
         )}
       </div>
       <Refusals results={comparison.results} />
       <DataGrid
         id="quantize"
-        label="Tensors and their formats"
-        nameLabel="Tensor"
+        label={l10n.t('Tensors and their formats')}
+        nameLabel={l10n.t('Tensor')}
         lines={lines}
         columns={columnsOf(choose)}
         keyOf={({ tensor }) => tensor}
@@ -77,18 +86,18 @@ export function SeveralTensors({ comparison }: { comparison: ComparisonState }) 
         isChosen={({ tensor }) => tensor === shown}
         dataOf={({ tensor }) => ({ 'data-tensor': tensor })}
         contextOf={({ tensor }) => menuContext('tensor', model?.path, [tensor])}
-        empty="No tensors."
+        empty={l10n.t('No tensors.')}
       />
       {chosen.length > 0 && <Totals totals={totalsOf(chosen)} />}
       <Saving
         choices={chosen.map(({ tensor, format }) => ({ tensor, format: format.format }))}
-        label={`Save ${plural(chosen.length, 'Tensor')}…`}
+        label={l10n.t('Save {0}…', plural(chosen.length, 'Tensor'))}
         disabled={!comparison.done || chosen.length === 0}
       />
       {detail && (
-        <section aria-label={`${detail.tensor} before and after`}>
+        <section aria-label={l10n.t('{0} before and after', detail.tensor)}>
           <HistogramChart
-            title={`Before and after: ${nameText(detail.tensor)}, ${detail.format.format}`}
+            title={l10n.t('Before and after: {0}, {1}', nameText(detail.tensor), detail.format.format)}
             of={detail.tensor}
             before={detail.result.histogram}
             after={detail.format.histogram}
@@ -108,27 +117,27 @@ function columnsOf(choose: (tensor: string, format: string) => void): GridColumn
     line.format ? text(line.format) : line.result ? '–' : '…';
   return [
     {
-      ...{ id: 'format', label: 'Format', width: 96, align: 'left' },
+      ...{ id: 'format', label: l10n.t('Format'), width: 96, align: 'left' },
       cell: (line) => line.result && <Choice line={line} choose={choose} />,
       saved: { value: ({ format }) => format?.format },
     },
     {
-      ...{ id: 'bits', label: 'Bits', width: 80, align: 'left' },
+      ...{ id: 'bits', label: l10n.t('Bits'), width: 80, align: 'left' },
       cell: ({ format }) => format && <Bits bits={format.bitsPerWeight} />,
       saved: { name: 'Bits per weight', value: ({ format }) => format?.bitsPerWeight },
     },
     {
-      ...{ id: 'size', label: 'Size', width: 78 },
+      ...{ id: 'size', label: l10n.t('Size'), width: 78 },
       cell: of(({ bytes }) => size(bytes)),
       saved: { unit: 'bytes', value: ({ format }) => format?.bytes },
     },
     {
-      ...{ id: 'error', label: 'Rel. error', width: 72 },
+      ...{ id: 'error', label: l10n.t('Rel. error'), width: 72 },
       cell: of(({ error }) => figure(error.relativeError, 3)),
       saved: { name: 'Relative error', value: ({ format }) => format?.error.relativeError },
     },
     {
-      ...{ id: 'sqnr', label: 'SQNR dB', width: 68 },
+      ...{ id: 'sqnr', label: l10n.t('SQNR dB'), width: 68 },
       cell: of(({ error }) => ratio(error.sqnr)),
       saved: { name: 'SQNR', unit: 'dB', value: ({ format }) => format?.error.sqnr },
     },
@@ -141,12 +150,12 @@ function Choice({ line, choose }: { line: Line; choose: (tensor: string, format:
   return (
     <select
       class="grid-select"
-      aria-label={`Format of ${tensor}`}
+      aria-label={l10n.t('Format of {0}', tensor)}
       tabIndex={-1}
       value={format?.format ?? ''}
       onChange={(event) => choose(tensor, event.currentTarget.value)}
     >
-      {!format && <option value="">none fits</option>}
+      {!format && <option value="">{l10n.t('none fits')}</option>}
       {result?.formats.map((item) => (
         <option key={item.format}>{item.format}</option>
       ))}
@@ -183,21 +192,21 @@ function Totals({ totals }: { totals: ChoiceTotals }) {
   return (
     <dl class="totals">
       <div>
-        <dt>tensors</dt>
+        <dt>{l10n.t('tensors')}</dt>
         <dd>{tensors.toLocaleString('en-US')}</dd>
       </div>
       <div>
-        <dt>size</dt>
+        <dt>{l10n.t('size')}</dt>
         <dd>
-          {size(bytes)} <span class="muted">of {size(sourceBytes)}</span>
+          {size(bytes)} <span class="muted">{l10n.t('of {0}', size(sourceBytes))}</span>
         </dd>
       </div>
       <div>
-        <dt>bits per weight</dt>
+        <dt>{l10n.t('bits per weight')}</dt>
         <dd>{bitsPerWeight.toFixed(3)}</dd>
       </div>
-      <div title="From the mean of the relative squared errors over the weights">
-        <dt>SQNR</dt>
+      <div title={l10n.t('From the mean of the relative squared errors over the weights')}>
+        <dt>{l10n.t('SQNR')}</dt>
         <dd>{decibels(error, 2)}</dd>
       </div>
     </dl>

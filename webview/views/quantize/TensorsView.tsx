@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { ComparisonState } from '../../../src/protocol/editorState';
 import { plural } from '../../../src/protocol/words';
 import { useAppState, useAsk } from '../../context';
@@ -13,15 +14,16 @@ export function TensorsView() {
     return (
       <div class="empty">
         <p>
-          Select tensors in the list, with Ctrl or Shift, and choose formats for them: error and size of each
-          are shown before anything is written.
+          {l10n.t(
+            'Select tensors in the list, with Ctrl or Shift, and choose formats for them: error and size of each are shown before anything is written.',
+          )}
         </p>
         <Button
           primary
           disabled={selected.length === 0}
           onClick={() => void ask('quantize', { tensors: selected, choose: true })}
         >
-          Formats…
+          {l10n.t('Formats…')}
         </Button>
       </div>
     );
@@ -45,13 +47,13 @@ function Controls({ comparison }: { comparison: ComparisonState }) {
     <div class="measure">
       {selected.length > 1 && !isSame(selected, tensors) && (
         <Button primary onClick={() => compare(selected)}>
-          Compare {plural(selected.length, 'selected tensor')}
+          {l10n.t('Compare {0}', plural(selected.length, 'selected tensor'))}
         </Button>
       )}
       <Button disabled={!done} onClick={() => compare(tensors)}>
-        Run Again
+        {l10n.t('Run Again')}
       </Button>
-      <Button onClick={() => void ask('quantize', { tensors, choose: true })}>Formats…</Button>
+      <Button onClick={() => void ask('quantize', { tensors, choose: true })}>{l10n.t('Formats…')}</Button>
     </div>
   );
 }

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { evidenceWords } from '../../../src/protocol/evidence';
 import type { RecipeChoices } from '../../../src/protocol/quantizeModel';
 import type { Recipe } from '../../../src/protocol/recipe';
@@ -7,7 +8,7 @@ import type { FormProps } from './form';
 
 const bitChoices = ['2', '3', '4', '5', '6', '7', '8'];
 const groupChoices = ['16', '32', '64', '128', '256', 'row', 'tensor'];
-const unchanged = 'as the recipe says';
+const unchanged = l10n.t('as the recipe says');
 
 interface Props extends FormProps {
   readonly choices: RecipeChoices;
@@ -39,13 +40,13 @@ function MethodAndLayout({ form, change, choices, recipe }: Props) {
   return (
     <>
       <Choice
-        label="Method"
+        label={l10n.t('Method')}
         value={form.method}
         options={[{ name: '', label: `${unchanged}${methodsOf(recipe)}` }, ...methods]}
         onChange={(method) => change({ method, options: {} })}
       />
       <Choice
-        label="Layout"
+        label={l10n.t('Layout')}
         value={form.layout}
         options={[{ name: '', label: `${unchanged}${recipe ? ` (${recipe.layout})` : ''}` }, ...layouts]}
         onChange={(layout) => change({ layout })}
@@ -68,16 +69,16 @@ function GridChanges({ form, change }: FormProps) {
   return (
     <>
       <Choice
-        label="Bits"
+        label={l10n.t('Bits')}
         value={form.bits}
         options={withNone(unchanged, bitChoices)}
         onChange={(bits) => change({ bits })}
       />
       <Choice
-        label="Group"
+        label={l10n.t('Group')}
         value={form.group}
         options={withNone(unchanged, groupChoices, (name) =>
-          /\d/.test(name) ? `${name} weights` : `the ${name}`,
+          /\d/.test(name) ? l10n.t('{0} weights', name) : l10n.t('the {0}', name),
         )}
         onChange={(group) => change({ group })}
       />
@@ -89,19 +90,19 @@ function FileChanges({ form, change, recipe }: Props) {
   return (
     <>
       <TextSetting
-        label="Skip modules"
-        flag="Modules that keep their weights, separated by commas"
+        label={l10n.t('Skip modules')}
+        flag={l10n.t('Modules that keep their weights, separated by commas')}
         wide
         value={form.skip}
-        placeholder={recipe?.skip?.join(', ') ?? 'lm_head'}
+        placeholder={recipe?.skip?.join(', ') ?? l10n.t('lm_head')}
         onChange={(skip) => change({ skip })}
       />
       <TextSetting
-        label="Largest shard"
-        flag="GB of one file of weights"
-        name="Largest shard in GB"
+        label={l10n.t('Largest shard')}
+        flag={l10n.t('GB of one file of weights')}
+        name={l10n.t('Largest shard in GB')}
         value={form.shard}
-        placeholder="5 GB"
+        placeholder={l10n.t('5 GB')}
         onChange={(shard) => change({ shard })}
       />
     </>

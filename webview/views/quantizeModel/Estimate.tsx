@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { EvidenceEstimate } from '../../../src/protocol/evidence';
 import type { QuantizePreview } from '../../../src/protocol/quantizeModel';
 import { duration, size } from '../../../src/protocol/words';
@@ -16,17 +17,17 @@ export function Estimate(props: {
   return (
     <dl class={`totals${isStale ? ' stale' : ''}`} data-bytes={fileBytes} aria-live="polite">
       <Figure
-        name={files.length > 1 ? `size of ${files.length} files` : 'size'}
+        name={files.length > 1 ? l10n.t('size of {0} files', files.length) : l10n.t('size')}
         value={`${size(fileBytes)} of ${size(sourceBytes)}`}
       />
-      {bitsPerWeight !== undefined && <Figure name="bits per weight" value={bits(bitsPerWeight)} />}
-      <Figure name="matrices" value={`${quantized} of ${tensors.length} tensors`} />
-      <Figure name="time" value={`≈ ${duration(estimate.seconds)}`} />
+      {bitsPerWeight !== undefined && <Figure name={l10n.t('bits per weight')} value={bits(bitsPerWeight)} />}
+      <Figure name={l10n.t('matrices')} value={`${quantized} of ${tensors.length} tensors`} />
+      <Figure name={l10n.t('time')} value={`≈ ${duration(estimate.seconds)}`} />
       {calibration && !calibration.isKept && (
-        <Figure name="calibration" value={`≈ ${duration(calibration.seconds)}`} />
+        <Figure name={l10n.t('calibration')} value={`≈ ${duration(calibration.seconds)}`} />
       )}
-      <Figure name="memory" value={`≈ ${size(estimate.memoryBytes)}`} />
-      <Figure name="disk" value={size(estimate.diskBytes)} />
+      <Figure name={l10n.t('memory')} value={`≈ ${size(estimate.memoryBytes)}`} />
+      <Figure name={l10n.t('disk')} value={size(estimate.diskBytes)} />
     </dl>
   );
 }

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { QuantizePreview } from '../../../src/protocol/quantizeModel';
 import type { ResolvedOutput } from '../../../src/protocol/quantizationView';
 import { useApp, useAppState, useAsk } from '../../context';
@@ -35,14 +36,18 @@ export function OutputField(props: FormProps & { preview: QuantizePreview; outpu
   const { form, change, preview, output } = props;
   const { resolved, failure = resolved?.problem } = output;
   const ask = useAsk();
-  const label = preview.recipe.target === 'gguf' ? 'Output file' : 'Output folder';
+  const label = preview.recipe.target === 'gguf' ? l10n.t('Output file') : l10n.t('Output folder');
   const browse = async (): Promise<void> => {
     const chosen = await ask('chooseOutput', nameOf(preview));
     if (chosen) change({ out: chosen.path });
   };
   return (
     <div class="options output">
-      <Field label={label} flag="A path that is not absolute begins beside the folder of the model" wide>
+      <Field
+        label={label}
+        flag={l10n.t('A path that is not absolute begins beside the folder of the model')}
+        wide
+      >
         <TextField
           value={form.out}
           label={label}
@@ -51,12 +56,16 @@ export function OutputField(props: FormProps & { preview: QuantizePreview; outpu
           onInput={(out) => change({ out })}
           width="100%"
         />
-        <Button name={`Browse… (${label})`} onClick={() => void browse()}>
-          Browse…
+        <Button name={l10n.t('Browse… ({0})', label)} onClick={() => void browse()}>
+          {l10n.t('Browse…')}
         </Button>
         {form.out !== '' && (
-          <button class="link" aria-label={`Suggested: ${label}`} onClick={() => change({ out: '' })}>
-            Suggested
+          <button
+            class="link"
+            aria-label={l10n.t('Suggested: {0}', label)}
+            onClick={() => change({ out: '' })}
+          >
+            {l10n.t('Suggested')}
           </button>
         )}
       </Field>
@@ -65,7 +74,9 @@ export function OutputField(props: FormProps & { preview: QuantizePreview; outpu
           {failure}
         </p>
       )}
-      {resolved?.replaces && <p class="muted">It exists, and is replaced once you have confirmed that.</p>}
+      {resolved?.replaces && (
+        <p class="muted">{l10n.t('It exists, and is replaced once you have confirmed that.')}</p>
+      )}
     </div>
   );
 }

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { EvidenceEstimate } from '../../../src/protocol/evidence';
 import type { QuantizePreview, RecipeChoices } from '../../../src/protocol/quantizeModel';
 import { useApp, useAppState, useAsk } from '../../context';
@@ -20,7 +21,11 @@ import { Failed } from '../states';
 export function QuantizeModelView() {
   const { choices, problem } = useRecipeChoices();
   if (choices) return <Quantizing choices={choices} />;
-  return problem === undefined ? <Loading>Reading the recipes…</Loading> : <Failed message={problem} />;
+  return problem === undefined ? (
+    <Loading>{l10n.t('Reading the recipes…')}</Loading>
+  ) : (
+    <Failed message={problem} />
+  );
 }
 
 function Quantizing({ choices }: { choices: RecipeChoices }) {
@@ -95,7 +100,7 @@ function StartButton(props: {
   };
   return (
     <Button primary disabled={disabled || out === undefined} onClick={() => void start()}>
-      Quantize
+      {l10n.t('Quantize')}
     </Button>
   );
 }

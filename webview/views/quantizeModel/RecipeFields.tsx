@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useState } from 'preact/hooks';
 import { evidenceWords } from '../../../src/protocol/evidence';
 import type { QuantizePreview, RecipeChoices } from '../../../src/protocol/quantizeModel';
@@ -24,7 +25,7 @@ export function RecipeFields({ form, change, choices, preview }: Props) {
       <RecipeSelect {...{ form, change, choices }} />
       {form.recipe === fromFile && (
         <PathField
-          label="Recipe file"
+          label={l10n.t('Recipe file')}
           kind="recipe"
           path={form.recipeFile}
           onChange={(recipeFile) => change({ recipeFile })}
@@ -35,12 +36,17 @@ export function RecipeFields({ form, change, choices, preview }: Props) {
       <div class="folding">
         <button class="disclosure" aria-expanded={open} onClick={() => setOpen(!open)}>
           <span class={open ? 'twist open' : 'twist'} aria-hidden="true" />
-          Change the recipe
-          {changes > 0 && <span class="muted">&nbsp;({changes} changed)</span>}
+          {l10n.t('Change the recipe')}
+          {changes > 0 && (
+            <span class="muted">
+              {' '}
+              {l10n.t('({0} changed)', changes)}
+            </span>
+          )}
         </button>
         {changes > 0 && (
           <button class="link" onClick={() => change(noChanges)}>
-            As the recipe says
+            {l10n.t('As the recipe says')}
           </button>
         )}
       </div>
@@ -53,8 +59,8 @@ function Runtime({ form, change, choices }: FormProps & { choices: RecipeChoices
   const runtimes = [...new Set(choices.recipes.flatMap((item) => item.runtimes))].sort();
   return (
     <Choice
-      label="Runtime"
-      flag="Where the quantized model is to run"
+      label={l10n.t('Runtime')}
+      flag={l10n.t('Where the quantized model is to run')}
       options={withNone('any', runtimes)}
       value={form.runtime}
       onChange={(runtime) => change({ runtime })}
@@ -69,19 +75,19 @@ function RecipeSelect({ form, change, choices }: FormProps & { choices: RecipeCh
     ({ recipe, runtimes }) => isFor(runtimes) || recipe.id === form.recipe,
   );
   return (
-    <Field label="Recipe">
+    <Field label={l10n.t('Recipe')}>
       <select
-        aria-label="Recipe"
+        aria-label={l10n.t('Recipe')}
         value={form.recipe}
         onChange={(event) => change({ ...noChanges, recipe: event.currentTarget.value })}
       >
         {listed.map(({ recipe, bitsPerWeight }) => (
           <option key={recipe.id} value={recipe.id}>
             {recipe.id}
-            {bitsPerWeight === undefined ? '' : ` – ${bits(bitsPerWeight)} bits`}
+            {bitsPerWeight === undefined ? '' : l10n.t(' – {0} bits', bits(bitsPerWeight))}
           </option>
         ))}
-        <option value={fromFile}>Recipe file…</option>
+        <option value={fromFile}>{l10n.t('Recipe file…')}</option>
       </select>
     </Field>
   );
@@ -98,14 +104,14 @@ function Description({ form, choices, preview }: Omit<Props, 'change'>) {
       <strong>{recipe.label}</strong> <span class="evidence">{evidenceWords[evidence]}</span>
       <p class="muted">
         {recipe.description}
-        {chosen && chosen.runtimes.length > 0 && ` Runs in ${chosen.runtimes.join(', ')}.`}
+        {chosen && chosen.runtimes.length > 0 && l10n.t(' Runs in {0}.', chosen.runtimes.join(', '))}
       </p>
     </div>
   );
 }
 
 /** Tokens that a calibration reads, and those of a window, where the recipe does not say. */
-const usual = { tokens: '65,536', context: 'at most 512' };
+const usual = { tokens: '65,536', context: l10n.t('at most 512') };
 
 /** The text that evidence comes from; recipes that need none do not ask for it. */
 function Calibration({ form, change, preview }: FormProps & Pick<Props, 'preview'>) {
@@ -113,19 +119,23 @@ function Calibration({ form, change, preview }: FormProps & Pick<Props, 'preview
   const { tokens = usual.tokens, context = usual.context } = preview?.recipe.calibration ?? {};
   return (
     <>
-      <CalibrationTextField path={form.text} none="none chosen" onChange={(text) => change({ text })} />
+      <CalibrationTextField
+        path={form.text}
+        none={l10n.t('none chosen')}
+        onChange={(text) => change({ text })}
+      />
       <TextSetting
-        label="Tokens"
-        flag="Tokens of the text that are run"
-        name="Calibration tokens"
+        label={l10n.t('Tokens')}
+        flag={l10n.t('Tokens of the text that are run')}
+        name={l10n.t('Calibration tokens')}
         value={form.tokens}
         placeholder={tokens.toLocaleString('en-US')}
         onChange={(tokens) => change({ tokens })}
       />
       <TextSetting
-        label="Window"
-        flag="Tokens of a window"
-        name="Tokens of a window"
+        label={l10n.t('Window')}
+        flag={l10n.t('Tokens of a window')}
+        name={l10n.t('Tokens of a window')}
         value={form.context}
         placeholder={context.toLocaleString('en-US')}
         onChange={(context) => change({ context })}

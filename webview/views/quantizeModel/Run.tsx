@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { QuantizationOutcome } from '../../../src/protocol/quantizationView';
 import { duration, plural, size } from '../../../src/protocol/words';
 import { useAsk } from '../../context';
@@ -15,7 +16,10 @@ import { RunFailure } from '../RunFailure';
 export function Run({ quantization, known }: { quantization: Quantization; known: readonly string[] }) {
   const { title, outcome } = quantization;
   return (
-    <section class="run" aria-label={outcome ? 'The last quantization' : 'The quantization in progress'}>
+    <section
+      class="run"
+      aria-label={outcome ? l10n.t('The last quantization') : l10n.t('The quantization in progress')}
+    >
       <h3>{title}</h3>
       {outcome ? <Ended outcome={outcome} known={known} /> : <InProgress {...quantization} />}
     </section>
@@ -26,7 +30,7 @@ function InProgress({ title, progress, weights }: Quantization) {
   const ask = useAsk();
   return (
     <Going title={title} progress={progress} cancel={() => void ask('cancelQuantization', {})}>
-      {weights.length > 0 && ` (${plural(weights.length, 'matrix', 'matrices')} finished)`}
+      {weights.length > 0 && l10n.t(' ({0} finished)', plural(weights.length, 'matrix', 'matrices'))}
     </Going>
   );
 }
@@ -37,18 +41,18 @@ function Ended({ outcome, known }: { outcome: QuantizationOutcome; known: readon
   return (
     <RunFailure
       failure={outcome}
-      cancelled="Cancelled; nothing was written."
-      left="; nothing was written"
+      cancelled={l10n.t('Cancelled; nothing was written.')}
+      left={l10n.t('; nothing was written')}
       repeat={() => void ask('repeatQuantization', {})}
     />
   );
 }
 
 const uses = [
-  { what: 'folder', label: 'Open Folder' },
-  { what: 'open', label: 'Open Model' },
-  { what: 'compare', label: 'Compare with Original' },
-  { what: 'evaluate', label: 'Evaluate' },
+  { what: 'folder', label: l10n.t('Open Folder') },
+  { what: 'open', label: l10n.t('Open Model') },
+  { what: 'compare', label: l10n.t('Compare with Original') },
+  { what: 'evaluate', label: l10n.t('Evaluate') },
 ] as const;
 
 type Summary = (QuantizationOutcome & { kind: 'quantized' })['result'];
@@ -59,15 +63,17 @@ function Result({ known, ...result }: Summary & { known: readonly string[] }) {
   return (
     <div class="quantized" role="status">
       <p class="written" title={out}>
-        Written: {out}
+        {l10n.t('Written: {0}', out)}
       </p>
       <dl class="totals">
-        <Figure name="size" value={`${size(fileBytes)} of ${size(sourceBytes)}`} />
-        {bitsPerWeight !== undefined && <Figure name="bits per weight" value={bits(bitsPerWeight)} />}
-        {relativeError !== undefined && (
-          <Figure name="SQNR of the weights" value={decibels(relativeError, 2)} />
+        <Figure name={l10n.t('size')} value={`${size(fileBytes)} of ${size(sourceBytes)}`} />
+        {bitsPerWeight !== undefined && (
+          <Figure name={l10n.t('bits per weight')} value={bits(bitsPerWeight)} />
         )}
-        <Figure name="time" value={duration(seconds)} />
+        {relativeError !== undefined && (
+          <Figure name={l10n.t('SQNR of the weights')} value={decibels(relativeError, 2)} />
+        )}
+        <Figure name={l10n.t('time')} value={duration(seconds)} />
       </dl>
       {[...warnings, ...notes.filter((note) => !known.includes(note))].map((sentence) => (
         <p key={sentence} class="muted">

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useMemo, useState } from 'preact/hooks';
 import { evidenceWords } from '../../../src/protocol/evidence';
 import type { PlannedWeight, QuantizedWeight, QuantizePreview } from '../../../src/protocol/quantizeModel';
@@ -42,8 +43,8 @@ export function WeightTable(props: { preview: QuantizePreview; finished: readonl
         <FilterField
           text={text}
           setText={setText}
-          label="Filter the tensors of the result"
-          placeholder="Filter by name, grid, method or reason"
+          label={l10n.t('Filter the tensors of the result')}
+          placeholder={l10n.t('Filter by name, grid, method or reason')}
         />
         <label>
           <input
@@ -51,14 +52,14 @@ export function WeightTable(props: { preview: QuantizePreview; finished: readonl
             checked={onlyQuantized}
             onChange={(event) => setOnlyQuantized(event.currentTarget.checked)}
           />
-          Only quantized
+          {l10n.t('Only quantized')}
         </label>
       </div>
       <FilterStatus filter={filter} matched={lines.length} total={preview.tensors.length} noun="tensor" />
       <DataGrid
         id="quantize-model"
-        label="Tensors of the result"
-        nameLabel="Tensor"
+        label={l10n.t('Tensors of the result')}
+        nameLabel={l10n.t('Tensor')}
         lines={lines}
         columns={done.size > 0 ? [...plannedColumns, ...measuredColumns, why] : [...plannedColumns, why]}
         keyOf={({ planned }) => planned.name}
@@ -68,7 +69,7 @@ export function WeightTable(props: { preview: QuantizePreview; finished: readonl
         isChosen={({ planned }) => planned.name === active}
         dataOf={({ planned }) => ({ 'data-tensor': planned.name })}
         contextOf={({ planned }) => menuContext('tensor', model?.path, [planned.name])}
-        empty="No tensor matches."
+        empty={l10n.t('No tensor matches.')}
       />
     </div>
   );
@@ -76,25 +77,25 @@ export function WeightTable(props: { preview: QuantizePreview; finished: readonl
 
 const plannedColumns: readonly GridColumn<Line>[] = [
   {
-    ...{ id: 'from', label: 'From', width: 52, align: 'left' },
+    ...{ id: 'from', label: l10n.t('From'), width: 52, align: 'left' },
     cell: ({ planned }) => <span class="muted">{planned.from}</span>,
     saved: { value: ({ planned }) => planned.from },
   },
   {
-    ...{ id: 'to', label: 'To', width: 106, align: 'left' },
+    ...{ id: 'to', label: l10n.t('To'), width: 106, align: 'left' },
     cell: ({ planned }) => (planned.quantized ? planned.to : <span class="muted">{planned.to}</span>),
     cellTitle: ({ planned }) => planned.to,
     saved: { value: ({ planned }) => planned.to },
   },
   {
-    ...{ id: 'method', label: 'Method', width: 64, align: 'left' },
+    ...{ id: 'method', label: l10n.t('Method'), width: 64, align: 'left' },
     cell: ({ planned }) => planned.method ?? '',
     cellTitle: ({ done }) => done && `${done.seconds.toFixed(1)} s`,
   },
   {
-    ...{ id: 'size', label: 'Size', width: 76 },
+    ...{ id: 'size', label: l10n.t('Size'), width: 76 },
     cell: ({ planned }) => size(planned.bytes),
-    cellTitle: ({ planned }) => `${size(planned.sourceBytes)} now`,
+    cellTitle: ({ planned }) => l10n.t('{0} now', size(planned.sourceBytes)),
     saved: { unit: 'bytes', value: ({ planned }) => planned.bytes },
   },
 ];
@@ -104,24 +105,31 @@ const measuredColumns: readonly GridColumn<Line>[] = [
   {
     ...{
       id: 'evidence',
-      label: 'Evidence',
-      title: 'What the method knew of the inputs',
+      label: l10n.t('Evidence'),
+      title: l10n.t('What the method knew of the inputs'),
       width: 78,
       align: 'left',
     },
     cell: ({ done }) => (done ? evidenceWords[done.evidence] : ''),
   },
   {
-    ...{ id: 'sqnr', label: 'SQNR', title: 'Of the weights, once they are quantized', width: 66 },
+    ...{
+      id: 'sqnr',
+      label: l10n.t('SQNR'),
+      title: l10n.t('Of the weights, once they are quantized'),
+      width: 66,
+    },
     cell: ({ done }) => (done ? decibels(done.relativeError, 1) : ''),
     cellTitle: ({ done }) =>
-      done?.roundingError === undefined ? undefined : `Rounding: ${decibels(done.roundingError, 1)}`,
+      done?.roundingError === undefined
+        ? undefined
+        : l10n.t('Rounding: {0}', decibels(done.roundingError, 1)),
     saved: { name: 'relative squared error', value: ({ done }) => done?.relativeError },
   },
 ];
 
 const why: GridColumn<Line> = {
-  ...{ id: 'why', label: 'Why', width: 70, grows: true, align: 'left' },
+  ...{ id: 'why', label: l10n.t('Why'), width: 70, grows: true, align: 'left' },
   cell: ({ planned }) => <span class="muted">{planned.reason}</span>,
   cellTitle: ({ planned }) => planned.reason,
   saved: { value: ({ planned }) => planned.reason },

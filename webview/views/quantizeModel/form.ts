@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type {
   QuantizeModelSettings,
   RecipeChanges,
@@ -60,9 +61,9 @@ export const changeCount = (form: QuantizeModelForm): number =>
  * @throws Error with a sentence for a field that is missing or not valid.
  */
 export function settingsOf(form: QuantizeModelForm, choices: RecipeChoices): QuantizeModelSettings {
-  if (form.recipe === fromFile && form.recipeFile === '') throw new Error('Choose a recipe file.');
+  if (form.recipe === fromFile && form.recipeFile === '') throw new Error(l10n.t('Choose a recipe file.'));
   const changes = changesOf(form, choices);
-  const shard = positive(form.shard, 'Largest shard');
+  const shard = positive(form.shard, l10n.t('Largest shard'));
   return {
     ...(form.recipe === fromFile ? { recipeFile: form.recipeFile } : { recipe: form.recipe }),
     ...(Object.keys(changes).length > 0 ? { changes } : {}),
@@ -76,14 +77,14 @@ function changesOf(form: QuantizeModelForm, { methods }: RecipeChoices): RecipeC
   const options = method ? optionsOf(form.options, method) : {};
   const calibration = {
     ...(form.text === '' ? {} : { text: form.text }),
-    ...named('tokens', whole(form.tokens, 'Tokens')),
-    ...named('context', whole(form.context, 'Window')),
+    ...named('tokens', whole(form.tokens, l10n.t('Tokens'))),
+    ...named('context', whole(form.context, l10n.t('Window'))),
   };
   return {
     ...(form.layout === '' ? {} : { layout: form.layout }),
     ...(method ? { method: method.id } : {}),
     ...(Object.keys(options).length > 0 ? { options } : {}),
-    ...named('bits', whole(form.bits, 'Bits')),
+    ...named('bits', whole(form.bits, l10n.t('Bits'))),
     ...(form.group === '' ? {} : { group: groupOf(form.group) }),
     ...(skip.length > 0 ? { skip } : {}),
     ...(Object.keys(calibration).length > 0 ? { calibration } : {}),
@@ -94,18 +95,19 @@ const named = <K extends string>(name: K, value: number | undefined): { [N in K]
   (value === undefined ? {} : { [name]: value }) as { [N in K]?: number };
 
 const groupOf = (text: string): NonNullable<RecipeChanges['group']> =>
-  text === 'row' || text === 'tensor' ? text : whole(text, 'Group')!;
+  text === 'row' || text === 'tensor' ? text : whole(text, l10n.t('Group'))!;
 
 function positive(text: string, label: string): number | undefined {
   if (text.trim() === '') return undefined;
   const value = Number(text);
-  if (!(value > 0 && Number.isFinite(value))) throw new Error(`${label}: “${text}” is not a number above 0.`);
+  if (!(value > 0 && Number.isFinite(value)))
+    throw new Error(l10n.t('{0}: “{1}” is not a number above 0.', label, text));
   return value;
 }
 
 function whole(text: string, label: string): number | undefined {
   const value = positive(text, label);
   if (value !== undefined && !Number.isSafeInteger(value))
-    throw new Error(`${label}: “${text}” is not a whole number.`);
+    throw new Error(l10n.t('{0}: “{1}” is not a whole number.', label, text));
   return value;
 }

@@ -1,3 +1,5 @@
+import * as l10n from '@vscode/l10n';
+import { mixed } from '../../mixed';
 import { useEffect, useState } from 'preact/hooks';
 import type { RefinementEstimate } from '../../../src/protocol/refinement';
 import type { PanelRefinement } from '../../../src/protocol/refinementView';
@@ -23,7 +25,7 @@ export function RefineView() {
   if (impossible !== undefined)
     return (
       <p class="notice error" role="alert">
-        This file cannot be run over a text. <LongText text={impossible} />
+        {mixed(l10n.t('This file cannot be run over a text. {0}'), <LongText text={impossible} />)}
       </p>
     );
   return <Refining />;
@@ -35,15 +37,15 @@ function OnlyGguf() {
   return (
     <div class="empty">
       <p>
-        GGUF files are refined: trained on the output of the model that they were made from, so that they
-        diverge less from it with the same types and the same size. Export this model first, or choose a file
-        that was made from it.
+        {l10n.t(
+          'GGUF files are refined: trained on the output of the model that they were made from, so that they diverge less from it with the same types and the same size. Export this model first, or choose a file that was made from it.',
+        )}
       </p>
       <div class="actions">
         <Button primary onClick={() => void ask('refineFile', {})}>
-          Refine a GGUF File…
+          {l10n.t('Refine a GGUF File…')}
         </Button>
-        <Button onClick={() => store.openTab('export')}>Export</Button>
+        <Button onClick={() => store.openTab('export')}>{l10n.t('Export')}</Button>
       </div>
     </div>
   );
@@ -53,12 +55,13 @@ function Refining() {
   const { form, change, problem } = useForm();
   const { refinement } = useAppState();
   if (problem !== undefined) return <Failed message={problem} />;
-  if (!form) return <Loading>Reading the models…</Loading>;
+  if (!form) return <Loading>{l10n.t('Reading the models…')}</Loading>;
   return (
     <div class="refine">
       <p class="muted">
-        Trains the file on the output of the model that it was made from, and measures the divergence on text
-        that is kept back. The best state is written to a new file of the same types and size.
+        {l10n.t(
+          'Trains the file on the output of the model that it was made from, and measures the divergence on text that is kept back. The best state is written to a new file of the same types and size.',
+        )}
       </p>
       <Settings form={form} change={change} />
       {refinement && <Run activity={refinement} />}
@@ -72,20 +75,35 @@ interface FormProps {
 }
 
 const numbers = [
-  { key: 'steps', label: 'Steps', placeholder: '200', flag: 'Each takes some windows of the text' },
-  { key: 'batch', label: 'Windows of a step', placeholder: '4', flag: 'Windows that a step learns from' },
-  { key: 'tokens', label: 'Tokens', placeholder: '65536', flag: 'Of the text, spread over it' },
+  {
+    key: 'steps',
+    label: l10n.t('Steps'),
+    placeholder: '200',
+    flag: l10n.t('Each takes some windows of the text'),
+  },
+  {
+    key: 'batch',
+    label: l10n.t('Windows of a step'),
+    placeholder: '4',
+    flag: l10n.t('Windows that a step learns from'),
+  },
+  {
+    key: 'tokens',
+    label: l10n.t('Tokens'),
+    placeholder: '65536',
+    flag: l10n.t('Of the text, spread over it'),
+  },
   {
     key: 'context',
-    label: 'Tokens per window',
+    label: l10n.t('Tokens per window'),
     placeholder: '512',
-    flag: 'Tokens of a window: 512, or the model’s context length where that is less',
+    flag: l10n.t('Tokens of a window: 512, or the model’s context length where that is less'),
   },
 ] as const;
 
 const trained = [
-  { name: 'codes', label: 'norms, scales and codes' },
-  { name: 'factors', label: 'norms and scales' },
+  { name: 'codes', label: l10n.t('norms, scales and codes') },
+  { name: 'factors', label: l10n.t('norms and scales') },
 ] as const;
 
 /** What is trained on what, what it would take, and the start. */
@@ -93,26 +111,26 @@ function Settings({ form, change }: FormProps) {
   const { value: settings, problem } = checked(() => settingsOf(form));
   return (
     <>
-      <div class="options" role="group" aria-label="Settings of the refinement">
+      <div class="options" role="group" aria-label={l10n.t('Settings of the refinement')}>
         <PathField
-          label="Original"
-          flag="The model that the file was made from"
+          label={l10n.t('Original')}
+          flag={l10n.t('The model that the file was made from')}
           kind="original"
           path={form.original}
-          none="the model that the file was made from"
+          none={l10n.t('the model that the file was made from')}
           onChange={(original) => change({ original })}
         />
         <PathField
-          label="Text"
-          flag="UTF-8 text similar to what the model will be used for"
+          label={l10n.t('Text')}
+          flag={l10n.t('UTF-8 text similar to what the model will be used for')}
           kind="text"
           path={form.text}
-          none="text similar to what the model will be used for"
+          none={l10n.t('text similar to what the model will be used for')}
           onChange={(text) => change({ text })}
         />
         <Choice
-          label="Trained"
-          name="Trained parts"
+          label={l10n.t('Trained')}
+          name={l10n.t('Trained parts')}
           options={trained}
           wide
           value={form.parts}
@@ -161,28 +179,28 @@ function Outlook({
   const ready = settings !== undefined && !isRunning && !isRefining;
   return (
     <>
-      {isRunning && <Going title="Estimate" progress={progress} cancel={cancel} />}
+      {isRunning && <Going title={l10n.t('Estimate')} progress={progress} cancel={cancel} />}
       {failure !== undefined && isOfThese && <Failed message={failure} />}
       <div class="outcome">
         {estimate && <Estimate {...estimate} />}
         <div class="start">
           <span class="muted" role="status">
-            {problem ?? (estimate || isRunning || isRefining ? '' : 'The estimate makes one step.')}
+            {problem ?? (estimate || isRunning || isRefining ? '' : l10n.t('The estimate makes one step.'))}
           </span>
           <Button
             primary={!estimate}
             disabled={!ready}
             onClick={() => settings && start({ ...of, settings })}
           >
-            Estimate
+            {l10n.t('Estimate')}
           </Button>
           {estimate && estimate.done > 0 && (
             <Button
               disabled={!ready}
-              title="Writes the best state that the earlier run has reached"
+              title={l10n.t('Writes the best state that the earlier run has reached')}
               onClick={() => settings && void ask('refine', { settings, finish: true })}
             >
-              Write Best So Far…
+              {l10n.t('Write Best So Far…')}
             </Button>
           )}
           <Button
@@ -190,7 +208,7 @@ function Outlook({
             disabled={!ready || !estimate}
             onClick={() => settings && void ask('refine', { settings })}
           >
-            {estimate && estimate.done > 0 ? 'Continue…' : 'Refine…'}
+            {estimate && estimate.done > 0 ? l10n.t('Continue…') : l10n.t('Refine…')}
           </Button>
         </div>
       </div>
@@ -201,10 +219,10 @@ function Outlook({
 function Estimate({ steps, done, seconds, memory, disk }: RefinementEstimate) {
   return (
     <dl class="totals" aria-live="polite">
-      <Figure name="steps" value={done > 0 ? `${steps}, of which ${done} are made` : `${steps}`} />
-      <Figure name="time" value={`≈ ${duration(seconds)}`} />
-      <Figure name="memory" value={`≈ ${size(memory)}`} />
-      <Figure name="disk" value={`≈ ${size(disk)}`} />
+      <Figure name={l10n.t('steps')} value={done > 0 ? `${steps}, of which ${done} are made` : `${steps}`} />
+      <Figure name={l10n.t('time')} value={`≈ ${duration(seconds)}`} />
+      <Figure name={l10n.t('memory')} value={`≈ ${size(memory)}`} />
+      <Figure name={l10n.t('disk')} value={`≈ ${size(disk)}`} />
     </dl>
   );
 }

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { RefinementActivity, RefinementOutcome } from '../../../src/protocol/refinementView';
 import { duration, plural } from '../../../src/protocol/words';
 import { bestPoint, improvement, type RefinementPoint } from '../../../src/protocol/refinement';
@@ -16,7 +17,10 @@ export function Run({ activity }: { activity: RefinementActivity }) {
   const hasFailed = isFinishing && outcome?.kind === 'failed';
   const best = hasFailed ? undefined : improvement(curve?.points ?? []);
   return (
-    <section class="run" aria-label={outcome ? 'The last refinement' : 'The refinement in progress'}>
+    <section
+      class="run"
+      aria-label={outcome ? l10n.t('The last refinement') : l10n.t('The refinement in progress')}
+    >
       <h3>{title}</h3>
       {outcome ? <Ended {...{ outcome, best, isFinishing }} /> : <InProgress {...activity} />}
       {curve && curve.points.length > 0 && (
@@ -35,10 +39,12 @@ function InProgress({ title, progress, isStopping }: RefinementActivity) {
     <Going
       {...{ title, progress }}
       {...(isStopping
-        ? { label: 'Stopping…' }
+        ? { label: l10n.t('Stopping…') }
         : {
-            label: 'Stop',
-            hint: 'Writes the best state so far, if it is better than the start; the run can be continued later',
+            label: l10n.t('Stop'),
+            hint: l10n.t(
+              'Writes the best state so far, if it is better than the start; the run can be continued later',
+            ),
           })}
       disabled={isStopping === true}
       cancel={() => void ask('stopRefinement', {})}
@@ -54,10 +60,10 @@ function Curve({ points, steps }: NonNullable<RefinementActivity['curve']>) {
   const gained = 1 - best.divergence / start.divergence;
   return (
     <dl class="totals">
-      <Figure name="last measured at step" value={`${last.step} of ${steps}`} />
-      <Figure name="mean KLD at the start" value={number(start.divergence)} />
+      <Figure name={l10n.t('last measured at step')} value={`${last.step} of ${steps}`} />
+      <Figure name={l10n.t('mean KLD at the start')} value={number(start.divergence)} />
       <Figure
-        name="smallest"
+        name={l10n.t('smallest')}
         value={
           best.step === 0
             ? 'that of the start'
@@ -86,8 +92,8 @@ function Ended({ outcome, best, isFinishing }: EndedProps) {
     <>
       <RunFailure
         failure={outcome}
-        cancelled="Stopped; nothing was written. What was reached is kept."
-        left="; what it had reached is kept"
+        cancelled={l10n.t('Stopped; nothing was written. What was reached is kept.')}
+        left={l10n.t('; what it had reached is kept')}
         repeat={isFinishing ? finish : again}
       />
       {(best ?? outcome.kind === 'cancelled') && (
@@ -95,13 +101,16 @@ function Ended({ outcome, best, isFinishing }: EndedProps) {
           {best && (
             <Button
               primary
-              title={`Writes the state after ${plural(best.step, 'step')}, the best that was measured`}
+              title={l10n.t(
+                'Writes the state after {0}, the best that was measured',
+                plural(best.step, 'step'),
+              )}
               onClick={finish}
             >
-              Write Best So Far
+              {l10n.t('Write Best So Far')}
             </Button>
           )}
-          {outcome.kind === 'cancelled' && <Button onClick={again}>Continue</Button>}
+          {outcome.kind === 'cancelled' && <Button onClick={again}>{l10n.t('Continue')}</Button>}
         </div>
       )}
     </>
@@ -109,9 +118,9 @@ function Ended({ outcome, best, isFinishing }: EndedProps) {
 }
 
 const uses = [
-  { what: 'open', label: 'Open Model' },
-  { what: 'compare', label: 'Compare with the File' },
-  { what: 'evaluate', label: 'Evaluate' },
+  { what: 'open', label: l10n.t('Open Model') },
+  { what: 'compare', label: l10n.t('Compare with the File') },
+  { what: 'evaluate', label: l10n.t('Evaluate') },
 ] as const;
 
 /** What was written, and what can be done with it. */
@@ -124,20 +133,29 @@ function Refined({
   return (
     <div class="refined" role="status">
       <p class="written" title={out}>
-        Written: {out}
+        {l10n.t('Written: {0}', out)}
       </p>
       <p class="muted">
-        {best.step === 0
-          ? 'No step was better than the start: the file has the weights that it had.'
-          : `The state after ${plural(best.step, 'step')}${best.step === steps ? '' : ` of ${steps} that were made`}.`}{' '}
-        {tensors.trained} of {plural(tensors.all, 'tensor')} trained on{' '}
-        {tokens.learned.toLocaleString('en-US')} tokens, measured on {tokens.heldBack.toLocaleString('en-US')}{' '}
-        others{wasStopped ? '. The run was stopped, and can be continued.' : `; ${duration(seconds)}.`}
+        {l10n.t(
+          '{0} {1} of {2} trained on {3} tokens, measured on {4} others{5}',
+          best.step === 0
+            ? l10n.t('No step was better than the start: the file has the weights that it had.')
+            : l10n.t(
+                'The state after {0}{1}.',
+                plural(best.step, 'step'),
+                best.step === steps ? '' : l10n.t(' of {0} that were made', steps),
+              ),
+          tensors.trained,
+          plural(tensors.all, 'tensor'),
+          tokens.learned.toLocaleString('en-US'),
+          tokens.heldBack.toLocaleString('en-US'),
+          wasStopped ? l10n.t('. The run was stopped, and can be continued.') : `; ${duration(seconds)}.`,
+        )}
       </p>
       <div class="actions">
         {wasStopped && (
           <Button primary onClick={again}>
-            Continue
+            {l10n.t('Continue')}
           </Button>
         )}
         {uses.map(({ what, label }) => (

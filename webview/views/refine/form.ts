@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { TrainedParts } from '../../../src/protocol/refinement';
 import type { PanelRefinement, RefinementView } from '../../../src/protocol/refinementView';
 import { defined } from '../../../src/protocol/defined';
@@ -35,13 +36,13 @@ export function formOf({ settings, suggestions }: RefinementView): RefinementFor
  */
 export function settingsOf(form: RefinementForm): PanelRefinement {
   const { original, text, parts } = form;
-  if (original === '') throw new Error('Choose the model that the file was made from.');
-  if (text === '') throw new Error('Choose a text.');
+  if (original === '') throw new Error(l10n.t('Choose the model that the file was made from.'));
+  if (text === '') throw new Error(l10n.t('Choose a text.'));
   return defined<PanelRefinement>({
     ...{ original, text, parts: parts === 'codes' ? undefined : parts },
-    steps: countOf(form.steps, 'Steps'),
-    batch: countOf(form.batch, 'Windows of a step'),
-    tokens: countOf(form.tokens, 'Tokens'),
-    context: countOf(form.context, 'Tokens per window'),
+    steps: countOf(form.steps, l10n.t('Steps')),
+    batch: countOf(form.batch, l10n.t('Windows of a step')),
+    tokens: countOf(form.tokens, l10n.t('Tokens')),
+    context: countOf(form.context, l10n.t('Tokens per window')),
   });
 }

@@ -1,3 +1,5 @@
+import * as l10n from '@vscode/l10n';
+import { mixed } from '../../mixed';
 import { useEffect, useState } from 'preact/hooks';
 import { plural } from '../../../src/protocol/words';
 import { useColors } from '../../charts/plot';
@@ -29,7 +31,7 @@ export function MapLegend({ tensor, counts, sigma, picture, threshold, setThresh
   const [isMoved, setMoved] = useState(false);
   const { isDark } = useColors();
   const ramp = heatScales[isDark ? 'dark' : 'light'].join(', ');
-  if (sigma <= 0) return <p class="muted">Colours: |w| from 0 to the largest.</p>;
+  if (sigma <= 0) return <p class="muted">{l10n.t('Colours: |w| from 0 to the largest.')}</p>;
   const above = cellsAbove(picture, threshold * sigma);
   return (
     <div class="map-legend">
@@ -37,22 +39,25 @@ export function MapLegend({ tensor, counts, sigma, picture, threshold, setThresh
         0 <i style={{ background: `linear-gradient(to right, ${ramp})` }} /> {threshold} σ
       </span>
       <label>
-        <i class="map-beyond" style={{ background: beyondColor(isDark) }} /> stands out above{' '}
-        <input
-          type="range"
-          {...range}
-          value={threshold}
-          aria-label="Magnitude from which cells stand out, in robust standard deviations"
-          aria-valuetext={`${threshold} σ`}
-          onInput={(event) => {
-            setMoved(true);
-            setThreshold(event.currentTarget.valueAsNumber);
-          }}
-        />
+        {mixed(
+          l10n.t('{0} stands out above {1}'),
+          <i class="map-beyond" style={{ background: beyondColor(isDark) }} />,
+          <input
+            type="range"
+            {...range}
+            value={threshold}
+            aria-label={l10n.t('Magnitude from which cells stand out, in robust standard deviations')}
+            aria-valuetext={`${threshold} σ`}
+            onInput={(event) => {
+              setMoved(true);
+              setThreshold(event.currentTarget.valueAsNumber);
+            }}
+          />,
+        )}
         <output>{threshold.toFixed(1)} σ</output>
       </label>
       <span class="muted" role="status">
-        {plural(above, isSingle(picture) ? 'weight' : 'cell')} in sight
+        {l10n.t('{0} in sight', plural(above, isSingle(picture) ? 'weight' : 'cell'))}
         {(isMoved || counts) && <Beyond tensor={tensor} limit={threshold * sigma} />}
         {` · σ = ${number(sigma, 3)}`}
       </span>
@@ -79,7 +84,7 @@ function Beyond({ tensor, limit }: { tensor: string; limit: number }) {
   return (
     <>
       , {plural(below + above, 'weight')}
-      {share} of the tensor
+      {l10n.t('{0} of the tensor', share)}
     </>
   );
 }

@@ -1,3 +1,5 @@
+import * as l10n from '@vscode/l10n';
+import { mixed } from '../../mixed';
 import { useState } from 'preact/hooks';
 import type { DeadLines, OutlierCounts, OutlierLine } from '../../../src/protocol/analysis';
 import { plural } from '../../../src/protocol/words';
@@ -5,6 +7,21 @@ import { spanText } from '../../charts/cells';
 import { number, percent } from '../../format';
 
 type Noun = 'row' | 'column';
+
+const words = {
+  row: {
+    name: l10n.t('row'),
+    title: l10n.t('Rows that stand out'),
+    distance: l10n.t('Distance from the median of all rows in robust standard deviations'),
+    show: (index: number) => l10n.t('Show row {0} in the map', index),
+  },
+  column: {
+    name: l10n.t('column'),
+    title: l10n.t('Columns that stand out'),
+    distance: l10n.t('Distance from the median of all columns in robust standard deviations'),
+    show: (index: number) => l10n.t('Show column {0} in the map', index),
+  },
+} as const;
 
 interface LinesProps {
   readonly noun: Noun;
@@ -17,22 +34,19 @@ interface LinesProps {
 
 /** Rows or columns that stand out: those with large weights, and those without any. */
 export function OutlierLines({ noun, lines, dead, hasOthers, goTo }: LinesProps) {
-  const title = `${noun === 'row' ? 'Rows' : 'Columns'} that stand out`;
+  const { title, distance } = words[noun];
   return (
     <section aria-label={title}>
       <h4>{title}</h4>
-      {lines.length === 0 && dead.count === 0 && <p class="muted">None.</p>}
+      {lines.length === 0 && dead.count === 0 && <p class="muted">{l10n.t('None.')}</p>}
       {lines.length > 0 && (
         <table>
           <thead>
             <tr>
-              <th scope="col">{noun}</th>
-              <th scope="col">max |w|</th>
-              <th
-                scope="col"
-                title={`Distance from the median of all ${noun}s in robust standard deviations`}
-              >
-                σ above the median
+              <th scope="col">{words[noun].name}</th>
+              <th scope="col">{l10n.t('max |w|')}</th>
+              <th scope="col" title={distance}>
+                {l10n.t('σ above the median')}
               </th>
             </tr>
           </thead>
@@ -56,7 +70,7 @@ export function OutlierLines({ noun, lines, dead, hasOthers, goTo }: LinesProps)
 
 function LineLink({ noun, index, goTo }: { noun: Noun; index: number; goTo: (index: number) => void }) {
   return (
-    <button class="link" title={`Show ${noun} ${index} in the map`} onClick={() => goTo(index)}>
+    <button class="link" title={words[noun].show(index)} onClick={() => goTo(index)}>
       {index}
     </button>
   );
@@ -66,8 +80,10 @@ function Dead({ noun, dead, hasOthers, goTo }: Omit<LinesProps, 'lines'>) {
   const listed = dead.ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0);
   return (
     <p class="dead">
-      {dead.count === 1 ? `1 ${noun} is` : `${plural(dead.count, noun)} are`} dead
-      {hasOthers ? ' (no finite weight but 0)' : ' (all zero)'}:{' '}
+      {dead.count === 1
+        ? l10n.t('{0} is dead', plural(1, noun))
+        : l10n.t('{0} are dead', plural(dead.count, noun))}
+      {hasOthers ? l10n.t(' (no finite weight but 0)') : l10n.t(' (all zero)')}:{' '}
       {dead.ranges.map(({ first, last }, i) => (
         <span key={first}>
           {i > 0 && ', '}
@@ -76,7 +92,7 @@ function Dead({ noun, dead, hasOthers, goTo }: Omit<LinesProps, 'lines'>) {
           </button>
         </span>
       ))}
-      {listed < dead.count && ` and ${(dead.count - listed).toLocaleString('en-US')} more`}.
+      {listed < dead.count && l10n.t(' and {0} more', (dead.count - listed).toLocaleString('en-US'))}.
     </p>
   );
 }
@@ -95,20 +111,22 @@ interface BeyondProps {
 export function OutlierShares({ counts, total, goTo }: BeyondProps) {
   const { sigma, beyond, columns } = counts;
   return (
-    <section aria-label="Outliers">
-      <h4 title={`RMS, the root mean square of all finite weights, is ${number(sigma)}`}>Outliers</h4>
+    <section aria-label={l10n.t('Outliers')}>
+      <h4 title={l10n.t('RMS, the root mean square of all finite weights, is {0}', number(sigma))}>
+        {l10n.t('Outliers')}
+      </h4>
       <table>
         <thead>
           <tr>
-            <th scope="col">|w| beyond</th>
-            <th scope="col">weights</th>
-            <th scope="col">share</th>
+            <th scope="col">{l10n.t('|w| beyond')}</th>
+            <th scope="col">{l10n.t('weights')}</th>
+            <th scope="col">{l10n.t('share')}</th>
           </tr>
         </thead>
         <tbody>
           {beyond.map(({ k, count }) => (
             <tr key={k}>
-              <td>{k} × RMS</td>
+              <td>{l10n.t('{0} × RMS', k)}</td>
               <td>{count.toLocaleString('en-US')}</td>
               <td>{total > 0 ? percent(count / total) : '–'}</td>
             </tr>
@@ -127,30 +145,35 @@ function OutlierColumns(props: {
   const { count, largest } = props.columns;
   const [isOpen, setOpen] = useState(false);
   const listed = isOpen ? largest : largest.slice(0, firstListed);
-  const hint =
-    'LLM.int8 keeps such columns of a layer’s inputs in 16 bits; here they are those of the weights.';
-  if (count === 0) return <p class="muted">No column has a weight beyond 6 × RMS.</p>;
+  const hint = l10n.t(
+    'LLM.int8 keeps such columns of a layer’s inputs in 16 bits; here they are those of the weights.',
+  );
+  if (count === 0) return <p class="muted">{l10n.t('No column has a weight beyond 6 × RMS.')}</p>;
   return (
     <p title={hint}>
-      {plural(count, 'column')} {count === 1 ? 'has' : 'have'} weights beyond 6 × RMS (as LLM.int8 looks for
-      them):{' '}
-      {listed.map(({ index }, i) => (
-        <span key={index}>
-          {i > 0 && ', '}
-          <LineLink noun="column" index={index} goTo={props.goTo} />
-        </span>
-      ))}
+      {mixed(
+        count === 1
+          ? l10n.t('{0} has weights beyond 6 × RMS (as LLM.int8 looks for them): {1}')
+          : l10n.t('{0} have weights beyond 6 × RMS (as LLM.int8 looks for them): {1}'),
+        plural(count, 'column'),
+        listed.map(({ index }, i) => (
+          <span key={index}>
+            {i > 0 && ', '}
+            <LineLink noun="column" index={index} goTo={props.goTo} />
+          </span>
+        )),
+      )}
       {listed.length < largest.length && (
         <>
           {', '}
           <button class="link" onClick={() => setOpen(true)}>
-            {(largest.length - listed.length).toLocaleString('en-US')} more
+            {l10n.t('{0} more', (largest.length - listed.length).toLocaleString('en-US'))}
           </button>
         </>
       )}
       {(isOpen || largest.length <= firstListed) &&
         largest.length < count &&
-        ` and ${(count - largest.length).toLocaleString('en-US')} that are not listed`}
+        l10n.t(' and {0} that are not listed', (count - largest.length).toLocaleString('en-US'))}
       .
     </p>
   );

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { OutlierMap as BaseMap } from '../../../src/protocol/analysis';
 import { ChartFrame } from '../../charts/ChartFrame';
@@ -51,14 +52,14 @@ export function OutlierMap({ tensor, bytes, isRemote, map, sigma, view: asked, s
   const words = viewWords(view, picture, map);
   return (
     <ChartFrame
-      title="Outlier map"
+      title={l10n.t('Outlier map')}
       of={tensor}
-      description={isLoading ? `${words} Reading…` : words}
+      description={isLoading ? l10n.t('{0} Reading…', words) : words}
       data={() => pictureData(picture)}
       picture={() => pictureOf(painting)}
       controls={
         <Button disabled={asked === undefined} onClick={() => show(undefined)}>
-          Whole Tensor
+          {l10n.t('Whole Tensor')}
         </Button>
       }
     >
@@ -68,7 +69,9 @@ export function OutlierMap({ tensor, bytes, isRemote, map, sigma, view: asked, s
         ref={frame}
         role="application"
         tabIndex={0}
-        aria-label="Outlier map. Plus and minus zoom, arrow keys move, Shift with arrow keys reads single cells, Escape shows the whole tensor."
+        aria-label={l10n.t(
+          'Outlier map. Plus and minus zoom, arrow keys move, Shift with arrow keys reads single cells, Escape shows the whole tensor.',
+        )}
         style={{ height: `${area.height + margin.top + margin.bottom}px` }}
         onKeyDown={reading.onKey}
       >

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useMemo } from 'preact/hooks';
 import type { CodePoints, Histogram, TensorAnalysis } from '../../../src/protocol/analysis';
 import { plural } from '../../../src/protocol/words';
@@ -28,7 +29,7 @@ export function TensorHistogram({ analysis }: { analysis: TensorAnalysis }) {
   return (
     <div
       role="group"
-      aria-label="Histogram. Plus and minus zoom, arrow keys move, Escape shows the whole range."
+      aria-label={l10n.t('Histogram. Plus and minus zoom, arrow keys move, Escape shows the whole range.')}
       tabIndex={0}
       onKeyDown={zoom.onKey}
     >
@@ -40,7 +41,7 @@ export function TensorHistogram({ analysis }: { analysis: TensorAnalysis }) {
         description={words || undefined}
         controls={
           <>
-            {zoom.range && <Button onClick={zoom.showWhole}>Whole Range</Button>}
+            {zoom.range && <Button onClick={zoom.showWhole}>{l10n.t('Whole Range')}</Button>}
             <FormatSelect value={format} onChange={setFormat} />
             <BinSelect value={bins} onChange={setBins} />
           </>
@@ -91,13 +92,13 @@ function useHistogram(analysis: TensorAnalysis, bins: number, range: Range | und
 function BinSelect({ value, onChange }: { value: number; onChange: (bins: number) => void }) {
   return (
     <select
-      aria-label="Number of bins"
+      aria-label={l10n.t('Number of bins')}
       value={String(value)}
       onChange={(event) => onChange(Number(event.currentTarget.value))}
     >
       {binCounts.map((count) => (
         <option key={count} value={String(count)}>
-          {count.toLocaleString('en-US')} bins
+          {l10n.t('{0} bins', count.toLocaleString('en-US'))}
         </option>
       ))}
     </select>
@@ -106,14 +107,14 @@ function BinSelect({ value, onChange }: { value: number; onChange: (bins: number
 
 function NoHistogram({ analysis }: { analysis: TensorAnalysis }) {
   const { count, nans, infinities } = analysis.statistics;
-  const what = nans === count ? 'NaN' : infinities === count ? 'infinite' : 'NaN or infinite';
+  const what = nans === count ? 'NaN' : infinities === count ? l10n.t('infinite') : l10n.t('NaN or infinite');
   return (
     <>
-      <h3>Histogram</h3>
+      <h3>{l10n.t('Histogram')}</h3>
       <p class="muted">
         {count === 0
-          ? 'The tensor has no weights.'
-          : `No weight is finite: all ${count.toLocaleString('en-US')} are ${what}.`}
+          ? l10n.t('The tensor has no weights.')
+          : l10n.t('No weight is finite: all {0} are {1}.', count.toLocaleString('en-US'), what)}
       </p>
     </>
   );
@@ -131,22 +132,22 @@ function readRange(stored: unknown): { tensor: string; range: Range } | undefine
 function rangeWords({ min, max, outside }: Histogram): string {
   if (!outside) return '';
   const beyond = [
-    ...(outside.below > 0 ? [`${plural(outside.below, 'weight')} below`] : []),
-    ...(outside.above > 0 ? [`${plural(outside.above, 'weight')} above`] : []),
+    ...(outside.below > 0 ? [l10n.t('{0} below', plural(outside.below, 'weight'))] : []),
+    ...(outside.above > 0 ? [l10n.t('{0} above', plural(outside.above, 'weight'))] : []),
   ];
-  return `From ${number(min)} to ${number(max)}; ${beyond.join(' and ')}.`;
+  return l10n.t('From {0} to {1}; {2}.', number(min), number(max), beyond.join(l10n.t(' and ')));
 }
 
 /** Where the values of a format come from, in words. */
 function pointWords(points: CodePoints | undefined): string {
   if (!points) return '';
   const { format, values, groups, scale, isSample } = points;
-  const all = `${groups.toLocaleString('en-US')}${isSample ? ' sampled' : ''} groups`;
+  const all = l10n.t('{0}{1} groups', groups.toLocaleString('en-US'), isSample ? l10n.t(' sampled') : '');
   const of =
     groups > 1
-      ? `those of the group with the median scale (${number(scale)}) of ${all}`
-      : `of one scale (${number(scale)})`;
-  return `${format} has ${plural(values.length, 'value')}, ${of}.`;
+      ? l10n.t('those of the group with the median scale ({0}) of {1}', number(scale), all)
+      : l10n.t('of one scale ({0})', number(scale));
+  return l10n.t('{0} has {1}, {2}.', format, plural(values.length, 'value'), of);
 }
 
 function useCodePoints(tensor: string, format: string) {
@@ -166,11 +167,11 @@ function FormatSelect({ value, onChange }: { value: string; onChange: (format: s
   const options = useMemo(() => formats.filter((format) => format.nominalBitsPerWeight < 16), [formats]);
   return (
     <select
-      aria-label="Format whose values are drawn over the histogram"
+      aria-label={l10n.t('Format whose values are drawn over the histogram')}
       value={value}
       onChange={(event) => onChange(event.currentTarget.value)}
     >
-      <option value="">No code points</option>
+      <option value="">{l10n.t('No code points')}</option>
       {options.map(({ id, label }) => (
         <option key={id} value={id}>
           {label}

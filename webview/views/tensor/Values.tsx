@@ -1,3 +1,5 @@
+import * as l10n from '@vscode/l10n';
+import { mixed } from '../../mixed';
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { TensorStatistics } from '../../../src/protocol/analysis';
 import type { TensorDescriptor } from '../../../src/protocol/model';
@@ -37,22 +39,26 @@ export function Values({ tensor, extent, statistics }: Props) {
   }, [parsed]);
   const format = useMemo(() => valueFormat(dtype, statistics.absMax), [dtype, statistics]);
   const letters = greatestOf([statistics.min, statistics.max].map((value) => format(value).length));
-  if (typeof slice === 'string') return <p class="muted">The tensor is empty.</p>;
+  if (typeof slice === 'string') return <p class="muted">{l10n.t('The tensor is empty.')}</p>;
   return (
-    <section class="values" aria-label="Values">
-      <h3>Values</h3>
+    <section class="values" aria-label={l10n.t('Values')}>
+      <h3>{l10n.t('Values')}</h3>
       <div class="values-head">
         {shape.length > 0 && (
           <label>
-            Slice{' '}
-            <TextField
-              label="Slice"
-              value={text}
-              placeholder={placeholderOf(shape)}
-              title="As NumPy writes it: 0:64, 128:256. Dimensions that are left out are shown whole."
-              width="210px"
-              onInput={setText}
-            />
+            {mixed(
+              l10n.t('Slice {0}'),
+              <TextField
+                label={l10n.t('Slice')}
+                value={text}
+                placeholder={placeholderOf(shape)}
+                title={l10n.t(
+                  'As NumPy writes it: 0:64, 128:256. Dimensions that are left out are shown whole.',
+                )}
+                width="210px"
+                onInput={setText}
+              />,
+            )}
           </label>
         )}
         <CopyButtons {...{ tensor, slice }} />
@@ -71,10 +77,15 @@ const placeholderOf = (shape: readonly number[]): string =>
 function sizeText(slice: Slice): string {
   const { shape, rows, columns } = slice;
   return [
-    `${rows.toLocaleString('en-US')} × ${columns.toLocaleString('en-US')} of ${shapeText(shape) || 'a single number'}`,
-    ...(shape.length > 2 ? [`rows are named by the first ${shape.length - 1} dimensions`] : []),
+    l10n.t(
+      '{0} × {1} of {2}',
+      rows.toLocaleString('en-US'),
+      columns.toLocaleString('en-US'),
+      shapeText(shape) || l10n.t('a single number'),
+    ),
+    ...(shape.length > 2 ? [l10n.t('rows are named by the first {0} dimensions', shape.length - 1)] : []),
     ...(isTooLarge(slice)
-      ? [`slices of up to ${mostCopied.toLocaleString('en-US')} values can be copied`]
+      ? [l10n.t('slices of up to {0} values can be copied', mostCopied.toLocaleString('en-US'))]
       : []),
   ].join('; ');
 }
@@ -84,7 +95,7 @@ const isTooLarge = ({ rows, columns, parts }: Slice): boolean =>
 
 function CopyButtons({ tensor, slice }: { tensor: TensorDescriptor; slice: Slice }) {
   const { host, store } = useApp();
-  const { copy } = useSaving({ title: 'Values', of: tensor.name });
+  const { copy } = useSaving({ title: l10n.t('Values'), of: tensor.name });
   const size = slice.rows * slice.columns;
   const copyAs = async (write: (values: SliceValues) => string): Promise<void> => {
     try {
@@ -103,10 +114,10 @@ function CopyButtons({ tensor, slice }: { tensor: TensorDescriptor; slice: Slice
   return (
     <>
       <Button disabled={disabled} onClick={() => void copyAs(csvOf)}>
-        Copy as CSV
+        {l10n.t('Copy as CSV')}
       </Button>
       <Button disabled={disabled} onClick={() => void copyAs(numpyOf)}>
-        Copy as NumPy
+        {l10n.t('Copy as NumPy')}
       </Button>
     </>
   );

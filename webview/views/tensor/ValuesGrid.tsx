@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { Extent } from '../../map/view';
 import { useTiles } from '../../map/useTiles';
@@ -45,7 +46,7 @@ export function ValuesGrid({ tensor, extent, slice, format, letters }: Props) {
         ref={scroller}
         tabIndex={0}
         role="region"
-        aria-label={`Values of ${tensor}`}
+        aria-label={l10n.t('Values of {0}', tensor)}
         style={{ height: `${height}px` }}
         onScroll={({ currentTarget }) =>
           setOffset({ x: currentTarget.scrollLeft, y: currentTarget.scrollTop })
