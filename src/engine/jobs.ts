@@ -2,6 +2,7 @@ import { packModel } from '../model/packTensors';
 import { describeFormats } from '../quant/catalogue';
 import { checkParams, modelKinds, type Jobs } from './job';
 import { loadedModelJob } from './jobs/loadedModel';
+import { besideModelJob } from './jobs/beside';
 import { calibrationJob } from './jobs/calibration';
 import { certifyEstimateJob, certifyJob } from './jobs/certify';
 import { causesJob, chatJob } from './jobs/chat';
@@ -70,6 +71,7 @@ export function createJobs(models: OpenModels): Jobs {
     'model/report': reportJob(models),
     'model/metadata': metadataJob(models),
     'model/locate': locateJob(),
+    'model/beside': besideModelJob(models),
     'formats/list': () => Promise.resolve(describeFormats()),
     'tensor/analyse': analyseJob(models),
     'tensor/stored': storedJob(models),

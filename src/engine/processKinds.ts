@@ -13,6 +13,7 @@ export const processKinds: Readonly<Record<EngineMethod, ProcessKind>> = {
   'model/report': 'interactive',
   'model/metadata': 'interactive',
   'model/locate': 'interactive',
+  'model/beside': 'interactive',
   'formats/list': 'interactive',
   'tensor/analyse': 'interactive',
   'tensor/stored': 'interactive',

@@ -57,13 +57,16 @@ async function firstPlan(model: Model, files: readonly string[], signal: AbortSi
 export function listPlansJob(models: OpenModels): Job<'plan/list'> {
   return (params, { signal }) => {
     checkParams('plan/list', params, modelKinds);
-    return models.use(params, signal, async (model) => {
-      const saved: SavedPlan[] = [];
-      for await (const { found } of plansFor(model, await plansIn(model.folder), signal))
-        if (found) saved.push(savedPlan(found.file, found.plan));
-      return saved;
-    });
+    return models.use(params, signal, (model) => savedPlansOf(model, signal));
   };
+}
+
+/** The plans in the model's folder that are for the model. @throws QuantscopeError CANCELLED. */
+export async function savedPlansOf(model: Model, signal: AbortSignal): Promise<SavedPlan[]> {
+  const saved: SavedPlan[] = [];
+  for await (const { found } of plansFor(model, await plansIn(model.folder), signal))
+    if (found) saved.push(savedPlan(found.file, found.plan));
+  return saved;
 }
 
 type TriedPlan =
