@@ -29,6 +29,7 @@ import { registerLanguageModelTools } from './vscode/languageModelTools/register
 import type { ModelSession } from './vscode/modelSession';
 import { registerRemoteFileSystem } from './vscode/remote/remoteFileSystem';
 import { createServices } from './vscode/services';
+import { registerViews } from './vscode/views/registerViews';
 import { StatusBar } from './vscode/statusBar';
 
 /** What other extensions may use, and besides that what tests look at. */
@@ -68,6 +69,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     registerEvaluate(services),
     registerHovers(services),
     registerLanguageModelTools(services),
+    registerViews(services),
   );
   // The explorer's menus need to know the folders of models.
   services.start(services.workspaceModels.list());

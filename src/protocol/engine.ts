@@ -99,17 +99,14 @@ export interface EngineRequests {
   'names/lookup': {
     params: { paths: readonly string[]; query: NameQuery };
     result: readonly NameMatch[];
+  };
+  /**
    * What was made from a model so far. `evaluationDir`: where evaluations are kept; `among`: files of other models that may have been
    * made from it, besides those in its folder.
    */
   'model/beside': {
     params: StoredParams & { evaluationDir: string; among: readonly string[] };
     result: BesideModel;
-  };
-  /** Tensors of one of the names in the models, at most one a model, in the order of the paths; a model that cannot be opened is left out. */
-  'tensor/find': {
-    params: { paths: readonly string[]; names: readonly string[] };
-    result: readonly FoundTensor[];
   };
   /**
    * What is known about one tensor: its measurements, and the assignment of a plan next to the model.

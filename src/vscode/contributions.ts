@@ -40,7 +40,14 @@ export const commands = {
   forgetRemoteTokens: 'quantscope.forgetRemoteTokens',
   copyName: 'quantscope.copyName',
   revealTensor: 'quantscope.revealTensor',
+  refreshModels: 'quantscope.refreshModels',
   showLog: 'quantscope.showLog',
+} as const;
+
+/** Views of the activity bar. */
+export const views = {
+  models: 'quantscope.models',
+  jobs: 'quantscope.jobs',
 } as const;
 
 export const viewTypes = {

@@ -37,10 +37,24 @@ export function statusOf(
 }
 
 /** "Sensitivity 12/264, 3 s left" */
-export function jobText({ title, progress, cancelling }: RunningJob): string {
+export function jobText(job: RunningJob): string {
+  const { title, cancelling } = job;
   if (cancelling) return l10n.t('{0}: cancelling…', title);
-  if (!progress || !(progress.total > 0)) return title;
-  return `${title} ${stepsText(progress)}${timeLeft(progress.secondsLeft)}`;
+  const progress = progressText(job);
+  return progress === '' ? title : `${title} ${progress}`;
+}
+
+/** "4 % Sensitivity over eval.txt": for a row that is cut at its end. */
+export function jobHead({ title, progress, cancelling }: RunningJob): string {
+  if (cancelling) return l10n.t('{0}: cancelling…', title);
+  const isKnown = progress !== undefined && progress.total > 0;
+  return isKnown ? `${Math.floor((100 * progress.done) / progress.total)} % ${title}` : title;
+}
+
+/** "12/264, 3 s left"; empty where nothing is known yet. */
+export function progressText({ progress }: RunningJob): string {
+  if (!progress || !(progress.total > 0)) return '';
+  return `${stepsText(progress)}${timeLeft(progress.secondsLeft)}`;
 }
 
 function stepsText({ done, total, unit }: EngineProgress): string {

@@ -1,6 +1,8 @@
+import { join, sep } from 'node:path';
 import * as vscode from 'vscode';
 import type { LocatedModel } from '../protocol/model';
 import { contextKeys, modelGlob, otherGlob } from './contributions';
+import { Emitter } from './emitter';
 import type { Engine } from './host';
 
 /** Most files inspected; larger workspaces are model collections, where files are opened by hand. */
@@ -9,12 +11,22 @@ const maxFiles = 2_000;
 /** The models of the workspace, each once, however many files it has. The engine finds them; they are kept until a file changes. */
 export class WorkspaceModels implements vscode.Disposable {
   private models: Promise<readonly LocatedModel[]> | undefined;
+  private readonly changed = new Emitter<void>();
+  /** Fires when a file of a model appears or goes. */
+  readonly onChange = this.changed.event;
   private readonly watcher = vscode.workspace.createFileSystemWatcher(modelGlob, false, true, false);
+  private readonly folders = vscode.workspace.createFileSystemWatcher('**/*', true, true, false);
+  /** Folders of the models that were found last. */
+  private folderPaths: readonly string[] = [];
 
   constructor(private readonly engine: Engine) {
-    const forget = (): void => (this.models = undefined);
-    this.watcher.onDidCreate(forget);
-    this.watcher.onDidDelete(forget);
+    this.watcher.onDidCreate(() => this.forget());
+    this.watcher.onDidDelete(() => this.forget());
+    // Of a folder that is deleted, only the folder itself is told.
+    this.folders.onDidDelete(({ fsPath }) => {
+      if (this.folderPaths.some((folder) => folder === fsPath || folder.startsWith(join(fsPath, sep))))
+        this.forget();
+    });
   }
 
   list(): Promise<readonly LocatedModel[]> {
@@ -36,8 +48,16 @@ export class WorkspaceModels implements vscode.Disposable {
     return (await this.locate(path))?.file ?? path;
   }
 
+  /** The next call searches again. */
+  forget(): void {
+    this.models = undefined;
+    this.changed.fire();
+  }
+
   dispose(): void {
+    this.changed.dispose();
     this.watcher.dispose();
+    this.folders.dispose();
   }
 
   private async read(): Promise<readonly LocatedModel[]> {
@@ -45,9 +65,8 @@ export class WorkspaceModels implements vscode.Disposable {
     const paths = found.map(({ fsPath }) => fsPath).sort((a, b) => a.localeCompare(b));
     // Without a candidate the engine is not started: the extension is active in every Python workspace.
     const models = paths.length === 0 ? [] : await this.engine.call('model/locate', { paths });
-    await vscode.commands.executeCommand('setContext', contextKeys.modelFolders, [
-      ...new Set(models.map(({ folder }) => folder)),
-    ]);
+    this.folderPaths = [...new Set(models.map(({ folder }) => folder))];
+    await vscode.commands.executeCommand('setContext', contextKeys.modelFolders, this.folderPaths);
     return models;
   }
 }

@@ -127,6 +127,17 @@ export async function goToCell(frame: FrameLocator, where: string): Promise<void
   }
 }
 
+/** Chooses from VS Code's menus, which ignore a click that comes right after they opened; the one that they take closes them. */
+export async function chooseFromMenu(page: Page, name: string): Promise<void> {
+  const item = page.getByRole('menuitem', { name, exact: true });
+  await item.waitFor({ timeout: 30_000 });
+  const click = async (): Promise<number> => {
+    await item.click({ timeout: 1_000 }).catch(() => undefined); // it may have closed already
+    return item.count();
+  };
+  await expect.poll(click, { timeout: 30_000 }).toBe(0);
+}
+
 /** By how many pixels the contents of an element are wider than it is. */
 export const overflowOf = (element: Locator): Promise<number> =>
   element.evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth);

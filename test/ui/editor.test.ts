@@ -9,7 +9,7 @@ import { gridRows, rowCount } from '../support/grid';
 import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
-import { acceptFile, frontFrame, openFile, openPage, setTheme } from '../support/workbench';
+import { acceptFile, chooseFromMenu, frontFrame, openFile, openPage, setTheme } from '../support/workbench';
 
 /** What plotly keeps on the element it draws into. */
 interface Drawn {
@@ -45,17 +45,6 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
       .locator(`${selector}.js-plotly-plot`)
       .first()
       .evaluate((element) => (element as unknown as { data: Drawn[] }).data);
-
-  /** VS Code's menus ignore a click that comes right after they opened; the one that they take closes them. */
-  async function chooseFromMenu(name: string): Promise<void> {
-    const item = page.getByRole('menuitem', { name });
-    await item.waitFor({ timeout: wait });
-    const click = async (): Promise<number> => {
-      await item.click({ timeout: 1_000 }).catch(() => undefined); // it may have closed already
-      return item.count();
-    };
-    await expect.poll(click, { timeout: wait }).toBe(0);
-  }
 
   /** Opens a menu, again where VS Code has swallowed the click or key: it does while a page is drawn. */
   async function openMenu(open: () => Promise<void>, name: string): Promise<void> {
@@ -266,7 +255,7 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
 
   it('takes all tensors of a group to Quantize Layer', async () => {
     await row('model.layers.0.mlp.').click({ button: 'right' });
-    await chooseFromMenu('Quantize Layer…');
+    await chooseFromMenu(page, 'Quantize Layer…');
     const formats = page.locator('.quick-input-list .monaco-list-row');
     await formats.filter({ hasText: 'GGUF Q4_0' }).waitFor({ timeout: wait });
     await screenshot(page, 'formats-dark');
@@ -284,7 +273,7 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
     await row('model.layers.0.self_attn.k_proj.weight').click();
     await row('model.layers.0.self_attn.q_proj.weight').click({ modifiers: ['Control'] });
     await row('model.layers.0.self_attn.q_proj.weight').click({ button: 'right' });
-    await chooseFromMenu('Quantize Layer…');
+    await chooseFromMenu(page, 'Quantize Layer…');
     await acceptPick();
     const grid = frame.locator('.quantize .grid');
     await frame.locator('.quantize vscode-button:not([disabled])', { hasText: 'Save 2 Tensors…' }).waitFor({

@@ -1,4 +1,6 @@
 import * as vscode from 'vscode';
+import type { CommandTab } from '../../protocol/editorState';
+import type { LocatedModel } from '../../protocol/model';
 import type { DeviceChoice } from '../../protocol/plan';
 import type { TensorContext } from '../../protocol/webview';
 import { commands, settings } from '../contributions';
@@ -6,6 +8,7 @@ import { openEditor } from '../editor/openEditor';
 import { askText } from '../editor/texts';
 import { jobText } from '../status';
 import { chosenDevice, type Services } from '../services';
+import { jobsOf, type JobNode } from '../views/nodes';
 import { isPossible, targetSession, wholeSession, type ModelArgument } from './targets';
 
 const devices: readonly { label: string; device: DeviceChoice; detail: string }[] = [
@@ -34,7 +37,7 @@ export function registerEngineCommands(services: Services): vscode.Disposable {
     vscode.commands.registerCommand(id, run);
   return vscode.Disposable.from(
     register(commands.showLog, () => log.show()),
-    register(commands.cancelJob, () => cancelJob(services)),
+    register(commands.cancelJob, (argument) => cancelJob(services, argument)),
     register(commands.runSensitivity, async (argument) =>
       (await targetSession(services, argument))?.runSensitivity(),
     ),
@@ -59,9 +62,11 @@ async function runOverText(services: Services, argument: ModelArgument): Promise
   if (text !== undefined) await session.runSensitivity(text);
 }
 
-/** The running job, or the one of several that the user picks. */
-async function cancelJob({ engine, notices }: Services): Promise<void> {
-  const jobs = engine.jobs.filter(({ cancelling }) => !cancelling);
+/** The job that a view names, or of a model in a view; else the running job. Of several, the one that the user picks. */
+async function cancelJob({ engine, notices }: Services, argument: unknown): Promise<void> {
+  const { job, located } = (argument ?? {}) as Partial<JobNode> & { readonly located?: LocatedModel };
+  const running = located ? jobsOf(engine.jobs, located) : engine.jobs;
+  const jobs = running.filter(({ id, cancelling }) => !cancelling && (job === undefined || id === job));
   if (jobs.length === 0) {
     return notices.info(vscode.l10n.t('No job is running.'));
   }
@@ -111,10 +116,14 @@ async function selectDevice({ devices: found }: Services): Promise<void> {
 const usedOf = ({ current }: Services['devices'], choice: DeviceChoice): string =>
   current && choice === 'auto' ? `: ${current.label}` : '';
 
-/** Open in Quantscope: the editor of a folder, an index, or a file whose name does not identify its format. */
-async function openModel(services: Services, argument: ModelArgument): Promise<void> {
+/** Open in Quantscope: the editor of a folder, an index, or a file whose name does not identify its format; `tab`: at one of its pages. */
+async function openModel(
+  services: Services,
+  argument: (ModelArgument & { readonly tab?: CommandTab }) | undefined,
+): Promise<void> {
   const session = await targetSession(services, argument);
-  if (session) await openEditor(services, session);
+  const tab = argument?.tab;
+  if (session) await openEditor(services, session, tab === undefined ? {} : { tab });
 }
 
 /** Copies names of tensors, one per line. */

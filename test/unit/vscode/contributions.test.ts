@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import packageJson from '../../../package.json';
-import { commands, contextKeys, settings, viewTypes } from '../../../src/vscode/contributions';
+import { commands, contextKeys, settings, views, viewTypes } from '../../../src/vscode/contributions';
 
 const { contributes } = packageJson;
 
@@ -16,6 +16,10 @@ describe('package.json contributes what the code registers', () => {
     expect(contributes.customEditors.map((item) => item.viewType).sort()).toEqual(
       Object.values(viewTypes).sort(),
     );
+  });
+  it('views', () => {
+    expect(contributes.views.quantscope.map((item) => item.id)).toEqual(Object.values(views));
+    for (const { view } of contributes.viewsWelcome) expect(Object.values<string>(views)).toContain(view);
   });
   it('settings', () => {
     const ids = Object.entries(settings).flatMap(([name, value]) =>
@@ -33,8 +37,9 @@ describe('package.json contributes what the code registers', () => {
     const conditions = Object.values(contributes.menus)
       .flat()
       .map((item) => item.when);
-    const keys = new Set(conditions.flatMap((when) => when.match(/quantscope\.\w+/g) ?? []));
-    expect([...keys].sort()).toEqual(Object.values(contextKeys).sort());
+    const named = new Set(conditions.flatMap((when) => when.match(/quantscope\.\w+/g) ?? []));
+    const known = [...Object.values(contextKeys), ...Object.values(views)];
+    expect([...named].sort()).toEqual(known.sort());
   });
   it('every command in the palette, except those that only menus and links can call, and cancelling while nothing runs', () => {
     expect(contributes.menus.commandPalette).toEqual([
