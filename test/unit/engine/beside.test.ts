@@ -61,9 +61,11 @@ describe('what was made from a model', () => {
     const { id, at } = await evaluate({ path, text, type: 'Q4_0', windows: 1 });
     await request('sensitivity/run', { path, cacheDir, device: 'cpu', formats: ['Q8_0'], weightsOnly: true });
     const { evaluations, measurements } = await beside();
-    expect(evaluations).toEqual([
-      { id, at, variant: 'Q4_0', text, perplexity: expect.any(Number), divergence: expect.any(Number) },
-    ]);
+    const [kept, ...others] = evaluations;
+    expect(others).toEqual([]);
+    expect(kept).toMatchObject({ id, at, variant: 'Q4_0', text });
+    expect(kept!.perplexity).toBeGreaterThan(1);
+    expect(kept!.divergence).toBeGreaterThan(0);
     expect(measurements).toEqual({ tensors: 44 });
     const elsewhereKept = { path, cacheDir: elsewhere, evaluationDir: elsewhere, among: [] };
     const other = await request('model/beside', elsewhereKept);
