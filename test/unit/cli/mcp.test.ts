@@ -6,6 +6,7 @@ import type { Plan } from '../../../src/protocol/plan';
 import { tools } from '../../../src/tools/tools';
 import { engineJobs } from '../../support/engineJobs';
 import { sampleFolder, temporaryFolder } from '../../support/files';
+import { copyOfSample, editJson } from '../doctor/support';
 import { connectMcp, textOf, type ConnectOptions } from '../../support/mcpClient';
 import { buildPrograms, runProgram, type Programs } from '../../support/programs';
 
@@ -47,6 +48,26 @@ describe('reading tools', () => {
       ...{ matching: names.length, tensors: names.slice(1, 3).map((name) => ({ name })) },
     });
     expect(textOf(result)).toContain(`Tensors 2 to 3 of ${names.length}:\n${names[1]}: `);
+  });
+
+  it('say what is wrong with a model and where, with or without its weights', async () => {
+    const folder = copyOfSample();
+    const { call } = await connect({ args: ['--root', folder] });
+    expect(await call('run_doctor', { model: '.' })).toMatchObject({
+      structuredContent: { findings: [], omitted: 0, checkedBytes: 10_492_416 },
+    });
+    editJson(folder, 'generation_config.json', (json) => (json['eos_token_id'] = 5));
+    const { structuredContent } = await call('run_doctor', { model: folder, weights: false });
+    const finding = {
+      code: 'special-tokens/disagree',
+      severity: 'warning',
+      line: expect.any(Number) as number,
+    };
+    expect(structuredContent).toMatchObject({
+      ...{ findings: [finding], checkedBytes: 0, notes: ['Weights were not read.'] },
+    });
+    const unknown = await call('run_doctor', { model: folder, only: ['values/none'] });
+    expect(JSON.stringify(unknown)).toContain('There is no code');
   });
 
   it('give the figures of the engine for a tensor, its errors and why formats are refused', async () => {

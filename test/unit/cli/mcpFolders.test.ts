@@ -21,6 +21,7 @@ const outside = 'is outside of what may be used';
 /** A valid input of each tool, in which every place can be replaced. */
 const inputs: Readonly<Record<string, readonly Readonly<Record<string, unknown>>[]>> = {
   inspect_model: [{ model: '.' }],
+  run_doctor: [{ model: '.' }],
   tensor_statistics: [{ model: '.', tensor: 'lm_head.weight' }],
   explain_tensor: [{ model: '.', tensor: 'lm_head.weight' }],
   estimate: [{ model: '.', plan: 'a.ampq.json' }],

@@ -68,6 +68,7 @@ async function asked(name: string, input: object, places = placesWith()): Promis
 /** A valid input of each tool; of those that write, with its file. */
 const inputs: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   inspect_model: {},
+  run_doctor: {},
   tensor_statistics: { tensor: 'a' },
   explain_tensor: { tensor: 'a' },
   estimate: {},
