@@ -7,6 +7,7 @@ import { registerAdapters } from './vscode/commands/adapters';
 import { registerBeatFile } from './vscode/commands/beatFile';
 import { registerCompareWith } from './vscode/commands/compareWith';
 import { registerEngineCommands } from './vscode/commands/engine';
+import { registerChat } from './vscode/commands/chat';
 import { registerEvaluate } from './vscode/commands/evaluate';
 import { registerConvert } from './vscode/commands/convert';
 import { registerExports } from './vscode/commands/exportGguf';
@@ -67,6 +68,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     registerReport(services),
     registerGpuRuntime(services),
     registerEvaluate(services),
+    registerChat(services),
     registerHovers(services),
     registerLanguageModelTools(services),
     registerViews(services),

@@ -8,7 +8,7 @@ export type Tab = 'model' | 'tensor' | 'quantize' | 'plan' | 'evaluate' | 'compa
 export interface Modes {
   readonly quantize: 'tensor' | 'tensors' | 'wholeModel';
   readonly plan: 'plan' | 'sensitivity';
-  readonly evaluate: 'evaluation' | 'importance' | 'preview';
+  readonly evaluate: 'evaluation' | 'importance' | 'preview' | 'chat';
   readonly export: 'export' | 'refine';
 }
 
@@ -109,6 +109,11 @@ export const pageModes: {
       label: l10n.t('Errors by block'),
       hint: l10n.t('How an error grows from block to block.'),
     },
+    {
+      id: 'chat',
+      label: l10n.t('Chat'),
+      hint: l10n.t('The model and a variant of it answer side by side.'),
+    },
   ],
   export: () => [
     { id: 'export', label: l10n.t('Export'), hint: l10n.t('A GGUF file by a preset or a plan.') },
@@ -141,6 +146,7 @@ export const destinations: Readonly<Record<CommandTab, Destination>> = {
   sensitivity: { tab: 'plan', modes: { plan: 'sensitivity' } },
   evaluate: { tab: 'evaluate', modes: { evaluate: 'evaluation' } },
   importance: { tab: 'evaluate', modes: { evaluate: 'importance' } },
+  chat: { tab: 'evaluate', modes: { evaluate: 'chat' } },
   compare: { tab: 'compare' },
   export: { tab: 'export', modes: { export: 'export' } },
   refine: { tab: 'export', modes: { export: 'refine' } },

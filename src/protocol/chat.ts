@@ -13,6 +13,9 @@ export interface ChatVariant extends WeightVariant {
   readonly other?: string;
 }
 
+/** The variant of a page: the plan of the editor where it is asked for. */
+export type PanelVariant = ChatVariant & { readonly usePlan?: boolean };
+
 /** Which model's probabilities a text was chosen by. */
 export type ChatSide = 'original' | 'variant';
 
@@ -35,6 +38,9 @@ export interface ChatSettings extends SamplingSettings, Pick<EvaluationSettings,
   /** Texts that end an answer, and are no part of it. */
   readonly stop?: readonly string[];
 }
+
+/** What a page asks for; where it runs is a setting of the editor. */
+export type PanelChat = Omit<ChatSettings, 'variant' | 'device'> & { readonly variant: PanelVariant };
 
 export interface ChatParams extends ModelRef, ChatSettings {
   /** Folder where evidence of recipes is kept. */

@@ -54,7 +54,7 @@ export interface EditorState {
 
 /**
  * What a command can open: a page, or one of its modes. `quantize` are several tensors in formats, `methods` one by recipes;
- * `importance` is a mode of Evaluate.
+ * `importance` and `chat` are modes of Evaluate.
  */
 export type CommandTab =
   | 'tensor'
@@ -67,7 +67,8 @@ export type CommandTab =
   | 'export'
   | 'refine'
   | 'evaluate'
-  | 'importance';
+  | 'importance'
+  | 'chat';
 
 /** The one long job an editor can have: what the progress line shows. */
 export type JobState =

@@ -7,6 +7,7 @@ import type {
   TensorAnalysis,
   TensorRegion,
 } from './analysis';
+import type { CausesResult, ChatResult, PanelChat, PanelVariant } from './chat';
 import type { ErrorMap, OtherModel, TensorOverlay } from './compare';
 import type {
   CommandTab,
@@ -280,6 +281,14 @@ export type WebviewRequests = {
   previewRecipe: {
     params: { settings: Omit<PreviewSettings, 'device'> };
     result: PreviewResult;
+    progress: EngineProgress;
+  };
+  /** The model and a variant go on with a conversation; the progress has the answers so far. */
+  chat: { params: { settings: PanelChat }; result: ChatResult; progress: EngineProgress };
+  /** The tensors whose errors moved the distribution of the token after some others. */
+  chatCauses: {
+    params: { variant: PanelVariant; tokens: readonly number[] };
+    result: CausesResult;
     progress: EngineProgress;
   };
   pairResults: { params: { a: string; b: string }; result: PairedComparison };

@@ -6,6 +6,7 @@ export const commands = {
   copySummary: 'quantscope.copySummary',
   evaluate: 'quantscope.evaluate',
   computeImportance: 'quantscope.computeImportance',
+  chat: 'quantscope.chatWithVariant',
   quantizeLayer: 'quantscope.quantizeLayer',
   quantizeModel: 'quantscope.quantizeModel',
   runSensitivity: 'quantscope.runSensitivity',

@@ -10,6 +10,7 @@ export async function run(): Promise<void> {
   await import('./languageModelTools.test');
   await import('./doctor.test');
   await import('./api.test');
+  await import('./chat.test');
   const tests: { title: string; error?: string }[] = [];
   const failures = await new Promise<number>((resolve) => {
     const runner = mocha.run(resolve);

@@ -13,6 +13,7 @@ import { fileNameOf } from '../paths';
 import type { Services } from '../services';
 import type { EditorPage } from './editors';
 import { compareHandlers } from './compareHandlers';
+import { chatHandlers } from './chatHandlers';
 import { evaluationHandlers } from './evaluationHandlers';
 import { modelHandlers } from './modelHandlers';
 import { loadTensorTypes, saveTensorTypes } from './exportFiles';
@@ -35,6 +36,7 @@ export function pageHandlers(
   const target = targetOf(session);
   return {
     ...evaluationHandlers(services, session),
+    ...chatHandlers(services, session),
     ...planHandlers(services, session),
     ...exportHandlers(services, session),
     ...quantizationHandlers(services, session),

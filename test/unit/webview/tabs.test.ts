@@ -14,7 +14,11 @@ describe('pages', () => {
     const labels = tabs.map(({ id }) => modesOf(id).map(({ label }) => label));
     expect(labels).toEqual([
       ...[[], [], ['One tensor', 'Several tensors', 'Whole model'], ['Plan', 'Sensitivity']],
-      ...[['Perplexity and divergence', 'Importance matrix', 'Errors by block'], [], ['Export', 'Refine']],
+      ...[
+        ['Perplexity and divergence', 'Importance matrix', 'Errors by block', 'Chat'],
+        [],
+        ['Export', 'Refine'],
+      ],
     ]);
     for (const tab of ['quantize', 'plan', 'evaluate', 'export'] as const)
       expect(modesOf(tab)[0]!.id).toBe(firstModes[tab]);

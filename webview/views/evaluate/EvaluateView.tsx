@@ -3,6 +3,7 @@ import { mixed } from '../../mixed';
 import { useAppState } from '../../context';
 import { Loading } from '../../controls';
 import { LongText } from '../LongText';
+import { Chat } from './chat/Chat';
 import { ImportanceMatrix } from './ImportanceMatrix';
 import { Preview } from './Preview';
 import { Results } from './Results';
@@ -20,6 +21,7 @@ export function EvaluateView() {
   // Pairs of texts take the place of a text where a model embeds them.
   const impossible = embeds && mode === 'evaluation' ? undefined : run;
   const what = mode === 'importance' ? 'calibration' : 'evaluation';
+  const isRun = mode === 'evaluation' || mode === 'importance';
   return (
     <div class="evaluate">
       {problem !== undefined && <Failed message={problem} />}
@@ -31,10 +33,11 @@ export function EvaluateView() {
       )}
       {props &&
         impossible === undefined &&
-        mode !== 'preview' &&
+        isRun &&
         (mode === 'importance' ? <ImportanceMatrix {...props} /> : <Setup {...props} />)}
       {props && impossible === undefined && mode === 'preview' && <Preview {...props} />}
-      {evaluation && mode !== 'preview' && <Run activity={evaluation} isForeign={evaluation.what !== what} />}
+      {props && impossible === undefined && mode === 'chat' && <Chat against={props.form.against} />}
+      {evaluation && isRun && <Run activity={evaluation} isForeign={evaluation.what !== what} />}
       {mode === 'evaluation' && results && <Results results={results} />}
     </div>
   );

@@ -1,23 +1,40 @@
 import * as l10n from '@vscode/l10n';
 import { useEffect, useState } from 'preact/hooks';
+import type { RecipeChoices } from '../../../src/protocol/quantizeModel';
 import type { ExportChoices } from '../../../src/protocol/webview';
 import { useApp, useAppState } from '../../context';
 import { useRecipeChoices } from '../../useRecipeChoices';
 import { Field } from '../fields';
-import { variants } from './form';
-import type { FormProps } from './useEvaluation';
+import { variants, type EvaluationForm } from './form';
 
-/** The weights that are evaluated: as they are, planned, as a recipe says, or all of one type or format. */
-export function Variant({ form, change }: FormProps) {
+/**
+ * The weights that are evaluated: as they are, planned, as a recipe says, or all of one type or format.
+ * @param props.label,props.name what they are for, and the same in full.
+ * @param props.first what comes before all others.
+ */
+export function Variant(props: {
+  form: Pick<EvaluationForm, 'variant'>;
+  change: (part: Pick<EvaluationForm, 'variant'>) => void;
+  label?: string;
+  name?: string;
+  first?: { readonly value: string; readonly label: string };
+}) {
+  const { form, change, first = unmodified } = props;
+  const { label = l10n.t('Evaluate'), name = l10n.t('Weights to evaluate') } = props;
   const { plan, formats } = useAppState();
+  const fileTypes = useFileTypes();
+  const { choices } = useRecipeChoices();
+  const recipes = choices?.recipes.filter(({ recipe }) => recipe.target === 'checkpoint') ?? [];
   return (
-    <Field label={l10n.t('Evaluate')} wide>
+    <Field label={label} wide>
       <select
-        aria-label={l10n.t('Weights to evaluate')}
+        // A new element takes its value from all of its options, also from those that came later.
+        key={`${fileTypes.length} ${recipes.length}`}
+        aria-label={name}
         value={form.variant}
         onChange={(event) => change({ variant: event.currentTarget.value })}
       >
-        <option value={variants.original}>{l10n.t('The model, unmodified')}</option>
+        <option value={first.value}>{first.label}</option>
         <optgroup label={l10n.t('Mixed-precision plan')}>
           <option value={variants.currentPlan} disabled={!plan}>
             {plan
@@ -26,8 +43,8 @@ export function Variant({ form, change }: FormProps) {
           </option>
           <option value={variants.planFile}>{l10n.t('Plan file…')}</option>
         </optgroup>
-        <Recipes variant={form.variant} />
-        <FileTypes variant={form.variant} />
+        <Recipes variant={form.variant} recipes={recipes} />
+        <FileTypes variant={form.variant} fileTypes={fileTypes} />
         <optgroup label={l10n.t('One format for all matrices of the blocks')}>
           {formats.map(({ id, label }) => (
             <option key={id} value={`format ${id}`}>
@@ -40,10 +57,11 @@ export function Variant({ form, change }: FormProps) {
   );
 }
 
+const unmodified = { value: variants.original, label: l10n.t('The model, unmodified') };
+
 /** Recipes that make checkpoints. */
-function Recipes({ variant }: { variant: string }) {
-  const { choices } = useRecipeChoices();
-  const recipes = choices?.recipes.filter(({ recipe }) => recipe.target === 'checkpoint') ?? [];
+function Recipes(props: { variant: string; recipes: RecipeChoices['recipes'] }) {
+  const { variant, recipes } = props;
   const prefix = 'recipe ';
   const chosen = variant.startsWith(prefix) && variant !== variants.recipeFile;
   const isListed = recipes.some(({ recipe }) => variant === prefix + recipe.id);
@@ -60,8 +78,8 @@ function Recipes({ variant }: { variant: string }) {
   );
 }
 
-function FileTypes({ variant }: { variant: string }) {
-  const fileTypes = useFileTypes();
+function FileTypes(props: { variant: string; fileTypes: ExportChoices['fileTypes'] }) {
+  const { variant, fileTypes } = props;
   const isListed = fileTypes.some(({ name }) => variant === `type ${name}`);
   return (
     <optgroup label={l10n.t('File types of llama.cpp')}>

@@ -46,6 +46,9 @@ export interface EvaluationForm {
   readonly processOutput: boolean;
 }
 
+/** What of a form says which weights are used. */
+export type VariantForm = Pick<EvaluationForm, 'variant' | 'planFile' | 'recipeFile' | 'calibrationText'>;
+
 /** The form as it was left, over what suggests itself for a model that was never evaluated. */
 export function formOf({ form, suggestions }: Pick<EvaluationView, 'form' | 'suggestions'>): EvaluationForm {
   const fresh: EvaluationForm = {
@@ -80,7 +83,7 @@ export function formOf({ form, suggestions }: Pick<EvaluationView, 'form' | 'sug
 export const isQuantizing = ({ variant }: EvaluationForm): boolean => variant !== variants.original;
 
 /** Whether they are quantized as a recipe says. */
-export const isRecipe = ({ variant }: EvaluationForm): boolean =>
+export const isRecipe = ({ variant }: VariantForm): boolean =>
   variant === variants.recipeFile || variant.startsWith('recipe ');
 
 /** Id of the preset that the variant names. */
@@ -160,8 +163,9 @@ export function calibrationOf(form: EvaluationForm): CalibrationSettings {
   });
 }
 
-function variantOf(
-  form: EvaluationForm,
+/** The variant as a request names it. @throws Error like `settingsOf`. */
+export function variantOf(
+  form: VariantForm,
 ): Pick<PanelEvaluation, 'type' | 'format' | 'planFile' | 'usePlan' | 'recipe'> {
   const { variant, planFile } = form;
   if (variant === variants.original) return {};
@@ -189,7 +193,7 @@ const calibrationBy = (text: string): Pick<RecipeSelection, 'changes'> =>
   text === '' ? {} : { changes: { calibration: { text } } };
 
 /** @param id of a preset. */
-function recipeOf(form: EvaluationForm, id: string): RecipeSelection {
+function recipeOf(form: VariantForm, id: string): RecipeSelection {
   const { variant, recipeFile, calibrationText } = form;
   if (variant !== variants.recipeFile) return presetOf(id, form);
   if (recipeFile === '') throw new Error(l10n.t('Choose a recipe file.'));
