@@ -116,3 +116,18 @@ function inlineStyle(from: SVGElement, to: SVGElement): void {
   const style = getComputedStyle(from);
   for (const name of styled) to.style.setProperty(name, style.getPropertyValue(name));
 }
+
+/** Half of the diagonal of a diamond, pixels. */
+const diamondSize = 8;
+
+/** A picture with a diamond on it, which marks what is chosen. */
+export function withDiamond(
+  { svg, ...size }: Picture,
+  { x, y }: { readonly x: number; readonly y: number },
+  { foreground, background }: PictureColors,
+): Picture {
+  const [left, right, top, bottom] = [x - diamondSize, x + diamondSize, y - diamondSize, y + diamondSize];
+  const mark = `<path d="M${left} ${y}L${x} ${top}L${right} ${y}L${x} ${bottom}Z" fill="${foreground}" stroke="${background}" stroke-width="2"/>`;
+  const end = svg.lastIndexOf('</svg>');
+  return { svg: `${svg.slice(0, end)}${mark}${svg.slice(end)}`, ...size };
+}

@@ -1,5 +1,6 @@
 import { dangerLine, dangerTitle } from '../../protocol/dangerText';
 import { estimateText, percentText, preciseText } from '../../protocol/figures';
+import type { EvaluationResult } from '../../protocol/evaluation';
 import { identityLines } from '../../protocol/overview';
 import type { Plan } from '../../protocol/plan';
 import { planRung, rungText, tableRung } from '../../protocol/rungs';
@@ -79,9 +80,15 @@ export function partsTable({ areas, model }: ReportFacts): ShownTable {
   };
 }
 
-/** Results of evaluations, the latest first. */
+/** Results of evaluations, the latest first; of those that differ in nothing that is shown but the date, the latest one. */
 export function evaluationsTable({ evaluations }: KeptFacts): ShownTable {
   const latest = [...evaluations].sort((a, b) => (a.at < b.at ? 1 : -1));
+  const rows = new Map<string, string[]>();
+  for (const result of latest) {
+    const [row, date] = [evaluationRow(result), result.at.slice(0, 10)];
+    const key = JSON.stringify(row);
+    if (!rows.has(key)) rows.set(key, [...row, date]);
+  }
   return {
     columns: [
       { text: 'Variant' },
@@ -90,15 +97,16 @@ export function evaluationsTable({ evaluations }: KeptFacts): ShownTable {
       ...['Perplexity', 'Mean KLD (nats)', 'Same top token'].map(number),
       { text: 'Date' },
     ],
-    rows: latest.map(({ variant, bytes, bitsPerWeight, text, at }) => [
-      ...[variant, size(bytes), bitsPerWeight.toFixed(2), text ? baseName(text.path) : '–'],
-      text ? preciseText(text.perplexity) : '–',
-      text?.divergence ? estimateText(text.divergence.mean) : '–',
-      text?.divergence ? percentText(text.divergence.sameTopToken) : '–',
-      at.slice(0, 10),
-    ]),
+    rows: [...rows.values()],
   };
 }
+
+const evaluationRow = ({ variant, bytes, bitsPerWeight, text }: EvaluationResult): string[] => [
+  ...[variant, size(bytes), bitsPerWeight.toFixed(2), text ? baseName(text.path) : '–'],
+  text ? preciseText(text.perplexity) : '–',
+  text?.divergence ? estimateText(text.divergence.mean) : '–',
+  text?.divergence ? percentText(text.divergence.sameTopToken) : '–',
+];
 
 export const baseName = (path: string): string => path.replace(/^.*[\\/]/, '');
 

@@ -27,7 +27,7 @@ describe('quantscope estimate', () => {
 
   it('of one format says which devices hold it', async () => {
     const { stdout } = await run('--format', 'q4_k_m');
-    expect(stdout).toMatch(/ yes +GeForce RTX 4090, 24 GB$/m);
+    expect(stdout).toMatch(/ yes +GeForce RTX 4090, 24 GiB$/m);
   });
 
   it('as JSON has bytes and tokens per second', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { framedSvg } from '../../../webview/charts/picture';
+import { framedSvg, withDiamond } from '../../../webview/charts/picture';
 
 const colors = { foreground: '#111', muted: '#777', background: '#fff' };
 const chart = { svg: '<svg><path d="M0 0"/></svg>', width: 300, height: 100 };
@@ -33,5 +33,13 @@ describe('a chart in a file', () => {
     const line = /model\.[^<]*/.exec(svg)![0];
     expect(line.length).toBeLessThan(55);
     expect(line).toMatch(/^model.*….*31\.mlp\.down_proj\.weight$/);
+  });
+
+  it('gets a diamond where something is chosen', () => {
+    const marked = withDiamond(chart, { x: 100, y: 40 }, colors);
+    expect(marked).toMatchObject({ width: 300, height: 100 });
+    expect(marked.svg).toBe(
+      '<svg><path d="M0 0"/><path d="M92 40L100 32L108 40L100 48Z" fill="#111" stroke="#fff" stroke-width="2"/></svg>',
+    );
   });
 });

@@ -132,20 +132,26 @@ function Own({ form, change, estimate }: SettingsProps & { estimate: RunEstimate
   const fit = machineFit(estimate, { name: '', memory: memory ?? Infinity, bandwidth: bandwidth ?? 0 });
   return (
     <p class="own-machine">
-      <TextField
-        value={form.memory}
-        label={l10n.t('A memory of your own')}
-        placeholder={l10n.t('memory: 8 GB')}
-        width="120px"
-        onInput={(text) => change({ memory: text })}
-      />
-      <TextField
-        value={form.bandwidth}
-        label={l10n.t('A bandwidth of your own')}
-        placeholder={l10n.t('400 GB/s')}
-        width="110px"
-        onInput={(text) => change({ bandwidth: text })}
-      />
+      <label>
+        {l10n.t('Your memory')}{' '}
+        <TextField
+          value={form.memory}
+          label={l10n.t('A memory of your own')}
+          placeholder="8 GB"
+          width="90px"
+          onInput={(text) => change({ memory: text })}
+        />
+      </label>
+      <label>
+        {l10n.t('Its bandwidth')}{' '}
+        <TextField
+          value={form.bandwidth}
+          label={l10n.t('A bandwidth of your own')}
+          placeholder={l10n.t('400 GB/s')}
+          width="100px"
+          onInput={(text) => change({ bandwidth: text })}
+        />
+      </label>
       <span role="status">
         {memory === null || bandwidth === null
           ? l10n.t('Sizes such as 8 GB and 400 GB/s are needed.')
@@ -219,6 +225,7 @@ function Devices({ fits }: { fits: readonly MachineFit[] }) {
           <p key={text}>{text}</p>
         ))}
         <p>{l10n.t('Memory is what a model can take: two thirds to three quarters of that of a Mac.')}</p>
+        <p>{l10n.t('A device of 24 GiB has {0}.', size(24 * 2 ** 30))}</p>
       </details>
     </>
   );

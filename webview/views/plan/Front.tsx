@@ -10,7 +10,8 @@ import { useAppState } from '../../context';
 import { useWidth } from '../../useWidth';
 import { ChartFrame } from '../../charts/ChartFrame';
 import { FrontChart, frontData, lossWords } from '../../charts/FrontChart';
-import { plotPicture } from '../../charts/plot';
+import { withDiamond } from '../../charts/picture';
+import { plotPicture, readColors } from '../../charts/plot';
 import { frontHeight, frontMargin } from '../../frontNames';
 import { RungMark } from '../Evidence';
 import {
@@ -68,7 +69,12 @@ function FrontOf({ front, plan, range, budget, move, disabled, measured, scale }
     <ChartFrame
       title={l10n.t('Size and loss')}
       data={() => frontData(front, measured)}
-      picture={() => plotPicture(drawn.current)}
+      picture={async () => {
+        const picture = await plotPicture(drawn.current);
+        return picture && loss !== undefined
+          ? withDiamond(picture, placeOf(scale, plan.total.bytes, loss, picture.width), readColors())
+          : picture;
+      }}
     >
       <div class="front" ref={box} style={{ height: `${frontHeight}px` }}>
         <FrontChart
@@ -103,11 +109,20 @@ const leftOf = (scale: FrontScale, bytes: number): string => {
   return `calc(${frontMargin.left}px + ${share} * (100% - ${frontMargin.left + frontMargin.right}px))`;
 };
 
+/** Pixels of a point of a chart of that width. */
+const placeOf = (scale: FrontScale, bytes: number, loss: number, width: number) => ({
+  x:
+    frontMargin.left +
+    Math.min(1, Math.max(0, shareOfSize(scale, bytes))) * (width - frontMargin.left - frontMargin.right),
+  y: topOf(scale, loss),
+});
+
+const topOf = (scale: FrontScale, loss: number): number =>
+  frontMargin.top + shareOfLoss(scale, loss) * (frontHeight - frontMargin.top - frontMargin.bottom);
+
 /** The plan that is shown. */
 function Diamond({ scale, bytes, loss }: { scale: FrontScale; bytes: number; loss: number }) {
-  const { top, bottom } = frontMargin;
-  const y = top + shareOfLoss(scale, loss) * (frontHeight - top - bottom);
-  const style = { left: leftOf(scale, bytes), top: `${y}px` };
+  const style = { left: leftOf(scale, bytes), top: `${topOf(scale, loss)}px` };
   return <span class="front-plan" aria-hidden="true" style={style} />;
 }
 

@@ -97,8 +97,9 @@ export function SeveralTensors({ comparison }: { comparison: ComparisonState }) 
       {detail && (
         <section aria-label={l10n.t('{0} before and after', detail.tensor)}>
           <HistogramChart
-            title={l10n.t('Before and after: {0}, {1}', nameText(detail.tensor), detail.format.format)}
-            of={detail.tensor}
+            title={l10n.t('Before and after')}
+            of={`${detail.tensor}, ${detail.format.format}`}
+            description={`${nameText(detail.tensor)}, ${detail.format.format}`}
             before={detail.result.histogram}
             after={detail.format.histogram}
             afterName={detail.format.format}

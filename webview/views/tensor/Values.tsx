@@ -96,21 +96,31 @@ const isTooLarge = ({ rows, columns, parts }: Slice): boolean =>
 function CopyButtons({ tensor, slice }: { tensor: TensorDescriptor; slice: Slice }) {
   const { host, store } = useApp();
   const { copy } = useSaving({ title: l10n.t('Values'), of: tensor.name });
-  const size = slice.rows * slice.columns;
+  const [reading, setReading] = useState<AbortController>();
+  useEffect(() => () => reading?.abort(), [reading, tensor.name, slice]);
+  const read = async (signal: AbortSignal): Promise<SliceValues> => {
+    const values = new Float64Array(slice.rows * slice.columns);
+    for (const { row, firstRow, rows } of runsOf(slice)) {
+      const region = { firstRow, rows, firstColumn: slice.firstColumn, columns: slice.columns };
+      const part = await host.call('region', { tensor: tensor.name, region, cell: single }, { signal });
+      values.set(part.values, row * slice.columns);
+    }
+    return { slice, values, dtype: tensor.dtype };
+  };
   const copyAs = async (write: (values: SliceValues) => string): Promise<void> => {
+    const controller = new AbortController();
+    setReading(controller);
     try {
-      const values = new Float64Array(size);
-      for (const { row, firstRow, rows } of runsOf(slice)) {
-        const region = { firstRow, rows, firstColumn: slice.firstColumn, columns: slice.columns };
-        const part = await host.call('region', { tensor: tensor.name, region, cell: single });
-        values.set(part.values, row * slice.columns);
-      }
-      await copy(write({ slice, values, dtype: tensor.dtype }));
+      const text = write(await read(controller.signal));
+      if (!controller.signal.aborted) await copy(text);
     } catch (error) {
-      store.update({ problem: error instanceof Error ? error.message : String(error) });
+      if (!controller.signal.aborted)
+        store.update({ problem: error instanceof Error ? error.message : String(error) });
+    } finally {
+      setReading((current) => (current === controller ? undefined : current));
     }
   };
-  const disabled = isTooLarge(slice);
+  const disabled = isTooLarge(slice) || reading !== undefined;
   return (
     <>
       <Button disabled={disabled} onClick={() => void copyAs(csvOf)}>
@@ -119,6 +129,7 @@ function CopyButtons({ tensor, slice }: { tensor: TensorDescriptor; slice: Slice
       <Button disabled={disabled} onClick={() => void copyAs(numpyOf)}>
         {l10n.t('Copy as NumPy')}
       </Button>
+      {reading && <Button onClick={() => reading.abort()}>{l10n.t('Cancel')}</Button>}
     </>
   );
 }
