@@ -19,10 +19,12 @@ import { registerPlanFormats } from './vscode/commands/planFormats';
 import { registerSavePlan } from './vscode/commands/plans';
 import { registerQuantizeLayer } from './vscode/commands/quantizeLayer';
 import { registerQuantizeModel } from './vscode/commands/quantizeModel';
+import { registerRecommend } from './vscode/commands/recommend';
 import { registerRefine } from './vscode/commands/refine';
 import { registerReport } from './vscode/commands/report';
 import { registerVerify } from './vscode/commands/verify';
 import { registerVerifySource } from './vscode/commands/verifySource';
+import { registerCodeLens } from './vscode/codeLens/provider';
 import { ModelEditorProvider } from './vscode/editor/modelEditor';
 import { registerHovers } from './vscode/hovers/provider';
 import { registerDoctor } from './vscode/doctor/registerDoctor';
@@ -58,6 +60,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     registerVerify(services),
     registerVerifySource(services),
     registerDoctor(services),
+    registerRecommend(services),
     registerSavePlan(services),
     registerPlanFormats(services),
     registerQuantizeLayer(services),
@@ -70,6 +73,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     registerEvaluate(services),
     registerChat(services),
     registerHovers(services),
+    registerCodeLens(services),
     registerLanguageModelTools(services),
     registerViews(services),
   );

@@ -12,6 +12,7 @@ export const commands = {
   runSensitivity: 'quantscope.runSensitivity',
   runSensitivityOverText: 'quantscope.runSensitivityOverText',
   cancelJob: 'quantscope.cancelJob',
+  recommendPlan: 'quantscope.recommendPlan',
   savePlan: 'quantscope.savePlan',
   pinFormat: 'quantscope.pinFormat',
   excludeFormat: 'quantscope.excludeFormat',

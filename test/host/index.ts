@@ -6,6 +6,7 @@ export async function run(): Promise<void> {
   const mocha = new Mocha({ ui: 'bdd', timeout: 60_000 });
   mocha.suite.emit('pre-require', globalThis, 'in-host tests', mocha);
   await import('./hovers.test');
+  await import('./codeLens.test');
   await import('./extension.test');
   await import('./languageModelTools.test');
   await import('./doctor.test');

@@ -1,0 +1,103 @@
+import { basename, dirname } from 'node:path';
+import * as vscode from 'vscode';
+import type { LocatedModel } from '../../protocol/model';
+import { signalOf } from '../cancellation';
+import { commands } from '../contributions';
+import type { ModelSession } from '../modelSession';
+import { folderOf } from '../paths';
+import { storedParams } from '../sensitivityJob';
+import type { Services } from '../services';
+import { nowText, plannedText } from './lensText';
+
+/** Documents that stand for a model. */
+const documents: vscode.DocumentSelector = [
+  '**/config.json',
+  '**/*.index.json',
+  '**/*.index.*.json',
+].map((pattern) => ({ scheme: 'file', pattern }));
+
+/** Those of one model, above its document: what it takes now and by its plan, and what can be done with it. */
+class ModelLens extends vscode.CodeLens {
+  constructor(
+    readonly model: LocatedModel,
+    readonly part: 'now' | 'planned',
+  ) {
+    super(new vscode.Range(0, 0, 0, 0));
+  }
+}
+
+/** CodeLens above config.json and indexes of models: their size now and by the plan, and commands. Sizes are read when they are in sight. */
+export function registerCodeLens(services: Services): vscode.Disposable {
+  const provider = new ModelLenses(services);
+  return vscode.Disposable.from(
+    provider,
+    vscode.languages.registerCodeLensProvider(documents, provider),
+  );
+}
+
+class ModelLenses implements vscode.CodeLensProvider {
+  private readonly changed = new vscode.EventEmitter<void>();
+  readonly onDidChangeCodeLenses = this.changed.event;
+  private readonly activations: { dispose(): void };
+  /** Of the session whose editor was used last: its plan may change. */
+  private ofSession: { dispose(): void } | undefined;
+
+  constructor(private readonly services: Services) {
+    this.activations = services.sessions.onActive((session) => {
+      this.ofSession?.dispose();
+      this.ofSession = session?.onEvent(({ name }) => name === 'plan' && this.changed.fire());
+      this.changed.fire();
+    });
+  }
+
+  dispose(): void {
+    for (const item of [this.activations, this.ofSession, this.changed]) item?.dispose();
+  }
+
+  /** None for a document that no model belongs to, such as the configuration of anything else. */
+  async provideCodeLenses(
+    { uri }: vscode.TextDocument,
+    token: vscode.CancellationToken,
+  ): Promise<vscode.CodeLens[]> {
+    const model = await this.modelOf(uri.fsPath);
+    if (!model || token.isCancellationRequested) return [];
+    const argument = { model: model.file };
+    const lens = (title: string, command: string): vscode.CodeLens =>
+      new vscode.CodeLens(new vscode.Range(0, 0, 0, 0), { title, command, arguments: [argument] });
+    return [
+      new ModelLens(model, 'now'),
+      new ModelLens(model, 'planned'),
+      lens(vscode.l10n.t('Open Model'), commands.openModel),
+      lens(vscode.l10n.t('Recommend'), commands.recommendPlan),
+      lens(vscode.l10n.t('Export…'), commands.exportGguf),
+    ];
+  }
+
+  /** Fills in the sizes. */
+  async resolveCodeLens(lens: vscode.CodeLens, token: vscode.CancellationToken): Promise<vscode.CodeLens> {
+    if (!(lens instanceof ModelLens)) return lens;
+    const { model, part } = lens;
+    const { engine, sensitivityDir, measuringOf } = this.services;
+    const { file: path } = model;
+    const stored = storedParams({ path }, sensitivityDir, measuringOf(path, folderOf(path)));
+    const sizes = await engine.call('model/sizes', stored, { signal: signalOf(token) });
+    const isNow = part === 'now';
+    const title = isNow ? nowText(sizes) : plannedText(sizes, this.sessionOf(path)?.plan);
+    lens.command = {
+      title: title ?? vscode.l10n.t('no plan'),
+      command: isNow ? commands.openModel : commands.recommendPlan,
+      arguments: [{ model: path }],
+    };
+    return lens;
+  }
+
+  /** An index stands for its model, config.json for the one of its folder. */
+  private modelOf(path: string): Promise<LocatedModel | undefined> {
+    const isConfig = basename(path) === 'config.json';
+    return this.services.workspaceModels.locate(isConfig ? dirname(path) : path);
+  }
+
+  private sessionOf(path: string): ModelSession | undefined {
+    return this.services.sessions.all().find((item) => item.path === path && !item.alone);
+  }
+}
