@@ -6,7 +6,7 @@ import { temporaryFolder } from '../support/files';
 import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
-import { openFile, setTheme } from '../support/workbench';
+import { frontFrame, openFile, setTheme } from '../support/workbench';
 
 const wait = 30_000;
 
@@ -36,7 +36,7 @@ describe.skipIf(!hasServer)('Names in documents', () => {
 
   /** The hover over a text of the document in front. */
   async function hoverOver(text: string): Promise<Locator> {
-    const hover = page.locator('.monaco-hover:visible').filter({ hasText: 'tiny-shakespeare-llama' });
+    const hover = page.locator('.monaco-hover:visible').filter({ hasText: 'bits per weight' });
     await page.mouse.move(0, 0);
     await page.locator('.view-line').getByText(text).first().hover();
     await hover.first().waitFor({ timeout: wait });
@@ -57,8 +57,10 @@ describe.skipIf(!hasServer)('Names in documents', () => {
     await screenshot(page, 'hover-light');
     await setTheme(page, 'dark');
     await hoverOver('model.layers.3');
-    await page.getByRole('link', { name: 'Open in Editor' }).first().click();
-    await page.getByRole('tab', { name: /model\.safetensors|tiny-shakespeare/ }).first().waitFor({ timeout: wait });
+    await page.getByText('Open in Editor').first().click();
+    await frontFrame(page)
+      .locator('.tree .row.tensor.selected', { hasText: 'down_proj' })
+      .waitFor({ timeout: wait });
   });
 
   it('sum up what a list of modules meets, also in a narrow window', async () => {
@@ -77,6 +79,9 @@ describe.skipIf(!hasServer)('Names in documents', () => {
     await lens.getByText(/MB at 4\.8\d bits per weight, not measured yet/).waitFor({ timeout: wait });
     await screenshot(page, 'codelens-dark');
     await lens.getByRole('button', { name: 'Recommend' }).or(lens.getByText('Recommend')).first().click();
-    await page.getByText(/bits per weight/).first().waitFor({ timeout: wait });
+    await page
+      .getByText(/bits per weight/)
+      .first()
+      .waitFor({ timeout: wait });
   });
 });

@@ -10,7 +10,8 @@ const controls = /\p{Cc}+/gu;
 export function nowText({ bytes, dtype, missingFiles }: ModelSizes): string {
   const missing = missingFiles > 0 ? l10n.t('{0} missing', plural(missingFiles, 'file')) : undefined;
   if (bytes === 0) return missing ?? l10n.t('no weights');
-  const now = dtype === undefined ? l10n.t('{0} now', size(bytes)) : l10n.t('{0} now, {1}', size(bytes), dtype);
+  const now =
+    dtype === undefined ? l10n.t('{0} now', size(bytes)) : l10n.t('{0} now, {1}', size(bytes), dtype);
   return missing === undefined ? now : `${now} · ${missing}`;
 }
 

@@ -10,11 +10,9 @@ import type { Services } from '../services';
 import { nowText, plannedText } from './lensText';
 
 /** Documents that stand for a model. */
-const documents: vscode.DocumentSelector = [
-  '**/config.json',
-  '**/*.index.json',
-  '**/*.index.*.json',
-].map((pattern) => ({ scheme: 'file', pattern }));
+const documents: vscode.DocumentSelector = ['**/config.json', '**/*.index.json', '**/*.index.*.json'].map(
+  (pattern) => ({ scheme: 'file', pattern }),
+);
 
 /** Those of one model, above its document: what it takes now and by its plan, and what can be done with it. */
 class ModelLens extends vscode.CodeLens {
@@ -29,10 +27,7 @@ class ModelLens extends vscode.CodeLens {
 /** CodeLens above config.json and indexes of models: their size now and by the plan, and commands. Sizes are read when they are in sight. */
 export function registerCodeLens(services: Services): vscode.Disposable {
   const provider = new ModelLenses(services);
-  return vscode.Disposable.from(
-    provider,
-    vscode.languages.registerCodeLensProvider(documents, provider),
-  );
+  return vscode.Disposable.from(provider, vscode.languages.registerCodeLensProvider(documents, provider));
 }
 
 class ModelLenses implements vscode.CodeLensProvider {

@@ -28,10 +28,12 @@ export function tensorText(
   const suggestion = 'suggestion' in known ? known.suggestion : undefined;
   const { row, assignment, noise } = suggestion ?? {};
   return paragraphs([
-    l10n.t('{0} in {1}', `**${markdownText(tensor.name)}**`, markdownText(model.name)),
-    storage(tensor),
-    place(tensor),
-    'problem' in known ? problemText(known.problem) : suggestedFor(tensor, suggestion),
+    lines([
+      l10n.t('{0} in {1}', `**${markdownText(tensor.name)}**`, markdownText(model.name)),
+      storage(tensor),
+      place(tensor),
+      'problem' in known ? problemText(known.problem) : suggestedFor(tensor, suggestion),
+    ]),
     row ? errorTable(row, assignment, noise).join('\n') : '',
     basisText(suggestion),
     alsoIn(others),
@@ -54,13 +56,18 @@ export function groupText(
     ...(byteLength > 0 ? [size(byteLength)] : []),
   ];
   return paragraphs([
-    l10n.t('{0} in {1}', `**${markdownText(text)}**`, markdownText(model.name)),
-    facts.join(' · '),
-    'problem' in known ? problemText(known.problem) : suggestedForGroup(suggestion),
+    lines([
+      l10n.t('{0} in {1}', `**${markdownText(text)}**`, markdownText(model.name)),
+      facts.join(' · '),
+      'problem' in known ? problemText(known.problem) : suggestedForGroup(suggestion),
+    ]),
     basisText(suggestion),
     alsoIn(others),
   ]);
 }
+
+/** Lines of one paragraph: a hover shows a few hundred pixels before it scrolls. */
+const lines = (parts: readonly string[]): string => parts.filter((part) => part !== '').join('  \n');
 
 const paragraphs = (parts: readonly string[]): string => parts.filter((part) => part !== '').join('\n\n');
 
@@ -146,7 +153,7 @@ function basisText(
     ...(isEstimate
       ? [
           l10n.t(
-            'Estimate from the header: errors of normally distributed weights, weighted by the role of each tensor. Nothing was measured yet.',
+            'Estimate from the header, with errors of normally distributed weights: nothing was measured yet.',
           ),
         ]
       : evidence === undefined
