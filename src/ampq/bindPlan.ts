@@ -1,5 +1,4 @@
 import { sourcesOf, type ConvertedTensor } from '../architectures/convertedTensor';
-import { ggmlType } from '../model/dtypes';
 import { suggestion } from '../model/closest';
 import { QuantscopeError } from '../model/errors';
 import { modelHash } from '../model/identity';
@@ -10,7 +9,7 @@ import { fileBytesOf, type Plan, type PlanAssignment } from '../protocol/plan';
 import { findFormat, formats } from '../quant/catalogue';
 import { assignmentDigest } from './assignmentDigest';
 import { totalOf } from './totals';
-import { bytesIn, isRowOf, type Candidate, type Candidates } from './candidates';
+import { bytesIn, isRowOf, unlistedBytes, weightsOf, type Candidate, type Candidates } from './candidates';
 
 /** @throws QuantscopeError REQUEST for a plan that was made for another model. */
 export function checkPlanModel({ model }: Plan, description: ModelDescription): void {
@@ -132,16 +131,6 @@ function bind(item: PlanAssignment, { converted }: Candidate, file: string): Pla
     sources: sourcesOf(converted).map(({ name }) => name),
     ...{ format, bytes, bitsPerWeight: (8 * bytes) / (rows * columns) },
   };
-}
-
-/** A matrix that no plan lists is written as F16; one that is quantized already is copied. */
-function unlistedBytes({ converted, lossless }: Candidate): number {
-  return (ggmlType(lossless.format)?.block ?? 1) > 1 ? lossless.bytes : bytesIn('F16', converted.shape);
-}
-
-function weightsOf({ converted }: Candidate): number {
-  const { rows, columns } = matrixOf(converted.shape);
-  return rows * columns;
 }
 
 const sum = <T>(items: readonly T[], value: (item: T) => number): number =>

@@ -95,6 +95,16 @@ export function bytesIn(format: string, shape: readonly number[]): number {
   return ggmlType(format) ? rows * ggmlRowBytes(format, columns) : formatById(format).bytes(shape);
 }
 
+/** A matrix that no plan lists is written as F16; one that is quantized already is copied. */
+export function unlistedBytes({ converted, lossless }: Candidate): number {
+  return (ggmlType(lossless.format)?.block ?? 1) > 1 ? lossless.bytes : bytesIn('F16', converted.shape);
+}
+
+export function weightsOf({ converted }: Candidate): number {
+  const { rows, columns } = matrixOf(converted.shape);
+  return rows * columns;
+}
+
 /** Whether rows of this many weights can be stored in a ggml type or a format of the catalogue. */
 export const isRowOf = (format: string, columns: number): boolean =>
   ggmlType(format) ? fits(format, columns) : columns % formatById(format).rowMultiple === 0;

@@ -3,6 +3,9 @@ import { PatternTrials } from '../model/patternTrials';
 import { tensorRole } from '../model/roles';
 import type { PlanChoice, PlanConstraint, SensitivityRow } from '../protocol/plan';
 
+/** What constraints look at of a row. */
+type NamedRow = Pick<SensitivityRow, 'tensor'>;
+
 /** Tensors that get one format, and those that they may get. */
 export interface RowClass {
   /** Places of the rows. */
@@ -51,7 +54,7 @@ export function classesOf(
 
 /** A constraint that is about none of the rows. */
 function idleOf(
-  rows: readonly SensitivityRow[],
+  rows: readonly NamedRow[],
   constraints: readonly PlanConstraint[],
 ): PlanConstraint | undefined {
   const matching = matchingRows(rows, constraints);
@@ -91,7 +94,7 @@ export function meetsAll(
  * @throws QuantscopeError as `PatternTrials.run`, or for a pattern that is not a regular expression.
  */
 export function matchesOf(
-  rows: readonly SensitivityRow[],
+  rows: readonly NamedRow[],
   constraints: readonly PlanConstraint[],
 ): readonly (readonly PlanConstraint[])[] {
   const found = new Map<number, PlanConstraint[]>();
@@ -110,11 +113,11 @@ const unbound: readonly PlanConstraint[] = [];
 
 /** Most patterns whose rows are remembered for a table; pins of a model's tensors one by one are fewer. */
 const mostPatterns = 1000;
-const knownRows = new WeakMap<readonly SensitivityRow[], Map<string, readonly number[]>>();
+const knownRows = new WeakMap<readonly NamedRow[], Map<string, readonly number[]>>();
 
 /** The rows that each constraint matches. Each pattern is tried once on the rows of a table, as constraints come and go one by one. */
 function matchingRows(
-  rows: readonly SensitivityRow[],
+  rows: readonly NamedRow[],
   constraints: readonly PlanConstraint[],
 ): readonly (readonly number[])[] {
   const known = knownRows.get(rows) ?? new Map<string, readonly number[]>();
@@ -141,8 +144,8 @@ function patternOf(constraint: PlanConstraint): RegExp {
 }
 
 /** Rows that must agree, in the order of their first; each constraint joins those of one layer. */
-function groupsOf(
-  rows: readonly SensitivityRow[],
+export function groupsOf(
+  rows: readonly NamedRow[],
   matching: readonly (readonly PlanConstraint[])[],
 ): readonly (readonly number[])[] {
   const group = rows.map((_, row) => [row]);

@@ -53,6 +53,7 @@ import { scaffoldJob } from './jobs/scaffold';
 import { estimateJob, probeJob, sensitivityJob, storedSensitivityJob } from './jobs/sensitivity';
 import { analyseJob, compareJob, quantizeJob, codePointsJob, storedJob } from './jobs/tensors';
 import { doctorHeadersJob, doctorJob } from './jobs/doctor';
+import { documentJob } from './jobs/documents';
 import { verifyHeadersJob, verifyJob } from './jobs/verify';
 import { verifySourceJob } from './jobs/verifySource';
 import { describedModel } from './modelFacts';
@@ -79,6 +80,7 @@ export function createJobs(models: OpenModels): Jobs {
     'tensor/region': regionJob(models),
     'tensor/compare': compareJob(models),
     ...nameJobs(models),
+    'document/check': documentJob(models),
     'methods/list': methodChoicesJob(),
     'tensor/lens': lensJob(models),
     'tensor/errorMap': errorMapJob(models),

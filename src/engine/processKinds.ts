@@ -29,6 +29,7 @@ export const processKinds: Readonly<Record<EngineMethod, ProcessKind>> = {
   'tensor/suggestion': 'interactive',
   'group/suggestion': 'interactive',
   'model/sizes': 'interactive',
+  'document/check': 'interactive',
   'tensor/quantize': 'job',
   'model/scan': 'job',
   'model/scanned': 'interactive',

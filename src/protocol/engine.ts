@@ -14,6 +14,7 @@ import type { BesideModel } from './besideModel';
 import type { CertifyEstimate } from './certificate';
 import type { CausesParams, CausesResult, ChatParams, ChatProgress, ChatResult } from './chat';
 import type { ConvertParams, ConvertPreview, ConvertResult } from './convert';
+import type { DocumentCheck } from './documentCheck';
 import type { EvidenceEstimate, EvidenceParams, EvidenceResult, StoredEvidence } from './evidence';
 import type { LoadedModel } from './loadedModel';
 import type {
@@ -123,6 +124,11 @@ export interface EngineRequests {
   };
   /** The size of a model now and by its plan, or by one of the usual size. */
   'model/sizes': { params: StoredParams; result: ModelSizes };
+  /** The text of a plan or recipe, checked against the first of some models that it is for. @param file path, whose ending says what it is. */
+  'document/check': {
+    params: { text: string; file: string; paths: readonly string[] };
+    result: DocumentCheck;
+  };
   'formats/list': { params: Record<string, never>; result: readonly FormatDescription[] };
   /** Statistics, histogram, outlier map and profiles of one tensor. */
   'tensor/analyse': { params: ModelRef & { tensor: string } & HistogramRequest; result: TensorAnalysis };

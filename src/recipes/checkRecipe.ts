@@ -21,74 +21,95 @@ export const isGrid = (grid: RecipeRule['grid']): grid is Grid => grid !== 'keep
 
 /**
  * Checks what a recipe says about layouts, methods and their options, and that the layout can store the grids.
- * @throws ShapeError naming the place in the recipe.
+ * @throws ShapeError naming the first place that is wrong.
  */
 export function checkRecipe(recipe: Recipe): void {
-  if (recipe.target === 'gguf') return checkGguf(recipe);
-  recipe.rules.forEach((rule, i) => checkRule(rule, `$.rules[${i}]`));
-  if (recipe.rules.length === 0) throw new ShapeError('$.rules must not be empty.');
-  if (recipe.fileType !== undefined) throw new ShapeError('$.fileType is for the target "gguf".');
+  for (const problem of recipeProblems(recipe)) throw problem;
+}
+
+/** All that `checkRecipe` finds, each error naming its place in the recipe. */
+export function* recipeProblems(recipe: Recipe): Generator<ShapeError> {
+  if (recipe.target === 'gguf') {
+    yield* ggufProblems(recipe);
+    return;
+  }
+  for (const [i, rule] of recipe.rules.entries()) yield* failing(() => checkRule(rule, `$.rules[${i}]`));
+  if (recipe.rules.length === 0) yield new ShapeError('$.rules must not be empty.');
+  if (recipe.fileType !== undefined) yield new ShapeError('$.fileType is for the target "gguf".');
   if (recipe.method)
-    throw new ShapeError('$.method is for the target "gguf"; here each rule has a method of its own.');
-  if (recipe.target === 'onnx') checkOnnx(recipe);
-  else checkCheckpoint(recipe);
+    yield new ShapeError('$.method is for the target "gguf"; here each rule has a method of its own.');
+  yield* recipe.target === 'onnx' ? onnxProblems(recipe) : checkpointProblems(recipe);
+}
+
+/** The error of a check, if it has one. */
+export function* failing(check: () => unknown): Generator<ShapeError> {
+  try {
+    check();
+  } catch (error) {
+    if (!(error instanceof ShapeError)) throw error;
+    yield error;
+  }
 }
 
 /** What a layout of checkpoints can store and state. */
-function checkCheckpoint({ layout, rules, activations }: Recipe): void {
-  const writer = writerOf(layout);
-  rules.forEach(({ grid }, i) => {
-    if (!isGrid(grid)) return;
-    const refusal = writer.refuse({
-      name: 'layer.weight',
-      shape: usual,
-      grid,
-      dtype: grid.arithmetic ?? 'BF16',
-    });
+function* checkpointProblems({ layout, rules, activations }: Recipe): Generator<ShapeError> {
+  yield* failing(() => writerOf(layout));
+  const writer = writerNamed(layout);
+  if (!writer) return;
+  for (const [i, { grid }] of rules.entries()) {
+    if (!isGrid(grid)) continue;
+    const dtype = grid.arithmetic ?? 'BF16';
+    const refusal = writer.refuse({ name: 'layer.weight', shape: usual, grid, dtype });
     if (refusal !== undefined)
-      throw new ShapeError(`$.rules[${i}].grid cannot be stored in the layout ${layout}: ${refusal}`);
-  });
+      yield new ShapeError(`$.rules[${i}].grid cannot be stored in the layout ${layout}: ${refusal}`);
+  }
   if (!activations) return;
   const refusal = writer.refuseInputs
     ? writer.refuseInputs(activations)
     : 'its runtimes take inputs as they are';
   if (refusal !== undefined)
-    throw new ShapeError(`$.activations cannot be stated in the layout ${layout}: ${refusal}`);
+    yield new ShapeError(`$.activations cannot be stated in the layout ${layout}: ${refusal}`);
 }
 
-function checkOnnx({ rules }: Recipe): void {
-  const i = rules.findIndex(({ weightDtype }) => weightDtype);
-  if (i >= 0)
-    throw new ShapeError(`$.rules[${i}].weightDtype is for checkpoints; scales of ONNX graphs are float32.`);
+function* onnxProblems({ rules }: Recipe): Generator<ShapeError> {
+  for (const [i, { weightDtype }] of rules.entries())
+    if (weightDtype)
+      yield new ShapeError(
+        `$.rules[${i}].weightDtype is for checkpoints; scales of ONNX graphs are float32.`,
+      );
 }
 
 /** Keys that say nothing of a GGUF file. */
 const notOfGguf = ['skip', 'activations'] as const;
 
-function checkGguf(recipe: Recipe): void {
+function* ggufProblems(recipe: Recipe): Generator<ShapeError> {
   const { fileType, layout, rules } = recipe;
   if (fileType === undefined)
-    throw new ShapeError('$.fileType is missing: the preset of llama.cpp, such as "Q4_K_M".');
+    yield new ShapeError('$.fileType is missing: the preset of llama.cpp, such as "Q4_K_M".');
   if (layout !== 'gguf')
-    throw new ShapeError(`$.layout is "${layout}"; it must be "gguf" for the target "gguf".`);
-  const other = notOfGguf.find((key) => recipe[key] !== undefined);
-  if (other !== undefined)
-    throw new ShapeError(
-      `$.${other} is not for the target "gguf"; the file type and the rules say everything.`,
-    );
-  checkCodes(recipe.method);
-  rules.forEach(({ grid, match, method, weightDtype }, i) => {
-    const place = `$.rules[${i}]`;
-    if (weightDtype) throw new ShapeError(`${place}.weightDtype is not for the target "gguf".`);
-    if (grid === 'keep' || isGrid(grid))
-      throw new ShapeError(`${place}.grid must be {"ggml": TYPE} for the target "gguf".`);
-    if (match === undefined)
-      throw new ShapeError(`${place}.match is missing; the file type says what all other tensors get.`);
-    if (method && method.id !== defaultMethod)
-      throw new ShapeError(
-        `${place}.method is ${method.id}; $.method says how the codes of all tensors of a GGUF file are found.`,
+    yield new ShapeError(`$.layout is "${layout}"; it must be "gguf" for the target "gguf".`);
+  for (const key of notOfGguf)
+    if (recipe[key] !== undefined)
+      yield new ShapeError(
+        `$.${key} is not for the target "gguf"; the file type and the rules say everything.`,
       );
-  });
+  yield* failing(() => checkCodes(recipe.method));
+  for (const [i, rule] of rules.entries()) yield* ggufRuleProblems(rule, `$.rules[${i}]`);
+}
+
+function* ggufRuleProblems(
+  { grid, match, method, weightDtype }: RecipeRule,
+  place: string,
+): Generator<ShapeError> {
+  if (weightDtype) yield new ShapeError(`${place}.weightDtype is not for the target "gguf".`);
+  if (grid === 'keep' || isGrid(grid))
+    yield new ShapeError(`${place}.grid must be {"ggml": TYPE} for the target "gguf".`);
+  if (match === undefined)
+    yield new ShapeError(`${place}.match is missing; the file type says what all other tensors get.`);
+  if (method && method.id !== defaultMethod)
+    yield new ShapeError(
+      `${place}.method is ${method.id}; $.method says how the codes of all tensors of a GGUF file are found.`,
+    );
 }
 
 /** How the codes of a GGUF file are found: as llama.cpp does, or by the method that an export optimises them with. */

@@ -5,6 +5,7 @@ import { ggmlFormats } from '../protocol/ggmlTypes';
 import type { ActivationRecipe, MethodChoice, MethodOptions, Recipe, RecipeRule } from '../protocol/recipe';
 import { gridNamed } from '../quant/grids/gridName';
 import { grid, levels } from '../quant/grids/gridShape';
+import { failing } from './checkRecipe';
 import {
   choice,
   either,
@@ -85,6 +86,13 @@ export const calibration: Shape<NonNullable<Recipe['calibration']>> = object<
 
 const method: Shape<MethodChoice> = object<MethodChoice>({ id: text, options: optional(methodOptions) });
 
+const rule: Shape<RecipeRule> = object<RecipeRule>({
+  match: optional(pattern),
+  grid: ruleGrid,
+  weightDtype: optional(yes),
+  method: optional(method),
+});
+
 const recipe: Shape<Recipe> = object<Recipe>({
   version: choice([1] as const),
   id: text,
@@ -94,14 +102,7 @@ const recipe: Shape<Recipe> = object<Recipe>({
   target: choice(['checkpoint', 'gguf', 'onnx'] as const),
   fileType: optional(text),
   method: optional(method),
-  rules: list(
-    object<RecipeRule>({
-      match: optional(pattern),
-      grid: ruleGrid,
-      weightDtype: optional(yes),
-      method: optional(method),
-    }),
-  ),
+  rules: list(rule),
   skip: optional(list(skippedModule)),
   activations: optional(
     object<ActivationRecipe>({ levels, scale: choice(['token', 'tensor', 'static'] as const) }),
@@ -118,6 +119,11 @@ export function parseRecipe(value: unknown): Recipe {
   const document = isRecord(value) ? { ...value, $schema: undefined } : value;
   if (isRecord(document)) delete document['$schema'];
   return recipe(document, '$');
+}
+
+/** The errors of the rules of a recipe that cannot be read as a whole, each naming its place. */
+export function* ruleProblems(rules: readonly unknown[]): Generator<ShapeError> {
+  for (const [i, item] of rules.entries()) yield* failing(() => rule(item, `$.rules[${i}]`));
 }
 
 /** @throws QuantscopeError MODEL_FILE naming the file and the place in it, IO. */

@@ -1,0 +1,32 @@
+import type { DocumentFault } from '../../protocol/documentCheck';
+import { runtimes, type Runtime } from '../../protocol/runtimes';
+import { loadsFormat, runtimeConstraints } from '../runtimes';
+import { brokenBy } from './constraintFaults';
+import { fault, type BoundAssignment } from './faults';
+import type { PlanDocument } from './planDocument';
+
+/** Floats, which every runtime loads. */
+const floats: ReadonlySet<string> = new Set(['F32', 'F16', 'BF16']);
+
+/** What keeps a plan from being loaded by any runtime: a format that the others of the plan do not go with, or a fused group. */
+export function runtimeFaults({ json }: PlanDocument, bound: readonly BoundAssignment[]): DocumentFault[] {
+  const loads = (runtime: Runtime, { format }: BoundAssignment): boolean =>
+    floats.has(format) || loadsFormat(runtime, format);
+  const counted = runtimes
+    .map((runtime) => ({ runtime, foreign: bound.filter((item) => !loads(runtime, item)) }))
+    .sort((a, b) => a.foreign.length - b.foreign.length);
+  const [best] = counted;
+  if (!best || bound.length === 0) return [];
+  if (best.foreign.length > 0) return best.foreign.map((item) => foreignTo(json, item, best.runtime));
+  const names = bound.map(({ tensor }) => tensor);
+  const able = counted.filter(({ foreign }) => foreign.length === 0);
+  const broken = able.map(({ runtime }) =>
+    brokenBy(json, runtimeConstraints(runtime, names), bound, 'runtime/none', `, which ${runtime} needs`),
+  );
+  return broken.reduce((least, faults) => (faults.length < least.length ? faults : least));
+}
+
+function foreignTo(json: PlanDocument['json'], item: BoundAssignment, runtime: Runtime): DocumentFault {
+  const message = `No runtime loads all of this plan: ${runtime} loads most of it, but not ${item.format} of ${item.tensor}.`;
+  return fault('runtime/none', 'warning', json.span('assignments', item.index, 'format'), message);
+}

@@ -1,0 +1,79 @@
+import { sourcesOf } from '../../architectures/convertedTensor';
+import { ggmlType } from '../../model/dtypes';
+import { closest } from '../../model/closest';
+import type { DocumentFault } from '../../protocol/documentCheck';
+import { fault, replaced, type CheckedModel } from './faults';
+import type { PlanDocument, StatedAssignment } from './planDocument';
+
+/** Unknown tensors for which the meant one is looked for, among all others letter by letter. */
+const maxSuggested = 50;
+
+/** Tensors named in a message. */
+const maxNamed = 5;
+
+/** Tensors that the model does not have, that are assigned twice, or that no assignment is for. */
+export function tensorFaults(document: PlanDocument, model: CheckedModel | undefined): DocumentFault[] {
+  return [
+    ...duplicates(document),
+    ...(model ? unknownTensors(document, model) : []),
+    ...(model ? unlisted(document, model) : []),
+  ];
+}
+
+function duplicates({ json, assignments }: PlanDocument): DocumentFault[] {
+  const seen = new Set<string>();
+  return assignments.flatMap(({ tensor, index }) => {
+    if (!seen.has(tensor)) {
+      seen.add(tensor);
+      return [];
+    }
+    const removal = json.removal(['assignments'], index);
+    return fault(
+      'tensor/twice',
+      'error',
+      json.span('assignments', index, 'tensor'),
+      `The tensor "${tensor}" is assigned twice.`,
+      [{ ...removal, text: '', title: 'Remove this assignment' }],
+    );
+  });
+}
+
+function unknownTensors({ json, assignments }: PlanDocument, { candidates }: CheckedModel): DocumentFault[] {
+  const names = candidates.tensors.map(({ converted }) => converted.name);
+  const known = new Set(names);
+  const bySource = new Map(
+    candidates.tensors.flatMap(({ converted }) =>
+      sourcesOf(converted).map(({ name }) => [name, converted.name] as const),
+    ),
+  );
+  const assigned = new Set(assignments.map(({ tensor }) => tensor));
+  const free = names.filter((name) => !assigned.has(name));
+  const unknown = assignments.filter(({ tensor }) => !known.has(tensor));
+  return unknown.map((item: StatedAssignment, i) => {
+    const span = json.span('assignments', item.index, 'tensor');
+    const exported = bySource.get(item.tensor);
+    const near =
+      exported ??
+      (i < maxSuggested ? (closest(item.tensor, free) ?? closest(item.tensor, names)) : undefined);
+    const message =
+      exported === undefined
+        ? `The model has no tensor "${item.tensor}" that a plan can choose a format for.`
+        : `"${item.tensor}" is a tensor of the checkpoint; in the exported file it is "${exported}".`;
+    const fixes = near === undefined ? [] : [replaced(span, near, `Change to ${near}`)];
+    return fault('tensor/unknown', 'error', span, message, fixes);
+  });
+}
+
+function unlisted({ json, assignments }: PlanDocument, { candidates }: CheckedModel): DocumentFault[] {
+  const assigned = new Set(assignments.map(({ tensor }) => tensor));
+  const left = candidates.tensors.filter(
+    ({ converted, lossless }) =>
+      !assigned.has(converted.name) && (ggmlType(lossless.format)?.block ?? 1) === 1,
+  );
+  if (left.length === 0 || assignments.length === 0) return [];
+  const names = left.slice(0, maxNamed).map(({ converted }) => converted.name);
+  const more = left.length > maxNamed ? ` and ${left.length - maxNamed} more` : '';
+  const message = `${left.length === 1 ? 'One tensor has' : `${left.length} tensors have`} no assignment and will be F16: ${names.join(', ')}${more}.`;
+  const { start } = json.span('assignments');
+  return [fault('tensor/unlisted', 'information', { start, end: start + 1 }, message)];
+}
