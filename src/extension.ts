@@ -32,6 +32,7 @@ import { registerLanguageModelTools } from './vscode/languageModelTools/register
 import type { ModelSession } from './vscode/modelSession';
 import { registerRemoteFileSystem } from './vscode/remote/remoteFileSystem';
 import { createServices } from './vscode/services';
+import { registerTasks } from './vscode/tasks/registerTasks';
 import { registerViews } from './vscode/views/registerViews';
 import { StatusBar } from './vscode/statusBar';
 
@@ -45,6 +46,7 @@ export interface ExtensionApi extends QuantscopeExports {
 
 /** Builds the parts and hands them to each other. */
 export function activate(context: vscode.ExtensionContext): ExtensionApi {
+  const start = performance.now();
   const services = createServices(context);
   context.subscriptions.push(
     new StatusBar(services.engine, services.devices, services.sessions, services.log),
@@ -76,9 +78,11 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     registerCodeLens(services),
     registerLanguageModelTools(services),
     registerViews(services),
+    registerTasks(services),
   );
   // The explorer's menus need to know the folders of models.
   services.start(services.workspaceModels.list());
+  performance.measure('quantscope.activate', { start });
   return {
     getApi: (version) => apiOf(version, services),
     session: (path) => services.sessions.get(path),

@@ -11,6 +11,7 @@ export const doctorCommand: Command = {
   options: {
     only: listOption('CODE', 'look for this code only, such as values/nan; repeatable'),
     quick: flagOption('headers and small files only; read no weights'),
+    problems: flagOption('one line for each finding: FILE:LINE:COLUMN: SEVERITY: FINDING [CODE]'),
     fix: flagOption('apply the fixes: index and configuration only, never weights'),
   },
   async run(context) {
@@ -24,7 +25,11 @@ export const doctorCommand: Command = {
       { signal, progress },
     );
     const failure = failureOf(result);
-    return { json: result, lines: describe(result), ...(failure === undefined ? {} : { failure }) };
+    return {
+      json: result,
+      lines: options['problems'] === true ? problemLines(result) : describe(result),
+      ...(failure === undefined ? {} : { failure }),
+    };
   },
 };
 
@@ -47,6 +52,15 @@ function describe({ findings, omitted, checkedBytes, notes, written, seconds }: 
     }`,
   ];
 }
+
+/** As compilers print them, for editors. */
+const problemLines = ({ findings }: DoctorResult): string[] =>
+  findings
+    .filter(({ fixed }) => !fixed)
+    .map(({ file, place, severity, tensor, message, code }) => {
+      const about = tensor === undefined ? '' : `${tensor}: `;
+      return `${file}:${place?.line ?? 1}:${place?.column ?? 1}: ${severity}: ${about}${message} [${code}]`;
+    });
 
 const placeOf = ({ file, place }: DoctorFinding): string =>
   basename(file) + (place ? `:${place.line}:${place.column}` : '');

@@ -42,9 +42,16 @@ export const commands = {
   forgetRemoteTokens: 'quantscope.forgetRemoteTokens',
   copyName: 'quantscope.copyName',
   revealTensor: 'quantscope.revealTensor',
+  openWalkthrough: 'quantscope.openWalkthrough',
   refreshModels: 'quantscope.refreshModels',
   showLog: 'quantscope.showLog',
 } as const;
+
+/** Tasks of tasks.json. */
+export const taskType = 'quantscope';
+
+/** The walkthrough, as the command that opens it names it. */
+export const walkthrough = 'quantscope.quantscope#start';
 
 /** Views of the activity bar. */
 export const views = {

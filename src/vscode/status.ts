@@ -3,37 +3,42 @@ import type { RunningJob } from '../engine/client';
 import type { EngineProgress } from '../protocol/engine';
 import type { DeviceReport } from '../protocol/plan';
 import type { JobState } from '../protocol/editorState';
+import { markdownText } from '../protocol/markdown';
 import { timeLeft } from '../protocol/words';
 
-/** Status bar text: the running jobs, else the device. */
+/** What an item of the status bar shows. */
 export interface Status {
   readonly text: string;
   /** Markdown. */
   readonly tooltip: string;
-  /** Whether a click acts on the jobs rather than the device. */
-  readonly isBusy: boolean;
 }
 
-/** @param job of the most recently used editor. */
-export function statusOf(
+/** The device in use, and why not a faster one. @param job of the most recently used editor. */
+export function deviceStatus(device: DeviceReport | undefined, job: JobState | undefined): Status {
+  const tooltip = deviceTooltip(device);
+  if (job?.kind === 'engine-died') return { text: l10n.t('$(error) Quantscope engine ended'), tooltip };
+  return { text: `$(circuit-board) ${device?.label ?? 'Quantscope'}`, tooltip };
+}
+
+/**
+ * The jobs that run; undefined where none does.
+ * @param cancelLink address of the link that cancels a job.
+ */
+export function jobsStatus(
   jobs: readonly RunningJob[],
-  device: DeviceReport | undefined,
-  job: JobState | undefined,
-): Status {
+  cancelLink: (id: number) => string,
+): Status | undefined {
   const [first, ...others] = jobs;
-  if (first) {
-    const more = others.length === 0 ? '' : ` +${others.length}`;
-    const list = jobs.map((item) => `- ${jobText(item)}`).join('\n');
-    return {
-      text: `$(sync~spin) ${jobText(first)}${more}`,
-      tooltip: l10n.t('{0}\n\nClick to cancel.', list),
-      isBusy: true,
-    };
-  }
-  const about = deviceTooltip(device);
-  if (job?.kind === 'engine-died')
-    return { text: l10n.t('$(error) Quantscope engine ended'), tooltip: about, isBusy: false };
-  return { text: `$(circuit-board) ${device?.label ?? 'Quantscope'}`, tooltip: about, isBusy: false };
+  if (!first) return undefined;
+  const more = others.length === 0 ? '' : ` +${others.length}`;
+  const lines = jobs.map((job) => {
+    const cancel = job.cancelling ? '' : ` [${l10n.t('Cancel')}](${cancelLink(job.id)})`;
+    return `- ${markdownText(jobText(job))}${cancel}`;
+  });
+  return {
+    text: `$(sync~spin) ${jobText(first)}${more}`,
+    tooltip: [...lines, '', l10n.t('Click to show the jobs.')].join('\n'),
+  };
 }
 
 /** "Sensitivity 12/264, 3 s left" */

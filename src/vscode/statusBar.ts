@@ -1,18 +1,15 @@
 import * as vscode from 'vscode';
 import type { EngineClient } from '../engine/client';
-import { commands, contextKeys } from './contributions';
+import { commands, contextKeys, views } from './contributions';
 import { messageOf, type Log } from './host';
 import type { Devices } from './devices';
 import type { Sessions } from './sessions';
-import { statusOf } from './status';
+import { deviceStatus, jobsStatus } from './status';
 
-/** The running jobs as the engine client lists them; else the device in use and why not a faster one. */
+/** Two items: the device in use and why not a faster one; and the running jobs as the engine client lists them, while there are any. */
 export class StatusBar implements vscode.Disposable {
-  private readonly item = vscode.window.createStatusBarItem(
-    'quantscope.device',
-    vscode.StatusBarAlignment.Right,
-    90,
-  );
+  private readonly device = statusItem('quantscope.device', 90);
+  private readonly running = statusItem('quantscope.jobs', 91);
   private readonly subscriptions: readonly { dispose(): void }[];
   private ofSession: { dispose(): void } | undefined;
   private isBusy = false;
@@ -23,7 +20,10 @@ export class StatusBar implements vscode.Disposable {
     private readonly sessions: Sessions,
     private readonly log: Log,
   ) {
-    this.item.name = 'Quantscope';
+    this.device.name = vscode.l10n.t('Quantscope: Device');
+    this.device.command = commands.selectDevice;
+    this.running.name = vscode.l10n.t('Quantscope: Jobs');
+    this.running.command = `${views.jobs}.focus`;
     const show = (): void => this.show();
     this.subscriptions = [
       engine.onJobs(show),
@@ -38,16 +38,27 @@ export class StatusBar implements vscode.Disposable {
 
   dispose(): void {
     for (const subscription of [...this.subscriptions, this.ofSession]) subscription?.dispose();
-    this.item.dispose();
+    this.device.dispose();
+    this.running.dispose();
   }
 
   private show(): void {
-    const status = statusOf(this.engine.jobs, this.devices.current, this.sessions.active?.job);
-    this.item.text = status.text;
-    this.item.tooltip = new vscode.MarkdownString(status.tooltip);
-    this.item.command = status.isBusy ? commands.cancelJob : commands.selectDevice;
-    this.item.show();
-    this.offerCancelling(status.isBusy);
+    const { text, tooltip } = deviceStatus(this.devices.current, this.sessions.active?.job);
+    this.device.text = text;
+    this.device.tooltip = new vscode.MarkdownString(tooltip);
+    this.device.show();
+    this.showJobs();
+  }
+
+  private showJobs(): void {
+    const status = jobsStatus(this.engine.jobs, cancelLink);
+    this.offerCancelling(status !== undefined);
+    if (!status) return this.running.hide();
+    this.running.text = status.text;
+    const tooltip = new vscode.MarkdownString(status.tooltip);
+    tooltip.isTrusted = { enabledCommands: [commands.cancelJob] };
+    this.running.tooltip = tooltip;
+    this.running.show();
   }
 
   private offerCancelling(isBusy: boolean): void {
@@ -58,3 +69,9 @@ export class StatusBar implements vscode.Disposable {
       .then(undefined, (error: unknown) => this.log.error(messageOf(error)));
   }
 }
+
+const statusItem = (id: string, priority: number): vscode.StatusBarItem =>
+  vscode.window.createStatusBarItem(id, vscode.StatusBarAlignment.Right, priority);
+
+const cancelLink = (job: number): string =>
+  `command:${commands.cancelJob}?${encodeURIComponent(JSON.stringify([{ kind: 'job', job }]))}`;

@@ -12,6 +12,7 @@ export async function run(): Promise<void> {
   await import('./doctor.test');
   await import('./api.test');
   await import('./chat.test');
+  await import('./workbench.test');
   const tests: { title: string; error?: string }[] = [];
   const failures = await new Promise<number>((resolve) => {
     const runner = mocha.run(resolve);

@@ -7,7 +7,7 @@ const folder = join(projectRoot, 'test-results', 'screenshots');
 
 /** Pictures that the project shows; they are renewed on demand only. */
 const shown: ReadonlySet<string> = new Set([
-  ...['model-dark', 'model-light'],
+  ...['model-dark', 'model-light', 'damage-dark', 'damage-light'],
   ...['editor-dark', 'editor-light', 'quantize-dark', 'quantize-light', 'engine-died-dark'],
   ...['influence-dark', 'influence-light', 'plan-influence-dark', 'plan-influence-light'],
   ...['export-dark', 'export-light', 'compare-dark', 'compare-light', 'evaluate-dark', 'evaluate-light'],

@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import packageJson from '../../package.json';
 import { projectRoot, temporaryFolder } from '../support/files';
 
 describe('the package', () => {
@@ -38,6 +39,12 @@ describe('the package', () => {
     `prebuilds/${process.platform}-${process.arch}/quantscope.node`,
     'node_modules/onnxruntime-node/dist/index.js',
   ])('holds %s', (file) => expect(files).toContain(file));
+
+  it('holds the pictures and icons that package.json names', () => {
+    const named = new Set(JSON.stringify(packageJson.contributes).match(/media\/[\w-]+\.\w+/g));
+    expect(named.size).toBeGreaterThan(10);
+    for (const file of named) expect(files).toContain(file);
+  });
 
   it('holds nothing that does not run, besides the types of the API', () => {
     const foreign = files.filter((file) =>

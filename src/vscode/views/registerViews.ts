@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { commands, views } from '../contributions';
+import { commands, views, walkthrough } from '../contributions';
 import type { Services } from '../services';
 import { JobsTree } from './jobsTree';
 import { ModelsTree } from './modelsTree';
@@ -12,6 +12,9 @@ export function registerViews(services: Services): vscode.Disposable {
     ...[models, jobs],
     vscode.window.createTreeView(views.models, { treeDataProvider: models, showCollapseAll: true }),
     vscode.window.createTreeView(views.jobs, { treeDataProvider: jobs }),
+    vscode.commands.registerCommand(commands.openWalkthrough, () =>
+      vscode.commands.executeCommand('workbench.action.openWalkthrough', walkthrough, false),
+    ),
     vscode.commands.registerCommand(commands.refreshModels, () => services.workspaceModels.forget()),
   );
 }

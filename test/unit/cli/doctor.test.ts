@@ -42,6 +42,15 @@ describe('quantscope doctor', () => {
     expect((await doctor(folder)).code).toBe(0);
   });
 
+  it('prints findings for editors as compilers do', async () => {
+    const folder = copyOfSample();
+    editJson(folder, 'generation_config.json', (json) => (json['eos_token_id'] = 5));
+    const { code, stdout } = await doctor(folder, '--quick', '--problems');
+    const file = join(folder, 'generation_config.json');
+    expect([code, stdout.split('\n').slice(1)]).toEqual([1, ['']]);
+    expect(stdout.replace(file, 'FILE')).toMatch(/^FILE:\d+:\d+: warning: .* \[special-tokens\/disagree\]$/m);
+  });
+
   it('examines what cannot be opened, as JSON too', async () => {
     const folder = copyOfSample();
     const file = join(folder, 'model.safetensors');

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { RunningJob } from '../../../src/engine/client';
-import { jobText, statusOf } from '../../../src/vscode/status';
+import { deviceStatus, jobText, jobsStatus } from '../../../src/vscode/status';
 
 const job = (change: Partial<RunningJob> = {}): RunningJob => ({
   ...{ id: 1, method: 'sensitivity/run', title: 'Sensitivity', cancelling: false },
@@ -34,35 +34,43 @@ describe('the text of a job', () => {
   });
 });
 
+const cancelLink = (id: number): string => `command:cancel?${id}`;
+
 describe('the status bar', () => {
-  it('says which jobs run', () => {
-    expect(statusOf([job({ progress })], device, { kind: 'idle' })).toEqual({
+  it('says which jobs run, each with a link that cancels it', () => {
+    expect(jobsStatus([job({ progress })], cancelLink)).toEqual({
       text: '$(sync~spin) Sensitivity 12/264, 3 s left',
-      tooltip: '- Sensitivity 12/264, 3 s left\n\nClick to cancel.',
-      isBusy: true,
+      tooltip: '- Sensitivity 12/264, 3 s left [Cancel](command:cancel?1)\n\nClick to show the jobs.',
     });
     const others = ['Export', 'Evaluation'].map((title, i) => job({ id: i + 2, title }));
-    expect(statusOf([job(), ...others], device, undefined)).toEqual({
-      text: '$(sync~spin) Sensitivity +2',
-      tooltip: '- Sensitivity\n- Export\n- Evaluation\n\nClick to cancel.',
-      isBusy: true,
-    });
+    const status = jobsStatus([job(), ...others.slice(0, 1), job({ id: 3, cancelling: true })], cancelLink)!;
+    expect(status.text).toBe('$(sync~spin) Sensitivity +2');
+    expect(status.tooltip.split('\n').slice(1, 3)).toEqual([
+      '- Export [Cancel](command:cancel?2)',
+      '- Sensitivity: cancelling…',
+    ]);
   });
 
-  it('never spins without one, whatever the editor’s job was', () => {
+  it('shows titles from names of files as text, without links', () => {
+    const { tooltip } = jobsStatus([job({ title: 'Export [a](command:b).gguf' })], cancelLink)!;
+    expect(tooltip).toContain('\\[a\\](command:b).gguf');
+  });
+
+  it('has no jobs without one, whatever the editor’s job was', () => {
     const running = { kind: 'running', title: 'Sensitivity' } as const;
-    expect(statusOf([], device, running)).toEqual({
-      ...{ text: '$(circuit-board) native addon, AVX2', tooltip: about, isBusy: false },
+    expect(jobsStatus([], cancelLink)).toBeUndefined();
+    expect(deviceStatus(device, running)).toEqual({
+      ...{ text: '$(circuit-board) native addon, AVX2', tooltip: about },
     });
-    expect(statusOf([], undefined, undefined)).toEqual({
-      ...{ text: '$(circuit-board) Quantscope', tooltip: unknown, isBusy: false },
+    expect(deviceStatus(undefined, undefined)).toEqual({
+      ...{ text: '$(circuit-board) Quantscope', tooltip: unknown },
     });
   });
 
   it('says that an engine ended, and why a faster device is not used', () => {
     const died = { kind: 'engine-died', title: 'x', message: 'y', resumable: true } as const;
-    expect(statusOf([], device, died)).toEqual({
-      ...{ text: '$(error) Quantscope engine ended', tooltip: about, isBusy: false },
+    expect(deviceStatus(device, died)).toEqual({
+      ...{ text: '$(error) Quantscope engine ended', tooltip: about },
     });
   });
 });

@@ -1,0 +1,78 @@
+import { deepStrictEqual, ok, strictEqual } from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import * as vscode from 'vscode';
+import packageJson from '../../package.json';
+import type { ExtensionApi } from '../../src/extension';
+import { commands, views } from '../../src/vscode/contributions';
+
+const extension = vscode.extensions.getExtension<ExtensionApi>('quantscope.quantscope')!;
+
+/** Exit status of a task that is run to its end. */
+async function exitOf(task: vscode.Task): Promise<number | undefined> {
+  const ended = new Promise<number | undefined>((resolve) => {
+    const listening = vscode.tasks.onDidEndTaskProcess(({ execution, exitCode }) => {
+      if (execution.task.name !== task.name) return;
+      listening.dispose();
+      resolve(exitCode);
+    });
+  });
+  await vscode.tasks.executeTask(task);
+  return ended;
+}
+
+describe('the workbench', () => {
+  before(async () => {
+    await extension.activate();
+  });
+
+  it('has tasks for the models of the workspace, which run the command line', async function () {
+    this.timeout(120_000);
+    const tasks = await vscode.tasks.fetchTasks({ type: 'quantscope' });
+    const ofSample = tasks.filter(({ definition }) => definition['model'] === 'model.safetensors');
+    deepStrictEqual(ofSample.map(({ definition }) => String(definition['command'])).sort(), [
+      ...['doctor', 'eval', 'export', 'recommend'],
+    ]);
+    const doctor = ofSample.find(({ definition }) => definition['command'] === 'doctor')!;
+    deepStrictEqual(doctor.problemMatchers, ['$quantscope', '$quantscope-doctor']);
+    strictEqual(await exitOf(doctor), 0);
+  });
+
+  it('binds keys that VS Code has not bound', async () => {
+    const uri = vscode.Uri.parse('vscode://defaultsettings/keybindings.json');
+    const text = (await vscode.workspace.openTextDocument(uri)).getText();
+    const bound = new Set(
+      [...text.matchAll(/"key":\s*"([^"]+)"\s*,\s*"command":\s*"([^"]+)"/g)]
+        .filter(([, , command]) => !command!.startsWith('quantscope.'))
+        .map(([, key]) => key),
+    );
+    ok(bound.size > 300, `${bound.size} keys of VS Code`);
+    const own = packageJson.contributes.keybindings;
+    strictEqual(new Set(own.map(({ key }) => key)).size, own.length);
+    for (const { key, command, when } of own) {
+      ok(!bound.has(key), `${key} is bound`);
+      ok(Object.values<string>(commands).includes(command), command);
+      ok(when.length > 0, command);
+    }
+  });
+
+  it('opens its views by commands', async () => {
+    await vscode.commands.executeCommand(`${views.models}.focus`);
+    await vscode.commands.executeCommand(commands.openWalkthrough);
+  });
+
+  it('loads and activates the extension in less than 50 ms of its own code', function () {
+    const file = join(extension.extensionPath, 'dist', 'extension.cjs');
+    const load = createRequire(file);
+    const times = Array.from({ length: 5 }, () => {
+      delete load.cache[file];
+      const start = performance.now();
+      load(file);
+      return performance.now() - start;
+    });
+    const [activation] = performance.getEntriesByName('quantscope.activate');
+    const figures = { load: Math.min(...times), activate: activation!.duration };
+    this.test!.title += `: ${JSON.stringify(figures)}`;
+    ok(figures.load + figures.activate < 50, JSON.stringify(figures));
+  });
+});
