@@ -12,9 +12,11 @@ export const numberedName = /^(.*)-(\d+)-of-(\d+)(\.[^.]+)$/;
 /**
  * What people call a model that does not state its name: the name of a file if it is distinctive, else of its folder.
  * @param folder absolute path of the folder of the model's files.
- * @param file base name of one of them.
+ * @param file base name of one of them, or of the model's own folder.
  */
 export function nameFromPath(folder: string, file: string): string {
+  const hub = hubFolder(`${folder}/${file}`);
+  if (hub?.inside === '') return basename(hub.model); // the last part is a revision: "main"
   const base = withoutEnding(file.replace(numberedName, '$1$4'));
   const family = base.split('.')[0] ?? base;
   return generic.test(family) || base === '' ? folderName(folder) : base;

@@ -1,4 +1,7 @@
+import { basename, dirname } from 'node:path';
 import * as vscode from 'vscode';
+import { nameFromPath } from '../../model/modelName';
+import { isRemote } from '../../model/remote/address';
 import { pack } from '../../protocol/packed';
 import { Rpc, type Handlers } from '../../protocol/rpc';
 import type { EditorState } from '../../protocol/editorState';
@@ -76,6 +79,9 @@ export class BoundEditor {
     const { sessions, editors, evaluations, quantizations, refinements } = this.services;
     const session = sessions.get(alone ? this.files.opened : this.files.whole, alone);
     this.use.opened(session);
+    // An address of the Hub ends in a revision; it stays the title of a model that cannot be opened.
+    if (!session.description && isRemote(session.path))
+      this.panel.title = nameFromPath(dirname(session.path), basename(session.path));
     const page = new EditorPage(session.key, {
       tell: ({ tensor, tab }) => {
         if (tensor !== undefined) this.rpc.notify('reveal', { tensor });
