@@ -14,7 +14,28 @@ export interface TemplateTokens {
 const timeLimit = 2_000;
 
 /** Longer ones are not parsed (characters); published ones have at most some tens of thousands. */
-const maxTemplate = 1 << 20;
+export const maxTemplate = 1 << 20;
+
+/** A template of a file, whose work ends in any case. */
+export interface BoundedTemplate {
+  /** @throws what the library does, and QuantscopeError MODEL_FILE when it takes too long. */
+  render(values: Record<string, unknown>): string;
+}
+
+/**
+ * Parses a template.
+ * @param file names where it comes from.
+ * @throws what the library does for one that is none, and QuantscopeError MODEL_FILE when it takes too long.
+ */
+export function boundedTemplate(text: string, file: string): BoundedTemplate {
+  const bounded = <T>(work: () => T): T =>
+    inBoundedTime(work, timeLimit, () => {
+      const message = `The chat template does not finish in ${timeLimit / 1000} seconds: it may have a loop without end.`;
+      return new QuantscopeError('MODEL_FILE', message, { file });
+    });
+  const template = bounded(() => new Template(text));
+  return { render: (values) => bounded(() => template.render(values)) };
+}
 
 /**
  * A conversation as the chat template of a model writes it, up to where the assistant begins.
@@ -22,34 +43,34 @@ const maxTemplate = 1 << 20;
  * @throws QuantscopeError MODEL_FILE for a template that is none or takes too long, REQUEST for a conversation that it refuses.
  */
 export function renderChat(
-  template: string,
+  text: string,
   messages: readonly ChatMessage[],
   tokens: TemplateTokens,
   file: string,
 ): string {
-  const invalid = (why: string, cause?: unknown): QuantscopeError =>
-    new QuantscopeError('MODEL_FILE', `The chat template ${why}`, { file }, cause);
-  if (template.length > maxTemplate) throw invalid(`has ${template.length} characters, which is too long.`);
-  const bounded = <T>(work: () => T): T =>
-    inBoundedTime(work, timeLimit, () =>
-      invalid(`does not finish in ${timeLimit / 1000} seconds: it may have a loop without end.`),
-    );
-  const failed = (error: unknown, wrap: (why: string, cause: unknown) => QuantscopeError): never => {
-    throw error instanceof QuantscopeError ? error : wrap(reason(error), error);
-  };
-  let parsed: Template;
-  try {
-    parsed = bounded(() => new Template(template));
-  } catch (error) {
-    return failed(error, (why, cause) => invalid(`is not a Jinja template: ${why}`, cause));
+  if (text.length > maxTemplate) {
+    const message = `The chat template has ${text.length} characters, which is too long.`;
+    throw new QuantscopeError('MODEL_FILE', message, { file });
   }
-  try {
-    const values = { ...tokens, messages: [...messages], add_generation_prompt: true };
-    return bounded(() => parsed.render(values));
-  } catch (error) {
-    return failed(error, (why, cause) => {
+  const template = explained(
+    () => boundedTemplate(text, file),
+    (why, cause) =>
+      new QuantscopeError('MODEL_FILE', `The chat template is not a Jinja template: ${why}`, { file }, cause),
+  );
+  return explained(
+    () => template.render({ ...tokens, messages: [...messages], add_generation_prompt: true }),
+    (why, cause) => {
       const message = `The chat template refuses this conversation: ${why}`;
       return new QuantscopeError('REQUEST', message, { file }, cause);
-    });
+    },
+  );
+}
+
+/** What the library throws, as an error of this program. */
+function explained<T>(work: () => T, wrap: (why: string, cause: unknown) => QuantscopeError): T {
+  try {
+    return work();
+  } catch (error) {
+    throw error instanceof QuantscopeError ? error : wrap(reason(error), error);
   }
 }

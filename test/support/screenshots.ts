@@ -13,6 +13,7 @@ const shown: ReadonlySet<string> = new Set([
   ...['export-dark', 'export-light', 'compare-dark', 'compare-light', 'evaluate-dark', 'evaluate-light'],
   ...['tensor-dark', 'tensor-light', 'stored-dark', 'stored-light', 'lens-dark', 'lens-light'],
   ...['quantize-model-dark', 'quantize-model-light', 'preview-dark', 'preview-light'],
+  ...['chat-dark', 'chat-light'],
 ]);
 
 /** Pictures taken of a page that does not come to rest, as with a job that runs, before the last one is kept. */

@@ -1,5 +1,5 @@
-import { Template } from '@huggingface/jinja';
 import { exists, joinPlace, openSource } from '../../model/place';
+import { boundedTemplate, maxTemplate, type BoundedTemplate } from '../../tokenizer/renderChat';
 import type { Check, CheckContext } from '../check';
 import type { Patient } from '../patient';
 import { tokenText, vocabularyOf } from '../vocabulary';
@@ -10,9 +10,6 @@ interface Source {
   readonly key?: readonly string[];
   readonly text: string;
 }
-
-/** Longer ones are not parsed (characters); published ones have at most some tens of thousands. */
-const maxTemplate = 1 << 20;
 
 const [question, answer, rules] = ['What is up there?', 'A cloud.', 'Speak of the sky.'];
 const user = { role: 'user', content: question };
@@ -94,9 +91,9 @@ function tryOut(
       ...place,
       message: `The template has ${text.length} characters, which is too long for one.`,
     });
-  let template: Template;
+  let template: BoundedTemplate;
   try {
-    template = new Template(text);
+    template = boundedTemplate(text, file);
   } catch (error) {
     return report({
       code: 'chat-template/invalid',
