@@ -7,6 +7,7 @@ const project = (name: string, timeout: number, extra: object = {}) => ({
     testTimeout: timeout,
     hookTimeout: timeout,
     setupFiles: ['test/support/setup.ts'],
+    globalSetup: ['test/support/runFolder.ts'],
     ...extra,
   },
 });

@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { build } from 'esbuild';
+import { setTimeout } from 'node:timers/promises';
+import { build, type BuildOptions } from 'esbuild';
+import { inject } from 'vitest';
 import { projectRoot, temporaryFolder } from './files';
 
 const requireShim =
@@ -16,24 +18,57 @@ export interface Programs {
   readonly command: string;
 }
 
-/** Bundles engine and command line as `dist/` has them, from the sources of now, in a folder of their own. */
+/**
+ * Bundles engine and command line as `dist/` has them, from the sources of now. The test files of one run share them: the first one that asks makes
+ * them, and others wait.
+ */
 export async function buildPrograms(): Promise<Programs> {
-  const folder = temporaryFolder();
-  mkdirSync(join(folder, 'dist'));
+  const run = inject('runFolder');
+  const root = join(run ?? temporaryFolder(), 'programs');
+  const [done, failed] = [join(root, 'done'), join(root, 'failed')];
+  if (isFirst(root)) {
+    try {
+      await bundle(root);
+      writeFileSync(done, '');
+    } catch (error) {
+      writeFileSync(failed, String(error));
+      throw error;
+    }
+  }
+  while (!existsSync(done)) {
+    if (existsSync(failed)) throw new Error(readFileSync(failed, 'utf8'));
+    await setTimeout(20);
+  }
+  const program = (name: string): string => join(root, 'dist', `${name}.mjs`);
+  return { engine: program('engine'), cli: program('cli'), command: program('command') };
+}
+
+/** Makes a folder. @returns whether nobody else had. */
+function isFirst(folder: string): boolean {
+  try {
+    mkdirSync(folder);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+async function bundle(folder: string): Promise<void> {
   for (const name of ['prebuilds', 'node_modules'])
     symlinkSync(join(projectRoot, name), join(folder, name), 'junction');
-  await build({
+  const common: BuildOptions = {
     absWorkingDir: projectRoot,
-    entryPoints: { engine: 'src/engine/main.ts', cli: 'src/cli/main.ts', command: 'src/cli/worker.ts' },
     outdir: join(folder, 'dist'),
     outExtension: { '.js': '.mjs' },
     ...{ bundle: true, platform: 'node', target: 'node22', format: 'esm' },
     external: ['onnxruntime-node'],
     banner: { js: requireShim },
     logLevel: 'error',
-  });
-  const bundle = (name: string): string => join(folder, 'dist', `${name}.mjs`);
-  return { engine: bundle('engine'), cli: bundle('cli'), command: bundle('command') };
+  };
+  await build({ ...common, entryPoints: { engine: 'src/engine/main.ts' } });
+  const entryPoints = { cli: 'src/cli/main.ts', command: 'src/cli/worker.ts' };
+  await build({ ...common, entryPoints, splitting: true, chunkNames: 'command-[hash]' });
 }
 
 export interface Ended {

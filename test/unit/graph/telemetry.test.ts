@@ -79,7 +79,7 @@ describe.skipIf(!bundledRuntime())('ONNX Runtime keeps to itself', () => {
     expect(sockets).toEqual([]);
   });
 
-  it.each(['cli', 'engine'] as const)('in a probe of the %s: no file, no socket', async (program) => {
+  it.each(['command', 'engine'] as const)('in a probe of the %s: no file, no socket', async (program) => {
     const { options: user, files } = newUser();
     const child = fork(programs[program], ['--probe', 'ort-cpu'], { ...user, execArgv: [], stdio: 'ignore' });
     const verdict = new Promise((resolve) => child.on('message', resolve));
