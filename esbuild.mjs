@@ -16,6 +16,8 @@ const common = {
   logLevel: 'info',
   legalComments: 'none',
   metafile: true,
+  // Its main file is UMD, which cannot be bundled.
+  alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
 };
 const requireShim =
   "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);";
@@ -60,8 +62,6 @@ const programs = [
     external: ['vscode'],
     supported: { 'dynamic-import': false },
     plugins: [filesApart],
-    // Its main file is UMD, which cannot be bundled.
-    alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
     outdir: 'dist',
   },
   { ...node, entryPoints: { engine: 'src/engine/main.ts' }, banner: { js: requireShim }, outdir: 'dist' },
