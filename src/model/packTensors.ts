@@ -1,5 +1,10 @@
 import type { ModelDescription, TensorDescriptor } from '../protocol/model';
-import type { PackedModel, PackedTensors, TensorColumns } from '../protocol/tensorTable';
+import {
+  TensorTable,
+  type PackedModel,
+  type PackedTensors,
+  type TensorColumns,
+} from '../protocol/tensorTable';
 import { IntegerStream } from './integerStream';
 import { NamePatterns } from './namePatterns';
 import { membersOf, tableOf } from './tabledModel';
@@ -8,8 +13,12 @@ import { TensorKinds } from './tensorKinds';
 /** A description for `tabled`. */
 export const packModel = (model: ModelDescription): PackedModel => ({
   ...membersOf(model),
-  tensors: inBase64(tableOf(model)?.columns ?? columnsOf(model.tensors)),
+  tensors: inBase64(tensorTable(model).columns),
 });
+
+/** The tensors of a model one by one. */
+export const tensorTable = (model: Pick<ModelDescription, 'tensors'>): TensorTable =>
+  tableOf(model) ?? new TensorTable(columnsOf(model.tensors));
 
 /** The tensors of a model for `TensorTable`, as they cross boundaries. */
 export const packTensors = (tensors: readonly TensorDescriptor[]): PackedTensors =>

@@ -1,5 +1,5 @@
 import type { Model } from '../../model/model';
-import { packTensors } from '../../model/packTensors';
+import { tensorTable } from '../../model/packTensors';
 import { bytesByRole, type AreaShare } from '../../protocol/bytesByRole';
 import type { EvaluationResult } from '../../protocol/evaluation';
 import { findingsOf, type Finding } from '../../protocol/findings';
@@ -8,7 +8,6 @@ import type { ModelScan } from '../../protocol/modelScan';
 import type { ModelIdentity } from '../../protocol/overview';
 import { placedTensors } from '../../protocol/parts';
 import type { Plan, SensitivityTable } from '../../protocol/plan';
-import { TensorTable } from '../../protocol/tensorTable';
 import { describedModel, overviewOf } from '../modelFacts';
 
 /** All that a report says of a model. */
@@ -41,7 +40,7 @@ export interface WrittenReport {
 /** @throws QuantscopeError IO, CANCELLED. */
 export async function reportFacts(model: Model, kept: KeptFacts, signal?: AbortSignal): Promise<ReportFacts> {
   const description = describedModel(model);
-  const table = new TensorTable(packTensors(description.tensors));
+  const table = tensorTable(description);
   return {
     model: description,
     identity: await overviewOf(model, signal),
