@@ -44,7 +44,14 @@ writeFileSync(
 );
 const vsce = join(root, 'node_modules', '@vscode', 'vsce', 'vsce');
 const shared = ['--ignoreFile', ignoreFile];
-const pack = ['--no-rewrite-relative-links', '--target', target, '--out', resolve(values.out)];
+const pack = [
+  '--no-rewrite-relative-links',
+  '--allow-missing-repository',
+  '--target',
+  target,
+  '--out',
+  resolve(values.out),
+];
 const { status } = spawnSync(
   execPath,
   [vsce, ...(values.list ? ['ls', ...shared] : ['package', ...shared, ...pack])],

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import packageJson from '../../../package.json';
+import english from '../../../package.nls.json';
 import { commands, contextKeys, settings, views, viewTypes } from '../../../src/vscode/contributions';
 
 const { contributes } = packageJson;
@@ -32,6 +33,36 @@ describe('package.json contributes what the code registers', () => {
       .flat()
       .map((item) => item.command);
     for (const command of used) expect(Object.values<string>(commands)).toContain(command);
+  });
+  it('menus that show a command only where it makes sense', () => {
+    for (const item of Object.values(contributes.menus).flat())
+      expect((item as { when?: string }).when, item.command).toBeTruthy();
+    const ofViews = [...contributes.menus['view/title'], ...contributes.menus['view/item/context']];
+    for (const { when } of ofViews) expect(when).toMatch(/^view == quantscope\.(models|jobs)\b/);
+    const cancel = contributes.commands.find(({ command }) => command === commands.cancelJob)!;
+    expect(cancel).toMatchObject({ enablement: contextKeys.jobsRunning });
+  });
+  it('keys for known commands, where they make sense', () => {
+    for (const { command, key, when } of contributes.keybindings) {
+      expect(Object.values<string>(commands)).toContain(command);
+      expect([key, when]).not.toContain('');
+    }
+  });
+  it('links to known commands in welcomes and in the walkthrough', () => {
+    const texts = Object.entries(english).filter(([name]) => /^(welcome|walkthrough)\./.test(name));
+    const linked = texts.flatMap(([, text]) => text.match(/(?<=command:)quantscope\.\w+/g) ?? []);
+    expect(linked.length).toBeGreaterThan(8);
+    const events = contributes.walkthroughs.flatMap(({ steps }) =>
+      steps.flatMap(({ completionEvents }) => completionEvents),
+    );
+    const named = events.flatMap((event) => event.match(/(?<=onCommand:).*/) ?? []);
+    for (const command of [...linked, ...named]) expect(Object.values<string>(commands)).toContain(command);
+  });
+  it('settings with a scope and a description', () => {
+    for (const [name, setting] of Object.entries<object>(contributes.configuration.properties)) {
+      expect(setting, name).toHaveProperty('scope');
+      expect('description' in setting || 'markdownDescription' in setting, name).toBe(true);
+    }
   });
   it('menus whose conditions use known context keys', () => {
     const conditions = Object.values(contributes.menus)
