@@ -1,4 +1,6 @@
+import { addAbortSignal } from 'node:stream';
 import { suggestion } from '../model/closest';
+import { throwIfCancelled } from '../model/errors';
 import { absolutePlace, exists } from '../model/place';
 import type {
   CausesResult,
@@ -123,16 +125,22 @@ function seedOption(context: CommandContext): number | undefined {
 
 async function messagesOf(context: CommandContext): Promise<ChatMessage[]> {
   const system = textOption(context, 'system');
-  const content = textOption(context, 'prompt') ?? (await allOfStdin());
+  const content = textOption(context, 'prompt') ?? (await allOfStdin(context));
   return [
     ...(system === undefined ? [] : [{ role: 'system', content: system } as const]),
     { role: 'user', content },
   ];
 }
 
-async function allOfStdin(): Promise<string> {
+async function allOfStdin({ signal, note }: CommandContext): Promise<string> {
+  if (process.stdin.isTTY) note('What you say is read from here up to the end of the input (Ctrl+D).');
   const parts: Buffer[] = [];
-  for await (const part of process.stdin) parts.push(part as Buffer);
+  try {
+    for await (const part of addAbortSignal(signal, process.stdin)) parts.push(part as Buffer);
+  } catch (error) {
+    throwIfCancelled(signal);
+    throw error;
+  }
   // The end of the last line is that of the input, not of what the user says.
   return Buffer.concat(parts)
     .toString('utf8')

@@ -63,6 +63,8 @@ async function bundle(folder: string): Promise<void> {
     outExtension: { '.js': '.mjs' },
     ...{ bundle: true, platform: 'node', target: 'node22', format: 'esm' },
     external: ['onnxruntime-node'],
+    // As in esbuild.mjs.
+    alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
     banner: { js: requireShim },
     logLevel: 'error',
   };
@@ -87,6 +89,8 @@ export interface RunOptions {
   readonly closeStdout?: boolean;
   /** The same of stderr. */
   readonly closeStderr?: boolean;
+  /** What stdin holds; nothing by default. */
+  readonly stdin?: string;
   /** Where it runs; here by default. */
   readonly cwd?: string;
   /** Variables of the environment; those that are undefined are taken out. */
@@ -97,13 +101,14 @@ export interface RunOptions {
 export function runProgram(
   file: string,
   args: readonly string[],
-  { cache, interruptAt, closeStdout, closeStderr, cwd, env }: RunOptions,
+  { cache, interruptAt, closeStdout, closeStderr, stdin, cwd, env }: RunOptions,
 ): Promise<Ended> {
   const child = spawn(process.execPath, [file, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
     ...(cwd === undefined ? {} : { cwd }),
     env: { ...process.env, QUANTSCOPE_CACHE: cache, ...env },
   });
+  child.stdin.end(stdin);
   if (closeStdout) child.stdout.destroy();
   if (closeStderr) child.stderr.destroy();
   let stdout = '';
