@@ -1,6 +1,6 @@
 import * as l10n from '@vscode/l10n';
 import { mixed } from '../../mixed';
-import { useEffect, useMemo, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { TensorStatistics } from '../../../src/protocol/analysis';
 import type { TensorDescriptor } from '../../../src/protocol/model';
 import { greatestOf } from '../../../src/protocol/extremes';
@@ -97,7 +97,8 @@ function CopyButtons({ tensor, slice }: { tensor: TensorDescriptor; slice: Slice
   const { host, store } = useApp();
   const { copy } = useSaving({ title: l10n.t('Values'), of: tensor.name });
   const [reading, setReading] = useState<AbortController>();
-  useEffect(() => () => reading?.abort(), [reading, tensor.name, slice]);
+  const last = useRef<AbortController>();
+  useEffect(() => () => last.current?.abort(), [tensor.name]);
   const read = async (signal: AbortSignal): Promise<SliceValues> => {
     const values = new Float64Array(slice.rows * slice.columns);
     for (const { row, firstRow, rows } of runsOf(slice)) {
@@ -108,16 +109,14 @@ function CopyButtons({ tensor, slice }: { tensor: TensorDescriptor; slice: Slice
     return { slice, values, dtype: tensor.dtype };
   };
   const copyAs = async (write: (values: SliceValues) => string): Promise<void> => {
-    const controller = new AbortController();
+    const controller = (last.current = new AbortController());
+    const { signal } = controller;
     setReading(controller);
     try {
-      const text = write(await read(controller.signal));
-      if (!controller.signal.aborted) await copy(text);
+      const values = await read(signal).finally(() => setReading(undefined));
+      if (!signal.aborted) await copy(write(values));
     } catch (error) {
-      if (!controller.signal.aborted)
-        store.update({ problem: error instanceof Error ? error.message : String(error) });
-    } finally {
-      setReading((current) => (current === controller ? undefined : current));
+      if (!signal.aborted) store.update({ problem: error instanceof Error ? error.message : String(error) });
     }
   };
   const disabled = isTooLarge(slice) || reading !== undefined;
