@@ -1,24 +1,44 @@
+import * as l10n from '@vscode/l10n';
 import type { CertifyEstimate, FormatChange, Improvement } from './certificate';
 import { intervalText } from './verdict';
 import { duration, plural } from './words';
 
 /** What measuring a plan would take. */
 export function certifyEstimateText({ windows, compared, seconds, improvement }: CertifyEstimate): string {
-  const measured = `The plan and ${plural(compared, 'other')} are measured over ${plural(windows, 'window')}: about ${duration(seconds)}.`;
+  const measured = l10n.t(
+    'The plan and {0} are measured over {1}: about {2}.',
+    plural(compared, 'other'),
+    plural(windows, 'window'),
+    duration(seconds),
+  );
   if (!improvement) return measured;
   const { swaps, seconds: least, mostSeconds } = improvement;
-  return `${measured} Improving the plan adds between ${duration(least)} where no swap is proposed and ${duration(mostSeconds)} for ${swaps} swaps.`;
+  return l10n.t(
+    '{0} Improving the plan adds between {1} where no swap is proposed and {2} for {3} swaps.',
+    measured,
+    duration(least),
+    duration(mostSeconds),
+    swaps,
+  );
 }
 
 /** What swaps did for a plan. */
 export function improvementText({ windows, tried, swaps, difference, isAdopted }: Improvement): string {
-  const measured = `${plural(tried, 'swap')} measured over ${windows} other windows`;
+  const measured = l10n.t('{0} measured over {1} other windows', plural(tried, 'swap'), windows);
   if (!difference)
-    return `Nothing gained by swaps: ${tried === 0 ? 'none is predicted to be better' : `${measured}, none is shown to be better`}.`;
-  const over = `on the windows of the table the difference is ${intervalText(difference)} nats per token`;
+    return l10n.t(
+      'Nothing gained by swaps: {0}.',
+      tried === 0
+        ? l10n.t('none is predicted to be better')
+        : l10n.t('{0}, none is shown to be better', measured),
+    );
+  const over = l10n.t(
+    'on the windows of the table the difference is {0} nats per token',
+    intervalText(difference),
+  );
   return isAdopted
-    ? `Improved by ${swaps.length} of ${measured}: ${over}.`
-    : `Nothing gained by swaps: of ${measured}, ${swaps.length} looked better, but ${over}.`;
+    ? l10n.t('Improved by {0} of {1}: {2}.', swaps.length, measured, over)
+    : l10n.t('Nothing gained by swaps: of {0}, {1} looked better, but {2}.', measured, swaps.length, over);
 }
 
 /** One change for each tensor: what it was at first, and what it became. */

@@ -1,14 +1,15 @@
+import * as l10n from '@vscode/l10n';
 import type { ModelRef } from './model';
 import type { DeviceChoice } from './plan';
 import type { EvidenceKind } from './recipe';
 
 /** What a method knows of the inputs of a matrix, in words: the rungs of evidence. */
 export const evidenceWords: Readonly<Record<EvidenceKind, string>> = {
-  none: 'weights alone',
-  importance: 'importance',
-  hessian: 'Hessian',
-  activations: 'activations',
-  gradients: 'Hessian and output gradients',
+  none: l10n.t('weights alone'),
+  importance: l10n.t('importance'),
+  hessian: l10n.t('Hessian'),
+  activations: l10n.t('activations'),
+  gradients: l10n.t('Hessian and output gradients'),
 };
 
 /** The rungs, from what costs nothing to what costs most. */

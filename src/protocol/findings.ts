@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { CommandTab } from './editorState';
 import { limitNote } from './limitNote';
 import type { ModelDescription } from './model';
@@ -46,8 +47,13 @@ function unreadable(table: TensorTable): Finding[] {
   if (tensors === 0) return [];
   const name = table.name(first);
   const reason = table.kinds[table.kindOf(first)]!.unreadableReason;
-  const text = `${plural(tensors, 'tensor')} cannot be read${tensors === 1 ? '' : `, the first is ${name}`}${reason === undefined ? '.' : `: ${reason}`}`;
-  return [{ level: 'warning', text, link: { label: 'Show it', tensor: name } }];
+  const text = l10n.t(
+    '{0} cannot be read{1}{2}',
+    plural(tensors, 'tensor'),
+    tensors === 1 ? '' : l10n.t(', the first is {0}', name),
+    reason === undefined ? '.' : `: ${reason}`,
+  );
+  return [{ level: 'warning', text, link: { label: l10n.t('Show it'), tensor: name } }];
 }
 
 /** Weights in a super-block of ggml's K and IQ types. */
@@ -62,15 +68,26 @@ function oddRows(table: TensorTable): Finding[] {
   );
   if (tensors === 0 || share < 0.005) return [];
   const length = rowLength(table.kinds[table.kindOf(first)]!);
-  const text = `${plural(tensors, 'matrix', 'matrices')} with ${shareText(share)} of the weights have rows that are no multiple of ${superBlock} (${length} in ${table.name(first)}): the K and IQ types of GGUF do not fit them, and exports use others there.`;
-  return [{ level: 'note', text, link: { label: 'See the export', tab: 'export' } }];
+  const text = l10n.t(
+    '{0} with {1} of the weights have rows that are no multiple of {2} ({3} in {4}): the K and IQ types of GGUF do not fit them, and exports use others there.',
+    plural(tensors, 'matrix', 'matrices'),
+    shareText(share),
+    superBlock,
+    length,
+    table.name(first),
+  );
+  return [{ level: 'note', text, link: { label: l10n.t('See the export'), tab: 'export' } }];
 }
 
 function wideFloats(table: TensorTable): Finding[] {
   const { tensors, share } = countOf(table, (kind) => isMatrix(kind) && /^F(32|64)$/.test(kind.dtype));
   if (share < 0.5) return [];
-  const text = `${shareText(share)} of the weights, in ${plural(tensors, 'matrix', 'matrices')}, are floats of 32 bits or more: BF16 takes half of that, with the range of F32.`;
-  return [{ level: 'note', text, link: { label: 'Export as BF16…', tab: 'export' } }];
+  const text = l10n.t(
+    '{0} of the weights, in {1}, are floats of 32 bits or more: BF16 takes half of that, with the range of F32.',
+    shareText(share),
+    plural(tensors, 'matrix', 'matrices'),
+  );
+  return [{ level: 'note', text, link: { label: l10n.t('Export as BF16…'), tab: 'export' } }];
 }
 
 /** Bits per weight below which a tensor of a GGUF file was quantized. */
@@ -83,15 +100,24 @@ function quantizedAlready({ format }: ModelDescription, table: TensorTable): Fin
     (kind) => isMatrix(kind) && (8 * kind.byteLength) / kind.elements < quantizedBits,
   );
   if (share < 0.005) return [];
-  const text = `${plural(tensors, 'matrix', 'matrices')} with ${shareText(share)} of the weights are quantized already: what is made of them has the error of both steps. Plans and exports of the original are better.`;
-  return [{ level: 'note', text, link: { label: 'Compare with the original', tab: 'compare' } }];
+  const text = l10n.t(
+    '{0} with {1} of the weights are quantized already: what is made of them has the error of both steps. Plans and exports of the original are better.',
+    plural(tensors, 'matrix', 'matrices'),
+    shareText(share),
+  );
+  return [{ level: 'note', text, link: { label: l10n.t('Compare with the original'), tab: 'compare' } }];
 }
 
 function empty(table: TensorTable): Finding[] {
   const { tensors, first } = countOf(table, ({ elements }) => elements === 0);
   if (tensors === 0) return [];
-  const text = `${plural(tensors, 'tensor')} without any element: ${table.name(first)}${tensors === 1 ? '' : ` and ${tensors - 1} more`}.`;
-  return [{ level: 'note', text, link: { label: 'Show it', tensor: table.name(first) } }];
+  const text = l10n.t(
+    '{0} without any element: {1}{2}.',
+    plural(tensors, 'tensor'),
+    table.name(first),
+    tensors === 1 ? '' : l10n.t(' and {0} more', tensors - 1),
+  );
+  return [{ level: 'note', text, link: { label: l10n.t('Show it'), tensor: table.name(first) } }];
 }
 
 /** Each kind is looked at once. */

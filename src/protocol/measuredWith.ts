@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { fewBitsFormat } from './fewBits';
 import {
   sampleText,
@@ -43,39 +44,50 @@ interface Facet {
 const facets: readonly Facet[] = [
   {
     key: ({ codes }) => codes && [codes.method, codes.hash, codes.tokens, codes.objective],
-    text: ({ codes }) => (codes ? codesText(codes) : 'the codes of llama.cpp'),
+    text: ({ codes }) => (codes ? codesText(codes) : l10n.t('the codes of llama.cpp')),
   },
   {
     key: ({ imatrix }) => imatrix?.hash,
-    text: ({ imatrix }) => (imatrix ? `the importance matrix ${imatrix.file}` : 'no importance matrix'),
+    text: ({ imatrix }) =>
+      imatrix ? l10n.t('the importance matrix {0}', imatrix.file) : l10n.t('no importance matrix'),
   },
   {
     // Of codes of llama.cpp no errors include the rounding.
     key: ({ codes, roundsActivations }) => codes && roundsActivations === true,
     text: ({ roundsActivations }) =>
       roundsActivations
-        ? 'errors with the rounding of activations (backend cpu)'
-        : 'errors without the rounding of activations (backend gpu)',
+        ? l10n.t('errors with the rounding of activations (backend cpu)')
+        : l10n.t('errors without the rounding of activations (backend gpu)'),
   },
   {
     key: ({ gains }) => gains && [gains.hash, gains.tokens, gains.by, gains.model, gains.sample?.measured],
-    text: ({ gains }) => (gains ? gainsText(gains) : 'no gains'),
+    text: ({ gains }) => (gains ? gainsText(gains) : l10n.t('no gains')),
   },
 ];
 
 /** "optimised codes (gptq-cd 2 over 12,288 tokens of a.txt, two-sided)". */
 export const codesText = ({ method, text, tokens, objective }: UsedCodes): string =>
-  `optimised codes (${method} over ${tokens.toLocaleString('en-US')} tokens of ${text}, ${objective})`;
+  l10n.t(
+    'optimised codes ({0} over {1} tokens of {2}, {3})',
+    method,
+    tokens.toLocaleString('en-US'),
+    text,
+    objective,
+  );
 
 /** "gains over 2,048 tokens of a.txt, by the curvature". */
 function gainsText({ text, tokens, by, fewBits, model, sample }: UsedGains): string {
   const details = [
-    ...(fewBits ? [`in ${fewBitsFormat}`] : []),
-    ...(by ? ['by the curvature'] : []),
-    ...(model === undefined ? [] : [`of the model ${model}`]),
+    ...(fewBits ? [l10n.t('in {0}', fewBitsFormat)] : []),
+    ...(by ? [l10n.t('by the curvature')] : []),
+    ...(model === undefined ? [] : [l10n.t('of the model {0}', model)]),
     ...(sample ? [sampleText(sample)] : []),
   ];
-  const over = `gains over ${tokens.toLocaleString('en-US')} tokens of ${text.replace(/^.*[\\/]/, '')}`;
+  const over = l10n.t(
+    'gains over {0} tokens of {1}',
+    tokens.toLocaleString('en-US'),
+    text.replace(/^.*[\\/]/, ''),
+  );
   return [over, ...details].join(', ');
 }
 
@@ -84,7 +96,7 @@ export function measuredWithText(of: MeasuredWith): string {
   const { codes, imatrix, gains } = of;
   return [
     ...(codes ? [codesText(codes)] : []),
-    ...(imatrix ? [`the importance matrix ${imatrix.file}`] : []),
+    ...(imatrix ? [l10n.t('the importance matrix {0}', imatrix.file)] : []),
     ...(gains ? [gainsText(gains)] : []),
   ].join('; ');
 }
@@ -96,4 +108,4 @@ export const differencesText = (plan: MeasuredWith, present: MeasuredWith): stri
       const [theirs, ours] = [key(plan), key(present)];
       return JSON.stringify(theirs) !== JSON.stringify(ours);
     })
-    .map(({ text }) => `${text(plan)}, now ${text(present)}`);
+    .map(({ text }) => l10n.t('{0}, now {1}', text(plan), text(present)));

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { ErrorMetrics, Histogram } from './analysis';
 import type { ModelRef } from './model';
 import type { EvidenceKind, MethodOptions } from './recipe';
@@ -40,10 +41,14 @@ export interface BiasFigures {
 
 /** What a correction does, and whether a file can hold it. */
 export function biasSentence({ rows, rms, into }: BiasFigures): string {
-  const what = `Bias correction of ${plural(rows, 'output')}, ${rms.toPrecision(3)} in root mean square`;
+  const what = l10n.t(
+    'Bias correction of {0}, {1} in root mean square',
+    plural(rows, 'output'),
+    rms.toPrecision(3),
+  );
   return into === undefined
-    ? `${what}: the layer has no bias, so it cannot be stored.`
-    : `${what}: added to ${into}.`;
+    ? l10n.t('{0}: the layer has no bias, so it cannot be stored.', what)
+    : l10n.t('{0}: added to {1}.', what, into);
 }
 
 export interface SaveMethodParams extends ModelRef {

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { defined } from './defined';
 
 /** A number of a model, or the least and the most where layers differ. */
@@ -47,9 +48,9 @@ export interface IdentityLine {
 }
 
 const hints: Readonly<Record<IdentitySource, string>> = {
-  keys: 'From the key-values of the file.',
-  config: 'From the configuration next to the weights.',
-  tensors: 'From names and shapes of the tensors: no key says it.',
+  keys: l10n.t('From the key-values of the file.'),
+  config: l10n.t('From the configuration next to the weights.'),
+  tensors: l10n.t('From names and shapes of the tensors: no key says it.'),
 };
 
 const integer = (value: number): string => value.toLocaleString('en-US');
@@ -72,26 +73,30 @@ export function identityLines(identity: ModelIdentity): IdentityLine[] {
   const stated = (label: string, shown: string | undefined): IdentityLine | undefined =>
     shown === undefined ? undefined : { label, text: shown };
   const lines = [
-    stated('Family', family && (className ? `${family} (${className})` : family)),
-    line('Layers', 'layers'),
-    line('Hidden size', 'hidden'),
-    line('Heads', 'heads', headsText(identity)),
-    line('Head size', 'headSize'),
-    line('Compressed keys', 'compressedKeys'),
-    line('State size', 'stateSize'),
-    line('Feed-forward', 'feedForward'),
-    line('Experts', 'experts', expertsText(identity)),
-    line('Expert size', 'expertFeedForward'),
-    line('Vocabulary', 'vocabulary'),
-    line('Context', 'context', text('context') && `${text('context')} tokens`),
-    line('Window', 'window', text('window') && `${text('window')} tokens in some layers`),
-    line('Rotary base', 'ropeBase', ropeText(text('ropeBase'), ropeScaling)),
-    stated(
-      'Embedding',
-      tied === undefined ? undefined : tied ? 'also the output (tied)' : 'output of its own',
+    stated(l10n.t('Family'), family && (className ? `${family} (${className})` : family)),
+    line(l10n.t('Layers'), 'layers'),
+    line(l10n.t('Hidden size'), 'hidden'),
+    line(l10n.t('Heads'), 'heads', headsText(identity)),
+    line(l10n.t('Head size'), 'headSize'),
+    line(l10n.t('Compressed keys'), 'compressedKeys'),
+    line(l10n.t('State size'), 'stateSize'),
+    line(l10n.t('Feed-forward'), 'feedForward'),
+    line(l10n.t('Experts'), 'experts', expertsText(identity)),
+    line(l10n.t('Expert size'), 'expertFeedForward'),
+    line(l10n.t('Vocabulary'), 'vocabulary'),
+    line(l10n.t('Context'), 'context', text('context') && l10n.t('{0} tokens', text('context') ?? '')),
+    line(
+      l10n.t('Window'),
+      'window',
+      text('window') && l10n.t('{0} tokens in some layers', text('window') ?? ''),
     ),
-    stated('Tokenizer', tokenizer),
-    stated('Stored as', dtypesText(dtypes)),
+    line(l10n.t('Rotary base'), 'ropeBase', ropeText(text('ropeBase'), ropeScaling)),
+    stated(
+      l10n.t('Embedding'),
+      tied === undefined ? undefined : tied ? l10n.t('also the output (tied)') : l10n.t('output of its own'),
+    ),
+    stated(l10n.t('Tokenizer'), tokenizer),
+    stated(l10n.t('Stored as'), dtypesText(dtypes)),
   ];
   return lines.filter((item) => item !== undefined);
 }
@@ -99,13 +104,13 @@ export function identityLines(identity: ModelIdentity): IdentityLine[] {
 function headsText({ heads, kvHeads }: ModelIdentity): string | undefined {
   if (heads === undefined) return undefined;
   if (kvHeads === undefined || spanText(kvHeads) === spanText(heads)) return spanText(heads);
-  return `${spanText(heads)}, ${spanText(kvHeads)} for keys and values`;
+  return l10n.t('{0}, {1} for keys and values', spanText(heads), spanText(kvHeads));
 }
 
 function expertsText({ experts, expertsUsed, sharedExperts }: ModelIdentity): string | undefined {
   if (experts === undefined) return undefined;
-  const used = expertsUsed === undefined ? '' : `, ${spanText(expertsUsed)} for each token`;
-  return `${spanText(experts)}${used}${sharedExperts ? `, ${spanText(sharedExperts)} shared` : ''}`;
+  const used = expertsUsed === undefined ? '' : l10n.t(', {0} for each token', spanText(expertsUsed));
+  return `${spanText(experts)}${used}${sharedExperts ? l10n.t(', {0} shared', spanText(sharedExperts)) : ''}`;
 }
 
 function ropeText(base: string | undefined, scaling: string | undefined): string | undefined {
@@ -124,5 +129,5 @@ function dtypesText(dtypes: readonly DtypeShare[]): string | undefined {
   };
   const rest = dtypes.length - most.length;
   const listed = most.map(({ dtype, bytes }) => (most.length === 1 ? dtype : `${dtype} ${share(bytes)}`));
-  return `${listed.join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
+  return `${listed.join(', ')}${rest > 0 ? l10n.t(' and {0} more', rest) : ''}`;
 }

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { TensorKind, TensorTable } from './tensorTable';
 import { placeOf } from './places';
 import { partRows, type PartRow, type Row } from './partRows';
@@ -6,13 +7,13 @@ import { partRows, type PartRow, type Row } from './partRows';
 export type Area = 'embedding' | 'mixer' | 'feedForward' | 'experts' | 'norm' | 'output' | 'other';
 
 export const areaLabels: Readonly<Record<Area, string>> = {
-  embedding: 'Embedding',
-  mixer: 'Attention and states',
-  feedForward: 'Feed-forward',
-  experts: 'Experts',
-  norm: 'Norms',
-  output: 'Output',
-  other: 'Other parts',
+  embedding: l10n.t('Embedding'),
+  mixer: l10n.t('Attention and states'),
+  feedForward: l10n.t('Feed-forward'),
+  experts: l10n.t('Experts'),
+  norm: l10n.t('Norms'),
+  output: l10n.t('Output'),
+  other: l10n.t('Other parts'),
 };
 
 /** A part of a block that has no tensor names of its own in the table. */

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { CacheType, RunSettings } from './fit';
 import type { ModelRef } from './model';
 
@@ -86,9 +87,11 @@ export function tokensPerSecond(
 
 /** What the figures assume, as sentences by what they are about. */
 export const assumptions = {
-  bytes:
+  bytes: l10n.t(
     'Weights are the exact bytes of the tensors in the format; keys, values, states and buffers are those of llama.cpp with flash attention, for batches of 512 tokens.',
-  speed:
+  ),
+  speed: l10n.t(
     'Tokens per second are bandwidth / bytes that a step reads: the weights that it uses, once for all sequences, and all that is kept of a full context. Programs reach some 60 to 85 % of it.',
-  memory: 'The system and the driver take some of a memory, too.',
+  ),
+  memory: l10n.t('The system and the driver take some of a memory, too.'),
 } as const;

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { MeasuredWith } from './measuredWith';
 import { sampleText, type GainsText, type Plan, type SensitivityRow, type SensitivityTable } from './plan';
 
@@ -6,22 +7,22 @@ export type Rung = 'weights' | 'importance' | 'hessian' | 'gains' | 'joint';
 
 /** The ladder of evidence, from its lowest rung. */
 const rungs: readonly { readonly id: Rung; readonly short: string; readonly label: string }[] = [
-  { id: 'weights', short: 'weights alone', label: 'errors of the weights alone' },
+  { id: 'weights', short: l10n.t('weights alone'), label: l10n.t('errors of the weights alone') },
   {
     id: 'importance',
-    short: 'importance',
-    label: 'errors of the weights, by the importance of their inputs',
+    short: l10n.t('importance'),
+    label: l10n.t('errors of the weights, by the importance of their inputs'),
   },
-  { id: 'hessian', short: 'Hessian', label: 'errors of the outputs over a text' },
+  { id: 'hessian', short: l10n.t('Hessian'), label: l10n.t('errors of the outputs over a text') },
   {
     id: 'gains',
-    short: 'gains over a text',
-    label: 'effect of each tensor alone on the output, over a text',
+    short: l10n.t('gains over a text'),
+    label: l10n.t('effect of each tensor alone on the output, over a text'),
   },
   {
     id: 'joint',
-    short: 'measured jointly',
-    label: 'measured with all tensors together, over another text',
+    short: l10n.t('measured jointly'),
+    label: l10n.t('measured with all tensors together, over another text'),
   },
 ];
 
@@ -35,7 +36,9 @@ export const rungLabel = (rung: Rung): string => rungs.find(({ id }) => id === r
 export function rungText(rung: Rung, of: RungDetails = {}): string {
   const at = rungs.findIndex(({ id }) => id === rung);
   const details = rung === 'gains' ? gainsDetails(of) : [];
-  return [`rung ${at} of ${rungs.length - 1}, ${rung}: ${rungs[at]!.label}`, ...details].join(', ');
+  return [l10n.t('rung {0} of {1}, {2}: {3}', at, rungs.length - 1, rung, rungs[at]!.label), ...details].join(
+    ', ',
+  );
 }
 
 /** What a table (`gainsFrom`) or a plan (`gains`) says of how its gains were measured. */
@@ -47,9 +50,11 @@ export interface RungDetails extends Pick<SensitivityTable, 'roundsActivations'>
 function gainsDetails({ roundsActivations, gainsFrom, gains }: RungDetails): string[] {
   const { sample, by } = gainsFrom ?? gains ?? {};
   return [
-    ...(by ? ['by the curvature'] : []),
+    ...(by ? [l10n.t('by the curvature')] : []),
     ...(sample ? [sampleText(sample)] : []),
-    `${roundsActivations ? 'with' : 'without'} the rounding of activations`,
+    roundsActivations
+      ? l10n.t('with the rounding of activations')
+      : l10n.t('without the rounding of activations'),
   ];
 }
 

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import { greatestOf, leastOf } from './extremes';
 import { plural } from './words';
 
@@ -59,18 +60,25 @@ export function changeTotals(spectra: readonly ChangeSpectrum[]): string {
   const of = (kind: ChangeKind): number => spectra.filter((spectrum) => spectrum.kind === kind).length;
   const parts = [
     ...(ranks.length > 0
-      ? [`${ranks.length} by a low rank of ${leastOf(ranks)}${rangeEnd(ranks)}, as a merged LoRA does`]
+      ? [
+          l10n.t(
+            '{0} by a low rank of {1}{2}, as a merged LoRA does',
+            ranks.length,
+            leastOf(ranks),
+            rangeEnd(ranks),
+          ),
+        ]
       : []),
-    ...(of('directions') > 0 ? [`${of('directions')} in directions that stand out of a rest`] : []),
-    ...(of('full') > 0 ? [`${of('full')} not by a low rank`] : []),
-    ...(of('spread') > 0 ? [`${of('spread')} by what is spread as noise`] : []),
+    ...(of('directions') > 0 ? [l10n.t('{0} in directions that stand out of a rest', of('directions'))] : []),
+    ...(of('full') > 0 ? [l10n.t('{0} not by a low rank', of('full'))] : []),
+    ...(of('spread') > 0 ? [l10n.t('{0} by what is spread as noise', of('spread'))] : []),
   ];
-  return parts.length === 0 ? 'nothing differs.' : `${parts.join(', ')}.`;
+  return parts.length === 0 ? l10n.t('nothing differs.') : `${parts.join(', ')}.`;
 }
 
 const rangeEnd = (ranks: readonly number[]): string => {
   const [least, most] = [leastOf(ranks), greatestOf(ranks)];
-  return least === most ? '' : ` to ${most}`;
+  return least === most ? '' : l10n.t(' to {0}', most);
 };
 
 /** What a spectrum says, as a sentence. */
@@ -79,14 +87,32 @@ export function spectrumSentence(spectrum: ChangeSpectrum): string {
   const held = `${(100 * shareOfRank(spectrum)).toFixed(1)} %`;
   switch (kind) {
     case 'none':
-      return 'Nothing differs.';
+      return l10n.t('Nothing differs.');
     case 'low rank':
-      return `Looks like a merged LoRA of rank ${rank}: the rest is what rounding to ${[...new Set(dtypes)].join(' and ')} causes.`;
+      return l10n.t(
+        'Looks like a merged LoRA of rank {0}: the rest is what rounding to {1} causes.',
+        rank,
+        [...new Set(dtypes)].join(l10n.t(' and ')),
+      );
     case 'directions':
-      return `${plural(rank, 'direction')} ${rank === 1 ? 'stands' : 'stand'} out and ${rank === 1 ? 'holds' : 'hold'} ${held} of the change; the rest is spread.`;
+      return rank === 1
+        ? l10n.t(
+            '{0} stands out and holds {1} of the change; the rest is spread.',
+            plural(1, 'direction'),
+            held,
+          )
+        : l10n.t(
+            '{0} stand out and hold {1} of the change; the rest is spread.',
+            plural(rank, 'direction'),
+            held,
+          );
     case 'spread':
-      return 'No direction stands out: the change is spread as noise is, such as that of quantizing.';
+      return l10n.t('No direction stands out: the change is spread as noise is, such as that of quantizing.');
     case 'full':
-      return `Not of low rank: at least ${plural(rank, 'direction')} stand out, which hold ${held} of the change.`;
+      return l10n.t(
+        'Not of low rank: at least {0} stand out, which hold {1} of the change.',
+        plural(rank, 'direction'),
+        held,
+      );
   }
 }

@@ -1,3 +1,4 @@
+import * as l10n from '@vscode/l10n';
 import type { Certificate, CertificateRival } from './certificate';
 import type { Interval } from './estimate';
 import { chanceNote, sampleText, type Plan } from './plan';
@@ -29,33 +30,66 @@ export function verdictOf({ total, preset, gains, certificate }: Plan, noise = 0
     if (Math.max(ours, theirs) < noise)
       return {
         recommended: false,
-        text: `${name} is predicted as good: both KL divergences are below the noise of the measurement.`,
+        text: l10n.t(
+          '{0} is predicted as good: both KL divergences are below the noise of the measurement.',
+          name,
+        ),
       };
-    const figures = `KL divergence ${shortFigure(ours)} against ${shortFigure(theirs)} nats per token`;
+    const figures = l10n.t(
+      'KL divergence {0} against {1} nats per token',
+      shortFigure(ours),
+      shortFigure(theirs),
+    );
     if (ours < theirs && ours >= theirs * (1 - leastGain))
       return {
         recommended: false,
-        text: `${name} is predicted as good: ${figures}, which is less than predictions tell apart. There is no gain to expect.`,
+        text: l10n.t(
+          '{0} is predicted as good: {1}, which is less than predictions tell apart. There is no gain to expect.',
+          name,
+          figures,
+        ),
       };
     if (ours < theirs && gains?.model !== undefined)
       return {
         recommended: false,
-        text: `Predicted better than ${name} by the gains of another model (${gains.model}): ${figures}. Measure both with quantscope certify.`,
+        text: l10n.t(
+          'Predicted better than {0} by the gains of another model ({1}): {2}. Measure both with quantscope certify.',
+          name,
+          gains.model,
+          figures,
+        ),
       };
     if (ours < theirs && gains?.sample)
       return {
         recommended: false,
-        text: `Predicted better than ${name} by gains ${sampleText(gains.sample)}: ${figures}. Measure both with quantscope certify.`,
+        text: l10n.t(
+          'Predicted better than {0} by gains {1}: {2}. Measure both with quantscope certify.',
+          name,
+          sampleText(gains.sample),
+          figures,
+        ),
       };
-    if (ours < theirs) return { recommended: true, text: `Predicted better than ${name}: ${figures}.` };
-    const rank = ours === theirs ? 'as good' : 'better';
-    return { recommended: false, text: `${name} is predicted ${rank} at this size: ${figures}.` };
+    if (ours < theirs)
+      return { recommended: true, text: l10n.t('Predicted better than {0}: {1}.', name, figures) };
+    const text =
+      ours === theirs
+        ? l10n.t('{0} is predicted as good at this size: {1}.', name, figures)
+        : l10n.t('{0} is predicted better at this size: {1}.', name, figures);
+    return { recommended: false, text };
   }
   if (total.roleError === undefined) return undefined;
-  const figures = `weighted error ${shortFigure(total.roleError)} against ${shortFigure(preset.roleError)} of ${name}`;
+  const figures = l10n.t(
+    'weighted error {0} against {1} of {2}',
+    shortFigure(total.roleError),
+    shortFigure(preset.roleError),
+    name,
+  );
   return {
     recommended: false,
-    text: `By the errors of the weights and the roles of tensors: ${figures}. The effect on the output was not measured; compare both with an evaluation.`,
+    text: l10n.t(
+      'By the errors of the weights and the roles of tensors: {0}. The effect on the output was not measured; compare both with an evaluation.',
+      figures,
+    ),
   };
 }
 
@@ -64,44 +98,59 @@ export function verdictOf({ total, preset, gains, certificate }: Plan, noise = 0
  * assignment.
  */
 function certifiedVerdict({ text, measured, rivals }: Certificate): Verdict {
-  const over = `KL divergence ${shortFigure(measured.mean.value)}`;
-  const where = `measured over ${text.tokens.toLocaleString('en-US')} tokens of ${text.file}`;
+  const over = l10n.t('KL divergence {0}', shortFigure(measured.mean.value));
+  const where = l10n.t('measured over {0} tokens of {1}', text.tokens.toLocaleString('en-US'), text.file);
   const reasons = rivals.filter(({ difference }) => !(difference.high < 0)).map(reasonAgainst);
   if (reasons.length > 0)
-    return { recommended: false, text: `Not recommended (${over}, ${where}): ${reasons.join('; ')}.` };
+    return {
+      recommended: false,
+      text: l10n.t('Not recommended ({0}, {1}): {2}.', over, where, reasons.join('; ')),
+    };
   const named = rivals.filter(({ kind }) => kind !== 'random');
   if (named.length === 0)
     return {
       recommended: false,
-      text: `${over}, ${where}: llama.cpp has no preset within the budget to compare the plan with.`,
+      text: l10n.t(
+        '{0}, {1}: llama.cpp has no preset within the budget to compare the plan with.',
+        over,
+        where,
+      ),
     };
-  const against = named.map((rival) => `${shortFigure(rival.measured.mean.value)} of ${nameOf(rival)}`);
+  const against = named.map((rival) =>
+    l10n.t('{0} of {1}', shortFigure(rival.measured.mean.value), nameOf(rival)),
+  );
   return {
     recommended: true,
-    text: `Better than ${named.some(({ kind }) => kind === 'file') ? 'each of them' : 'the presets'}: ${over} against ${series(against)}, ${where}.`,
+    text: l10n.t(
+      'Better than {0}: {1} against {2}, {3}.',
+      named.some(({ kind }) => kind === 'file') ? l10n.t('each of them') : l10n.t('the presets'),
+      over,
+      series(against),
+      where,
+    ),
   };
 }
 
 function reasonAgainst(rival: CertificateRival): string {
   const { difference, kind } = rival;
-  const figures = `the difference is ${intervalText(difference)} nats per token`;
-  const advice = kind === 'random' ? '' : `, so use ${rival.name}`;
-  if (difference.low > 0) return `${nameOf(rival)} is better: ${figures}${advice}`;
-  return `it is not shown to be better than ${nameOf(rival)}: ${figures}${advice}`;
+  const figures = l10n.t('the difference is {0} nats per token', intervalText(difference));
+  const advice = kind === 'random' ? '' : l10n.t(', so use {0}', rival.name);
+  if (difference.low > 0) return l10n.t('{0} is better: {1}{2}', nameOf(rival), figures, advice);
+  return l10n.t('it is not shown to be better than {0}: {1}{2}', nameOf(rival), figures, advice);
 }
 
 /** "a, b and c". */
 const series = (items: readonly string[]): string =>
-  items.length < 2 ? items.join('') : `${items.slice(0, -1).join(', ')} and ${items.at(-1)}`;
+  items.length < 2 ? items.join('') : l10n.t('{0} and {1}', items.slice(0, -1).join(', '), items.at(-1)!);
 
 /** "Q4_K_M with optimised codes (3.18 MB)". */
 const nameOf = ({ kind, name, codes, fileBytes }: CertificateRival): string =>
   kind === 'random'
-    ? `a random assignment of ${size(fileBytes)}`
-    : `${name}${codes === 'optimised' ? ' with optimised codes' : ''} (${size(fileBytes)})`;
+    ? l10n.t('a random assignment of {0}', size(fileBytes))
+    : `${name}${codes === 'optimised' ? l10n.t(' with optimised codes') : ''} (${size(fileBytes)})`;
 
 /** "−0.00063 (−0.00071 to −0.00055)". */
 export const intervalText = ({ value, low, high }: Interval): string =>
-  `${shortFigure(value)} (${shortFigure(low)} to ${shortFigure(high)})`;
+  l10n.t('{0} ({1} to {2})', shortFigure(value), shortFigure(low), shortFigure(high));
 
 const shortFigure = (value: number): string => Number(value.toPrecision(3)).toString().replace('-', '−');

@@ -30,6 +30,8 @@ export interface VsCodeOptions {
   /** Environment variables for the extension host (and the engine process under it). */
   readonly env?: Readonly<Record<string, string>>;
   readonly viewport?: { readonly width: number; readonly height: number };
+  /** Display language (`zh-cn`) for extensions; VS Code's own texts need its language pack and stay English. */
+  readonly language?: string;
 }
 
 export interface VsCode {
@@ -132,6 +134,7 @@ export async function startVsCode(options: VsCodeOptions): Promise<VsCode> {
     browser = await chromium.launch({ executablePath: chromiumPath, args: chromiumFlags });
     const page = await browser.newPage({ viewport: options.viewport ?? { width: 1440, height: 900 } });
     const consoleLines: string[] = [];
+    if (options.language !== undefined) await page.addInitScript(speak, options.language);
     page.on('console', (message) => consoleLines.push(message.text()));
     const { testsExit } = await exposeAutomation(page, consoleLines);
     await page.goto(server.url);
@@ -142,6 +145,11 @@ export async function startVsCode(options: VsCodeOptions): Promise<VsCode> {
     await server.close();
     throw error;
   }
+}
+
+/** What the workbench takes for the display language, and tells extension hosts; its script of texts would set it to English. */
+function speak(language: string): void {
+  Object.defineProperty(globalThis, '_VSCODE_NLS_LANGUAGE', { get: () => language, set: () => undefined });
 }
 
 function parts(server: VsCodeServer, browser: Browser) {

@@ -21,20 +21,20 @@ export function TensorStatistics({ figures: s }: { figures: Figures }) {
       <Group
         title={l10n.t('Range')}
         items={[
-          ['minimum', min],
-          ['maximum', max],
-          ['zeros', count(s.zeros) + share],
+          [l10n.t('minimum'), min],
+          [l10n.t('maximum'), max],
+          [l10n.t('zeros'), count(s.zeros) + share],
           ['NaN', count(s.nans), s.nans > 0],
-          ['infinite', count(s.infinities), s.infinities > 0],
+          [l10n.t('infinite'), count(s.infinities), s.infinities > 0],
           ...float32Rows(s).map(([name, value]): Item => [name, count(value), true]),
         ]}
       />
       <Group
         title={l10n.t('Moments')}
         items={[
-          ['mean', mean],
+          [l10n.t('mean'), mean],
           [l10n.t('std. deviation'), deviation],
-          ['kurtosis', figure(s.kurtosis)],
+          [l10n.t('kurtosis'), figure(s.kurtosis)],
         ]}
       />
       <Group

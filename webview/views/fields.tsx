@@ -34,7 +34,7 @@ export function PathField({
   flag,
   kind,
   path,
-  none = 'none',
+  none = l10n.t('none'),
   onChange,
 }: FieldProps & {
   kind: FileKind;
