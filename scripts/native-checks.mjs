@@ -30,7 +30,7 @@ const sourcesAfter = (key) =>
 
 const perTarget = sourcesAfter('"kernel_sources"');
 const shared = sourcesAfter('"target_name": "quantscope"');
-/** What runs kernels on the thread pool. */
+/** Sources of what runs kernels on the thread pool. */
 const poolSources = addonSources().filter(
   (path) => !path.startsWith('native/binding/') && !shared.includes(basename(path, '.cc')),
 );
@@ -86,26 +86,39 @@ async function pooled(jobs) {
   return done;
 }
 
-/** Object files of all kernels of an architecture. */
-async function compile(folder, compiler, flags, architecture, scalarFlags = []) {
+/** All kernels of an architecture, each with the object that it is compiled to and flags of its own. */
+function kernelUnits(architecture, scalarFlags = []) {
+  const unit = (name, object, flags) => ({ source: join(kernels, `${name}.cc`), object, flags });
+  return [
+    ...Object.entries(targets[architecture]).flatMap(([target, flags]) => {
+      const own = target === 'scalar' ? scalarFlags : flags;
+      return perTarget.map((name) => unit(name, `${target}-${name}.o`, own));
+    }),
+    ...shared.map((name) => unit(name, `${name}.o`, [])),
+  ];
+}
+
+/** What runs kernels on the thread pool. */
+const poolUnits = () =>
+  poolSources.map((path) => ({
+    source: join(root, path),
+    object: `${path.slice('native/'.length, -'.cc'.length).replaceAll('/', '-')}-pool.o`,
+    flags: [],
+  }));
+
+/** Compiles units, as many at a time as there are processors. @returns their object files in order. */
+async function compile(folder, compiler, flags, units) {
   const directory = join(out, folder);
   mkdirSync(directory, { recursive: true });
-  const objects = [];
-  const jobs = [];
-  const add = (source, object, extra) => {
-    objects.push(join(directory, object));
-    jobs.push(() =>
-      run(compiler, [...exact, ...flags, ...extra, '-c', source, '-o', join(directory, object)]),
-    );
-  };
-  for (const [target, extra] of Object.entries(targets[architecture])) {
-    const own = target === 'scalar' ? scalarFlags : extra;
-    for (const name of perTarget) add(join(kernels, `${name}.cc`), `${target}-${name}.o`, own);
-  }
-  for (const name of shared) add(join(kernels, `${name}.cc`), `${name}.o`, []);
-  const failed = (await pooled(jobs)).find(({ status }) => status !== 0);
+  const compiled = await pooled(
+    units.map(({ source, object, flags: own }) => async () => {
+      const path = join(directory, object);
+      return { path, ...(await run(compiler, [...exact, ...flags, ...own, '-c', source, '-o', path])) };
+    }),
+  );
+  const failed = compiled.find(({ status }) => status !== 0);
   if (failed) throw new Error(failed.stderr);
-  return objects;
+  return compiled.map(({ path }) => path);
 }
 
 async function link(compiler, flags, source, objects, program) {
@@ -117,52 +130,52 @@ async function link(compiler, flags, source, objects, program) {
 
 /** Returns the digests that the sanitized program printed, for `arm64`. */
 async function sanitizers() {
-  const checks = ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
-  const flags = ['-O1', '-gline-tables-only', ...checks];
+  const flags = ['-O1', '-gline-tables-only', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
+  // Coverage is for the fuzzer alone. Optimizing the sanitized lanes of the scalar kernels takes minutes.
+  const fuzzed = kernelUnits(arch, ['-O0']).map((unit) => ({
+    ...unit,
+    flags: [...unit.flags, '-fsanitize=fuzzer-no-link'],
+  }));
   let objects;
+  let pool;
   let program;
   try {
-    // Optimizing the sanitized lanes of the scalar kernels takes minutes.
-    const compiled = [...flags, '-fsanitize=fuzzer-no-link'];
-    objects = await compile('sanitized', 'clang++', compiled, arch, ['-O0']);
-    program = await link(
-      'clang++',
-      flags,
-      join(native, 'test', 'vectors.cc'),
-      objects,
-      join(out, 'vectors-sanitized'),
-    );
+    const compiled = await compile('sanitized', 'clang++', flags, [...fuzzed, ...poolUnits()]);
+    [objects, pool] = [compiled.slice(0, fuzzed.length), compiled.slice(fuzzed.length)];
+    const source = join(native, 'test', 'vectors.cc');
+    program = await link('clang++', flags, source, objects, join(out, 'vectors-sanitized'));
   } catch (error) {
-    return report('the kernels compile with sanitizers', error);
+    return report('the kernels and what runs them compile with sanitizers', error);
   }
-  const vectors = await run(program, []);
+  // The programs take turns on the processors while the vectors, which use one of them, are computed.
+  const jobs = Object.keys(programs).map((test) => () => onPool(test, [...objects, ...pool], flags));
+  const [vectors, ...ended] = await pooled([() => run(program, []), ...jobs]);
   report(
     'every kernel stays within its buffers and defined behaviour, with the same results in all instruction sets',
     vectors.status === 0 ? undefined : vectors.stderr,
   );
-  for (const test of Object.keys(programs)) await onPool(test, objects, flags);
+  for (const [index, name] of Object.values(programs).entries()) report(name, ended[index]);
   await fuzz(objects, flags, vectors.stdout);
   return vectors.stdout;
 }
 
-/** Everything on the thread pool, with pieces of all kinds. */
+/** Everything on the thread pool, with pieces of all kinds; those that take longest first. */
 const programs = {
-  operations: 'operations on whole matrices stay within their buffers and give the results of simple loops',
-  descents: 'coordinate descents stay within their buffers and leave smaller errors by simple loops',
-  levels: 'levels and scales of blocks are read within their buffers and give what decoders give',
   solvers: 'grids and solvers stay within their buffers and give the results of simple loops',
+  descents: 'coordinate descents stay within their buffers and leave smaller errors by simple loops',
+  operations: 'operations on whole matrices stay within their buffers and give the results of simple loops',
+  levels: 'levels and scales of blocks are read within their buffers and give what decoders give',
 };
 
+/** Links a program with what runs kernels, and runs it. @returns what it found; undefined where that is nothing. */
 async function onPool(test, objects, flags) {
-  const name = programs[test];
   try {
-    const parts = [...objects, ...poolSources.map((source) => join(root, source))];
     const source = join(native, 'test', `${test}.cc`);
-    const program = await link('clang++', flags, source, parts, join(out, `${test}-sanitized`));
+    const program = await link('clang++', flags, source, objects, join(out, `${test}-sanitized`));
     const { status, stderr } = await run(program, []);
-    report(name, status === 0 ? undefined : stderr);
+    return status === 0 ? undefined : stderr;
   } catch (error) {
-    report(name, error);
+    return error;
   }
 }
 
@@ -209,7 +222,7 @@ async function arm64(expected) {
     return skip(name, `needs ${compiler} and qemu-aarch64 on another architecture`);
   try {
     const flags = ['-O1', '-static'];
-    const objects = await compile('arm64', compiler, flags, 'arm64');
+    const objects = await compile('arm64', compiler, flags, kernelUnits('arm64'));
     const program = await link(
       compiler,
       flags,
