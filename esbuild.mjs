@@ -34,6 +34,7 @@ const node = {
 const apart = [
   { module: /\/tools\/tools$/, file: './tools.cjs' },
   { module: /\/documents\/nameAt$/, file: './names.cjs' },
+  { module: /\/completionPlace$/, file: './planPlaces.cjs' },
 ];
 const filesApart = {
   name: 'files-apart',
@@ -58,6 +59,7 @@ const programs = [
       extension: 'src/extension.ts',
       tools: 'src/tools/tools.ts',
       names: 'src/vscode/hovers/documents/nameAt.ts',
+      planPlaces: 'src/vscode/planLanguage/completionPlace.ts',
     },
     external: ['vscode'],
     supported: { 'dynamic-import': false },

@@ -56,6 +56,7 @@ export function ensureBundles() {
   const bundles = [
     'extension.cjs',
     'names.cjs',
+    'planPlaces.cjs',
     'tools.cjs',
     'engine.mjs',
     'cli.mjs',

@@ -29,6 +29,7 @@ import { ModelEditorProvider } from './vscode/editor/modelEditor';
 import { registerHovers } from './vscode/hovers/provider';
 import { registerDoctor } from './vscode/doctor/registerDoctor';
 import { registerLanguageModelTools } from './vscode/languageModelTools/register';
+import { registerPlanLanguage } from './vscode/planLanguage/registerPlanLanguage';
 import type { ModelSession } from './vscode/modelSession';
 import { registerRemoteFileSystem } from './vscode/remote/remoteFileSystem';
 import { createServices } from './vscode/services';
@@ -76,6 +77,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionApi {
     registerChat(services),
     registerHovers(services),
     registerCodeLens(services),
+    registerPlanLanguage(services),
     registerLanguageModelTools(services),
     registerViews(services),
     registerTasks(services),

@@ -26,6 +26,8 @@ export const commands = {
   exportMmproj: 'quantscope.exportMmproj',
   refine: 'quantscope.refine',
   beatFile: 'quantscope.beatFile',
+  openPlan: 'quantscope.openPlan',
+  comparePlans: 'quantscope.comparePlans',
   convertToSafetensors: 'quantscope.convertToSafetensors',
   verifyFile: 'quantscope.verifyFile',
   verifySource: 'quantscope.verifySource',

@@ -13,6 +13,7 @@ export async function run(): Promise<void> {
   await import('./api.test');
   await import('./chat.test');
   await import('./workbench.test');
+  await import('./planLanguage.test');
   const tests: { title: string; error?: string }[] = [];
   const failures = await new Promise<number>((resolve) => {
     const runner = mocha.run(resolve);

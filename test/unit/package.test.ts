@@ -23,6 +23,7 @@ describe('the package', () => {
     'CHANGELOG.md',
     'dist/extension.cjs',
     'dist/names.cjs',
+    'dist/planPlaces.cjs',
     'dist/tools.cjs',
     'dist/engine.mjs',
     'dist/cli.mjs',

@@ -1,17 +1,15 @@
-import { dirname } from 'node:path';
 import * as vscode from 'vscode';
 import type { NameMatch, NamePlace, NameQuery } from '../../protocol/names';
 import type { GroupSuggestion, TensorSuggestion } from '../../protocol/planResults';
 import { groupSuggestion, suggestionFrom } from '../../protocol/suggestion';
 import { signalOf } from '../cancellation';
 import { messageOf } from '../host';
+import { modelsAround } from '../modelsAround';
 import { folderOf } from '../paths';
-import { pathOf } from '../remote/modelUri';
 import { storedParams } from '../sensitivityJob';
 import type { Services } from '../services';
 import { groupText, tensorText, type Known, type TensorMatch } from './hoverText';
 import { hoverLinks } from './links';
-import { lookupOrder } from './lookupOrder';
 
 /** Characters of a document above which only the line of the pointer is parsed: indexes of large models. */
 const maxParsed = 500_000;
@@ -68,15 +66,13 @@ async function placeIn(
 
 /** What a query means in the models around a document. */
 async function find(
-  { sessions, engine, workspaceModels }: Services,
+  services: Services,
   query: NameQuery,
   document: vscode.Uri,
   signal: AbortSignal,
 ): Promise<readonly NameMatch[]> {
-  const active = sessions.active?.path;
-  const open = [...(active === undefined ? [] : [active]), ...sessions.all().map(({ path }) => path)];
-  const paths = lookupOrder(open, await workspaceModels.list(), dirname(pathOf(document)));
-  return paths.length === 0 ? [] : engine.call('names/lookup', { paths, query }, { signal });
+  const paths = await modelsAround(services, document);
+  return paths.length === 0 ? [] : services.engine.call('names/lookup', { paths, query }, { signal });
 }
 
 async function contentsOf(

@@ -5,9 +5,10 @@ import { commands, contextKeys, settings, views, viewTypes } from '../../../src/
 
 const { contributes } = packageJson;
 
-/** Commands of the explorer that are about files of one format, or of adapters. */
+/** Commands of the explorer that are about files of one format, about plans, or about adapters. */
 const ofGguf = [commands.refine, commands.beatFile, commands.verifySource];
-const ofOneFormat = new Set<string>([...ofGguf, commands.exportAdapter]);
+const ofPlans = [commands.openPlan, commands.comparePlans];
+const ofOneFormat = new Set<string>([...ofGguf, ...ofPlans, commands.exportAdapter]);
 
 describe('package.json contributes what the code registers', () => {
   it('commands', () => {
@@ -72,8 +73,9 @@ describe('package.json contributes what the code registers', () => {
     const known = [...Object.values(contextKeys), ...Object.values(views)];
     expect([...named].sort()).toEqual(known.sort());
   });
-  it('every command in the palette, except those that only menus and links can call, and cancelling while nothing runs', () => {
+  it('every command in the palette, except those that only menus and links can call, cancelling while nothing runs, and what needs a plan in front', () => {
     expect(contributes.menus.commandPalette).toEqual([
+      { command: commands.openPlan, when: 'resourceFilename =~ /\\.ampq\\.json$/i' },
       { command: commands.cancelJob, when: contextKeys.jobsRunning },
       { command: commands.revealTensor, when: 'false' },
       { command: commands.pinFormat, when: 'false' },
@@ -98,6 +100,10 @@ describe('package.json contributes what the code registers', () => {
   it.each(ofGguf)('%s for GGUF files only', (command) => {
     const entries = contributes.menus['explorer/context'].filter((item) => item.command === command);
     expect(entries.map(({ when }) => when)).toEqual(['resourceFilename =~ /\\.gguf$/i']);
+  });
+  it.each(ofPlans)('%s for plans only', (command) => {
+    const entries = contributes.menus['explorer/context'].filter((item) => item.command === command);
+    expect(entries.map(({ when }) => when)).toEqual(['resourceFilename =~ /\\.ampq\\.json$/i']);
   });
   it('the export of adapters for their files only', () => {
     const entries = contributes.menus['explorer/context'].filter(

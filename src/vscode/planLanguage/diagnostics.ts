@@ -1,0 +1,37 @@
+import * as vscode from 'vscode';
+import type { DocumentFault, Span } from '../../protocol/documentCheck';
+import type { DocumentChecks } from './documentChecks';
+
+const severities: Readonly<Record<DocumentFault['severity'], vscode.DiagnosticSeverity>> = {
+  error: vscode.DiagnosticSeverity.Error,
+  warning: vscode.DiagnosticSeverity.Warning,
+  information: vscode.DiagnosticSeverity.Information,
+};
+
+export const source = 'Quantscope';
+
+/** Faults of plans and recipes in the Problems panel, while they are open. */
+export function showFaults(checks: DocumentChecks): vscode.Disposable {
+  const collection = vscode.languages.createDiagnosticCollection('quantscope');
+  return vscode.Disposable.from(
+    collection,
+    checks.onClosed((uri) => collection.delete(uri)),
+    checks.onChecked(({ document, check }) =>
+      collection.set(
+        document.uri,
+        check.faults.map((fault) => diagnosticOf(document, fault)),
+      ),
+    ),
+  );
+}
+
+function diagnosticOf(document: vscode.TextDocument, fault: DocumentFault): vscode.Diagnostic {
+  const { message, severity, code } = fault;
+  const diagnostic = new vscode.Diagnostic(rangeOf(document, fault), message, severities[severity]);
+  diagnostic.source = source;
+  diagnostic.code = code;
+  return diagnostic;
+}
+
+export const rangeOf = (document: vscode.TextDocument, { start, end }: Span): vscode.Range =>
+  new vscode.Range(document.positionAt(start), document.positionAt(end));

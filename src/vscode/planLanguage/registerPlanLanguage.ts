@@ -1,0 +1,33 @@
+import * as vscode from 'vscode';
+import { planEnding } from '../../ampq/planFile';
+import type { Services } from '../services';
+import { registerComparePlans } from './comparePlans';
+import { Completions } from './completions';
+import { showFaults } from './diagnostics';
+import { DocumentChecks, plansAndRecipes } from './documentChecks';
+import { Hints } from './hints';
+import { PlanLenses } from './lenses';
+import { registerOpenPlan } from './openPlan';
+import { QuickFixes } from './quickFixes';
+
+/** What editors of plans and recipes show and offer. */
+export function registerPlanLanguage(services: Services): vscode.Disposable {
+  const checks = new DocumentChecks(services);
+  const hints = new Hints(checks);
+  const { languages } = vscode;
+  const registered = vscode.Disposable.from(
+    ...[checks, hints, showFaults(checks)],
+    languages.registerCodeActionsProvider(plansAndRecipes, new QuickFixes(checks), QuickFixes.metadata),
+    languages.registerInlayHintsProvider(plansAndRecipes, hints),
+    languages.registerCompletionItemProvider(
+      plansAndRecipes,
+      new Completions(checks),
+      ...Completions.triggers,
+    ),
+    languages.registerCodeLensProvider({ scheme: 'file', pattern: `**/*${planEnding}` }, new PlanLenses()),
+    registerOpenPlan(services, checks),
+    registerComparePlans(services),
+  );
+  checks.start();
+  return registered;
+}

@@ -1,0 +1,208 @@
+import { deepStrictEqual, ok, strictEqual } from 'node:assert/strict';
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as vscode from 'vscode';
+import { printPlan } from '../../src/ampq/planFile';
+import type { Plan } from '../../src/protocol/plan';
+import type { ExtensionApi } from '../../src/extension';
+import { commands } from '../../src/vscode/contributions';
+import type { ComparedPlans } from '../../src/vscode/planLanguage/comparedText';
+
+const extension = vscode.extensions.getExtension<ExtensionApi>('quantscope.quantscope')!;
+const folder = join(vscode.workspace.workspaceFolders![0]!.uri.fsPath, 'plans');
+
+/** Waits until a value is there; VS Code and the engine work in their own time. */
+async function eventually<T>(find: () => Promise<T | undefined> | T | undefined): Promise<T> {
+  const end = Date.now() + 20_000;
+  for (;;) {
+    const found = await find();
+    if (found !== undefined) return found;
+    if (Date.now() > end) throw new Error('It never happened.');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** Codes of our problems of a document, once there are any. */
+const codesOf = (document: vscode.TextDocument): string[] =>
+  vscode.languages
+    .getDiagnostics(document.uri)
+    .flatMap(({ source, code }) => (source === 'Quantscope' && typeof code === 'string' ? [code] : []));
+
+async function open(name: string, text: string): Promise<vscode.TextDocument> {
+  writeFileSync(join(folder, name), text);
+  const document = await vscode.workspace.openTextDocument(join(folder, name));
+  await vscode.window.showTextDocument(document);
+  return document;
+}
+
+/** The range of a text of a document. */
+function rangeOf(document: vscode.TextDocument, text: string): vscode.Range {
+  const at = document.getText().indexOf(text);
+  ok(at >= 0, `${text} is missing`);
+  return new vscode.Range(document.positionAt(at), document.positionAt(at + text.length));
+}
+
+const actionsAt = (document: vscode.TextDocument, text: string): Thenable<vscode.CodeAction[]> =>
+  vscode.commands.executeCommand('vscode.executeCodeActionProvider', document.uri, rangeOf(document, text));
+
+async function labelsAt(document: vscode.TextDocument, text: string): Promise<string[]> {
+  const { items } = await vscode.commands.executeCommand<vscode.CompletionList>(
+    'vscode.executeCompletionItemProvider',
+    document.uri,
+    rangeOf(document, text).end,
+  );
+  return items.map(({ label }) => (typeof label === 'string' ? label : label.label));
+}
+
+describe('plans and recipes in the text editor', () => {
+  let plan: Plan;
+  let right: string;
+
+  before(async function () {
+    this.timeout(180_000);
+    mkdirSync(folder, { recursive: true });
+    const sample = join(extension.extensionPath, 'samples', 'tiny-shakespeare-llama');
+    for (const file of ['model.safetensors', 'config.json', 'tokenizer.json'])
+      cpSync(join(sample, file), join(folder, file));
+    const api = await extension.activate();
+    const session = api.session(join(folder, 'model.safetensors'));
+    await session.ensureLoaded();
+    await session.runSensitivity();
+    session.plans.solve({ kind: 'bits-per-weight', value: 5 });
+    plan = session.plan!;
+    right = printPlan(plan);
+  });
+
+  after(async () => {
+    await vscode.commands.executeCommand('workbench.action.closeAllEditors');
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  /** With two misspelled names, a format that does not exist, and one that the rows do not fit. */
+  const faulty = (): string =>
+    right
+      .replace('"tensor":"blk.0.attn_q.weight"', '"tensor":"blk.0.attn_qq.weight"')
+      .replace('"tensor":"blk.1.attn_q.weight"', '"tensor":"blk.1.attn_qq.weight"')
+      .replace(/("tensor":"blk\.2\.attn_q\.weight".*?"format":")\w+"/, '$1Q5_KK"');
+
+  it('a plan without faults has none', async () => {
+    const document = await open('right.ampq.json', right);
+    const hints = await eventually(async () => {
+      const found = await hintsIn(document);
+      return found.length > 0 ? found : undefined;
+    });
+    deepStrictEqual(codesOf(document), []);
+    ok(hints.length >= plan.assignments.length, `${hints.length} hints`);
+  });
+
+  it('faults are listed at their places', async () => {
+    const document = await open('faulty.ampq.json', faulty());
+    await eventually(() => (codesOf(document).length > 0 ? true : undefined));
+    const codes = codesOf(document);
+    strictEqual(codes.filter((code) => code === 'tensor/unknown').length, 2, codes.join());
+    strictEqual(codes.filter((code) => code === 'format/unknown').length, 1, codes.join());
+    const unknown = vscode.languages
+      .getDiagnostics(document.uri)
+      .find(({ code }) => code === 'format/unknown')!;
+    strictEqual(document.getText(unknown.range), '"Q5_KK"');
+    strictEqual(unknown.severity, vscode.DiagnosticSeverity.Error);
+  });
+
+  it('quick fixes change the text, one fault or all of a kind', async () => {
+    const document = await open('fixed.ampq.json', faulty());
+    await eventually(() => (codesOf(document).length > 0 ? true : undefined));
+    const actions = await actionsAt(document, 'blk.0.attn_qq.weight');
+    const preferred = actions.filter(({ isPreferred }) => isPreferred);
+    strictEqual(preferred.length, 1, actions.map(({ title }) => title).join());
+    const all = actions.find(({ title }) => title.includes('tensor/unknown'))!;
+    await vscode.workspace.applyEdit(all.edit!);
+    ok(!document.getText().includes('attn_qq'));
+    const [format] = await actionsAt(document, 'Q5_KK');
+    await vscode.workspace.applyEdit(format!.edit!);
+    await eventually(() => (codesOf(document).some((code) => code.endsWith('/unknown')) ? undefined : true));
+    await vscode.commands.executeCommand('workbench.action.revertAndCloseActiveEditor');
+  });
+
+  it('hints are those of the range that is asked for', async () => {
+    const document = await open('hints.ampq.json', right);
+    const line = rangeOf(document, '"tensor":"output.weight"').start.line;
+    const [hint, ...others] = await eventually(async () => {
+      const found = await hintsIn(document, document.lineAt(line).range);
+      return found.length > 0 ? found : undefined;
+    });
+    strictEqual(others.length, 0);
+    strictEqual(hint!.position.line, line);
+    ok(/\d (B|kB|MB)/.test(hint!.label as string), JSON.stringify(hint!.label));
+  });
+
+  it('names, patterns and formats are completed', async () => {
+    const text = right
+      .replace('"tensor":"blk.0.attn_q.weight"', '"tensor":"blk.0.attn_"')
+      .replace('"assignments"', '"constraints": [{"tensors": "ffn", "allow": ["Q8"]}],\n  "assignments"');
+    const document = await open('completed.ampq.json', text);
+    const names = await labelsAt(document, '"tensor":"blk.0.attn_');
+    ok(names.includes('blk.0.attn_q.weight') && !names.includes('output.weight'), names.join());
+    const patterns = await labelsAt(document, '"tensors": "ffn');
+    ok(patterns.includes('^blk\\.\\d+\\.ffn_down\\.weight$'), patterns.join());
+    const formats = await labelsAt(document, '"allow": ["Q8');
+    ok(formats.includes('Q8_0'), formats.join());
+  });
+
+  it('a recipe has them too', async () => {
+    const recipe = {
+      ...{ version: 1, id: 'own', label: 'own', description: 'own.', layout: 'gptq', target: 'checkpoint' },
+      rules: [{ match: 'v_projj', grid: 'keep' }, { grid: 'int4-g128' }],
+    };
+    const document = await open('own.recipe.json', JSON.stringify(recipe, undefined, 2));
+    await eventually(() => (codesOf(document).length > 0 ? true : undefined));
+    deepStrictEqual([...new Set(codesOf(document))], ['recipe/idle']);
+    const grids = await labelsAt(document, '"grid": "');
+    ok(grids.includes('keep') && grids.includes('int4-g128'), grids.join());
+  });
+
+  it('lenses lead to the page of the plan, in the editor of its model', async () => {
+    const document = await open('shown.ampq.json', right);
+    const lenses = await vscode.commands.executeCommand<vscode.CodeLens[]>(
+      'vscode.executeCodeLensProvider',
+      document.uri,
+    );
+    const shown = lenses.find(({ command }) => command?.command === commands.openPlan)!;
+    const { command, arguments: given } = shown.command!;
+    strictEqual(await vscode.commands.executeCommand(command, ...(given as unknown[])), true);
+    const { label } = vscode.window.tabGroups.activeTabGroup.activeTab!;
+    strictEqual(label, 'plans', 'the name of the model');
+  });
+
+  it('two plans are compared as texts, with the sizes of the model', async () => {
+    const [first] = plan.assignments.filter(({ tensor }) => tensor === 'output.weight');
+    const other = first!.format === 'Q8_0' ? 'Q6_K' : 'Q8_0';
+    const edited = right.replace(/("tensor":"output\.weight".*?"format":")\w+"/, `$1${other}"`);
+    const [before, after] = [await open('a.ampq.json', right), await open('b.ampq.json', edited)];
+    const compared = (await vscode.commands.executeCommand<ComparedPlans | undefined>(
+      commands.comparePlans,
+      before.uri,
+      [before.uri, after.uri],
+    ))!;
+    deepStrictEqual(
+      compared.changes.changed.map(({ tensor, after: now }) => [tensor, now!.format]),
+      [['output.weight', other]],
+    );
+    ok(compared.changes.changed[0]!.bytes !== 0, 'the bytes are those of the new format');
+    const { input, label } = vscode.window.tabGroups.activeTabGroup.activeTab!;
+    strictEqual(label, 'a.ampq.json ↔ b.ampq.json (plans)');
+    ok(input instanceof vscode.TabInputTextDiff);
+    const texts = await Promise.all(
+      [input.original, input.modified].map(async (uri) =>
+        (await vscode.workspace.openTextDocument(uri)).getText().split('\n'),
+      ),
+    );
+    strictEqual(texts[0]!.length, texts[1]!.length);
+  });
+});
+
+const hintsIn = (document: vscode.TextDocument, range?: vscode.Range): Thenable<vscode.InlayHint[]> =>
+  vscode.commands.executeCommand(
+    'vscode.executeInlayHintProvider',
+    document.uri,
+    range ?? new vscode.Range(0, 0, document.lineCount, 0),
+  );
