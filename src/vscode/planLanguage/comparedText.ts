@@ -59,7 +59,7 @@ const headOf = (measure: PlanChanges['measure']): readonly string[] => [
   l10n.t('format'),
   l10n.t('bits'),
   l10n.t('size'),
-  measure === 'divergence' ? l10n.t('KL divergence') : l10n.t('relative squared error'),
+  measure === 'divergence' ? l10n.t('KL divergence') : l10n.t('error'),
 ];
 
 const of =
