@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import * as vscode from 'vscode';
 import type { DoctorResult } from '../../src/protocol/doctor';
 import { commands } from '../../src/vscode/contributions';
+import { eventually } from './eventually';
 
 const extension = vscode.extensions.getExtension('quantscope.quantscope')!;
 const workspace = vscode.workspace.workspaceFolders![0]!.uri.fsPath;
@@ -21,13 +22,10 @@ const codesAt = (file: string): string[] =>
     .sort();
 
 /** Waits until the files have these findings together and no others. */
-async function eventually(files: readonly string[], codes: readonly string[]): Promise<void> {
-  const end = Date.now() + 10_000;
+async function eventuallyAt(files: readonly string[], codes: readonly string[]): Promise<void> {
   const now = (): string => files.flatMap(codesAt).join();
-  while (now() !== codes.join()) {
-    if (Date.now() > end) throw new Error(`${files.join()}: [${now()}], not [${codes.join()}].`);
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
+  const wanted = `${files.join()} has [${codes.join()}]`;
+  await eventually(wanted, () => now() === codes.join(), 10_000);
 }
 
 /** A copy of the sample in a folder of its own. */
@@ -119,7 +117,7 @@ describe('the checkpoint doctor', () => {
     deepStrictEqual(JSON.parse(target.query), ['index/missing-tensor']);
 
     setEnd(folder, right);
-    await eventually([inFolder(settings)], []);
+    await eventuallyAt([inFolder(settings)], []);
   });
 
   it('applies a fix, after which its findings are gone', async () => {
@@ -129,7 +127,7 @@ describe('the checkpoint doctor', () => {
     strictEqual(action!.title, 'Fix: The index is written again from what the shards hold.');
     const { command, arguments: given = [] } = action!.command!;
     await vscode.commands.executeCommand(command, ...(given as unknown[]));
-    await eventually([file], []);
+    await eventuallyAt([file], []);
     const { weight_map: map } = JSON.parse(readFileSync(file, 'utf8')) as { weight_map: object };
     deepStrictEqual(['lm_head.weight' in map, 'head.weight' in map], [true, false]);
   });
@@ -139,22 +137,22 @@ describe('the checkpoint doctor', () => {
     const right = readFileSync(file, 'utf8');
     writeFileSync(file, right.replace(/("intermediate_size": )\d+/, '$1700'));
     const wrong = Array(18).fill('tensor/wrong-shape');
-    await eventually(shards.map(inFolder), wrong);
+    await eventuallyAt(shards.map(inFolder), wrong);
     writeFileSync(file, '{');
-    await eventually([file], ['config/unreadable']);
+    await eventuallyAt([file], ['config/unreadable']);
     writeFileSync(file, right);
-    await eventually([file, ...shards.map(inFolder)], []);
+    await eventuallyAt([file, ...shards.map(inFolder)], []);
   });
 
   it('looks at the headers of a model that opens, until its editor is closed', async () => {
     const cut = join(copyOfSample('doctor-cut'), weights);
     truncateSync(cut, 5_000_000);
     await vscode.commands.executeCommand('vscode.open', vscode.Uri.file(cut));
-    await eventually([cut], ['file/truncated']);
+    await eventuallyAt([cut], ['file/truncated']);
     truncateSync(cut, 700);
-    await eventually([cut], ['file/header-cut']);
+    await eventuallyAt([cut], ['file/header-cut']);
     await vscode.commands.executeCommand('workbench.action.closeActiveEditor');
-    await eventually([cut], []);
+    await eventuallyAt([cut], []);
   });
 
   it('explains a finding', async () => {

@@ -15,20 +15,12 @@ import type { SavedReport } from '../../src/protocol/report';
 import { commands, viewTypes } from '../../src/vscode/contributions';
 import { writeAdapter } from '../support/adapters';
 import { visionCheckpoints } from '../support/visionCheckpoints';
+import { eventually } from './eventually';
 
 const extension = vscode.extensions.getExtension<ExtensionApi>('quantscope.quantscope')!;
 const folder = vscode.workspace.workspaceFolders![0]!.uri;
 const file = (name: string): vscode.Uri => vscode.Uri.joinPath(folder, name);
 const weights = file('model.safetensors');
-
-/** Waits until the condition holds. */
-async function eventually(what: string, holds: () => boolean, limit = 30_000): Promise<void> {
-  const end = Date.now() + limit;
-  while (!holds()) {
-    if (Date.now() > end) throw new Error(`It never happened: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-}
 
 const activeView = (): string | undefined => {
   const input = vscode.window.tabGroups.activeTabGroup.activeTab?.input;

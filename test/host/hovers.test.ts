@@ -3,6 +3,7 @@ import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as vscode from 'vscode';
 import { commands } from '../../src/vscode/contributions';
+import { eventually } from './eventually';
 
 const extension = vscode.extensions.getExtension('quantscope.quantscope')!;
 const folder = vscode.workspace.workspaceFolders![0]!.uri.fsPath;
@@ -96,7 +97,9 @@ describe('hovers over names', () => {
     const open = (...path: string[]) => vscode.workspace.openTextDocument(join(folder, 'real', ...path));
     const index = await open('mixtral-8x22b-wizardlm2', 'model.safetensors.index.json');
     const expert = 'model.layers.9.block_sparse_moe.experts.3.w1.weight';
-    await eventually(async () => (await hoverAt(index, expert)).includes('mixtral-8x22b-wizardlm2'));
+    await eventually('the model of the index is known', async () =>
+      (await hoverAt(index, expert)).includes('mixtral-8x22b-wizardlm2'),
+    );
     ok((await hoverAt(index, expert)).includes('model-00'), 'the shard that is missing is named');
     const config = await open('molmo7b-bnb-nf4', 'config.json');
     const skipped = await hoverAt(config, 'model.vision_backbone');
@@ -121,13 +124,4 @@ async function medianTime(document: vscode.TextDocument): Promise<string> {
     times.push(performance.now() - start);
   }
   return times.sort((a, b) => a - b)[10]!.toFixed(1);
-}
-
-/** Waits until a condition holds: files that were just written are found by the watcher. */
-async function eventually(holds: () => Promise<boolean>): Promise<void> {
-  const end = Date.now() + 20_000;
-  while (!(await holds())) {
-    if (Date.now() > end) throw new Error('It never happened.');
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
 }

@@ -7,20 +7,10 @@ import type { Plan } from '../../src/protocol/plan';
 import type { ExtensionApi } from '../../src/extension';
 import { commands } from '../../src/vscode/contributions';
 import type { ComparedPlans } from '../../src/vscode/planLanguage/comparedText';
+import { eventually } from './eventually';
 
 const extension = vscode.extensions.getExtension<ExtensionApi>('quantscope.quantscope')!;
 const folder = join(vscode.workspace.workspaceFolders![0]!.uri.fsPath, 'plans');
-
-/** Waits until a value is there; VS Code and the engine work in their own time. */
-async function eventually<T>(find: () => Promise<T | undefined> | T | undefined): Promise<T> {
-  const end = Date.now() + 20_000;
-  for (;;) {
-    const found = await find();
-    if (found !== undefined) return found;
-    if (Date.now() > end) throw new Error('It never happened.');
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
 
 /** Codes of our problems of a document, once there are any. */
 const codesOf = (document: vscode.TextDocument): string[] =>
@@ -87,7 +77,7 @@ describe('plans and recipes in the text editor', () => {
 
   it('a plan without faults has none', async () => {
     const document = await open('right.ampq.json', right);
-    const hints = await eventually(async () => {
+    const hints = await eventually('hints are there', async () => {
       const found = await hintsIn(document);
       return found.length > 0 ? found : undefined;
     });
@@ -97,7 +87,7 @@ describe('plans and recipes in the text editor', () => {
 
   it('faults are listed at their places', async () => {
     const document = await open('faulty.ampq.json', faulty());
-    await eventually(() => (codesOf(document).length > 0 ? true : undefined));
+    await eventually('faults are listed', () => codesOf(document).length > 0);
     const codes = codesOf(document);
     strictEqual(codes.filter((code) => code === 'tensor/unknown').length, 2, codes.join());
     strictEqual(codes.filter((code) => code === 'format/unknown').length, 1, codes.join());
@@ -110,7 +100,7 @@ describe('plans and recipes in the text editor', () => {
 
   it('quick fixes change the text, one fault or all of a kind', async () => {
     const document = await open('fixed.ampq.json', faulty());
-    await eventually(() => (codesOf(document).length > 0 ? true : undefined));
+    await eventually('faults are listed', () => codesOf(document).length > 0);
     const actions = await actionsAt(document, 'blk.0.attn_qq.weight');
     const preferred = actions.filter(({ isPreferred }) => isPreferred);
     strictEqual(preferred.length, 1, actions.map(({ title }) => title).join());
@@ -119,14 +109,17 @@ describe('plans and recipes in the text editor', () => {
     ok(!document.getText().includes('attn_qq'));
     const [format] = await actionsAt(document, 'Q5_KK');
     await vscode.workspace.applyEdit(format!.edit!);
-    await eventually(() => (codesOf(document).some((code) => code.endsWith('/unknown')) ? undefined : true));
+    await eventually(
+      'unknown names are gone',
+      () => !codesOf(document).some((code) => code.endsWith('/unknown')),
+    );
     await vscode.commands.executeCommand('workbench.action.revertAndCloseActiveEditor');
   });
 
   it('hints are those of the range that is asked for', async () => {
     const document = await open('hints.ampq.json', right);
     const line = rangeOf(document, '"tensor":"output.weight"').start.line;
-    const [hint, ...others] = await eventually(async () => {
+    const [hint, ...others] = await eventually('hints are there', async () => {
       const found = await hintsIn(document, document.lineAt(line).range);
       return found.length > 0 ? found : undefined;
     });
@@ -154,7 +147,7 @@ describe('plans and recipes in the text editor', () => {
       rules: [{ match: 'v_projj', grid: 'keep' }, { grid: 'int4-g128' }],
     };
     const document = await open('own.recipe.json', JSON.stringify(recipe, undefined, 2));
-    await eventually(() => (codesOf(document).length > 0 ? true : undefined));
+    await eventually('faults are listed', () => codesOf(document).length > 0);
     deepStrictEqual([...new Set(codesOf(document))], ['recipe/idle']);
     const grids = await labelsAt(document, '"grid": "');
     ok(grids.includes('keep') && grids.includes('int4-g128'), grids.join());
