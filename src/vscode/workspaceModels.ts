@@ -8,6 +8,9 @@ import type { Engine } from './host';
 /** Most files inspected; larger workspaces are model collections, where files are opened by hand. */
 const maxFiles = 2_000;
 
+/** Names that folders hardly have: those are not looked at when they appear, as builds make many. */
+const fileName = /\.[a-z]{1,6}$/i;
+
 /** The models of the workspace, each once, however many files it has. The engine finds them; they are kept until a file changes. */
 export class WorkspaceModels implements vscode.Disposable {
   private models: Promise<readonly LocatedModel[]> | undefined;
@@ -15,14 +18,17 @@ export class WorkspaceModels implements vscode.Disposable {
   /** Fires when a file of a model appears or goes. */
   readonly onChange = this.changed.event;
   private readonly watcher = vscode.workspace.createFileSystemWatcher(modelGlob, false, true, false);
-  private readonly folders = vscode.workspace.createFileSystemWatcher('**/*', true, true, false);
+  private readonly folders = vscode.workspace.createFileSystemWatcher('**/*', false, true, false);
   /** Folders of the models that were found last. */
   private folderPaths: readonly string[] = [];
 
   constructor(private readonly engine: Engine) {
     this.watcher.onDidCreate(() => this.forget());
     this.watcher.onDidDelete(() => this.forget());
-    // Of a folder that is deleted, only the folder itself is told.
+    // Of a folder that appears or goes with all that is in it, only the folder itself may be told.
+    this.folders.onDidCreate(({ fsPath }) => {
+      if (!fileName.test(fsPath)) void this.forgetIfFolder(fsPath);
+    });
     this.folders.onDidDelete(({ fsPath }) => {
       if (this.folderPaths.some((folder) => folder === fsPath || folder.startsWith(join(fsPath, sep))))
         this.forget();
@@ -52,6 +58,11 @@ export class WorkspaceModels implements vscode.Disposable {
   forget(): void {
     this.models = undefined;
     this.changed.fire();
+  }
+
+  private async forgetIfFolder(path: string): Promise<void> {
+    const found = await vscode.workspace.findFiles(new vscode.RelativePattern(path, modelGlob), otherGlob, 1);
+    if (found.length > 0) this.forget();
   }
 
   dispose(): void {
