@@ -1,4 +1,4 @@
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, sep } from 'node:path';
 import type { LocatedModel } from '../../protocol/model';
 
 /** A task of type `quantscope`, as tasks.json has it. */
@@ -22,14 +22,22 @@ export type TaskCommand = keyof typeof offered;
 
 export const taskCommands = Object.keys(offered) as TaskCommand[];
 
-/** The tasks of a model that was found in the workspace. @param relative its path from the folder of the workspace. */
+/**
+ * The tasks of a model that was found in the workspace; none where VS Code would replace a part of its path as a variable, which may run a command.
+ * @param relative its path from the folder of the workspace.
+ */
 export function tasksOf(
   { file, folder, name }: LocatedModel,
   relative: (path: string) => string,
 ): TaskSettings[] {
-  const stem = join(dirname(relative(file)), basename(folder) === name ? name : basename(name));
-  return taskCommands.map((command) => ({ command, model: relative(file), args: offered[command](stem) }));
+  const model = operand(relative(file));
+  const stem = operand(join(dirname(model), basename(folder) === name ? name : basename(name)));
+  if (/\$\{/.test(model + stem)) return [];
+  return taskCommands.map((command) => ({ command, model, args: offered[command](stem) }));
 }
+
+/** A path that is not taken for an option. */
+const operand = (path: string): string => (path.startsWith('-') ? `.${sep}${path}` : path);
 
 /** Checks what tasks.json has. @returns undefined where it is no task of ours: VS Code says that it cannot be run. */
 export function taskSettings(definition: Readonly<Record<string, unknown>>): TaskSettings | undefined {
@@ -42,5 +50,7 @@ export function taskSettings(definition: Readonly<Record<string, unknown>>): Tas
 
 /** Arguments of the command line. */
 export const taskArguments = ({ command, model, args = [] }: TaskSettings): string[] => [
-  ...[command, model, ...args],
+  command,
+  model,
+  ...args,
 ];

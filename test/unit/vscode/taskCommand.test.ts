@@ -25,6 +25,21 @@ describe('tasks of a model', () => {
     ]);
   });
 
+  it('take no path for an option', () => {
+    const dashed = { ...model, file: '/ws/--fix/model.gguf', folder: '/ws/--fix', name: '--fix' };
+    const [doctor, recommend] = tasksOf(dashed, (path) => relative('/ws', path));
+    expect(doctor!.model).toBe('./--fix/model.gguf');
+    expect(recommend!.args!.at(-1)).toBe('./--fix/--fix-4.5bpw.ampq.json');
+  });
+
+  it.each(['${command:workbench.action.quit}', '${file}'])(
+    'are not offered for a folder named %s',
+    (name) => {
+      const named = { ...model, file: `/ws/${name}/model.gguf`, folder: `/ws/${name}`, name };
+      expect(tasksOf(named, (path) => relative('/ws', path))).toEqual([]);
+    },
+  );
+
   it('are those that package.json defines', () => {
     const [definition] = packageJson.contributes.taskDefinitions;
     expect(definition!.properties.command.enum).toEqual(taskCommands);
