@@ -18,6 +18,15 @@ const spreads = [
   },
 ];
 
+/** Modal dialogs show their message as it is. */
+const notices = [
+  {
+    selector:
+      "CallExpression[callee.property.name=/^show(Information|Warning|Error)Message$/]:not([arguments.0.callee.name='noticeText']):not([arguments.1.type='ObjectExpression'])",
+    message: 'A notification makes links of its message: pass it through noticeText.',
+  },
+];
+
 export default defineConfig(
   { ignores: ['dist', 'build', 'test-results', '**/*.mjs', '**/*.d.mts', '**/*.cjs'] },
   tseslint.configs.recommendedTypeChecked,
@@ -39,7 +48,7 @@ export default defineConfig(
   },
   {
     files: ['src/**', 'webview/**'],
-    rules: { 'no-restricted-syntax': ['error', ...exports, ...spreads] },
+    rules: { 'no-restricted-syntax': ['error', ...exports, ...spreads, ...notices] },
   },
   {
     files: ['**/*.config.ts', '**/*.d.ts'],

@@ -21,6 +21,7 @@ import { outputFolder, uriOf } from './remote/modelUri';
 import { RemoteAccessStore, secretKey } from './remote/remoteAccess';
 import { Sessions } from './sessions';
 import { WorkspaceModels } from './workspaceModels';
+import { noticeText } from './noticeText';
 
 /** Services shared by the parts of the extension; built once in activate(). */
 export interface Services {
@@ -120,12 +121,12 @@ function showNotices(log: vscode.LogOutputChannel): Notices {
   const logFailure = (error: unknown): void => log.error(String(error));
   return {
     info: (message) => {
-      vscode.window.showInformationMessage(message).then(undefined, logFailure);
+      vscode.window.showInformationMessage(noticeText(message)).then(undefined, logFailure);
     },
     warn: (message) => {
-      vscode.window.showWarningMessage(message).then(undefined, logFailure);
+      vscode.window.showWarningMessage(noticeText(message)).then(undefined, logFailure);
     },
-    error: async (message, ...actions) => vscode.window.showErrorMessage(message, ...actions),
+    error: async (message, ...actions) => vscode.window.showErrorMessage(noticeText(message), ...actions),
   };
 }
 

@@ -12,6 +12,7 @@ import { messageOf } from '../host';
 import type { Services } from '../services';
 import { isPossible, pickModel, wholeSession, type ModelArgument } from './targets';
 import { withProgress } from './withProgress';
+import { noticeText } from '../noticeText';
 
 /** What the explorer or other code may pass; with all three nothing is asked. */
 type AdapterArgument =
@@ -138,6 +139,6 @@ async function announce({ out, tensors, bytes }: ExportedAdapter): Promise<void>
     plural(tensors.length, 'changed tensor'),
     size(bytes),
   );
-  if ((await vscode.window.showInformationMessage(message, open)) !== open) return;
+  if ((await vscode.window.showInformationMessage(noticeText(message), open)) !== open) return;
   await vscode.commands.executeCommand('vscode.open', vscode.Uri.file(out));
 }

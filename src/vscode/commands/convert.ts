@@ -21,6 +21,7 @@ import { freeFolder } from '../paths';
 import type { Services } from '../services';
 import { wholeSession, type ModelArgument } from './targets';
 import { withProgress } from './withProgress';
+import { noticeText } from '../noticeText';
 
 /** Arguments that other code may pass; with `out` nothing is asked. */
 type ConvertArgument = ModelArgument & { readonly settings?: ConvertSettings; readonly out?: string };
@@ -97,9 +98,9 @@ async function isConfirmed(services: Services, params: ConvertParams): Promise<b
       services.engine.call('model/convertPreview', params, call),
     );
     const start = vscode.l10n.t('Convert');
-    const options = { modal: true, detail: previewText(preview, isFile(params.out)) };
+    const detail = previewText(preview, isFile(params.out));
     const message = vscode.l10n.t('Convert to {0}?', basename(params.out));
-    return (await vscode.window.showInformationMessage(message, options, start)) === start;
+    return (await vscode.window.showInformationMessage(message, { modal: true, detail }, start)) === start;
   } catch (error) {
     tell(services, error);
     return false;
@@ -136,7 +137,7 @@ async function announce({ out, bytes, tensors, files, notes }: ConvertResult): P
     vscode.l10n.t('Written {0}: {1}, {2}.', basename(out), plural(tensors, 'tensor'), size(bytes)),
     ...notes,
   ].join(' ');
-  if ((await vscode.window.showInformationMessage(message, open)) !== open) return;
+  if ((await vscode.window.showInformationMessage(noticeText(message), open)) !== open) return;
   const first = /\.safetensors$/i.test(out) ? out : join(out, files[0]!);
   await vscode.commands.executeCommand('vscode.open', vscode.Uri.file(first));
 }

@@ -15,6 +15,7 @@ import { folderOf, recipeName, sessionKey } from '../paths';
 import type { EvaluationSession } from '../evaluationSession';
 import { chosenDevice, type Services } from '../services';
 import { wholeSession, type ModelArgument } from './targets';
+import { noticeText } from '../noticeText';
 
 /** Arguments that other code may pass; with `settings` the run starts at once, else the tab with the form opens. */
 type EvaluateArgument = ModelArgument & { readonly settings?: Partial<EvaluationSettings> };
@@ -109,8 +110,11 @@ async function announce(services: Services, { model, activity }: EvaluationSessi
   const show = vscode.l10n.t('Show');
   const answer =
     'message' in outcome
-      ? await vscode.window.showErrorMessage(`${title}: ${outcome.message}`, show)
-      : await vscode.window.showInformationMessage(vscode.l10n.t('{0}: finished.', title ?? ''), show);
+      ? await vscode.window.showErrorMessage(noticeText(`${title}: ${outcome.message}`), show)
+      : await vscode.window.showInformationMessage(
+          noticeText(vscode.l10n.t('{0}: finished.', title ?? '')),
+          show,
+        );
   if (answer === show)
     await openEditor(
       services,

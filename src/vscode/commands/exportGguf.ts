@@ -15,6 +15,7 @@ import { chosenDevice, type Services } from '../services';
 import { refineExported } from './refine';
 import { isPossible, wholeSession, type ModelArgument } from './targets';
 import { withProgress } from './withProgress';
+import { noticeText } from '../noticeText';
 
 /** Arguments that other code may pass; with `out` no dialog is shown. */
 type ExportArgument = ModelArgument & {
@@ -189,7 +190,7 @@ async function announce(
   const message = vscode.l10n.t('Exported {0}: {1}.', basename(out), figures);
   const isTrainable = isPlain && session.description?.limits?.run === undefined;
   const actions = isTrainable ? [open, refine] : [open];
-  const answer = await vscode.window.showInformationMessage(message, ...actions);
+  const answer = await vscode.window.showInformationMessage(noticeText(message), ...actions);
   if (answer === refine) await refineExported(services, session, out);
   if (answer === open) await vscode.commands.executeCommand('vscode.open', vscode.Uri.file(out));
 }

@@ -16,6 +16,7 @@ import type { ModelSession } from '../modelSession';
 import type { Services } from '../services';
 import { wholeSession, type ModelArgument } from './targets';
 import { withProgress } from './withProgress';
+import { noticeText } from '../noticeText';
 
 /** Arguments that other code may pass; with `out` nothing is asked. */
 type MmprojArgument = ModelArgument & { readonly type?: MmprojType; readonly out?: string };
@@ -111,6 +112,6 @@ async function announce({ out, type, tensors, bytes, notes }: ExportedMmproj): P
     size(bytes),
   );
   const message = [written, ...notes].join(' ');
-  if ((await vscode.window.showInformationMessage(message, open)) !== open) return;
+  if ((await vscode.window.showInformationMessage(noticeText(message), open)) !== open) return;
   await vscode.commands.executeCommand('vscode.open', vscode.Uri.file(out));
 }

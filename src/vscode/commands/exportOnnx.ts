@@ -12,6 +12,7 @@ import { freeFolder } from '../paths';
 import { chosenDevice, type Services } from '../services';
 import { isPossible, wholeSession, type ModelArgument } from './targets';
 import { withProgress } from './withProgress';
+import { noticeText } from '../noticeText';
 
 /** Arguments that other code may pass; what is present is not asked for. */
 type Argument = ModelArgument & { readonly settings?: OnnxSettings; readonly out?: string };
@@ -97,6 +98,6 @@ async function announce({ out, files, fileBytes, bitsPerWeight, seconds, notes }
     seconds.toFixed(1),
   );
   const message = [vscode.l10n.t('Exported {0}: {1}.', basename(out), figures), ...notes].join(' ');
-  if ((await vscode.window.showInformationMessage(message, show)) !== show) return;
+  if ((await vscode.window.showInformationMessage(noticeText(message), show)) !== show) return;
   await vscode.commands.executeCommand('revealFileInOS', vscode.Uri.file(join(out, files[0]!.name)));
 }

@@ -12,6 +12,7 @@ import { freeFolder, recipeName, sessionKey } from '../paths';
 import type { QuantizationSession } from '../quantizationSession';
 import { chosenDevice, type Services } from '../services';
 import { wholeSession, type ModelArgument } from './targets';
+import { noticeText } from '../noticeText';
 
 /** Arguments that other code may pass; with `settings` and `out` the run starts at once, else the tab with the form opens. */
 type Argument = ModelArgument & { readonly settings?: QuantizeModelSettings; readonly out?: string };
@@ -108,8 +109,11 @@ async function announce(services: Services, { model, activity }: QuantizationSes
   const show = vscode.l10n.t('Show');
   const answer =
     outcome.kind === 'quantized'
-      ? await vscode.window.showInformationMessage(vscode.l10n.t('{0}: finished.', title ?? ''), show)
-      : await vscode.window.showErrorMessage(`${title}: ${outcome.message}`, show);
+      ? await vscode.window.showInformationMessage(
+          noticeText(vscode.l10n.t('{0}: finished.', title ?? '')),
+          show,
+        )
+      : await vscode.window.showErrorMessage(noticeText(`${title}: ${outcome.message}`), show);
   if (answer === show)
     await openEditor(services, { path: model.path, key: sessionKey(model) }, { tab: 'quantizeModel' });
 }

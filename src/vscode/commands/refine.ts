@@ -11,6 +11,7 @@ import { sessionKey } from '../paths';
 import type { RefinementSession } from '../refinementSession';
 import { chosenDevice, type Services } from '../services';
 import { wholeSession, type ModelArgument } from './targets';
+import { noticeText } from '../noticeText';
 
 /** Arguments that other code may pass; with settings and a target the run starts at once, else the tab with the form opens. */
 type RefineArgument = ModelArgument & {
@@ -99,8 +100,11 @@ async function announce(services: Services, { model, activity }: RefinementSessi
   const show = vscode.l10n.t('Show');
   const answer =
     outcome.kind === 'refined'
-      ? await vscode.window.showInformationMessage(vscode.l10n.t('{0}: finished.', title ?? ''), show)
-      : await vscode.window.showErrorMessage(`${title}: ${outcome.message}`, show);
+      ? await vscode.window.showInformationMessage(
+          noticeText(vscode.l10n.t('{0}: finished.', title ?? '')),
+          show,
+        )
+      : await vscode.window.showErrorMessage(noticeText(`${title}: ${outcome.message}`), show);
   if (answer === show)
     await openEditor(services, { path: model.path, key: sessionKey(model) }, { tab: 'refine' });
 }

@@ -9,6 +9,7 @@ import type { ModelSession } from '../modelSession';
 import { fileNameOf } from '../paths';
 import type { Services } from '../services';
 import { targetSession, type ModelArgument } from './targets';
+import { noticeText } from '../noticeText';
 
 /** Arguments that other code may pass; with `out` nothing is asked. */
 type ReportArgument = ModelArgument & { readonly out?: string };
@@ -72,7 +73,7 @@ async function announce({ out, bytes }: SavedReport): Promise<void> {
     fileNameOf(vscode.Uri.file(out).path.replace(/^.*\//, '')),
     size(bytes),
   );
-  if ((await vscode.window.showInformationMessage(message, open)) === open)
+  if ((await vscode.window.showInformationMessage(noticeText(message), open)) === open)
     await vscode.env.openExternal(vscode.Uri.file(out));
 }
 

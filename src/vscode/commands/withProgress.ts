@@ -2,13 +2,18 @@ import * as vscode from 'vscode';
 import type { CallOptions } from '../../engine/client';
 import type { EngineProgress } from '../../protocol/engine';
 import { size, timeLeft } from '../../protocol/words';
+import { noticeText } from '../noticeText';
 
 /** Runs a request to the engine under a notification that shows its progress and can cancel it. */
 export async function withProgress<T>(
   title: string,
   run: (options: Required<Pick<CallOptions, 'signal' | 'onProgress'>>) => Promise<T>,
 ): Promise<T> {
-  const options = { location: vscode.ProgressLocation.Notification, title, cancellable: true };
+  const options = {
+    location: vscode.ProgressLocation.Notification,
+    title: noticeText(title),
+    cancellable: true,
+  };
   return vscode.window.withProgress(options, (notification, token) => {
     const controller = new AbortController();
     token.onCancellationRequested(() => controller.abort());
@@ -16,7 +21,7 @@ export async function withProgress<T>(
     const onProgress = (step: EngineProgress): void => {
       const share = step.total > 0 ? (100 * step.done) / step.total : 0;
       // The notification adds increments up and does not go back.
-      notification.report({ message: textOf(step), increment: Math.max(0, share - shown) });
+      notification.report({ message: noticeText(textOf(step)), increment: Math.max(0, share - shown) });
       shown = Math.max(shown, share);
     };
     return run({ signal: controller.signal, onProgress });

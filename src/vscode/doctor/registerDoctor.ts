@@ -10,6 +10,7 @@ import { messageOf } from '../host';
 import type { ModelSession } from '../modelSession';
 import type { Services } from '../services';
 import { FixActions, type FixArgument } from './fixActions';
+import { noticeText } from '../noticeText';
 
 /** Run Checkpoint Doctor, and what links and quick fixes of its findings call. */
 export function registerDoctor(services: Services): vscode.Disposable {
@@ -59,7 +60,7 @@ async function announce(
   const show = vscode.l10n.t('Show Problems');
   const message =
     count === 1 ? vscode.l10n.t('{0}: one finding.', name) : vscode.l10n.t('{0}: {1} findings.', name, count);
-  if ((await vscode.window.showWarningMessage(message, show)) === show)
+  if ((await vscode.window.showWarningMessage(noticeText(message), show)) === show)
     await vscode.commands.executeCommand('workbench.actions.view.problems');
 }
 
