@@ -52,16 +52,21 @@ export class Examinations {
     if (examined && !examined.isAsked) this.forget(examined);
   }
 
-  /** Examines headers and weights. @throws what the engine does. */
+  /** Examines headers and weights; of files that are written meanwhile, what was found is not shown. @throws what the engine does. */
   async run(model: ModelRef, call: ExaminationCall): Promise<DoctorResult> {
     const title = l10n.t('Checkpoint Doctor');
-    const result = await this.engine.call('model/doctor', { ...model }, { ...call, title });
+    const written = new Set<string>();
+    const watching = this.hooks.watch(model, (file) => written.add(file));
+    const result = await this.engine
+      .call('model/doctor', { ...model }, { ...call, title })
+      .finally(() => watching.dispose());
     const examined = this.known(model);
     examined.checking.abort();
     examined.isAsked = true;
     examined.headers = result.findings.filter(({ weights }) => !weights);
-    examined.weights = result.findings.filter(({ weights }) => weights);
-    this.show(examined);
+    examined.weights = result.findings.filter(({ weights, file }) => weights && !written.has(file));
+    if (written.size > 0) await this.checkHeaders(examined);
+    else this.show(examined);
     return result;
   }
 

@@ -77,13 +77,23 @@ describe('an examination that somebody asks for', () => {
     expect(shown).toEqual([['tensor/missing', 'values/nan'], ['values/nan'], []]);
   });
 
+  it('shows nothing that was found in a file before it was written', async () => {
+    const { engine, shown, written, examinations, call } = setUp();
+    const run = examinations.run(model, call);
+    written(model.path);
+    await engine.last('model/doctor').answer(resultOf(header, weights));
+    await engine.last('model/doctorHeaders').answer(resultOf());
+    await run;
+    expect(shown).toEqual([[]]);
+  });
+
   it('rejects where it is cancelled, and leaves what is shown', async () => {
-    const { shown, examinations, call } = setUp();
+    const { shown, watched, examinations, call } = setUp();
     const controller = new AbortController();
     const run = examinations.run(model, { ...call, signal: controller.signal });
     controller.abort();
     await expect(run).rejects.toMatchObject({ code: 'CANCELLED' });
-    expect(shown).toEqual([]);
+    expect([shown, watched.size]).toEqual([[], 0]);
   });
 
   it('is repeated after a fix', async () => {
