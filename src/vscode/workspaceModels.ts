@@ -36,10 +36,7 @@ export class WorkspaceModels implements vscode.Disposable {
   }
 
   list(): Promise<readonly LocatedModel[]> {
-    this.models ??= this.read().catch((error: unknown) => {
-      this.models = undefined; // the next call asks the engine again
-      throw error;
-    });
+    this.models ??= this.search();
     return this.models;
   }
 
@@ -71,13 +68,31 @@ export class WorkspaceModels implements vscode.Disposable {
     this.folders.dispose();
   }
 
+  /** A search that was forgotten meanwhile changes nothing. */
+  private search(): Promise<readonly LocatedModel[]> {
+    const models: Promise<readonly LocatedModel[]> = this.read().then(
+      async (found) => {
+        if (this.models === models) await this.tellFolders(found);
+        return found;
+      },
+      (error: unknown) => {
+        if (this.models === models) this.models = undefined; // the next call asks the engine again
+        throw error;
+      },
+    );
+    return models;
+  }
+
   private async read(): Promise<readonly LocatedModel[]> {
     const found = await vscode.workspace.findFiles(modelGlob, otherGlob, maxFiles);
     const paths = found.map(({ fsPath }) => fsPath).sort((a, b) => a.localeCompare(b));
     // Without a candidate the engine is not started: the extension is active in every Python workspace.
-    const models = paths.length === 0 ? [] : await this.engine.call('model/locate', { paths });
+    return paths.length === 0 ? [] : this.engine.call('model/locate', { paths });
+  }
+
+  /** Menus of the explorer ask for them. */
+  private async tellFolders(models: readonly LocatedModel[]): Promise<void> {
     this.folderPaths = [...new Set(models.map(({ folder }) => folder))];
     await vscode.commands.executeCommand('setContext', contextKeys.modelFolders, this.folderPaths);
-    return models;
   }
 }
