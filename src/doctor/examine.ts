@@ -3,7 +3,7 @@ import { maxFindings, type DoctorFinding, type DoctorResult } from '../protocol/
 import type { EngineProgress } from '../protocol/engine';
 import type { CheckContext, Fix, Found } from './check';
 import { checks } from './checks';
-import { codes, readsWeights, type Code } from './codes';
+import { codes, isCode, readsWeights, type Code } from './codes';
 import { applyFixes } from './fixes/applyFixes';
 import type { Patient } from './patient';
 import { TextPlaces } from './places';
@@ -84,7 +84,7 @@ async function stated(
 /** @throws QuantscopeError REQUEST naming a code that does not exist. */
 export function knownCodes(given: readonly string[]): Code[] {
   return given.map((code) => {
-    if (Object.hasOwn(codes, code)) return code as Code;
+    if (isCode(code)) return code;
     throw new QuantscopeError(
       'REQUEST',
       `There is no code "${code}". Codes are: ${Object.keys(codes).join(', ')}.`,

@@ -1,9 +1,8 @@
-import { stepsOf } from '../evaluation/runPlan';
 import { QuantscopeError } from '../../model/errors';
 import type { CausesParams, CausesResult } from '../../protocol/chat';
 import { tokenCauses } from '../../refinement/tokenCauses';
 import { StepMeter } from '../evaluation/progress';
-import { contextLengthOf, runDevice } from '../evaluation/runPlan';
+import { contextLengthOf, runDevice, stepsOf } from '../evaluation/runPlan';
 import { backwardSteps } from '../evaluation/obtainEvidence';
 import type { JobContext } from '../job';
 import { openPair, type PairedModels } from './openPair';

@@ -16,7 +16,7 @@ interface KnownModel extends Pick<ModelDescription, 'name' | 'files'> {
 /** What documents are checked against; hashes and candidates are kept, as a document is checked again and again while it is written. */
 export class NearbyModels {
   private readonly known = new Map<string, KnownModel>();
-  private readonly checked = new WeakMap<ModelDescription, Promise<CheckedModel>>();
+  private readonly checked = new WeakMap<ModelDescription, CheckedModel>();
 
   constructor(private readonly models: OpenModels) {}
 
@@ -61,7 +61,7 @@ export class NearbyModels {
       if (kept) return kept;
       const candidates = await candidatesOf(model, { signal });
       const found = { name: description.name, hash: modelHash(description), candidates };
-      this.checked.set(description, Promise.resolve(found));
+      this.checked.set(description, found);
       return found;
     });
   }

@@ -1,4 +1,5 @@
 import { spellOutPosixClasses } from '../../exporter/options/posixClasses';
+import { literalPattern } from '../../model/literalPattern';
 import type { NameSyntax } from '../../protocol/names';
 
 /** What ends the names of weights, which documents leave out where they name modules. */
@@ -17,8 +18,8 @@ interface PatternSyntax {
  * transformers matches `modules_to_not_convert`.
  */
 const syntaxes: Readonly<Record<Exclude<NameSyntax, 'name'>, PatternSyntax>> = {
-  module: { compile: (text) => new RegExp(`(?:^|\\.)${literal(text)}(?:\\.|$)`) },
-  contains: { compile: (text) => new RegExp(literal(text)) },
+  module: { compile: (text) => new RegExp(`(?:^|\\.)${literalPattern(text)}(?:\\.|$)`) },
+  contains: { compile: (text) => new RegExp(literalPattern(text)) },
   wildcard: { compile: (text) => new RegExp(`^(?:${fromWildcards(text)})$`) },
   search: { compile: (text) => fromPython(text, (source) => source) },
   start: { compile: (text) => fromPython(text, (source) => `^(?:${source})`) },
@@ -44,14 +45,12 @@ export function namePattern(
   }
 }
 
-const literal = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
-
 /** Python's fnmatch. */
 const fromWildcards = (text: string): string =>
   text.replace(/\[!?[^\]]+\]|[*?]|[^*?[]+|\[/g, (part) => {
     if (part === '*') return '.*';
     if (part === '?') return '.';
-    if (part.length < 3 || !part.startsWith('[')) return literal(part);
+    if (part.length < 3 || !part.startsWith('[')) return literalPattern(part);
     return part.startsWith('[!') ? `[^${setOf(part.slice(2, -1))}]` : `[${setOf(part.slice(1, -1))}]`;
   });
 

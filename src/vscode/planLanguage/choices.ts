@@ -1,4 +1,5 @@
 import * as l10n from '@vscode/l10n';
+import { literalPattern } from '../../model/literalPattern';
 import type { DocumentCheck } from '../../protocol/documentCheck';
 import { ggmlFormats } from '../../protocol/ggmlTypes';
 import { plural } from '../../protocol/words';
@@ -55,14 +56,12 @@ const descriptions = new Map<string, string>(
 function patternsOf(names: readonly string[]): readonly Choice[] {
   const general = new Map<string, number>();
   for (const name of names) {
-    const pattern = `^${escaped(name).replace(/\d+(?=\\\.)/g, '\\d+')}$`;
+    const pattern = `^${literalPattern(name).replace(/\d+(?=\\\.)/g, '\\d+')}$`;
     general.set(pattern, (general.get(pattern) ?? 0) + 1);
   }
   const several = [...general].filter(([, count]) => count > 1);
   return [
     ...several.map(([pattern, count]) => choice(pattern, plural(count, 'tensor'))),
-    ...names.map((name) => choice(`^${escaped(name)}$`, plural(1, 'tensor'))),
+    ...names.map((name) => choice(`^${literalPattern(name)}$`, plural(1, 'tensor'))),
   ];
 }
-
-const escaped = (name: string): string => name.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');

@@ -1,7 +1,6 @@
 import * as vscode from 'vscode';
 import { documentKind } from '../../protocol/documentCheck';
-import type { Choice } from './choices';
-import { choicesFor } from './choices';
+import { choicesFor, type Choice } from './choices';
 import type { CompletionKind } from './completionPlace';
 import { rangeOf } from './diagnostics';
 import type { DocumentChecks } from './documentChecks';
