@@ -67,7 +67,7 @@ const goals: Readonly<Record<string, (value: number, context?: number) => PlanGo
 export function goalOf(given: api.PlanGoal): PlanGoal {
   const { context, ...rest } = { context: undefined, ...given } as Record<string, unknown>;
   const [[name, value] = ['', 0], ...others] = Object.entries(rest);
-  const make = goals[name];
+  const make = Object.hasOwn(goals, name) ? goals[name] : undefined;
   if (!make || others.length > 0 || (context !== undefined && name !== 'memory'))
     throw new QuantscopeError(
       'REQUEST',

@@ -42,8 +42,8 @@ export function TokenDetails(props: {
           </tr>
         </thead>
         <tbody>
-          {token.candidates.map(({ text, original, variant: other }) => (
-            <tr key={text}>
+          {token.candidates.map(({ text, original, variant: other }, i) => (
+            <tr key={i}>
               <th scope="row">{quoted(text)}</th>
               <Share value={original} />
               <Share value={other} />
