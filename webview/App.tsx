@@ -5,6 +5,7 @@ import { useApp, useAppState, useRetry } from './context';
 import { Button, Loading } from './controls';
 import { modesOf, tabs, type Modes as PageModes, type ModedTab, type Tab } from './tabs';
 import { narrowQuery, useMedia } from './useMedia';
+import { useLimits } from './useLimits';
 import { useScroll } from './useScroll';
 import { CompareView } from './views/compare/CompareView';
 import { EvaluateView } from './views/evaluate/EvaluateView';
@@ -47,6 +48,7 @@ const needWhole: ReadonlySet<FunctionComponent> = new Set([
 export function App() {
   const { model, failure } = useAppState();
   const isNarrow = useMedia(narrowQuery);
+  useLimits();
   if (failure !== undefined) return <Failure message={failure} />;
   if (!model) return <Loading>{l10n.t('Reading the header…')}</Loading>;
   return (
@@ -108,8 +110,8 @@ function Scrolled({ place, View }: { place: string; View: FunctionComponent }) {
 /** What the page shows, where that can be chosen. */
 function ModesOfPage() {
   const { store } = useApp();
-  const { tab, modes, model } = useAppState();
-  const choices = modesOf(tab, model?.limits);
+  const { tab, modes, limits } = useAppState();
+  const choices = modesOf(tab, limits);
   if (choices.length === 0) return null;
   return (
     <div class="modes-of-page">

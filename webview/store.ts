@@ -1,7 +1,7 @@
 import { tabled, type TabledModel } from '../src/protocol/tensorTable';
 import type { EvaluationResult } from '../src/protocol/evaluation';
 import type { FormatDescription } from '../src/protocol/formats';
-import type { ModelPart } from '../src/protocol/model';
+import type { ModelLimits, ModelPart } from '../src/protocol/model';
 import type { DeviceReport } from '../src/protocol/plan';
 import type { ScanActivity } from '../src/protocol/modelScanView';
 import type { PlanOutline } from '../src/protocol/planOutline';
@@ -35,6 +35,8 @@ export interface State {
   readonly revision: number;
   /** Present where the editor was opened with one file of a larger model. */
   readonly part?: ModelPart;
+  /** What cannot be done with the model; undefined until it is known. */
+  readonly limits?: ModelLimits | undefined;
   readonly formats: readonly FormatDescription[];
   readonly device?: DeviceReport;
   /** Which measurements the host has, and those that the page has requested. */
@@ -86,7 +88,13 @@ export interface State {
 /** What is forgotten when the page shows another model, or other files of it. */
 const ofEarlierFiles = {
   ...{ comparison: undefined, modelComparison: undefined, verification: undefined, scanActivity: undefined },
-  ...{ figures: undefined, whole: undefined, movedBudget: undefined, planFailure: undefined },
+  ...{
+    limits: undefined,
+    figures: undefined,
+    whole: undefined,
+    movedBudget: undefined,
+    planFailure: undefined,
+  },
 };
 
 /** Holds the state and notifies listeners of changes. */

@@ -16,6 +16,7 @@ export const inspect: Command = {
   options: { metadata: { type: 'boolean', help: 'list the metadata as well' }, lora: loraOption },
   async run({ model: ref, jobs, signal, progress, options }) {
     const model = tabled(await jobs['model/open'](ref, { signal, progress }));
+    const limits = await jobs['model/limits'](ref, { signal, progress });
     const identity = await jobs['model/overview'](ref, { signal, progress });
     const tensors = table(
       ['tensor', 'dtype', 'shape', 'weights', 'size', 'bits/weight'],
@@ -37,9 +38,9 @@ export const inspect: Command = {
     const known = present < total ? ` in ${present} of ${total} files (the others are missing)` : '';
     const about = `${model.format}${version}, ${model.architecture ?? 'unknown architecture'}, ${plural(model.tensors.length, 'tensor')}, ${plural(model.parameters, 'parameter')}, ${size(model.dataBytes)}${known}`;
     const warnings = model.warnings.map((warning) => `Warning: ${warning}`);
-    const notes = [...model.notes, limitNote(model)].filter((note) => note !== undefined);
+    const notes = [...model.notes, limitNote(limits)].filter((note) => note !== undefined);
     return {
-      json: { ...model, identity },
+      json: { ...model, ...(Object.keys(limits).length > 0 ? { limits } : {}), identity },
       lines: [
         `${model.name}: ${model.path}`,
         about,

@@ -32,7 +32,7 @@ import { metadataJob } from './jobs/metadata';
 import { nameJobs } from './jobs/names';
 import { modelScanJob, storedScanJob } from './jobs/modelScan';
 import { exportMmprojJob, previewMmprojJob } from './jobs/mmproj';
-import { overviewJob } from './jobs/overview';
+import { limitsJob, overviewJob } from './jobs/overview';
 import { listPlansJob, planBesideJob, readPlanJob } from './jobs/plans';
 import {
   checkOutputJob,
@@ -56,7 +56,6 @@ import { doctorHeadersJob, doctorJob } from './jobs/doctor';
 import { documentJob } from './jobs/documents';
 import { verifyHeadersJob, verifyJob } from './jobs/verify';
 import { verifySourceJob } from './jobs/verifySource';
-import { describedModel } from './modelFacts';
 import type { OpenModels } from './models';
 
 /** Everything the engine does, by the name of the request. The process and the command line share it. */
@@ -64,8 +63,9 @@ export function createJobs(models: OpenModels): Jobs {
   return {
     'model/open': (params, { signal }) => {
       checkParams('model/open', params, modelKinds);
-      return models.use(params, signal, (model) => Promise.resolve(packModel(describedModel(model))));
+      return models.use(params, signal, (model) => Promise.resolve(packModel(model.description)));
     },
+    'model/limits': limitsJob(models),
     'model/overview': overviewJob(models),
     'model/estimate': runEstimateJob(models),
     'model/summary': summaryJob(models),

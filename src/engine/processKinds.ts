@@ -7,6 +7,7 @@ import type { ProcessKind } from './clientTransport';
  */
 export const processKinds: Readonly<Record<EngineMethod, ProcessKind>> = {
   'model/open': 'interactive',
+  'model/limits': 'interactive',
   'model/overview': 'interactive',
   'model/estimate': 'interactive',
   'model/summary': 'interactive',

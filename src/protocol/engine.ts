@@ -46,7 +46,7 @@ import type { SavedPlan } from './savedPlans';
 import type { SensitivityEstimate, SensitivityParams, StoredParams } from './sensitivityRun';
 import type { FormatDescription } from './formats';
 import type { GpuRuntimeOffer, GpuRuntimeStatus } from './gpuRuntime';
-import type { LocatedModel, MetadataSlice, MetadataSliceParams, ModelRef } from './model';
+import type { LocatedModel, MetadataSlice, MetadataSliceParams, ModelLimits, ModelRef } from './model';
 import type { Device, DeviceChoice, DeviceReport, Plan, SensitivityTable } from './plan';
 import type { ModelIdentity } from './overview';
 import type { PreviewParams, PreviewResult } from './preview';
@@ -82,6 +82,8 @@ import type { PackedModel } from './tensorTable';
 export interface EngineRequests {
   'model/open': { params: ModelRef; result: PackedModel };
   /** What a model is, in numbers: from headers and its configuration. */
+  /** What cannot be done with the model: a request of its own, because it looks at all names of a checkpoint. */
+  'model/limits': { params: ModelRef; result: ModelLimits };
   'model/overview': { params: ModelRef; result: ModelIdentity };
   /** Memory and traffic of a model at run time, its weights in other formats. */
   'model/estimate': { params: RunEstimateParams; result: RunEstimate };

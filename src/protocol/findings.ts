@@ -1,7 +1,7 @@
 import * as l10n from '@vscode/l10n';
 import type { CommandTab } from './editorState';
 import { limitNote } from './limitNote';
-import type { ModelDescription } from './model';
+import type { ModelDescription, ModelLimits } from './model';
 import type { TensorKind, TensorTable } from './tensorTable';
 import { plural, shareText } from './words';
 
@@ -25,9 +25,12 @@ interface Count {
   readonly first: number;
 }
 
-/** All that is odd about a model, as far as its headers tell: warnings first. */
-export function findingsOf(model: ModelDescription, table: TensorTable): Finding[] {
-  const limit = limitNote(model);
+/**
+ * All that is odd about a model, as far as its headers tell: warnings first.
+ * @param limits of the model; nothing is said of them until they are known.
+ */
+export function findingsOf(model: ModelDescription, table: TensorTable, limits: ModelLimits = {}): Finding[] {
+  const limit = limitNote(limits);
   const warnings = model.warnings.map((text): Finding => ({ level: 'warning', text }));
   const notes = model.notes.map((text): Finding => ({ level: 'note', text }));
   return [

@@ -1,5 +1,5 @@
 import * as l10n from '@vscode/l10n';
-import type { ModelDescription } from './model';
+import type { ModelLimits } from './model';
 
 const run = l10n.t('run over a text (no evaluation, no gains, no importance matrix)');
 
@@ -12,15 +12,15 @@ export const cannotRunNote = (reason: string): string =>
   );
 
 /** What can and cannot be done with a model, and why, for those who open it; undefined where nothing is missing. */
-export function limitNote({ limits }: Pick<ModelDescription, 'limits'>): string | undefined {
-  if (limits?.gguf !== undefined)
+export function limitNote(limits: ModelLimits): string | undefined {
+  if (limits.gguf !== undefined)
     return l10n.t(
       'This model cannot be exported as GGUF or {0}. Its tensors can be inspected and compared; those that are plain weights can be measured alone and quantized into safetensors files. The reason: {1}',
       run,
       limits.gguf,
     );
-  if (limits?.run === undefined)
-    return limits?.onnx === undefined
+  if (limits.run === undefined)
+    return limits.onnx === undefined
       ? undefined
       : l10n.t('This model cannot be exported as one ONNX graph. The reason: {0}', limits.onnx);
   if (!limits.embeds) return cannotRunNote(limits.run);

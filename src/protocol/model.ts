@@ -169,7 +169,7 @@ export interface QuantizedLayout {
   readonly advice?: string;
 }
 
-/** What cannot be done with a model, and why; each reason is one or more sentences. */
+/** What cannot be done with a model, and why, as far as headers and configuration tell; each reason is one or more sentences. */
 export interface ModelLimits {
   /** Why it cannot be written as GGUF. Then it cannot be run either. */
   readonly gguf?: string;
@@ -213,8 +213,6 @@ export interface ModelDescription {
   readonly missingBytes: number;
   /** What was chosen or left out that the user should know, as sentences. */
   readonly notes: readonly string[];
-  /** Present where something cannot be done with it, as far as headers and configuration tell. Filled by the engine. */
-  readonly limits?: ModelLimits;
   /** Irregularities that do not prevent reading, as sentences. */
   readonly warnings: readonly string[];
   /** What the files would have Python run; absent where there is nothing. */

@@ -26,7 +26,7 @@ import type { ExportPreview, ExportSettings, FileTypeDescription, TensorTypeRule
 import type { FitRequest, FittingBits } from './fit';
 import type { ErrorMapParams, LensParams, MethodChoices, TensorLens } from './lens';
 import type { SaveMethodParams } from './methods';
-import type { MetadataSlice, MetadataSliceParams } from './model';
+import type { MetadataSlice, MetadataSliceParams, ModelLimits } from './model';
 import type { ScanSettings } from './modelScan';
 import type { ScanActivity, ScannedFigures } from './modelScanView';
 import type { OverrideKind } from './overrides';
@@ -80,6 +80,8 @@ export type WebviewRequests = {
     params: Omit<RunEstimateParams, 'path' | 'targets'> & { target: RunTarget | { kind: 'ownPlan' } };
     result: RunEstimate;
   };
+  /** What cannot be done with the model. */
+  limits: { params: Record<string, never>; result: ModelLimits };
   /** What the model is, in numbers. */
   overview: { params: Record<string, never>; result: ModelIdentity };
   analyse: {

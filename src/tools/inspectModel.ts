@@ -56,7 +56,9 @@ export const inspectModel = defineTool({
     const facts = identityLines(await call('model/overview', ref));
     const matching = model.tensors.filter(({ name }) => contains === undefined || name.includes(contains));
     const listed = matching.slice(first, first + count);
-    const notes = [...model.notes, limitNote(model)].filter((note) => note !== undefined);
+    const notes = [...model.notes, limitNote(await call('model/limits', ref))].filter(
+      (note) => note !== undefined,
+    );
     const dangers = (model.dangers ?? []).map(dangerLine);
     const { name, path, format, architecture, parameters, dataBytes, warnings } = model;
     return {

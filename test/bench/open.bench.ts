@@ -48,6 +48,7 @@ const labels: Readonly<Record<string, string>> = {
   engine: 'Engine: files, headers, checks, index, SHA-256, samples, layouts, the message',
   host: 'Extension host: handing the message on',
   page: 'Page: the message, the tree, its first screenful of lines as data',
+  limits: 'Engine, after that: names and shapes against the rules of the architecture',
 };
 
 function shardTable(of: Spent): string {

@@ -74,7 +74,8 @@ async function sides(index: string): Promise<Figures> {
       if (node.kind === 'group') void [node.label, node.repeats, node.bytes, node.shape];
       else void [node.label, node.tensor];
   });
-  return { engine, host, page };
+  const limits = await timeOf(() => jobs['model/limits']({ path: index }, context));
+  return { engine, host, page, limits };
 }
 
 function headersBeside(index: string): string[] {

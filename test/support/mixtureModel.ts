@@ -20,7 +20,7 @@ export function writeMixture(folder: string, shape: MixtureShape = largeMixture)
   return writeSparse(join(folder, 'mixture.safetensors'), mixtureTensors(shape)).path;
 }
 
-/** Writes it in so many shards, equal in tensors, with an index, and returns the path of the index and the texts of the headers. */
+/** Writes it in so many shards, equal in tensors, with an index and a configuration, and returns the path of the index and the texts of the headers. */
 export function writeShardedMixture(
   folder: string,
   shape: MixtureShape = hugeMixture,
@@ -41,8 +41,18 @@ export function writeShardedMixture(
   }
   const index = join(folder, 'model.safetensors.index.json');
   writeFileSync(index, JSON.stringify({ metadata: {}, weight_map: shardOf }));
+  writeFileSync(join(folder, 'config.json'), JSON.stringify(configOf(shape)));
   return { index, headers };
 }
+
+/** One head, because norms of queries and keys are as wide as a head. */
+const configOf = ({ layers, experts, hidden, expertHidden }: MixtureShape): object => ({
+  ...{ architectures: ['Qwen3MoeForCausalLM'], model_type: 'qwen3_moe', vocab_size: 1024 },
+  ...{ num_hidden_layers: layers, hidden_size: hidden, head_dim: hidden },
+  ...{ num_attention_heads: 1, num_key_value_heads: 1, max_position_embeddings: 4096 },
+  ...{ num_experts: experts, num_experts_per_tok: 8, moe_intermediate_size: expertHidden },
+  ...{ rms_norm_eps: 1e-6, rope_theta: 1e6, norm_topk_prob: true },
+});
 
 type NamedShape = readonly [name: string, shape: number[]];
 

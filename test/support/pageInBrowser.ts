@@ -24,7 +24,7 @@ const theme = {
   ...{ 'font-family': 'system-ui, sans-serif', 'font-size': '13px', focusBorder: '#0078d4' },
 };
 
-/** @param answers of the host to what the page asks; whatever else it asks is never answered. */
+/** @param answers of the host to what the page asks: nothing is forbidden unless they say it, and whatever else it asks is never answered. */
 export async function openPage(answers: Partial<Handlers<WebviewRequests>>): Promise<BrowserPage> {
   const browser = await chromium.launch({ executablePath: chromiumPath, args: chromiumFlags });
   const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
@@ -35,11 +35,14 @@ export async function openPage(answers: Partial<Handlers<WebviewRequests>>): Pro
     void page.evaluate((json) => window.postMessage(JSON.parse(json)), text).catch(() => undefined); // a closed page
   };
   const unanswered = new Promise<never>(() => undefined);
-  const handlers = new Proxy(answers, {
-    get: (target, name) => (Reflect.get(target, name) as unknown) ?? (() => unanswered),
-    has: () => true,
-    getOwnPropertyDescriptor: () => ({ configurable: true, enumerable: true }),
-  });
+  const handlers = new Proxy<typeof answers>(
+    { limits: () => ({}), ...answers },
+    {
+      get: (target, name) => (Reflect.get(target, name) as unknown) ?? (() => unanswered),
+      has: () => true,
+      getOwnPropertyDescriptor: () => ({ configurable: true, enumerable: true }),
+    },
+  );
   const host = new Rpc(
     {
       post,

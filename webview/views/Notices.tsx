@@ -14,8 +14,8 @@ import { Failed } from './states';
 
 /** What the user should know, under the header: notes and warnings about the model, and what did not happen. */
 export function Notices({ model }: { model: ModelDescription }) {
-  const { job, problem, tab } = useAppState();
-  const limits = limitNote(model);
+  const { job, limits = {}, problem, tab } = useAppState();
+  const limit = limitNote(limits);
   // The page about the whole model lists them among its findings.
   const isListed = tab === 'model';
   return (
@@ -23,7 +23,7 @@ export function Notices({ model }: { model: ModelDescription }) {
       <DangerNotice model={model} />
       <DamageNotice />
       <PartNotice model={model} />
-      {(isListed ? [] : [...model.notes, ...(limits === undefined ? [] : [limits])]).map((note) => (
+      {(isListed ? [] : [...model.notes, ...(limit === undefined ? [] : [limit])]).map((note) => (
         <p key={note} class="notice note">
           <LongText text={note} />
         </p>

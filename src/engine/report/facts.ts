@@ -1,3 +1,4 @@
+import { modelLimits } from '../../architectures/modelLimits';
 import type { Model } from '../../model/model';
 import { tensorTable } from '../../model/packTensors';
 import { bytesByRole, type AreaShare } from '../../protocol/bytesByRole';
@@ -8,7 +9,7 @@ import type { ModelScan } from '../../protocol/modelScan';
 import type { ModelIdentity } from '../../protocol/overview';
 import { placedTensors } from '../../protocol/parts';
 import type { Plan, SensitivityTable } from '../../protocol/plan';
-import { describedModel, overviewOf } from '../modelFacts';
+import { overviewOf } from '../modelFacts';
 
 /** All that a report says of a model. */
 export interface ReportFacts {
@@ -39,13 +40,13 @@ export interface WrittenReport {
 
 /** @throws QuantscopeError IO, CANCELLED. */
 export async function reportFacts(model: Model, kept: KeptFacts, signal?: AbortSignal): Promise<ReportFacts> {
-  const description = describedModel(model);
+  const { description } = model;
   const table = tensorTable(description);
   return {
     model: description,
     identity: await overviewOf(model, signal),
     areas: bytesByRole(placedTensors(table), 'bytes'),
-    findings: findingsOf(description, table),
+    findings: findingsOf(description, table, modelLimits(model)),
     kept,
   };
 }

@@ -188,9 +188,16 @@ async function announce(
     bitsPerWeight === undefined ? '' : vscode.l10n.t('{0} bits per weight, ', bitsPerWeight.toFixed(2));
   const figures = `${size(fileBytes)}, ${bits}${seconds.toFixed(1)} s`;
   const message = vscode.l10n.t('Exported {0}: {1}.', basename(out), figures);
-  const isTrainable = isPlain && session.description?.limits?.run === undefined;
+  const isTrainable = isPlain && (await isRunnable(services, session));
   const actions = isTrainable ? [open, refine] : [open];
   const answer = await vscode.window.showInformationMessage(noticeText(message), ...actions);
   if (answer === refine) await refineExported(services, session, out);
   if (answer === open) await vscode.commands.executeCommand('vscode.open', vscode.Uri.file(out));
 }
+
+/** Whether the model can be run over a text; not where it cannot be read any more. */
+const isRunnable = ({ engine }: Services, { ref }: ModelSession): Promise<boolean> =>
+  engine.call('model/limits', ref).then(
+    ({ run }) => run === undefined,
+    () => false,
+  );

@@ -48,13 +48,13 @@ const tasks = {
 
 /** Whether something can be done with a model. Where it cannot, the user is told why, before anything is asked or computed. */
 export async function isPossible(
-  { notices }: Services,
+  { engine, notices }: Services,
   session: ModelSession,
   what: keyof typeof tasks,
 ): Promise<boolean> {
   await session.ensureLoaded();
   const { refusal, limit } = tasks[what];
-  const reason = session.description?.limits?.[limit];
+  const { [limit]: reason } = await engine.call('model/limits', session.ref);
   if (reason === undefined) return true;
   void notices.error(refusal(reason));
   return false;

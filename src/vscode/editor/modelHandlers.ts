@@ -4,7 +4,7 @@ import type { WebviewRequests } from '../../protocol/webview';
 import type { ModelSession } from '../modelSession';
 import type { Services } from '../services';
 
-type ModelHandlers = Pick<Handlers<WebviewRequests>, 'overview' | 'runChoices' | 'estimateRun'>;
+type ModelHandlers = Pick<Handlers<WebviewRequests>, 'limits' | 'overview' | 'runChoices' | 'estimateRun'>;
 
 /** Requests of the page about the whole model. */
 export function modelHandlers({ engine }: Services, session: ModelSession): ModelHandlers {
@@ -14,6 +14,7 @@ export function modelHandlers({ engine }: Services, session: ModelSession): Mode
     return { kind: 'plan', planFile: planFile! };
   };
   return {
+    limits: (_, { signal }) => engine.call('model/limits', session.ref, { signal }),
     overview: (_, { signal }) => engine.call('model/overview', session.ref, { signal }),
     runChoices: async (_, { signal }) => {
       const { fileTypes } = await engine.call('export/fileTypes', {}, { signal });

@@ -130,13 +130,13 @@ describe('what cannot be done with a model', () => {
 
 it('a note says what can be done, what cannot, and why', () => {
   expect(limitNote({})).toBeUndefined();
-  expect(limitNote({ limits: { run: 'It is so.' } })).toBe(
+  expect(limitNote({ run: 'It is so.' })).toBe(
     'This model cannot be run over a text (no evaluation, no gains, no importance matrix); sensitivity and plans use the errors of its weights alone. The reason: It is so.',
   );
-  expect(limitNote({ limits: { onnx: 'It is so.' } })).toBe(
+  expect(limitNote({ onnx: 'It is so.' })).toBe(
     'This model cannot be exported as one ONNX graph. The reason: It is so.',
   );
-  expect(limitNote({ limits: { gguf: 'It is so.', run: 'It is so.' } })).toBe(
+  expect(limitNote({ gguf: 'It is so.', run: 'It is so.' })).toBe(
     'This model cannot be exported as GGUF or run over a text (no evaluation, no gains, no importance matrix). Its tensors can be inspected and compared; those that are plain weights can be measured alone and quantized into safetensors files. The reason: It is so.',
   );
 });

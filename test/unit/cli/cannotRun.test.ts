@@ -82,6 +82,19 @@ it.each([
   expect((await quantscope('eval', model, '--text', text, '--device', 'cpu')).stderr).toContain(said);
 });
 
+it('inspect says what cannot be done with a model, and its JSON has the reasons', async () => {
+  const noted = await quantscope('inspect', at('falcon'));
+  expect(noted.stdout).toContain(
+    `Note: ${cannotRunNote('Models of the architecture "falcon" cannot be run.')}`,
+  );
+  const limitsOf = async (model: string): Promise<unknown> => {
+    const { stdout } = await quantscope('inspect', model, '--json');
+    return (JSON.parse(stdout) as { limits?: unknown }).limits;
+  };
+  expect(await limitsOf(at('falcon'))).toEqual({ run: expect.stringContaining('"falcon"') as string });
+  expect(await limitsOf(sampleFolder)).toBeUndefined();
+});
+
 it.each([
   ['the file', 'strange.gguf', sampleFolder, 'rwkv7'],
   ['its original', 'llama.gguf', at('falcon'), 'falcon'],

@@ -102,6 +102,7 @@ describe('the engine process', () => {
   it.each([
     ['model/open', { path: 'relative/model.gguf' }, /"path"/],
     ['model/open', { path: 7 }, /"path"/],
+    ['model/limits', { path: 7 }, /"path"/],
     ['tensor/quantize', { path: sampleWeights, choices: [{ tensor: 'x' }], out: '/x' }, /"choices"/],
     ['sensitivity/run', { path: sampleFolder, device: 'tpu', cacheDir: '/x' }, /"device"/],
     ['export/gguf', { path: sampleFolder, out: 'relative.gguf', type: 'F16' }, /"out"/],
@@ -121,7 +122,9 @@ describe('the engine process', () => {
       code: 'IO',
       place: { file: absent },
     });
-    expect((await client.call('model/open', { path: sampleFolder })).tensors.count).toBe(57);
+    const model = await client.call('model/open', { path: sampleFolder });
+    expect(model.tensors.count).toBe(57);
+    expect(await client.call('model/limits', { path: sampleFolder })).toEqual({});
     expect(pidOf('interactive')).toBe(pid);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { packTensors } from '../../../src/model/packTensors';
-import type { ModelDescription, TensorDescriptor } from '../../../src/protocol/model';
+import type { ModelDescription, ModelLimits, TensorDescriptor } from '../../../src/protocol/model';
 import { TensorTable } from '../../../src/protocol/tensorTable';
 import { findingsOf } from '../../../src/protocol/findings';
 
@@ -20,9 +20,13 @@ const tensor = (name: string, shape: number[], change: Partial<TensorDescriptor>
     ...change,
   };
 };
-const textsOf = (tensors: TensorDescriptor[], change: Partial<ModelDescription> = {}) => {
+const textsOf = (
+  tensors: TensorDescriptor[],
+  change: Partial<ModelDescription> = {},
+  limits?: ModelLimits,
+) => {
   const model = { format: 'safetensors', notes: [], warnings: [], ...change } as unknown as ModelDescription;
-  return findingsOf(model, new TensorTable(packTensors(tensors)));
+  return findingsOf(model, new TensorTable(packTensors(tensors)), limits);
 };
 const plain = [tensor('a.weight', [512, 512]), tensor('a.bias', [512])];
 
@@ -30,8 +34,11 @@ describe('what is odd about a model', () => {
   it('is nothing where nothing is', () => expect(textsOf(plain)).toEqual([]));
 
   it('are its warnings, then what cannot be done, then its notes', () => {
-    const change = { warnings: ['Odd.'], notes: ['Chosen.'], limits: { gguf: 'No description.' } };
-    const levels = textsOf(plain, change).map(({ level, text }) => [level, text.slice(0, 12)]);
+    const change = { warnings: ['Odd.'], notes: ['Chosen.'] };
+    const levels = textsOf(plain, change, { gguf: 'No description.' }).map(({ level, text }) => [
+      level,
+      text.slice(0, 12),
+    ]);
     expect(levels).toEqual([
       ['warning', 'Odd.'],
       ['note', 'This model c'],

@@ -4,6 +4,7 @@ import { pageStore, stateOf, tableOutline } from '../../support/pageStore';
 
 const outline = { revision: 4, formats: [{ format: 'Q4_K', bits: 4.5 }], of: [0, -1] };
 const loaded = {
+  limits: {},
   figures: { revision: 3 } as Figures,
   whole: { revision: 4, plan: {} as never },
   movedBudget: 5,
@@ -41,7 +42,13 @@ describe('a page that opens a model', () => {
     const { opening } = store.state;
     store.open(stateOf(['a'], change));
     expect(store.state).toMatchObject({
-      ...{ opening: opening + 1, figures: undefined, whole: undefined, movedBudget: undefined },
+      ...{
+        opening: opening + 1,
+        limits: undefined,
+        figures: undefined,
+        whole: undefined,
+        movedBudget: undefined,
+      },
     });
   });
 });

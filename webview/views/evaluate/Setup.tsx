@@ -24,7 +24,7 @@ import { Variant } from './Variant';
 /** What to evaluate, on what, and how; with the button that starts it. */
 export function Setup({ form, change }: FormProps) {
   const ask = useAsk();
-  const what = scoredOf(useAppState().model?.limits);
+  const what = scoredOf(useAppState().limits);
   const { value: settings, problem } = checked(() => settingsOf(form, what));
   const props = { form, change };
   const pairs = isOfPairs(form, what);

@@ -14,8 +14,9 @@ import { Failed } from '../states';
 
 /** Every option of an export, and what it would write, before anything is written; or why there is nothing to export. */
 export function ExportView() {
-  const { model } = useAppState();
-  const reason = model?.limits?.gguf;
+  const { limits } = useAppState();
+  if (!limits) return <Loading>{l10n.t('Reading the options…')}</Loading>;
+  const reason = limits.gguf;
   if (reason === undefined) return <Exporting />;
   return <Failed message={l10n.t('This model cannot be exported as GGUF. {0}', reason)} />;
 }

@@ -21,7 +21,7 @@ interface Props {
 
 /** What is known of the inputs of the model's matrices; where something is missing, a calibration is offered with the time it takes. */
 export function Calibration({ text: suggested = '', evidence, onDone }: Props) {
-  const { model } = useAppState();
+  const { limits } = useAppState();
   const [text, setText] = useState(suggested);
   const { host } = useApp();
   const { run, start, cancel } = useJob('calibration', (params: { text: string }, options) =>
@@ -32,7 +32,7 @@ export function Calibration({ text: suggested = '', evidence, onDone }: Props) {
     if (result) onDone();
   }, [result]);
   const isWhole = evidence?.kinds.includes('hessian') && evidence.kinds.includes('activations');
-  const impossible = model?.limits?.run;
+  const impossible = limits?.run;
   return (
     <section class="calibration" aria-label={l10n.t('Evidence')}>
       <Known evidence={evidence} />
@@ -44,7 +44,7 @@ export function Calibration({ text: suggested = '', evidence, onDone }: Props) {
           )}
         </p>
       )}
-      {!isWhole && impossible === undefined && (
+      {!isWhole && limits && impossible === undefined && (
         <Offer text={text} setText={setText} isRunning={isRunning} start={() => start({ text })} />
       )}
       {isRunning && <Going title={l10n.t('Calibration')} progress={progress} cancel={cancel} />}

@@ -3,7 +3,7 @@ import { plural } from '../../../src/protocol/words';
 import { useMemo } from 'preact/hooks';
 import type { ModelDescription } from '../../../src/protocol/model';
 import type { TensorTable } from '../../../src/protocol/tensorTable';
-import { useApp } from '../../context';
+import { useApp, useAppState } from '../../context';
 import { nameText } from '../../format';
 import { findingsOf, type FindingLink } from '../../../src/protocol/findings';
 import { LongText } from '../LongText';
@@ -11,7 +11,8 @@ import { LongText } from '../LongText';
 /** What is odd about the model, each with what helps. */
 export function Findings({ model, table }: { model: ModelDescription; table: TensorTable }) {
   const { store } = useApp();
-  const findings = useMemo(() => findingsOf(model, table), [model, table]);
+  const { limits } = useAppState();
+  const findings = useMemo(() => findingsOf(model, table, limits), [model, table, limits]);
   const follow = (link: FindingLink): void => {
     if ('tab' in link) return store.openTab(link.tab);
     store.select([link.tensor]);
@@ -24,7 +25,9 @@ export function Findings({ model, table }: { model: ModelDescription; table: Ten
         {l10n.t('Findings')}
         {findings.length > 0 && <span class="muted">{countText(warnings, findings.length - warnings)}</span>}
       </h3>
-      {findings.length === 0 && <p class="muted">{l10n.t('Headers and configuration show nothing odd.')}</p>}
+      {limits && findings.length === 0 && (
+        <p class="muted">{l10n.t('Headers and configuration show nothing odd.')}</p>
+      )}
       {findings.map(({ level, text, link }) => (
         <div key={text} class={`notice ${level} with-action`}>
           <span>

@@ -19,7 +19,7 @@ type Params = WebviewRequests['measurePlan']['params'];
  */
 export function Measure({ budget }: { budget?: Budget }) {
   const { host } = useApp();
-  const { model, part } = useAppState();
+  const { limits, part } = useAppState();
   const { run, start, cancel } = useJob('plan measurement', (params: Params, options) =>
     host.call('measurePlan', params, options),
   );
@@ -28,7 +28,7 @@ export function Measure({ budget }: { budget?: Budget }) {
   const [windows, setWindows] = useState(run?.params.windows?.toString() ?? '');
   const [improve, setImprove] = useState(run?.params.improve ?? false);
   const { value: count, problem } = checked(() => countOf(windows, l10n.t('Windows')));
-  if (model?.limits?.run !== undefined || part?.alone) return null;
+  if (!limits || limits.run !== undefined || part?.alone) return null;
   const notes = [
     ...(result?.isShown === false
       ? [l10n.t('The plan was changed meanwhile: the result is about the earlier one.')]

@@ -19,9 +19,10 @@ import { Failed } from '../states';
 
 /** A GGUF file that is trained on the output of its original: what that takes, the run with its curve, and what came of it. */
 export function RefineView() {
-  const { model } = useAppState();
-  const impossible = model?.limits?.run;
+  const { model, limits } = useAppState();
   if (model?.format !== 'gguf') return <OnlyGguf />;
+  if (!limits) return <Loading>{l10n.t('Reading the models…')}</Loading>;
+  const impossible = limits.run;
   if (impossible !== undefined)
     return (
       <p class="notice error" role="alert">
