@@ -14,15 +14,17 @@ export interface Scan {
   readonly cancel: () => void;
 }
 
-/** @param format that relative errors are measured in, too; undefined for none. */
-export function useScan(format: string | undefined): Scan {
+/**
+ * @param format that relative errors are measured in, too; undefined for none.
+ * @param isWanted false asks for nothing.
+ */
+export function useScan(format: string | undefined, isWanted = true): Scan {
   const { host } = useApp();
   const ask = useAsk();
   const { opening, scanActivity, scanned } = useAppState();
   const settings: ScanSettings = format === undefined ? {} : { format };
-  const { value, failure } = useAnswer(`${opening} ${scanned} ${format ?? ''}`, (signal) =>
-    host.call('scanFigures', settings, { signal }),
-  );
+  const key = isWanted ? `${opening} ${scanned} ${format ?? ''}` : undefined;
+  const { value, failure } = useAnswer(key, (signal) => host.call('scanFigures', settings, { signal }));
   return {
     value: value?.scan,
     failure,

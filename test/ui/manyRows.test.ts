@@ -4,6 +4,7 @@ import { openModel } from '../../src/layouts/openModel';
 import { packModel } from '../../src/model/packTensors';
 import { toColumns } from '../../src/protocol/columns';
 import type { ModelDescription } from '../../src/protocol/model';
+import { scanFigureNames, type ModelScan, type ScanFigureName } from '../../src/protocol/modelScan';
 import type { SensitivityFigures } from '../../src/protocol/sensitivityFigures';
 import { tabled } from '../../src/protocol/tensorTable';
 import { leavesOf, buildTree } from '../../webview/tree';
@@ -21,6 +22,7 @@ describe('a model of a hundred thousand tensors', () => {
     await opened.close();
     shown = await openPage({
       ready: () => ({ model: packModel(model), revision: 1, formats: [], job: { kind: 'idle' } }),
+      scanFigures: () => ({ revision: 1, scan: scanOf(model), activity: { kind: 'idle' } }),
     });
   });
 
@@ -35,6 +37,25 @@ describe('a model of a hundred thousand tensors', () => {
     await expect.poll(async () => (await labels())[0]).toContain('layers');
     await page.getByLabel('Sort by').selectOption('');
     await expect.poll(labels).toEqual(inOrder);
+  });
+
+  it('has the columns that were chosen, with ranges on folded rows, and is sorted by them', async () => {
+    const { page } = shown;
+    const columns = page.getByRole('button', { name: 'Columns of the tree' });
+    await columns.click();
+    await page.getByRole('menuitemcheckbox', { name: 'Kurtosis' }).click();
+    await page.getByRole('menuitemcheckbox', { name: 'Shape' }).click();
+    await page.keyboard.press('Escape');
+    const layers = page.locator('.tree .rows .row.group', { hasText: 'layers' }).first();
+    await expect.poll(() => layers.locator('[role=gridcell]').last().innerText()).toBe('3.0–40');
+    const heads = () => page.locator('.tree .head [role=columnheader]').allTextContents();
+    expect(await heads()).toEqual(['Name', 'Dtype', 'Params', 'Size', 'Bits', 'Kurtosis']);
+    await page.locator('.tree .head').getByRole('button', { name: 'Kurtosis' }).click();
+    await expect.poll(() => page.locator('.tree .rows .row .name').first().innerText()).toContain('layers');
+    await columns.click();
+    await page.getByRole('menuitem', { name: 'Usual columns' }).click();
+    expect(await heads()).toEqual(['Name', 'Shape', 'Dtype', 'Params', 'Size', 'Bits']);
+    await page.getByLabel('Sort by').selectOption('');
   });
 
   it('is scrolled to its end without a blank row, and every row is the right one', async () => {
@@ -80,6 +101,14 @@ describe('a model of a hundred thousand tensors', () => {
     expect(Math.max(...seen.rows.map(([index]) => index))).toBe(names.length - 1);
   });
 });
+
+/** A scan of two tensors of the blocks. */
+function scanOf({ tensors }: ModelDescription): ModelScan {
+  const names = tensors.map(({ name }) => name).filter((name) => name.includes('q_proj'));
+  const ones = Object.fromEntries(scanFigureNames.map((figure) => [figure, [1, 1]]));
+  const figures = { ...(ones as Record<ScanFigureName, number[]>), kurtosis: [3, 40] };
+  return { tensors: tensors.length, names: names.slice(0, 2), figures };
+}
 
 describe('a table of eighteen thousand measured tensors', () => {
   let shown: BrowserPage;

@@ -1,17 +1,25 @@
+import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 
 export interface MenuItem {
   readonly label: string;
+  readonly title?: string | undefined;
   readonly disabled?: boolean;
+  /** Whether it is switched on; absent where it cannot be. The menu stays open for further ones. */
+  readonly checked?: boolean;
   readonly run: () => void;
 }
 
-/** A button that opens a list of actions: arrow keys move, Escape and a click elsewhere close it. */
-export function Menu({ label, items }: { label: string; items: readonly MenuItem[] }) {
+/**
+ * A button that opens a list of actions: arrow keys move, Escape and a click elsewhere close it.
+ * @param props.children what the button shows; three points unless given.
+ */
+export function Menu(props: { label: string; items: readonly MenuItem[]; children?: ComponentChildren }) {
+  const { label, items, children = '⋯' } = props;
   const [isOpen, setOpen] = useState(false);
   const box = useRef<HTMLDivElement>(null);
   const entries = (): HTMLButtonElement[] => [
-    ...(box.current?.querySelectorAll<HTMLButtonElement>('[role=menuitem]:enabled') ?? []),
+    ...(box.current?.querySelectorAll<HTMLButtonElement>('[role^=menuitem]:enabled') ?? []),
   ];
   useEffect(() => {
     if (!isOpen) return undefined;
@@ -48,17 +56,19 @@ export function Menu({ label, items }: { label: string; items: readonly MenuItem
         title={label}
         onClick={() => setOpen(!isOpen)}
       >
-        ⋯
+        {children}
       </button>
       {isOpen && (
         <div class="menu-items" role="menu" aria-label={label}>
-          {items.map(({ label: text, disabled = false, run }) => (
+          {items.map(({ label: text, title, disabled = false, checked, run }) => (
             <button
               key={text}
-              role="menuitem"
+              role={checked === undefined ? 'menuitem' : 'menuitemcheckbox'}
+              aria-checked={checked}
+              title={title}
               disabled={disabled}
               onClick={() => {
-                close();
+                if (checked === undefined) close();
                 run();
               }}
             >

@@ -7,8 +7,11 @@ import { lineKey } from '../lineKeys';
 import { leavesOf, type TreeNode } from '../tree';
 import { pathTo, type PlannedBits } from '../treeRows';
 import { useTreeRows, type TreeState } from '../useTreeRows';
+import { isFigureColumn, layOutColumns, type TreeColumn } from '../treeColumns';
+import type { TreeFigures } from '../treeFigures';
 import { menuContext, openMenuByKey } from '../rowMenu';
 import { useScroll } from '../useScroll';
+import { useWidth } from '../useWidth';
 import { rowHeight, useVirtualRows } from '../virtualRows';
 import { TreeCells } from './TreeCells';
 import { TreeColumns, TreeFilter } from './TreeHead';
@@ -25,23 +28,25 @@ export function TensorTree({ onOpen }: { onOpen?: () => void }) {
   return (
     <div class="tree">
       <TreeFilter tree={tree} planned={plan !== undefined} />
-      <Grid tree={tree} planned={plan !== undefined} onOpen={onOpen} />
+      <Grid tree={tree} onOpen={onOpen} />
     </div>
   );
 }
 
 interface GridProps {
   readonly tree: TreeState;
-  readonly planned: boolean;
   readonly onOpen: (() => void) | undefined;
 }
 
-function Grid({ tree, planned, onOpen }: GridProps) {
+function Grid({ tree, onOpen }: GridProps) {
   const { store } = useApp();
   const { model, selected } = useAppState();
-  const { rows } = tree;
+  const { rows, columns, figures } = tree;
   const grid = useRef<HTMLDivElement>(null);
   const virtual = useVirtualRows(rows.length, grid, rowHeight);
+  const width = useWidth(grid);
+  const layout = useMemo(() => layOutColumns(columns, width), [columns, width]);
+  const hidden = [...layout.hidden].join(' ');
   const chosen = useMemo(() => new Set(selected), [selected]);
   const selection = useSelection(tree, (index) => virtual.scrollToIndex(index, { align: 'auto' }));
   const { activeIndex, choose } = selection;
@@ -112,8 +117,9 @@ function Grid({ tree, planned, onOpen }: GridProps) {
       onKeyDown={onKey}
       onContextMenu={onContextMenu}
       aria-activedescendant={activeIndex >= 0 ? `row-${activeIndex}` : undefined}
+      style={{ '--tree-columns': layout.template, '--tree-width': `${layout.minWidth}px` }}
     >
-      <TreeColumns tree={tree} planned={planned} />
+      <TreeColumns tree={tree} layout={layout} />
       <div class="rows" role="rowgroup">
         <div class="canvas" style={{ height: `${virtual.getTotalSize()}px` }}>
           {virtual.getVirtualItems().map(({ index, start }) => {
@@ -122,7 +128,7 @@ function Grid({ tree, planned, onOpen }: GridProps) {
               row && (
                 <Row
                   key={keyOf(row.node)}
-                  {...{ row, index, start, planned, click }}
+                  {...{ row, index, start, columns, hidden, figures, click }}
                   plan={tree.planned}
                   isSelected={row.node.kind === 'tensor' && chosen.has(row.node.id)}
                   isActive={index === activeIndex}
@@ -151,9 +157,12 @@ interface RowProps {
   readonly index: number;
   /** Pixels from the top. */
   readonly start: number;
-  /** Whether there is a plan, and what it gives the row. */
-  readonly planned: boolean;
+  readonly columns: readonly TreeColumn[];
+  /** Ids of columns without room, with spaces between them. */
+  readonly hidden: string;
+  /** What a plan gives the row. */
   readonly plan: PlannedBits;
+  readonly figures: TreeFigures;
   readonly isSelected: boolean;
   readonly isActive: boolean;
   readonly click: (row: TreeRow, event: MouseEvent) => void;
@@ -161,10 +170,18 @@ interface RowProps {
 
 /** Drawn again only where something of it changed: a list that is scrolled has the same rows at the same places. */
 function Row(props: RowProps) {
-  const { row, index, start, planned, plan, isSelected, isActive, click } = props;
+  const { row, index, start, columns, hidden, plan, figures, isSelected, isActive, click } = props;
   const { node, depth, open } = row;
+  const texts = useMemo(
+    () =>
+      new Map(
+        columns.flatMap(({ id }) => (isFigureColumn(id) ? [[id, figures.textOf(id, node)] as const] : [])),
+      ),
+    [node, columns, figures],
+  );
+  const figuresRead = [...texts.values()].map(({ text, title }) => `${text} ${title}`).join();
   return useMemo(() => {
-    const states = [planned && 'planned', isSelected && 'selected', isActive && 'active'];
+    const states = [isSelected && 'selected', isActive && 'active'];
     return (
       <div
         id={`row-${index}`}
@@ -179,10 +196,10 @@ function Row(props: RowProps) {
         style={{ transform: `translateY(${start}px)` }}
         onClick={(event) => click(row, event)}
       >
-        <TreeCells row={row} {...(planned ? { plan } : {})} />
+        <TreeCells {...{ row, columns, plan }} hidden={new Set(hidden.split(' '))} figures={texts} />
       </div>
     );
-  }, [row, index, start, planned, plan, isSelected, isActive, click]);
+  }, [row, index, start, columns, hidden, plan, figuresRead, isSelected, isActive, click]);
 }
 
 /** A function that stays the same and does what the latest one does. */

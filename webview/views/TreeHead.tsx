@@ -1,10 +1,12 @@
 import * as l10n from '@vscode/l10n';
-import type { Sort, SortColumn } from '../treeRows';
+import { columnsWith, type TreeColumn, type TreeColumnId, type TreeLayout } from '../treeColumns';
+import type { Sort } from '../treeRows';
 import type { TreeState } from '../useTreeRows';
 import { FilterField, FilterStatus } from './FilterField';
 import { GroupingSelect } from './GroupingSelect';
+import { TreeColumnMenu } from './TreeColumnMenu';
 
-/** Filter, grouping and order of the tree. */
+/** Filter, grouping, order and columns of the tree. */
 export function TreeFilter({ tree, planned }: { tree: TreeState; planned: boolean }) {
   const { filter, text, setText, matched, total, grouping, setGrouping } = tree;
   return (
@@ -18,38 +20,17 @@ export function TreeFilter({ tree, planned }: { tree: TreeState; planned: boolea
         />
         <GroupingSelect label={l10n.t('Order of the tensors')} value={grouping} onChange={setGrouping} />
         <SortSelect tree={tree} planned={planned} />
+        <TreeColumnMenu tree={tree} planned={planned} />
       </div>
       <FilterStatus filter={filter} matched={matched} total={total} noun="tensor" />
     </div>
   );
 }
 
-interface Column {
-  readonly id: SortColumn;
-  readonly label: string;
-  readonly title?: string;
-  readonly class?: string;
-  /** Numbers are sorted from the largest first. */
-  readonly isNumber?: boolean;
-}
-
-const columns: readonly Column[] = [
-  { id: 'name', label: l10n.t('Name') },
-  { id: 'shape', label: l10n.t('Shape'), class: 'shape' },
-  { id: 'dtype', label: l10n.t('Dtype'), class: 'dtype' },
-  { id: 'parameters', label: l10n.t('Params'), class: 'right parameters', isNumber: true },
-  { id: 'bytes', label: l10n.t('Size'), class: 'right bytes', isNumber: true },
-  { id: 'bits', label: l10n.t('Bits'), title: l10n.t('Bits per weight'), isNumber: true },
-  { id: 'plan', label: l10n.t('Plan'), title: l10n.t('Format that the plan suggests'), isNumber: true },
-];
-
-const columnsOf = (planned: boolean): readonly Column[] =>
-  planned ? columns : columns.filter(({ id }) => id !== 'plan');
-
 /** The order of groups and tensors by any figure, also one whose column has no room. */
 function SortSelect({ tree, planned }: { tree: TreeState; planned: boolean }) {
-  const shown = columnsOf(planned);
-  const by = (id: string): Column | undefined => shown.find((column) => column.id === id);
+  const all = columnsWith(planned);
+  const by = (id: string): TreeColumn | undefined => all.find((column) => column.id === id);
   const choose = (id: string): void => {
     const column = by(id);
     tree.setSort(column && { column: column.id, descending: column.isNumber === true });
@@ -62,7 +43,7 @@ function SortSelect({ tree, planned }: { tree: TreeState; planned: boolean }) {
       onChange={(event) => choose(event.currentTarget.value)}
     >
       <option value="">{l10n.t('Execution')}</option>
-      {shown.map(({ id, label }) => (
+      {all.map(({ id, label }) => (
         <option key={id} value={id}>
           {label}
         </option>
@@ -72,24 +53,27 @@ function SortSelect({ tree, planned }: { tree: TreeState; planned: boolean }) {
 }
 
 /** Column headers: a click sorts, a second reverses the order, a third restores the order of execution. */
-export function TreeColumns({ tree, planned }: { tree: TreeState; planned: boolean }) {
-  const { sort, setSort } = tree;
-  const next = ({ id, isNumber = false }: Column): Sort | undefined => {
+export function TreeColumns({ tree, layout }: { tree: TreeState; layout: TreeLayout }) {
+  const { sort, setSort, columns, figures } = tree;
+  const next = ({ id, isNumber = false }: TreeColumn): Sort | undefined => {
     if (sort?.column !== id) return { column: id, descending: isNumber };
     return sort.descending === isNumber ? { column: id, descending: !isNumber } : undefined;
   };
   return (
-    <div class={`row head${planned ? ' planned' : ''}`} role="row">
-      {columnsOf(planned).map((column) => (
+    <div class="row head" role="row">
+      {columns.map((column) => (
         <span
           key={column.id}
           role="columnheader"
           aria-sort={orderOf(column.id, sort)}
           class={column.class ?? ''}
+          hidden={layout.hidden.has(column.id)}
         >
           <button
             class={`sorter ${orderOf(column.id, sort)}`}
-            title={column.title ?? l10n.t('Sort by {0}', column.label.toLowerCase())}
+            title={
+              figures.hintOf(column.id) ?? column.title ?? l10n.t('Sort by {0}', column.label.toLowerCase())
+            }
             onClick={() => setSort(next(column))}
           >
             {column.label}
@@ -100,7 +84,7 @@ export function TreeColumns({ tree, planned }: { tree: TreeState; planned: boole
   );
 }
 
-function orderOf(column: SortColumn, sort: Sort | undefined): 'none' | 'ascending' | 'descending' {
+function orderOf(column: TreeColumnId, sort: Sort | undefined): 'none' | 'ascending' | 'descending' {
   if (sort?.column !== column) return 'none';
   return sort.descending ? 'descending' : 'ascending';
 }

@@ -6,6 +6,7 @@ import { parseFilter } from '../../../webview/filter';
 import { linesOf } from '../../../webview/lines';
 import type { Grouping } from '../../../src/protocol/places';
 import { buildTree, leavesOf, type TreeGroup, type TreeNode } from '../../../webview/tree';
+import { TreeFigures } from '../../../webview/treeFigures';
 import { matching, pathTo, PlannedBits, sorted, type Sort } from '../../../webview/treeRows';
 
 const tensor = (name: string, shape: readonly number[], bits = 16): TensorDescriptor => {
@@ -45,8 +46,9 @@ function lines(
   expanded: ReadonlySet<string> | 'all',
   sort?: Sort,
   planned = new PlannedBits(),
+  figures = new TreeFigures(),
 ): string[] {
-  const arranged = sort && ((siblings: readonly TreeNode[]) => sorted(siblings, sort, planned));
+  const arranged = sort && ((siblings: readonly TreeNode[]) => sorted(siblings, sort, { planned, figures }));
   return linesOf(root.children, expanded, arranged).map(({ node, depth }) => {
     const times = node.kind === 'group' && node.repeats > 0 ? ` × ${node.repeats}` : '';
     return '  '.repeat(depth) + node.label + times;
@@ -186,6 +188,39 @@ describe('a sorted tree', () => {
     expect(planned.rangeOf(nodeOf('lm_head.weight'))).toBeUndefined();
     const rows = lines(tree(), new Set(), { column: 'plan', descending: true }, planned);
     expect(rows.slice(0, 2)).toEqual(['layers × 2', 'norm']);
+  });
+});
+
+describe('figures of a tree', () => {
+  const errors = mixture.map(({ name }) => {
+    const [, layer, part] = /layers\.(\d)\.mlp\.experts\.\d\.(\w+)_proj/.exec(name) ?? [];
+    return part === 'up' ? 0.01 * (Number(layer) + 1) : part === 'down' ? 0.5 : NaN;
+  });
+  const figures = new TreeFigures([
+    { id: 'error', hint: 'Relative error.', values: Float64Array.from(errors) },
+    { id: 'gain', hint: 'Gain.', values: new Float64Array(mixture.length).fill(NaN) },
+  ]);
+  const roles = linesOf(tree('role').children, 'all').map(({ node }) => node);
+  const up = roles.find(({ label }) => label.startsWith('mlp.experts.up'))!;
+
+  it('are ranges where lines are folded, and nothing where nothing is known', () => {
+    expect(figures.rangeOf('error', up)).toEqual({ min: 0.01, max: 0.02 });
+    expect(figures.textOf('error', up)).toEqual({ text: '0.010–0.020', title: '0.01000–0.02000' });
+    const [single] = [...leavesOf(up)];
+    expect(figures.textOf('error', single!)).toEqual({ text: '0.0100', title: '0.01000' });
+    expect(figures.textOf('gain', up).text).toBe('');
+    expect(figures.textOf('absMax', up).text).toBe('');
+    expect([figures.hintOf('error'), figures.hintOf('absMax')]).toEqual(['Relative error.', undefined]);
+  });
+
+  it('order lines by the largest of their tensors, in both directions with the unknown last', () => {
+    const of = (descending: boolean): string[] =>
+      lines(tree('role'), new Set(['model.layers.']), { column: 'error', descending }, undefined, figures)
+        .filter((line) => line.startsWith('  '))
+        .map((line) => line.trim());
+    const experts = ['down', 'up'].map((part) => `mlp.experts.${part}_proj.weight × 2`);
+    expect(of(true).slice(0, 3)).toEqual([...experts, 'input_layernorm.weight × 2']);
+    expect(of(false).slice(0, 3)).toEqual([...experts.toReversed(), 'input_layernorm.weight × 2']);
   });
 });
 

@@ -4,7 +4,7 @@ import { useAppState, useAsk } from '../../context';
 import { Button } from '../../controls';
 import type { Scan } from '../../useScan';
 import { Going } from '../Going';
-import type { FigureChoice } from './useLayerFigures';
+import type { FigureChoice } from '../../model/figureChoices';
 import { Failed } from '../states';
 
 interface FigureStatusProps {
