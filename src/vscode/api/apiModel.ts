@@ -8,6 +8,7 @@ import { tabled } from '../../protocol/tensorTable';
 import { signalOf } from '../cancellation';
 import { watchFiles } from '../editor/watchFiles';
 import { messageOf } from '../host';
+import { Latest } from '../latest';
 import { uriOf } from '../remote/modelUri';
 import { storedParams } from '../sensitivityJob';
 import { chosenDevice, type Services } from '../services';
@@ -25,6 +26,7 @@ export class ApiModel implements api.Model {
   private readonly changed = new vscode.EventEmitter<api.ModelChange>();
   readonly onDidChange = this.changed.event;
   private readonly life = new AbortController();
+  private readonly readings = new Latest();
   private readonly listening: vscode.Disposable;
   /** Made when it is asked for: models have up to a million tensors. */
   private current: api.ModelDescription | undefined;
@@ -127,11 +129,14 @@ export class ApiModel implements api.Model {
 
   /** The last description stays where the files cannot be read: they may be written still. */
   private async readAgain(): Promise<void> {
-    const { path, services, life } = this;
+    const { path, services } = this;
+    const signal = this.readings.next(this.life.signal);
     try {
-      this.model = tabled(await services.engine.call('model/open', { path }, { signal: life.signal }));
+      const model = tabled(await services.engine.call('model/open', { path }, { signal }));
+      if (signal.aborted) return;
+      this.model = model;
     } catch (error) {
-      if (!life.signal.aborted) services.log.warn(`${path} was changed: ${messageOf(error)}`);
+      if (!signal.aborted) services.log.warn(`${path} was changed: ${messageOf(error)}`);
       return;
     }
     this.current = undefined;
