@@ -14,7 +14,7 @@ export interface PatientJson {
 
 /** What is examined: a model, or a path that cannot be opened as one. */
 export class Patient {
-  private readonly texts = new Map<string, Promise<PatientJson | undefined>>();
+  private readonly files = new Map<string, Promise<PatientJson | undefined>>();
 
   /** @param opened the model, or why it cannot be opened. */
   constructor(
@@ -42,10 +42,10 @@ export class Patient {
 
   /** A JSON file of the folder, read once; undefined where it does not exist. */
   json(name: string): Promise<PatientJson | undefined> {
-    const known = this.texts.get(name);
+    const known = this.files.get(name);
     if (known) return known;
     const reading = this.read(joinPlace(this.folder, name));
-    this.texts.set(name, reading);
+    this.files.set(name, reading);
     return reading;
   }
 

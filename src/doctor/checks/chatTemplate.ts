@@ -1,6 +1,7 @@
 import { exists, joinPlace, openSource } from '../../model/place';
 import { boundedTemplate, maxTemplate, type BoundedTemplate } from '../../tokenizer/renderChat';
 import type { Check, CheckContext } from '../check';
+import type { Code } from '../codes';
 import type { Patient } from '../patient';
 import { tokenText, vocabularyOf } from '../vocabulary';
 
@@ -79,70 +80,60 @@ async function tokensOf(patient: Patient): Promise<Readonly<Record<string, strin
 const reasonOf = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).slice(0, 300);
 
-function tryOut(
-  { file, key, text }: Source,
-  tokens: Readonly<Record<string, string>>,
-  { report }: CheckContext,
-): void {
-  const place = { file, ...(key ? { key } : {}) };
-  if (text.length > maxTemplate)
-    return report({
-      code: 'chat-template/invalid',
-      ...place,
-      message: `The template has ${text.length} characters, which is too long for one.`,
-    });
-  let template: BoundedTemplate;
-  try {
-    template = boundedTemplate(text, file);
-  } catch (error) {
-    return report({
-      code: 'chat-template/invalid',
-      ...place,
-      message: `It is not a Jinja template: ${reasonOf(error)}`,
-    });
+function tryOut(source: Source, tokens: Readonly<Record<string, string>>, { report }: CheckContext): void {
+  const { file, key } = source;
+  const say = (code: Code, message: string): void => report({ code, file, ...(key ? { key } : {}), message });
+  const template = parsed(source, say);
+  if (!template) return;
+  const render: Render = (messages, prompt = false) =>
+    template.render({ ...tokens, messages, add_generation_prompt: prompt });
+  if (rendersPlain(render, say)) rendersGuided(render, say);
+}
+
+type Say = (code: Code, message: string) => void;
+type Render = (messages: typeof longer, prompt?: boolean) => string;
+
+/** Undefined for a text that is no template, which is said. */
+function parsed({ text, file }: Source, say: Say): BoundedTemplate | undefined {
+  const code = 'chat-template/invalid';
+  if (text.length > maxTemplate) {
+    say(code, `The template has ${text.length} characters, which is too long for one.`);
+    return undefined;
   }
-  const render = (messages: typeof longer, prompt = false): string =>
-    template.render({
-      ...tokens,
-      messages,
-      add_generation_prompt: prompt,
-    });
-  let rendered: string;
   try {
-    rendered = render(longer);
-    const alone = render(plain);
-    if (!rendered.includes(question) || !rendered.includes(answer) || !alone.includes(question))
-      report({
-        code: 'chat-template/drops-text',
-        ...place,
-        message: 'What the user or the assistant says is not in what it renders.',
-      });
+    return boundedTemplate(text, file);
+  } catch (error) {
+    say(code, `It is not a Jinja template: ${reasonOf(error)}`);
+    return undefined;
+  }
+}
+
+/** A conversation of user and assistant. @returns whether it renders. */
+function rendersPlain(render: Render, say: Say): boolean {
+  try {
+    const [whole, alone] = [render(longer), render(plain)];
+    if (!whole.includes(question) || !whole.includes(answer) || !alone.includes(question))
+      say('chat-template/drops-text', 'What the user or the assistant says is not in what it renders.');
     if (render(plain, true) === alone)
-      report({
-        code: 'chat-template/no-generation-prompt',
-        ...place,
-        message: 'With "add_generation_prompt" it renders the same as without.',
-      });
+      say(
+        'chat-template/no-generation-prompt',
+        'With "add_generation_prompt" it renders the same as without.',
+      );
+    return true;
   } catch (error) {
-    return report({
-      code: 'chat-template/does-not-render',
-      ...place,
-      message: `A conversation of user and assistant fails: ${reasonOf(error)}`,
-    });
+    say('chat-template/does-not-render', `A conversation of user and assistant fails: ${reasonOf(error)}`);
+    return false;
   }
+}
+
+/** One with a system message. */
+function rendersGuided(render: Render, say: Say): void {
+  const code = 'chat-template/ignores-system';
   try {
     if (!render(guided).includes(rules))
-      report({
-        code: 'chat-template/ignores-system',
-        ...place,
-        message: 'The text of the system message is not in what it renders.',
-      });
+      say(code, 'The text of the system message is not in what it renders.');
   } catch (error) {
-    report({
-      code: 'chat-template/ignores-system',
-      ...place,
-      message: `A system message is refused: ${reasonOf(error)}`,
-    });
+    say(code, `A system message is refused: ${reasonOf(error)}`);
   }
 }
 

@@ -36,8 +36,6 @@ async function examined(
   const ref = { path, alone, checked };
   let problem: QuantscopeError;
   try {
-    // Opened by itself first: an error of the examination is none of the file.
-    await models.use(ref, signal, () => Promise.resolve());
     return await models.use(ref, signal, (model) => examine(new Patient(path, model), options));
   } catch (error) {
     if (!(error instanceof QuantscopeError) || error.code !== 'MODEL_FILE') throw error;
