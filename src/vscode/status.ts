@@ -68,9 +68,11 @@ function stepsText({ done, total, unit }: EngineProgress): string {
 
 function deviceTooltip(device: DeviceReport | undefined): string {
   if (!device) return l10n.t('Quantscope detects the device when a model is opened.\n\nClick to choose.');
-  const refused = device.refused.map((item) => l10n.t('- **{0}** rejected: {1}', item.device, item.reason));
+  const refused = device.refused.map((item) =>
+    l10n.t('- **{0}** rejected: {1}', item.device, markdownText(item.reason)),
+  );
   return [
-    l10n.t('Quantscope computes on **{0}**.', device.label),
+    l10n.t('Quantscope computes on **{0}**.', markdownText(device.label)),
     '',
     ...refused,
     '',

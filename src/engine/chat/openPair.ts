@@ -71,8 +71,11 @@ export async function openPair(
       ...{ decoders: { original, variant }, label },
       mayDiffer: (tensor) => changed.model !== undefined || changes.has(tensor),
       close: async () => {
-        await variant.close();
-        await original.close();
+        try {
+          await variant.close();
+        } finally {
+          await original.close();
+        }
       },
     };
   } catch (error) {

@@ -6,7 +6,7 @@ import { wholeSession, type ModelArgument } from './targets';
 
 /** Recommend Plan: the Plan page of a model; measures the errors of its weights where nothing was measured yet. */
 export function registerRecommend(services: Services): vscode.Disposable {
-  return vscode.commands.registerCommand(commands.recommendPlan, async (argument: ModelArgument) => {
+  return vscode.commands.registerCommand(commands.recommendPlan, async (argument?: ModelArgument) => {
     const session = await wholeSession(services, argument);
     if (!session) return;
     await openEditor(services, session, { tab: 'plan' });

@@ -11,13 +11,19 @@ const device = {
   chosen: 'cpu',
   label: 'native addon, AVX2',
   refused: [
-    { device: 'cuda', reason: 'no driver' },
+    { device: 'cuda', reason: 'no <b>driver</b>' },
     { device: 'webgpu', reason: 'no adapter' },
   ],
 } as const;
 const about = [
   'Quantscope computes on **native addon, AVX2**.',
-  ...['', '- **cuda** rejected: no driver', '- **webgpu** rejected: no adapter', '', 'Click to choose.'],
+  ...[
+    '',
+    '- **cuda** rejected: no \\<b\\>driver\\</b\\>',
+    '- **webgpu** rejected: no adapter',
+    '',
+    'Click to choose.',
+  ],
 ].join('\n');
 const unknown = 'Quantscope detects the device when a model is opened.\n\nClick to choose.';
 
