@@ -91,14 +91,16 @@ export function meetsAll(
 
 /**
  * For each row the constraints that apply to it, in their order.
+ * @param limit milliseconds that their patterns may take; as long as those of a request where it is absent.
  * @throws QuantscopeError as `PatternTrials.run`, or for a pattern that is not a regular expression.
  */
 export function matchesOf(
   rows: readonly NamedRow[],
   constraints: readonly PlanConstraint[],
+  limit?: number,
 ): readonly (readonly PlanConstraint[])[] {
   const found = new Map<number, PlanConstraint[]>();
-  const matching = matchingRows(rows, constraints);
+  const matching = matchingRows(rows, constraints, limit);
   for (const [i, constraint] of constraints.entries())
     for (const row of matching[i]!) {
       const own = found.get(row);
@@ -119,6 +121,7 @@ const knownRows = new WeakMap<readonly NamedRow[], Map<string, readonly number[]
 function matchingRows(
   rows: readonly NamedRow[],
   constraints: readonly PlanConstraint[],
+  limit?: number,
 ): readonly (readonly number[])[] {
   const known = knownRows.get(rows) ?? new Map<string, readonly number[]>();
   if (known.size > mostPatterns) known.clear();
@@ -129,7 +132,7 @@ function matchingRows(
     const trials = new PatternTrials('The patterns of the constraints');
     const rowsOf = (pattern: RegExp): number[] =>
       rows.flatMap(({ tensor }, row) => (trials.test(pattern, tensor) ? [row] : []));
-    trials.run(() => fresh.forEach(({ tensors }, i) => known.set(tensors, rowsOf(patterns[i]!))));
+    trials.run(() => fresh.forEach(({ tensors }, i) => known.set(tensors, rowsOf(patterns[i]!))), limit);
   }
   return constraints.map(({ tensors }) => known.get(tensors)!);
 }

@@ -60,6 +60,7 @@ const kinds = {
         Number.isFinite(item['weight']),
     ),
   string: (value: unknown) => typeof value === 'string' && value.length > 0,
+  text: (value: unknown) => typeof value === 'string',
   strings: (value: unknown) => Array.isArray(value) && value.every((item) => typeof item === 'string'),
   choices: (value: unknown) =>
     Array.isArray(value) &&

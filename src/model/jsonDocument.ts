@@ -1,33 +1,39 @@
-import { findNodeAtLocation, getNodeValue, parseTree, type Node } from 'jsonc-parser';
+import { createScanner, parseTree, type Node } from 'jsonc-parser';
 import type { Span } from '../protocol/documentCheck';
+import { maxJsonDepth } from './limits';
 
-/** The text of a JSON document and the places of its values; what is broken in it is left out. */
+type Path = readonly (string | number)[];
+
+/**
+ * The text of a JSON document and the places of its values; what is broken in it is left out. Of a key that appears twice the last one counts, as
+ * for `JSON.parse`. A text that is nested too deep for a model's JSON has no value.
+ */
 export class JsonDocument {
   private readonly root: Node | undefined;
 
   constructor(readonly text: string) {
-    this.root = parseTree(text, [], { allowTrailingComma: true });
+    if (!isTooDeep(text)) this.root = parseTree(text, [], { allowTrailingComma: true });
   }
 
   /** The value of the whole document; undefined where there is none. */
   get value(): unknown {
-    return this.root && (getNodeValue(this.root) as unknown);
+    return this.root && valueOf(this.root);
   }
 
   /** The value at a path of keys and places in lists; undefined where there is none. */
-  valueAt(...path: readonly (string | number)[]): unknown {
+  valueAt(...path: Path): unknown {
     const node = this.nodeAt(path);
-    return node && (getNodeValue(node) as unknown);
+    return node && valueOf(node);
   }
 
   /** Number of items of a list; 0 where there is none. */
-  lengthAt(...path: readonly (string | number)[]): number {
+  lengthAt(...path: Path): number {
     const node = this.nodeAt(path);
     return node?.type === 'array' ? (node.children?.length ?? 0) : 0;
   }
 
   /** Where a value stands; where it is missing, the key of what it is missing in, and else the document's first letter. */
-  span(...path: readonly (string | number)[]): Span {
+  span(...path: Path): Span {
     for (let length = path.length; length > 0; length--) {
       const node = this.nodeAt(path.slice(0, length));
       if (!node) continue;
@@ -46,7 +52,7 @@ export class JsonDocument {
   }
 
   /** The span that goes when an item of a list is taken away: with the comma before or after it. */
-  removal(list: readonly (string | number)[], index: number): Span {
+  removal(list: Path, index: number): Span {
     const items = this.nodeAt(list)?.children ?? [];
     const item = spanOf(items[index]!);
     if (index > 0) return { start: spanOf(items[index - 1]!).end, end: item.end };
@@ -54,9 +60,43 @@ export class JsonDocument {
     return { start: item.start, end: next ? next.offset : item.end };
   }
 
-  private nodeAt(path: readonly (string | number)[]): Node | undefined {
-    return this.root && findNodeAtLocation(this.root, [...path]);
+  private nodeAt(path: Path): Node | undefined {
+    return path.reduce<Node | undefined>((node, step) => node && childOf(node, step), this.root);
   }
 }
 
 const spanOf = ({ offset, length }: Node): Span => ({ start: offset, end: offset + length });
+
+/** Keys with their values, where these are there. */
+const membersOf = ({ children = [] }: Node): (readonly [string, Node])[] =>
+  children.flatMap(({ children: [key, value] = [] }) =>
+    key && value ? [[key.value as string, value] as const] : [],
+  );
+
+function childOf(node: Node, step: string | number): Node | undefined {
+  if (typeof step === 'number') return node.type === 'array' ? node.children?.[step] : undefined;
+  return node.type === 'object' ? membersOf(node).findLast(([key]) => key === step)?.[1] : undefined;
+}
+
+/** Any name may be a key, "__proto__" too. */
+function valueOf(node: Node): unknown {
+  if (node.type === 'array') return (node.children ?? []).map(valueOf);
+  if (node.type === 'object')
+    return Object.fromEntries(membersOf(node).map(([key, value]) => [key, valueOf(value)]));
+  return node.value;
+}
+
+/** Parsing calls itself at each level, so the depth is counted first; only what surely ends a level does, as texts may be broken. */
+function isTooDeep(text: string): boolean {
+  const scanner = createScanner(text, true);
+  const open: string[] = [];
+  while (scanner.getPosition() < text.length) {
+    scanner.scan();
+    const start = text[scanner.getTokenOffset()]; // no other token starts with a bracket
+    if (start === '{') open.push('}');
+    else if (start === '[') open.push(']');
+    else if (start !== undefined && start === open.at(-1)) open.pop();
+    if (open.length > maxJsonDepth) return true;
+  }
+  return false;
+}

@@ -20,12 +20,13 @@ export function checkPlanText(
 ): { readonly faults: readonly DocumentFault[]; readonly hints: readonly DocumentHint[] } {
   const document = readPlanDocument(text);
   const { faults: ofFormats, bound } = formatFaults(document, model);
+  const { faults: ofConstraints, met } = constraintFaults(document, bound);
   const faults = [
     ...otherModel(document, model, others),
     ...tensorFaults(document, model),
     ...ofFormats,
-    ...constraintFaults(document, bound),
-    ...runtimeFaults(document, bound),
+    ...ofConstraints,
+    ...runtimeFaults(document, bound, met),
     ...(model ? budgetFaults(document, model.candidates, bound) : []),
   ];
   return { faults: faults.sort((a, b) => a.start - b.start), hints: planHints(document, bound) };

@@ -1,4 +1,5 @@
 import type { DocumentFault } from '../../protocol/documentCheck';
+import type { PlanConstraint } from '../../protocol/plan';
 import { runtimes, type Runtime } from '../../protocol/runtimes';
 import { loadsFormat, runtimeConstraints } from '../runtimes';
 import { brokenBy } from './constraintFaults';
@@ -8,8 +9,15 @@ import type { PlanDocument } from './planDocument';
 /** Floats, which every runtime loads. */
 const floats: ReadonlySet<string> = new Set(['F32', 'F16', 'BF16']);
 
-/** What keeps a plan from being loaded by any runtime: a format that the others of the plan do not go with, or a fused group. */
-export function runtimeFaults({ json }: PlanDocument, bound: readonly BoundAssignment[]): DocumentFault[] {
+/**
+ * What keeps a plan from being loaded by any runtime: a format that the others of the plan do not go with, or a fused group.
+ * @param met the plan's own constraints, which fixes keep to; where it breaks one, groups of runtimes are not looked at.
+ */
+export function runtimeFaults(
+  { json }: PlanDocument,
+  bound: readonly BoundAssignment[],
+  met: readonly PlanConstraint[] | undefined,
+): DocumentFault[] {
   const loads = (runtime: Runtime, { format }: BoundAssignment): boolean =>
     floats.has(format) || loadsFormat(runtime, format);
   const counted = runtimes
@@ -18,11 +26,13 @@ export function runtimeFaults({ json }: PlanDocument, bound: readonly BoundAssig
   const [best] = counted;
   if (!best || bound.length === 0) return [];
   if (best.foreign.length > 0) return best.foreign.map((item) => foreignTo(json, item, best.runtime));
+  if (!met) return [];
   const names = bound.map(({ tensor }) => tensor);
   const able = counted.filter(({ foreign }) => foreign.length === 0);
-  const broken = able.map(({ runtime }) =>
-    brokenBy(json, runtimeConstraints(runtime, names), bound, 'runtime/none', `, which ${runtime} needs`),
-  );
+  const broken = able.map(({ runtime }) => {
+    const constraints = [...met, ...runtimeConstraints(runtime, names)];
+    return brokenBy(json, constraints, bound, 'runtime/none', `, which ${runtime} needs`);
+  });
   return broken.reduce((least, faults) => (faults.length < least.length ? faults : least));
 }
 

@@ -13,7 +13,7 @@ import type { OpenModels } from '../models';
 export function documentJob(models: OpenModels): Job<'document/check'> {
   const nearby = new NearbyModels(models);
   return (params, { signal }) => {
-    checkParams('document/check', params, { text: 'string', file: 'path', paths: 'paths' });
+    checkParams('document/check', params, { text: 'text', file: 'path', paths: 'paths' });
     const { text, file, paths } = params;
     const kind = documentKind(file);
     if (kind === undefined)

@@ -154,6 +154,37 @@ describe('a plan', () => {
     ).toEqual(['"("']);
   });
 
+  it('has fixes that keep to all constraints of a group', async () => {
+    const constraints = [
+      { tensors: 'blk.0.attn_[qkv]', agree: true as const },
+      { tensors: 'blk.0.attn_q', allow: ['Q5_K', 'Q6_K'] },
+    ];
+    let text = planText({}, ...constraints);
+    const titles: string[] = [];
+    for (let fixes = 0; fixes < 6; fixes++) {
+      const fault = (await check(text)).faults.find((found) => found.fixes.length > 0);
+      if (!fault) break;
+      titles.push(fault.fixes[0]!.title);
+      text = applied(text, fault);
+    }
+    const toGroup = 'Change to Q5_K, as the others of its group';
+    expect(titles).toEqual(['Change to Q5_K', toGroup, toGroup]);
+    expect((await check(text)).faults).toEqual([]);
+    const formats = { 'blk.0.attn_q.weight': 'Q5_K' };
+    const apart = planText(formats, ...constraints, { tensors: 'blk.0.attn_k', allow: ['Q4_K'] });
+    const groups = (await check(apart)).faults.filter(({ code }) => code === 'group/broken');
+    expect(groups.map(({ fixes }) => fixes)).toEqual([[]]);
+  });
+
+  it('ends the trial of patterns that never end', async () => {
+    const tensors = '^(([a-z0-9._])+)+!$';
+    const constraints = Array.from({ length: 20 }, (_, i) => ({ tensors: `${tensors}|${i}`, minBits: 2 }));
+    const { faults } = await check(planText({}, ...constraints));
+    const patterns = faults.filter(({ code }) => code === 'constraint/pattern');
+    expect(patterns).toHaveLength(1);
+    expect(patterns[0]!.message).toContain('tries too many ways to match');
+  });
+
   it('keeps to its budget', async () => {
     const text = printPlan({ ...whole, budget: { kind: 'bits-per-weight', value: 4.5 } });
     const [fault, ...others] = (await check(text)).faults;
@@ -194,14 +225,29 @@ describe('a plan', () => {
     expect((await check(text, planFile, [])).faults.map(({ code }) => code)).toEqual(['format/unknown']);
   });
 
+  const twice = '[{"tensor":"a","format":"F16"},{"tensor":"a","format":"F16"}]';
+
   it.each([
+    '',
     '{',
     '[]',
+    '['.repeat(100_000),
+    `{"assignments":${'[},'.repeat(100_000)}`,
+    `{"__proto__":{"assignments":${twice}}}`,
+    `{"assignments":${twice},"assignments":[]}`,
     'null',
     '{"assignments": [{"tensor": 1}, 2], "constraints": {}}',
     '{"model": {"hash": 3}}',
-  ])('may be %s while it is written', async (text) => {
+  ])('may be %.60s while it is written', async (text) => {
     expect((await check(text)).faults).toEqual([]);
+  });
+
+  it('counts the last of a key that appears twice, at its place', async () => {
+    const text = `{"assignments":[],"assignments":${twice}}`;
+    const [fault, ...others] = (await check(text, planFile, [])).faults;
+    expect([fault!.code, others]).toEqual(['tensor/twice', []]);
+    expect(at(text, fault!)).toBe('"a"');
+    expect(fault!.start).toBe(text.lastIndexOf('"a"'));
   });
 
   it('is checked as a whole, however many assignments it has', async () => {
