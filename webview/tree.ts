@@ -1,9 +1,9 @@
 import type { TensorDescriptor } from '../src/protocol/model';
 import type { TensorTable } from '../src/protocol/tensorTable';
 import { byExecution } from './executionOrder';
-import { hasNumber, type Grouping } from '../src/protocol/places';
+import { hasNumber } from '../src/protocol/places';
 import { KindTotals, type Totals } from './kindTotals';
-import { pathsOf, textOf, type PatternPath } from './tensorPaths';
+import { pathsOf, textOf, type PatternPath, type TreeGrouping } from './tensorPaths';
 
 /** The model's tensors, grouped. Groups find what is in them when they are opened: a model has a hundred thousand tensors, a screen fifty lines. */
 export type TreeNode = TreeGroup | TreeLeaf;
@@ -22,11 +22,15 @@ interface Source {
  * The tree of a model, in order of execution. Chains of single modules are one group; the module that holds everything is left out.
  * @param shown of each tensor 1 where it is in the tree; groups keep what all of their tensors make them, such as their ids.
  */
-export function buildTree(table: TensorTable, grouping: Grouping = 'layer', shown?: Uint8Array): TreeGroup {
+export function buildTree(
+  table: TensorTable,
+  grouping: TreeGrouping = 'layer',
+  shown?: Uint8Array,
+): TreeGroup {
   const source = { table, totals: new KindTotals(table), ...(shown ? { shown } : {}) };
   const all = new Uint32Array(table.count);
   for (let i = 0; i < all.length; i++) all[i] = i;
-  const rootOf = (by: Grouping): TreeGroup =>
+  const rootOf = (by: TreeGrouping): TreeGroup =>
     new TreeGroup({ ...source, paths: pathsOf(table, by) }, { members: all, depth: 0, path: '', label: '' });
   if (grouping !== 'none') return rootOf(grouping);
   const list = { ...source, paths: pathsOf(table, 'none') };
@@ -57,6 +61,7 @@ export class TreeGroup implements Totals {
   private sums: Totals | undefined;
   /** Whether all of its parts are numbers, with those that are not in the tree. */
   private isRepeated = false;
+  private folded: number | undefined;
 
   constructor(
     private readonly source: Source,
@@ -74,10 +79,10 @@ export class TreeGroup implements Totals {
     return (this.parts ??= this.find());
   }
 
-  /** Number of equal parts: blocks, experts, tensors of a role. 0 where the parts differ. */
+  /** Number of equal parts, or of blocks or experts that it stands for: blocks, experts, tensors of a role. 0 where it is none of these. */
   get repeats(): number {
     const { length } = this.children;
-    return this.isRepeated ? length : 0;
+    return this.isRepeated ? length : (this.folded ??= this.countFolded());
   }
 
   /** Whether the tensor is one of its members. */
@@ -116,6 +121,18 @@ export class TreeGroup implements Totals {
 
   private get total(): Totals {
     return (this.sums ??= this.source.totals.of(this.members));
+  }
+
+  private countFolded(): number {
+    const { table, paths } = this.source;
+    const numberOf = (tensor: number): number | undefined =>
+      paths[table.patternOf(tensor)]!.repeatedBy?.[this.place.depth - 1];
+    const found = new Set<number>();
+    for (let at = 0; at < this.members.length; at++) {
+      const number = numberOf(this.members[at]!);
+      if (number !== undefined) found.add(table.numberOf(this.members[at]!, number));
+    }
+    return found.size;
   }
 
   private partsOfPlace(): TreeNode[] {

@@ -3,7 +3,7 @@ import type { PlanOutline } from '../src/protocol/planOutline';
 import type { TensorTable } from '../src/protocol/tensorTable';
 import { parseFilter } from './filter';
 import { linesOf, openAtFirst } from './lines';
-import type { Grouping } from '../src/protocol/places';
+import type { TreeGrouping } from './tensorPaths';
 import { buildTree, type TreeGroup } from './tree';
 import { chosenColumns, isFigureColumn, type TreeColumnId } from './treeColumns';
 import { TreeFigures } from './treeFigures';
@@ -14,7 +14,7 @@ import { usePersistent } from './usePersistent';
 
 /** What the tree shows, and what changes it. Each step reruns only when its inputs change. */
 export function useTreeRows(table: TensorTable, plan: PlanOutline | undefined) {
-  const [grouping, setGrouping] = usePersistent<Grouping>('tree.grouping', 'layer');
+  const [grouping, setGrouping] = usePersistent<TreeGrouping>('tree.grouping', 'layer');
   const [sort, setSort] = usePersistent<Sort | undefined>('tree.sort', undefined, sortFrom);
   const [text, setText] = usePersistent('tree.filter', '');
   const tree = useMemo(() => buildTree(table, grouping), [table, grouping]);

@@ -48,6 +48,13 @@ describe('a model of a hundred thousand tensors', () => {
     await page.keyboard.press('Escape');
     const layers = page.locator('.tree .rows .row.group', { hasText: 'layers' }).first();
     await expect.poll(() => layers.locator('[role=gridcell]').last().innerText()).toBe('3.0–40');
+    await page.getByLabel('Order of the tensors').selectOption('folded');
+    await layers.click();
+    const query = page.locator('.tree .rows .row.group', { hasText: 'q_proj' });
+    await page.locator('.tree .rows .row.group', { hasText: 'self_attn' }).click();
+    await expect.poll(() => query.locator('[role=gridcell]').last().innerText()).toBe('3.0–40');
+    await layers.click();
+    await page.getByLabel('Order of the tensors').selectOption('layer');
     const heads = () => page.locator('.tree .head [role=columnheader]').allTextContents();
     expect(await heads()).toEqual(['Name', 'Dtype', 'Params', 'Size', 'Bits', 'Kurtosis']);
     await page.locator('.tree .head').getByRole('button', { name: 'Kurtosis' }).click();

@@ -20,7 +20,7 @@ import type { Grouping } from '../../src/protocol/places';
 import { useFigures } from '../useFigures';
 import { Evidence } from './Evidence';
 import { GroupedGrid, type GroupColumn } from './GroupedGrid';
-import { GroupingSelect } from './GroupingSelect';
+import { GroupingSelect, tableGroupings } from './GroupingSelect';
 import { usePersistent } from '../usePersistent';
 
 /** Signal-to-noise ratios at which a cell has the strongest and the weakest tint (dB). */
@@ -55,7 +55,12 @@ export function SensitivityView() {
             <option value="error">{l10n.t('Signal-to-quantization-noise ratio')}</option>
           </select>
         )}
-        <GroupingSelect label={l10n.t('Group tensors')} value={grouping} onChange={setGrouping} />
+        <GroupingSelect
+          label={l10n.t('Group tensors')}
+          groupings={tableGroupings}
+          value={grouping}
+          onChange={setGrouping}
+        />
         <Run />
         <RunOverText />
       </div>

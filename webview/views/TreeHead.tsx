@@ -3,7 +3,7 @@ import { columnsWith, type TreeColumn, type TreeColumnId, type TreeLayout } from
 import type { Sort } from '../treeRows';
 import type { TreeState } from '../useTreeRows';
 import { FilterField, FilterStatus } from './FilterField';
-import { GroupingSelect } from './GroupingSelect';
+import { GroupingSelect, treeGroupings } from './GroupingSelect';
 import { TreeColumnMenu } from './TreeColumnMenu';
 
 /** Filter, grouping, order and columns of the tree. */
@@ -18,7 +18,12 @@ export function TreeFilter({ tree, planned }: { tree: TreeState; planned: boolea
           label={l10n.t('Filter tensors')}
           placeholder={l10n.t('Filter: q_proj & !layers.0')}
         />
-        <GroupingSelect label={l10n.t('Order of the tensors')} value={grouping} onChange={setGrouping} />
+        <GroupingSelect
+          label={l10n.t('Order of the tensors')}
+          groupings={treeGroupings}
+          value={grouping}
+          onChange={setGrouping}
+        />
         <SortSelect tree={tree} planned={planned} />
         <TreeColumnMenu tree={tree} planned={planned} />
       </div>

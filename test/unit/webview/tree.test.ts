@@ -4,7 +4,7 @@ import type { TensorDescriptor } from '../../../src/protocol/model';
 import { TensorTable } from '../../../src/protocol/tensorTable';
 import { parseFilter } from '../../../webview/filter';
 import { linesOf } from '../../../webview/lines';
-import type { Grouping } from '../../../src/protocol/places';
+import type { TreeGrouping } from '../../../webview/tensorPaths';
 import { buildTree, leavesOf, type TreeGroup, type TreeNode } from '../../../webview/tree';
 import { TreeFigures } from '../../../webview/treeFigures';
 import { matching, pathTo, PlannedBits, sorted, type Sort } from '../../../webview/treeRows';
@@ -57,7 +57,7 @@ function lines(
 
 const tableOf = (tensors: readonly TensorDescriptor[]): TensorTable => new TensorTable(packTensors(tensors));
 const table = tableOf(mixture);
-const tree = (grouping: Grouping = 'layer'): TreeGroup => buildTree(table, grouping);
+const tree = (grouping: TreeGrouping = 'layer'): TreeGroup => buildTree(table, grouping);
 
 describe('the tree', () => {
   it('has blocks and experts as one line each until they are unfolded', () => {
@@ -123,6 +123,36 @@ describe('the tree', () => {
         (place) => `model.layers.${place}.up_proj.weight`,
       ),
     );
+  });
+
+  it('folds blocks and experts into one line for each of their parts', () => {
+    const open = new Set(
+      ['', '.mlp', '.mlp.experts', '.mlp.experts.up_proj.weight'].map((path) => `model.layers${path}.`),
+    );
+    expect(lines(tree('folded'), open)).toEqual([
+      ...['embed_tokens', 'layers × 2', '  input_layernorm.weight × 2', '  self_attn × 2'],
+      ...['  post_attention_layernorm.weight × 2', '  mlp × 2', '    gate.weight × 2', '    experts × 2'],
+      ...['      gate_proj.weight × 2', '      up_proj.weight × 2', '        0 × 2', '        1 × 2'],
+      ...['      down_proj.weight × 2', 'norm', 'lm_head'],
+    ]);
+    const layers = tree('folded').children.find(({ label }) => label === 'layers')!;
+    expect(layers).toMatchObject({ tensors: mixture.length - 3, minBits: 4, maxBits: 16 });
+    expect(pathTo(tree('folded'), table.indexOf('model.layers.1.mlp.experts.0.up_proj.weight'))).toEqual(
+      ['', '.mlp', '.mlp.experts', '.mlp.experts.up_proj.weight', '.mlp.experts.up_proj.weight.1'].map(
+        (path) => `model.layers${path}.`,
+      ),
+    );
+  });
+
+  it('counts the blocks that have a part, and leaves names without blocks as they are', () => {
+    const names = [
+      ...[0, 1, 2, 3].map((layer) => `blk.${layer}.attn_norm`),
+      ...['blk.3.attn_q', 'blk.1.attn_q', 'output', 'a.b', 'a.c'],
+    ];
+    const root = buildTree(tableOf(names.map((name) => tensor(`${name}.weight`, [4, 4]))), 'folded');
+    expect(lines(root, new Set(['blk.']))).toEqual([
+      ...['a', 'blk × 4', '  attn_norm.weight × 4', '  attn_q.weight × 2', 'output'],
+    ]);
   });
 
   it('can be a plain list of names', () => {

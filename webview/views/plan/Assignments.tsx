@@ -9,7 +9,7 @@ import { mixOf, shareOf, type Mix } from '../../planMix';
 import type { Grouping } from '../../../src/protocol/places';
 import { RungMark } from '../Evidence';
 import { GroupedGrid, type GroupColumn } from '../GroupedGrid';
-import { GroupingSelect } from '../GroupingSelect';
+import { GroupingSelect, tableGroupings } from '../GroupingSelect';
 import { size } from '../../../src/protocol/words';
 import type { FormatBinder } from './formatBinder';
 import { usePersistent } from '../../usePersistent';
@@ -25,7 +25,12 @@ export function Assignments(props: { plan: Plan; binder: FormatBinder; diff?: Pl
   return (
     <>
       <div class="measure">
-        <GroupingSelect label={l10n.t('Group tensors')} value={grouping} onChange={setGrouping} />
+        <GroupingSelect
+          label={l10n.t('Group tensors')}
+          groupings={tableGroupings}
+          value={grouping}
+          onChange={setGrouping}
+        />
         <span class="muted caption">
           {plan.total.divergence === undefined ? 'SQNR' : l10n.t('Shares')}:{' '}
           <RungMark
