@@ -81,9 +81,9 @@ import type { PackedModel } from './tensorTable';
 /** Requests that the extension host and the command line send to the engine process: method → parameters, result. */
 export interface EngineRequests {
   'model/open': { params: ModelRef; result: PackedModel };
-  /** What a model is, in numbers: from headers and its configuration. */
   /** What cannot be done with the model: a request of its own, because it looks at all names of a checkpoint. */
   'model/limits': { params: ModelRef; result: ModelLimits };
+  /** What a model is, in numbers: from headers and its configuration. */
   'model/overview': { params: ModelRef; result: ModelIdentity };
   /** Memory and traffic of a model at run time, its weights in other formats. */
   'model/estimate': { params: RunEstimateParams; result: RunEstimate };

@@ -1,6 +1,6 @@
 import { basename, dirname } from 'node:path';
 import * as vscode from 'vscode';
-import type { LocatedModel } from '../../protocol/model';
+import type { LocatedModel, ModelLimits } from '../../protocol/model';
 import { modelEndings } from '../contributions';
 import { pathOf } from '../remote/modelUri';
 import type { ModelSession } from '../modelSession';
@@ -54,7 +54,9 @@ export async function isPossible(
 ): Promise<boolean> {
   await session.ensureLoaded();
   const { refusal, limit } = tasks[what];
-  const { [limit]: reason } = await engine.call('model/limits', session.ref);
+  // Of a model that cannot be read, what it is wanted for says why.
+  const limits = await engine.call('model/limits', session.ref).catch((): ModelLimits => ({}));
+  const reason = limits[limit];
   if (reason === undefined) return true;
   void notices.error(refusal(reason));
   return false;
