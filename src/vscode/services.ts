@@ -87,17 +87,10 @@ export function createServices(context: vscode.ExtensionContext): Services {
   const quantizations = new Quantizations(engine, log, evidenceDir);
   const refinements = new Refinements(engine, log, evidenceDir);
   const start = (work: Promise<unknown>): void => inBackground(work, log, notices);
-  const changes = vscode.workspace.onDidChangeConfiguration((change) => {
-    const affects = (name: string): boolean => change.affectsConfiguration(`${settings.section}.${name}`);
-    if (affects(settings.threads) || change.affectsConfiguration('http.proxy')) engine.renew();
-    if (affects(settings.device)) start(devices.refresh());
-    if (affects(settings.importanceMatrix) || affects(settings.backend))
-      for (const session of sessions.all()) start(session.measuringChanged());
-  });
   const workspaceModels = new WorkspaceModels(engine);
   context.subscriptions.push(
     context.secrets.onDidChange(({ key }) => key === secretKey && start(remoteAccess.read())),
-    changes,
+    followSettings({ engine, devices, sessions, start }),
     log,
     workspaceModels,
     sessions,
@@ -115,6 +108,22 @@ export function createServices(context: vscode.ExtensionContext): Services {
     ...{ problems, examinations },
     editors: new Editors(),
   };
+}
+
+/** What settings change in what runs already. */
+function followSettings({
+  engine,
+  devices,
+  sessions,
+  start,
+}: Pick<Services, 'engine' | 'devices' | 'sessions' | 'start'>): vscode.Disposable {
+  return vscode.workspace.onDidChangeConfiguration((change) => {
+    const affects = (name: string): boolean => change.affectsConfiguration(`${settings.section}.${name}`);
+    if (affects(settings.threads) || change.affectsConfiguration('http.proxy')) engine.renew();
+    if (affects(settings.device)) start(devices.refresh());
+    if (affects(settings.importanceMatrix) || affects(settings.backend))
+      for (const session of sessions.all()) start(session.measuringChanged());
+  });
 }
 
 function showNotices(log: vscode.LogOutputChannel): Notices {
