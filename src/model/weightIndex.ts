@@ -9,6 +9,7 @@ import { isRecord } from './json';
 import { parseJsonBytes, readBytesOfJson } from './jsonFiles';
 import { maxShards } from './limits';
 import { joinPlace } from './place';
+import { isRemote, leadsElsewhere } from './remote/address';
 import { nameAt } from '../protocol/tensorTable';
 import { plainly, refusePlain, type PlainJson } from './plainJson';
 
@@ -55,7 +56,9 @@ export async function readWeightIndex(path: string): Promise<WeightIndex> {
   const map = plainMap(bytes) ?? anyMap(parseJsonBytes(bytes, path));
   if (!map) throw fail('The file is JSON without a "weight_map": it is not an index of shards.');
   const { listed, shards } = map;
-  const bad = shards.find((shard) => typeof shard !== 'string' || !isFileName(shard));
+  const bad = shards.find(
+    (shard) => typeof shard !== 'string' || !isFileName(shard) || (isRemote(path) && leadsElsewhere(shard)),
+  );
   if (bad !== undefined)
     throw fail(`The index names the shard ${JSON.stringify(bad)}, which is not a file name.`);
   if (shards.length > maxShards)

@@ -34,6 +34,8 @@ export function TensorStatistics({ figures: s }: { figures: Figures }) {
         items={[
           [l10n.t('mean'), mean],
           [l10n.t('std. deviation'), deviation],
+          ['RMS', figure(Math.hypot(s.mean, s.standardDeviation))],
+          [l10n.t('largest magnitude'), figure(s.absMax)],
           [l10n.t('kurtosis'), figure(s.kurtosis)],
         ]}
       />

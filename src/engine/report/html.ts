@@ -1,3 +1,4 @@
+import { modelHash } from '../../model/identity';
 import { markup } from '../../protocol/markup';
 import { treemapSvg } from './drawings';
 import type { ReportFacts, WrittenReport } from './facts';
@@ -69,7 +70,7 @@ function sectionsOf(facts: ReportFacts): Section[] {
       : []),
     ...(kept.plan ? [{ title: 'Plan', html: planHtml(kept.plan) + maps.plan }] : []),
     ...(kept.evaluations.length > 0
-      ? [{ title: 'Evaluations', html: tableHtml(evaluationsTable(kept)) }]
+      ? [{ title: 'Evaluations', html: tableHtml(evaluationsTable(kept, modelHash(facts.model))) }]
       : []),
   ];
 }

@@ -1,3 +1,4 @@
+import { modelHash } from '../../model/identity';
 import { markdownInline, markdownText } from '../../protocol/markdown';
 import type { ReportFacts, WrittenReport } from './facts';
 import {
@@ -24,7 +25,9 @@ export function reportMarkdown(facts: ReportFacts): WrittenReport {
     ...(findings.length > 0 ? [['Findings', listText(findings)] as const] : []),
     ...(gains ? [['Sensitivity', markdownText(gains.caption), tableText(gains)] as const] : []),
     ...(kept.plan ? [planSection(kept.plan)] : []),
-    ...(kept.evaluations.length > 0 ? [['Evaluations', tableText(evaluationsTable(kept))] as const] : []),
+    ...(kept.evaluations.length > 0
+      ? [['Evaluations', tableText(evaluationsTable(kept, modelHash(facts.model)))] as const]
+      : []),
   ];
   const text = [
     `# ${markdownText(model.name)}`,

@@ -1,6 +1,7 @@
 import { dangerLine, dangerTitle } from '../../protocol/dangerText';
 import { estimateText, percentText, preciseText } from '../../protocol/figures';
 import type { EvaluationResult } from '../../protocol/evaluation';
+import { resultName } from '../../protocol/resultName';
 import { identityLines } from '../../protocol/overview';
 import type { Plan } from '../../protocol/plan';
 import { planRung, rungText, tableRung } from '../../protocol/rungs';
@@ -80,12 +81,15 @@ export function partsTable({ areas, model }: ReportFacts): ShownTable {
   };
 }
 
-/** Results of evaluations, the latest first; of those that differ in nothing that is shown but the date, the latest one. */
-export function evaluationsTable({ evaluations }: KeptFacts): ShownTable {
+/**
+ * Results of evaluations, the latest first; of those that differ in nothing that is shown but the date, the latest one.
+ * @param hash of the model (`modelHash`): results of other models that were measured from it name their model.
+ */
+export function evaluationsTable({ evaluations }: Pick<KeptFacts, 'evaluations'>, hash: string): ShownTable {
   const latest = [...evaluations].sort((a, b) => (a.at < b.at ? 1 : -1));
   const rows = new Map<string, string[]>();
   for (const result of latest) {
-    const [row, date] = [evaluationRow(result), result.at.slice(0, 10)];
+    const [row, date] = [evaluationRow(result, hash), result.at.slice(0, 10)];
     const key = JSON.stringify(row);
     if (!rows.has(key)) rows.set(key, [...row, date]);
   }
@@ -101,12 +105,16 @@ export function evaluationsTable({ evaluations }: KeptFacts): ShownTable {
   };
 }
 
-const evaluationRow = ({ variant, bytes, bitsPerWeight, text }: EvaluationResult): string[] => [
-  ...[variant, size(bytes), bitsPerWeight.toFixed(2), text ? baseName(text.path) : '–'],
-  text ? preciseText(text.perplexity) : '–',
-  text?.divergence ? estimateText(text.divergence.mean) : '–',
-  text?.divergence ? percentText(text.divergence.sameTopToken) : '–',
-];
+function evaluationRow(result: EvaluationResult, hash: string): string[] {
+  const { model, bytes, bitsPerWeight, text } = result;
+  return [
+    ...[resultName(result, model.hash === hash), size(bytes), bitsPerWeight.toFixed(2)],
+    text ? baseName(text.path) : '–',
+    text ? preciseText(text.perplexity) : '–',
+    text?.divergence ? estimateText(text.divergence.mean) : '–',
+    text?.divergence ? percentText(text.divergence.sameTopToken) : '–',
+  ];
+}
 
 export const baseName = (path: string): string => path.replace(/^.*[\\/]/, '');
 

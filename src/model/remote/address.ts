@@ -49,9 +49,32 @@ export function remotePlace(text: string, hub: string = hubAddress()): RemotePla
   return { path: shown, query: hubFolder(shown, hub) ? '' : url.search };
 }
 
-/** A file of a folder; names that lead out of it are refused where they are read. @param names as files have them, or encoded. */
-export const joinRemote = (folder: string, ...names: readonly string[]): string =>
-  [folder.replace(/\/+$/, ''), ...names.flatMap((name) => name.split('/').map(encodeName))].join('/');
+/**
+ * A file of a folder.
+ * @param names as files have them, or encoded.
+ * @throws QuantscopeError MODEL_FILE for a name that a server may take for a place outside of the folder.
+ */
+export function joinRemote(folder: string, ...names: readonly string[]): string {
+  const parts = names.flatMap((name) => name.split('/'));
+  const bad = parts.find(leadsElsewhere);
+  if (bad !== undefined)
+    throw new QuantscopeError(
+      'MODEL_FILE',
+      `${JSON.stringify(bad)} is not the name of a file in this folder.`,
+      {
+        file: folder,
+      },
+    );
+  return [folder.replace(/\/+$/, ''), ...parts.map(encodeName)].join('/');
+}
+
+/** Whether a name is none of a file: "..", or one with a separator, also encoded, once or several times. */
+export function leadsElsewhere(name: string): boolean {
+  const plain = name.replace(/%(?:2e|2f|5c|00|25)/gi, decodeURIComponent);
+  return (
+    plain === '.' || plain === '..' || /[\\/\0]/.test(plain) || (plain !== name && leadsElsewhere(plain))
+  );
+}
 
 /** A file's name as addresses have it; what is encoded already stays as it is. */
 export const encodeName = (name: string): string =>

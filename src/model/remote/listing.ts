@@ -3,7 +3,7 @@ import { inParallel } from '../inParallel';
 import { isRecord } from '../json';
 import { maxListedFiles, maxListedPages, maxServedJson } from '../limits';
 import { isFolderOfSigned } from './access';
-import { encodeName, hubAddress, hubFolder, joinRemote, type HubFolder } from './address';
+import { encodeName, hubAddress, hubFolder, joinRemote, leadsElsewhere, type HubFolder } from './address';
 import { remoteSize } from './remoteFiles';
 import { ask, RequestError } from './request';
 import { withRetries } from './retries';
@@ -106,8 +106,10 @@ async function listHub(folder: string, { model, revision, inside }: HubFolder): 
       });
     const { entries, next } = await withRetries(() => readPage(folder, page!), undefined);
     for (const entry of entries)
-      if (isRecord(entry) && entry['type'] === 'file' && typeof entry['path'] === 'string')
-        names.push(encodeName(entry['path'].split('/').at(-1)!));
+      if (isRecord(entry) && entry['type'] === 'file' && typeof entry['path'] === 'string') {
+        const name = entry['path'].split('/').at(-1)!;
+        if (!leadsElsewhere(name)) names.push(encodeName(name));
+      }
     if (names.length > maxListedFiles)
       throw new QuantscopeError('IO', `The folder has more than ${maxListedFiles} files.`, { file: folder });
     page = next;

@@ -3,6 +3,7 @@ import type { Retrieval } from '../../../src/protocol/embedding';
 import type { Divergence, EvaluationResult } from '../../../src/protocol/evaluation';
 import { estimateText, percentText, preciseText } from '../../../src/protocol/figures';
 import { bits, number } from '../../format';
+import { resultName } from '../../../src/protocol/resultName';
 import { size } from '../../../src/protocol/words';
 
 /** One figure of a result: what it is called, what it means, what orders it, and how it is shown. */
@@ -241,11 +242,6 @@ export const variantColumn: Column = {
   show: ({ variant }) => variant,
 };
 
-/**
- * What a row is called.
- * @param path the model in the editor: results of other models measured from it name their model.
- */
-export function nameOf({ variant, roundActivations, model }: EvaluationResult, path: string): string {
-  const name = model.path === path ? variant : `${model.name}, ${variant}`;
-  return roundActivations ? l10n.t('{0}, 8-bit activations', name) : name;
-}
+/** What a row is called. @param path the model in the editor. */
+export const nameOf = (result: EvaluationResult, path: string): string =>
+  resultName(result, result.model.path === path);

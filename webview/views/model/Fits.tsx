@@ -186,6 +186,9 @@ const speedText = ({ speed }: MachineFit, { settings }: Pick<RunEstimate, 'setti
   return l10n.t('at most {0} tokens/s{1}', number(speed, 3), of);
 };
 
+const capacityText = ({ machine }: MachineFit): string =>
+  l10n.t('{0} for a model, {1}/s', size(machine.memory), size(machine.bandwidth));
+
 function Devices({ fits }: { fits: readonly MachineFit[] }) {
   return (
     <>
@@ -203,15 +206,7 @@ function Devices({ fits }: { fits: readonly MachineFit[] }) {
           <tbody>
             {fits.map((fit) => (
               <tr key={fit.machine.name} class={fit.left !== undefined && fit.left < 0 ? 'muted' : ''}>
-                <td
-                  title={l10n.t(
-                    '{0} for a model, {1}/s',
-                    size(fit.machine.memory),
-                    size(fit.machine.bandwidth),
-                  )}
-                >
-                  {fit.machine.name}
-                </td>
+                <td title={`${fit.machine.name}\n${capacityText(fit)}`}>{fit.machine.name}</td>
                 <td>{markedText(fit)}</td>
                 <td class="right">{fit.speed === undefined ? '' : number(fit.speed, 3)}</td>
               </tr>

@@ -48,6 +48,17 @@ describe('a path on a server', () => {
     expect(joinRemote('https://h/a', 'b%20c.json')).toBe('https://h/a/b%20c.json');
   });
 
+  it.each(['..', '.', '../x', 'a/../b', '%2e%2e', '..%2Fx', '%252e%252E', '..%5cx', '..\\x', '100%/%2e.'])(
+    'is never joined with a name that leads elsewhere: %s',
+    (name) => {
+      expect(() => joinRemote('https://h/a', name)).toThrow(/is not the name of a file in this folder/);
+    },
+  );
+
+  it.each(['..a', 'a..b', '100%', 'a%20b', '%2x'])('is joined with a name that only looks so: %s', (name) => {
+    expect(new URL(joinRemote('https://h/a', name)).pathname).toMatch(/^\/a\/[^/]+$/);
+  });
+
   it('names model, revision and folder on the Hub', () => {
     expect(hubFolder(`${files}/main`, hub)).toEqual({ model: 'owner/model', revision: 'main', inside: '' });
     expect(hubFolder(`${files}/main/sub/dir`, hub)?.inside).toBe('sub/dir');

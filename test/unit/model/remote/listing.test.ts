@@ -24,3 +24,19 @@ it('a list of files that leads to itself ends', async () => {
     server.close();
   }
 });
+
+it('a list of files leaves out names that lead out of the folder', async () => {
+  const entries = ['config.json', 'sub/..', '%2e%2e%2fx.json', 'a b.json'];
+  const server = createServer((_, response) => {
+    response.writeHead(200).end(JSON.stringify(entries.map((path) => ({ type: 'file', path }))));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  try {
+    vi.stubEnv('HF_ENDPOINT', `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    const names = await listRemote(`${hubAddress()}/owner/listed/resolve/main`, 'all');
+    expect(names).toEqual(['config.json', 'a%20b.json']);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+});

@@ -33,6 +33,23 @@ describe('a model on a server', () => {
     },
   );
 
+  it.each(['../secret.safetensors', '%2e%2e', '..%2Fsecret.safetensors', '%252e%252e'])(
+    'is refused where its index names a file outside of its folder: %s',
+    async (shard) => {
+      const index = Buffer.from(JSON.stringify({ weight_map: { a: shard } }));
+      const files = new Map([
+        ['/models/m/model.safetensors.index.json', index],
+        ['/models/secret.safetensors', Buffer.from('secret')],
+      ]);
+      const server = await serveRanges(files);
+      await expect(described(`${server.address}/models/m/model.safetensors.index.json`)).rejects.toThrow(
+        `The index names the shard ${JSON.stringify(shard)}, which is not a file name.`,
+      );
+      expect(server.asked.map(({ path }) => path)).not.toContain('/models/secret.safetensors');
+      expect(server.asked.every(({ url }) => url.startsWith('/models/m'))).toBe(true);
+    },
+  );
+
   it.each<[string, Behaviour]>([
     ['redirects to its page of the folder', { location: '/models/sample/' }],
     ['refuses to list it', { status: 403 }],
