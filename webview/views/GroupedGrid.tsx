@@ -6,7 +6,7 @@ import { menuContext } from '../rowMenu';
 import { linesOf, openAtFirst, type Line } from '../lines';
 import type { Grouping } from '../../src/protocol/places';
 import { groupTensors, sizeOf, type TensorNode } from '../tensorGroups';
-import { Middle } from './Middle';
+import { TensorName } from './TensorName';
 import { DataGrid } from './DataGrid';
 import { nextOrder, orderFrom, type GridColumn, type GridOrder } from './grid';
 import { usePersistent } from '../usePersistent';
@@ -106,7 +106,7 @@ export function GroupedGrid(props: {
 function Name({ node }: { node: TensorNode }) {
   return (
     <>
-      <Middle text={node.label} />
+      <TensorName name={node.label} />
       {node.children && <span class="muted times">× {node.members.length.toLocaleString('en-US')}</span>}
     </>
   );

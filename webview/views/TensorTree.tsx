@@ -7,7 +7,7 @@ import { lineKey } from '../lineKeys';
 import { leavesOf, type TreeNode } from '../tree';
 import { pathTo, type PlannedBits } from '../treeRows';
 import { useTreeRows, type TreeState } from '../useTreeRows';
-import { isFigureColumn, layOutColumns, type TreeColumn } from '../treeColumns';
+import { isFigureColumn, layOutColumns, type TreeColumn, type TreeLayout } from '../treeColumns';
 import type { TreeFigures } from '../treeFigures';
 import { menuContext, openMenuByKey } from '../rowMenu';
 import { useScroll } from '../useScroll';
@@ -25,27 +25,30 @@ type TreeRow = Line<TreeNode>;
 export function TensorTree({ onOpen }: { onOpen?: () => void }) {
   const { model, plan } = useAppState();
   const tree = useTreeRows(model!.table, plan);
+  const grid = useRef<HTMLDivElement>(null);
+  const width = useWidth(grid);
+  const layout = useMemo(() => layOutColumns(tree.columns, width), [tree.columns, width]);
   return (
     <div class="tree">
-      <TreeFilter tree={tree} planned={plan !== undefined} />
-      <Grid tree={tree} onOpen={onOpen} />
+      <TreeFilter {...{ tree, layout }} planned={plan !== undefined} />
+      <Grid {...{ tree, grid, layout, onOpen }} />
     </div>
   );
 }
 
 interface GridProps {
   readonly tree: TreeState;
+  /** The element that scrolls. */
+  readonly grid: { current: HTMLDivElement | null };
+  readonly layout: TreeLayout;
   readonly onOpen: (() => void) | undefined;
 }
 
-function Grid({ tree, onOpen }: GridProps) {
+function Grid({ tree, grid, layout, onOpen }: GridProps) {
   const { store } = useApp();
   const { model, selected } = useAppState();
   const { rows, columns, figures } = tree;
-  const grid = useRef<HTMLDivElement>(null);
   const virtual = useVirtualRows(rows.length, grid, rowHeight);
-  const width = useWidth(grid);
-  const layout = useMemo(() => layOutColumns(columns, width), [columns, width]);
   const hidden = [...layout.hidden].join(' ');
   const chosen = useMemo(() => new Set(selected), [selected]);
   const selection = useSelection(tree, (index) => virtual.scrollToIndex(index, { align: 'auto' }));

@@ -8,7 +8,6 @@ import { isFigureColumn, type FigureColumn, type TreeColumn, type TreeColumnId }
 import type { FigureText } from '../treeFigures';
 import type { PlannedBits, Range } from '../treeRows';
 import { Bits, FormatBadge } from './FormatBadge';
-import { Middle } from './Middle';
 import { TensorName } from './TensorName';
 
 interface Props {
@@ -54,7 +53,7 @@ function GroupName({ node, open }: { node: TreeGroup; open: boolean }) {
   return (
     <>
       <span class={open ? 'twist open' : 'twist'} aria-hidden="true" />
-      <Middle text={label} title={node.id.slice(0, -1)} />
+      <TensorName name={label} title={node.id.slice(0, -1)} />
       {repeats > 0 && <span class="times">× {repeats.toLocaleString('en-US')}</span>}
     </>
   );

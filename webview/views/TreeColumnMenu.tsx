@@ -1,5 +1,5 @@
 import * as l10n from '@vscode/l10n';
-import { columnsWith, isFigureColumn, toggled, type TreeColumn } from '../treeColumns';
+import { columnsWith, isFigureColumn, toggled, type TreeColumn, type TreeLayout } from '../treeColumns';
 import type { TreeState } from '../useTreeRows';
 import { Menu, type MenuItem } from './Menu';
 
@@ -10,9 +10,11 @@ const unknown = {
 } as const;
 
 /** Which columns the tree has. */
-export function TreeColumnMenu({ tree, planned }: { tree: TreeState; planned: boolean }) {
+export function TreeColumnMenu(props: { tree: TreeState; layout: TreeLayout; planned: boolean }) {
+  const { tree, layout, planned } = props;
   const { columns, chosen, choose, figures } = tree;
   const titleOf = ({ id, title }: TreeColumn, isShown: boolean): string | undefined => {
+    if (layout.hidden.has(id)) return l10n.t('There is no room for it: it is shown where the tree is wider.');
     const isUnknown = isShown && isFigureColumn(id) && figures.hintOf(id) === undefined;
     return isUnknown
       ? unknown[id === 'error' || id === 'gain' ? 'measured' : 'scanned']

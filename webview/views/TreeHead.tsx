@@ -7,7 +7,8 @@ import { GroupingSelect, treeGroupings } from './GroupingSelect';
 import { TreeColumnMenu } from './TreeColumnMenu';
 
 /** Filter, grouping, order and columns of the tree. */
-export function TreeFilter({ tree, planned }: { tree: TreeState; planned: boolean }) {
+export function TreeFilter(props: { tree: TreeState; layout: TreeLayout; planned: boolean }) {
+  const { tree, layout, planned } = props;
   const { filter, text, setText, matched, total, grouping, setGrouping } = tree;
   return (
     <div class="tree-filter">
@@ -25,7 +26,7 @@ export function TreeFilter({ tree, planned }: { tree: TreeState; planned: boolea
           onChange={setGrouping}
         />
         <SortSelect tree={tree} planned={planned} />
-        <TreeColumnMenu tree={tree} planned={planned} />
+        <TreeColumnMenu {...{ tree, layout, planned }} />
       </div>
       <FilterStatus filter={filter} matched={matched} total={total} noun="tensor" />
     </div>

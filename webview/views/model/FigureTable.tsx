@@ -3,11 +3,11 @@ import { useMemo, useState } from 'preact/hooks';
 import type { PlacedTensor } from '../../../src/protocol/parts';
 import type { TensorTable } from '../../../src/protocol/tensorTable';
 import { useApp, useAppState } from '../../context';
-import { nameText, number, shapeText } from '../../format';
+import { number, shapeText } from '../../format';
 import { inExecutionOrder, type LayerFigure } from '../../model/layerFigures';
 import { DataGrid } from '../DataGrid';
 import type { GridColumn, GridOrder } from '../grid';
-import { Middle } from '../Middle';
+import { TensorName } from '../TensorName';
 
 interface FigureTableProps {
   readonly table: TensorTable;
@@ -31,7 +31,7 @@ export function FigureTable({ table, placed, figures }: FigureTableProps) {
         nameLabel={l10n.t('Tensor')}
         {...{ lines, columns }}
         keyOf={({ index }) => String(index)}
-        name={({ index }) => <Middle text={nameText(table.name(index))} />}
+        name={({ index }) => <TensorName name={table.name(index)} />}
         nameTitle={({ index }) => table.name(index)}
         choose={({ index }) => {
           store.select([table.name(index)]);

@@ -8,6 +8,7 @@ import { number, percent } from '../../../format';
 import { useJob } from '../../../useJob';
 import { Going } from '../../Going';
 import { Failed } from '../../states';
+import { TensorName } from '../../TensorName';
 import { quoted } from './divergenceScale';
 
 /** Tensors that are listed. */
@@ -84,7 +85,9 @@ function Causes({ causes: { tensors, divergence, sum } }: { causes: CausesResult
         <tbody>
           {tensors.slice(0, shownTensors).map(({ tensor, effect, share }) => (
             <tr key={tensor}>
-              <th scope="row">{tensor}</th>
+              <th scope="row">
+                <TensorName name={tensor} />
+              </th>
               <td class="share" title={l10n.t('{0} nats', number(effect))}>
                 <span>{percent(share)}</span>
                 <i style={{ width: `${largest > 0 ? (100 * Math.max(0, share)) / largest : 0}%` }} />
