@@ -49,6 +49,7 @@ import type { PanelRefinement, RefinementActivity, RefinementView } from './refi
 import type { OtherChoice, OtherPlan, SavedPlan } from './savedPlans';
 import type { SeenFile } from './seen';
 import type { RunEstimate, RunEstimateParams, RunTarget } from './runEstimate';
+import type { SensitivityEstimate } from './sensitivityRun';
 import type { SensitivityFigures } from './sensitivityFigures';
 import type { ChangeSpectrum } from './spectrum';
 
@@ -153,6 +154,8 @@ export type WebviewRequests = {
     result: ChangeSpectrum;
     progress: EngineProgress;
   };
+  /** What a run of the sensitivity analysis would do, and how long it takes; a second or two of it is run for that. */
+  estimateSensitivity: { params: Record<string, never>; result: SensitivityEstimate };
   runSensitivity: { params: Record<string, never>; result: void };
   /** Measures gains for plans of few bits, over the text of those that there are. */
   runForFewBits: { params: Record<string, never>; result: void };

@@ -5,6 +5,7 @@ import type { AdapterRef, ModelDescription, ModelRef } from '../protocol/model';
 import type { DeviceReport, Plan, SensitivityTable } from '../protocol/plan';
 import type { VerifyResult } from '../protocol/verify';
 import type { RevisedPlan } from '../protocol/planStep';
+import type { SensitivityEstimate } from '../protocol/sensitivityRun';
 import { sensitivityFigures } from '../protocol/sensitivityFigures';
 import { tabled, type PackedModel } from '../protocol/tensorTable';
 import type { ComparisonState, EditorState, JobState, ModelComparisonState } from '../protocol/editorState';
@@ -203,6 +204,10 @@ export class ModelSession {
     if (table && revision === this.revision && isMeasuredOtherwise(table, this.sensitivity))
       this.planning.finished(table, true);
   }
+
+  /** What a run of the sensitivity analysis would do, and how long it takes. */
+  readonly estimateSensitivity = (signal: AbortSignal): Promise<SensitivityEstimate> =>
+    this.analysis.estimate(signal);
 
   cancelJob(): void {
     this.analysis.cancel();

@@ -65,6 +65,13 @@ const titleOf = ({ text }: SensitivityEstimate): string =>
 const partialInterval = 1_000;
 const partialShare = 0.1;
 
+/** What a run is asked to measure; the usual text and formats where nothing is said. */
+interface Wanted {
+  readonly text?: string | undefined;
+  readonly formats?: readonly string[] | undefined;
+  readonly fewBits?: FewBitsText | undefined;
+}
+
 /** The sensitivity analysis of a model: one run at a time, its cells while it runs, and how it ended. */
 export class SensitivityJob {
   private running: AbortController | undefined;
@@ -111,7 +118,7 @@ export class SensitivityJob {
     this.nextPartial = Date.now() + partialInterval;
     try {
       const signal = AbortSignal.any([controller.signal, this.life]);
-      const params = this.paramsFor(text);
+      const params = this.paramsFor({ text, formats, fewBits });
       const estimate = await this.engine.call('sensitivity/estimate', params, { signal, title });
       title = titleOf(estimate);
       // Progress says the time that is left instead.
@@ -138,20 +145,24 @@ export class SensitivityJob {
     }
   }
 
-  private paramsFor(text: string | undefined): SensitivityParams {
+  /** What a run over the usual text in the usual formats would do, and how long it takes. @throws QuantscopeError as the run. */
+  estimate(signal: AbortSignal): Promise<SensitivityEstimate> {
+    return this.engine.call('sensitivity/estimate', this.paramsFor({}), { signal });
+  }
+
+  private paramsFor({ text, formats, fewBits }: Wanted): SensitivityParams {
     const { device, showsGains, measuring, evidenceDir } = this.settings;
     const { tokens, sampleBlocks, curvature, codes, lattices = false } = measuring();
     const { backend, ...stored } = this.stored();
-    const { formats } = this;
     const params = {
       ...{ ...stored, device: device() },
       ...(codes === 'optimised' ? { optimised: { evidenceDir, backend } } : {}),
       ...(formats ? { formats } : lattices ? { lattices } : {}),
     };
-    if (this.fewBits)
+    if (fewBits)
       return {
         ...params,
-        ...this.fewBits,
+        ...fewBits,
         fewBits: true,
         ...(sampleBlocks === undefined ? {} : { sampleBlocks }),
       };

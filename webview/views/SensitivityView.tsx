@@ -21,6 +21,7 @@ import { useFigures } from '../useFigures';
 import { Evidence } from './Evidence';
 import { GroupedGrid, type GroupColumn } from './GroupedGrid';
 import { GroupingSelect, tableGroupings } from './GroupingSelect';
+import { RunDuration } from './RunDuration';
 import { usePersistent } from '../usePersistent';
 
 /** Signal-to-noise ratios at which a cell has the strongest and the weakest tint (dB). */
@@ -81,6 +82,7 @@ function NothingMeasured() {
         )}
       </p>
       <Run primary /> <RunOverText />
+      <RunDuration />
     </div>
   );
 }

@@ -63,6 +63,7 @@ export function pageHandlers(
         ...(choose === undefined ? {} : { choose }),
       }),
     saveQuantized: (params, { signal }) => saveQuantized(services, session, params, signal),
+    estimateSensitivity: (_, { signal }) => session.estimateSensitivity(signal),
     runSensitivity: () => start(session.runSensitivity()),
     runSensitivityOverText: () => start(run(commands.runSensitivityOverText, target)),
     runForFewBits: () => start(session.runForFewBits()),

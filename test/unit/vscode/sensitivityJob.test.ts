@@ -68,6 +68,21 @@ describe('a sensitivity analysis', () => {
     expect(shown).toEqual([['done', 'both', '/t.txt']]);
   });
 
+  it('is estimated as the usual run, whatever the last one was asked for', async () => {
+    const { engine, states, job } = setUp(undefined, { tokens: 64 });
+    void job.run('/texts/t.txt', ['Q4_K']);
+    await settle();
+    const shown = states.length;
+    const { signal } = new AbortController();
+    expect(await job.estimate(signal)).toEqual({ seconds: 12 });
+    const { params, options } = engine.last('sensitivity/estimate');
+    expect(params).toStrictEqual({
+      ...{ path: '/m.gguf', alone: true, device: 'cpu', cacheDir: '/cells', tokens: 64 },
+    });
+    expect(options.signal).toBe(signal);
+    expect(states).toHaveLength(shown); // nothing runs for the page
+  });
+
   it('shows what runs and about how long it takes, and ends with the table', async () => {
     const { engine, states, shown, job } = setUp();
     expect(job.job).toEqual({ kind: 'idle' });

@@ -25,6 +25,7 @@ import { Front } from './Front';
 import { Measure } from './Measure';
 import { Totals } from './Totals';
 import { Why } from './Why';
+import { RunDuration } from '../RunDuration';
 import { Failed } from '../states';
 
 /** The budget and what it buys: the front of plans, totals, and the format of each tensor with the reasons for it. */
@@ -163,6 +164,7 @@ function NothingMeasured() {
       <Button primary disabled={job.kind === 'running'} onClick={() => void ask('runSensitivity', {})}>
         {l10n.t('Run Sensitivity')}
       </Button>
+      <RunDuration />
     </div>
   );
 }
