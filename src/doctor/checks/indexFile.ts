@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { parseJson } from '../../model/json';
+import { isRecord, parseJson } from '../../model/json';
 import type { Model } from '../../model/model';
 import { indexName, readWeightIndex, type WeightIndex } from '../../model/weightIndex';
 import { plural } from '../../protocol/words';
@@ -9,56 +9,66 @@ import type { Check, Fix } from '../check';
 /** Tensors that are named in a message. */
 const named = 3;
 
+/** What is said of tensors. @param them "it" or "them". */
+const sayings = {
+  'index/missing-tensor': (them: string) => `listed, but the shard that is named does not have ${them}`,
+  'index/unlisted-tensor': (them: string) => `in a shard, but the index does not list ${them}`,
+  'index/wrong-shard': () => 'in another shard than the index says',
+} as const;
+
+type IndexCode = keyof typeof sayings;
+const indexCodes = Object.keys(sayings) as IndexCode[];
+
 /** The index of shards against what the shards hold. */
 export const indexCheck: Check = {
-  codes: ['index/missing-tensor', 'index/unlisted-tensor', 'index/wrong-shard'],
+  codes: indexCodes,
   async run({ model }, { report }) {
     const path = model?.description.files.find((file) => indexName.test(file.path))?.path;
     if (!model || path === undefined) return;
     const index = await readWeightIndex(path);
     const { missingFiles } = model.description;
     const stored = storedTensors(model);
-    const shardOf = new Map(index.listed.names.map((name, i) => [name, index.listed.shards[i]!]));
-    const isAbsent = new Set(missingFiles);
     const change = missingFiles.length === 0 ? rewritten(index, stored) : undefined;
-    const wrong = { 'index/missing-tensor': [], 'index/unlisted-tensor': [], 'index/wrong-shard': [] } as {
-      [code in 'index/missing-tensor' | 'index/unlisted-tensor' | 'index/wrong-shard']: string[];
-    };
-    for (const [name, shard] of shardOf) {
-      const tensor = stored.get(name);
-      if (tensor && basename(tensor.file) !== shard) wrong['index/wrong-shard'].push(name);
-      else if (!tensor && !isAbsent.has(shard)) wrong['index/missing-tensor'].push(name);
-    }
-    for (const name of stored.keys()) if (!shardOf.has(name)) wrong['index/unlisted-tensor'].push(name);
-    const texts = {
-      'index/missing-tensor': 'listed, but the shard that is named does not have',
-      'index/unlisted-tensor': 'in a shard, but the index does not list',
-      'index/wrong-shard': 'in another shard than the index says:',
-    } as const;
-    for (const code of Object.keys(texts) as (keyof typeof texts)[]) {
-      const names = wrong[code];
-      const [first] = names;
+    const wrong = wrongTensors(index, stored, new Set(missingFiles));
+    for (const code of indexCodes) {
+      const [first] = wrong[code];
       if (first === undefined) continue;
-      const shown = names.slice(0, named).join(', ') + (names.length > named ? ', …' : '');
-      const message = `${plural(names.length, 'tensor')} ${names.length === 1 ? 'is' : 'are'} ${texts[code]} ${names.length === 1 ? 'it' : 'them'} (${shown}).`;
       const key = code === 'index/unlisted-tensor' ? ['weight_map'] : ['weight_map', first];
-      report({
-        code,
-        file: path,
-        tensor: first,
-        message: message.replace(/: (it|them) \(/, ' ('),
-        key,
-        change,
-      });
+      report({ code, file: path, tensor: first, message: messageOf(code, wrong[code]), key, change });
     }
   },
 };
 
+type StoredTensors = ReadonlyMap<string, Pick<TensorDescriptor, 'file' | 'byteLength'>>;
+
+/** @param absent shards that are not there: what they hold is not known. */
+function wrongTensors(
+  { listed: { names, shards } }: WeightIndex,
+  stored: StoredTensors,
+  absent: ReadonlySet<string>,
+): Readonly<Record<IndexCode, readonly string[]>> {
+  const shardOf = new Map(names.map((name, i) => [name, shards[i]!]));
+  const listed = [...shardOf];
+  return {
+    'index/missing-tensor': listed.flatMap(([name, shard]) =>
+      !stored.has(name) && !absent.has(shard) ? name : [],
+    ),
+    'index/unlisted-tensor': [...stored.keys()].filter((name) => !shardOf.has(name)),
+    'index/wrong-shard': listed.flatMap(([name, shard]) => {
+      const tensor = stored.get(name);
+      return tensor && basename(tensor.file) !== shard ? name : [];
+    }),
+  };
+}
+
+function messageOf(code: IndexCode, names: readonly string[]): string {
+  const [are, them] = names.length === 1 ? ['is', 'it'] : ['are', 'them'];
+  const shown = names.slice(0, named).join(', ') + (names.length > named ? ', …' : '');
+  return `${plural(names.length, 'tensor')} ${are} ${sayings[code](them)} (${shown}).`;
+}
+
 /** Tensors as the files have them, by name. */
-function storedTensors({
-  description,
-  folder,
-}: Model): ReadonlyMap<string, Pick<TensorDescriptor, 'file' | 'byteLength'>> {
+function storedTensors({ description, folder }: Model): StoredTensors {
   const found = new Map<string, Pick<TensorDescriptor, 'file' | 'byteLength'>>();
   const shards = new Set(
     description.files.flatMap(({ path, contentHash }) => (contentHash === undefined ? [] : path)),
@@ -73,7 +83,7 @@ function storedTensors({
 const isBeside = (file: string, folder: string): boolean =>
   file.length === folder.length + 1 + basename(file).length;
 
-function rewritten({ path }: WeightIndex, stored: ReturnType<typeof storedTensors>): Fix {
+function rewritten({ path }: WeightIndex, stored: StoredTensors): Fix {
   const names = [...stored.keys()].sort();
   const total = [...stored.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
   return {
@@ -81,7 +91,8 @@ function rewritten({ path }: WeightIndex, stored: ReturnType<typeof storedTensor
     description: 'The index is written again from what the shards hold.',
     apply(text) {
       const old = parseJson(text) as Record<string, unknown>;
-      const metadata = { ...(old['metadata'] as object | undefined), total_size: total };
+      const stated = old['metadata'];
+      const metadata = { ...(isRecord(stated) ? stated : {}), total_size: total };
       const map = Object.fromEntries(names.map((name) => [name, basename(stored.get(name)!.file)]));
       return `${JSON.stringify({ ...old, metadata, weight_map: map }, undefined, 2)}\n`;
     },
