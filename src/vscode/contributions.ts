@@ -1,3 +1,6 @@
+/** Whose findings those of the extension are in the Problems panel. */
+export const problemSource = 'Quantscope';
+
 /** Ids that package.json contributes, once; a test compares the two. */
 export const commands = {
   compareWith: 'quantscope.compareWith',

@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import type { DoctorFinding, Severity } from '../../protocol/doctor';
 import type { ModelRef } from '../../protocol/model';
-import { commands } from '../contributions';
+import { commands, problemSource } from '../contributions';
 import { sessionKey } from '../paths';
 import { uriOf } from '../remote/modelUri';
 
@@ -35,7 +35,7 @@ export class Problems implements vscode.Disposable {
 
   /** Problems that a diagnostic of a file stands for. */
   behind(uri: vscode.Uri, { source, message, range }: vscode.Diagnostic): Problem[] {
-    if (source !== 'Quantscope') return [];
+    if (source !== problemSource) return [];
     return this.all().filter(
       ({ finding }) =>
         uriOf(finding.file).toString() === uri.toString() &&
@@ -62,7 +62,7 @@ export class Problems implements vscode.Disposable {
 function diagnosticOf(finding: DoctorFinding): vscode.Diagnostic {
   const { code, severity } = finding;
   const diagnostic = new vscode.Diagnostic(rangeOf(finding), messageOf(finding), severities[severity]);
-  diagnostic.source = 'Quantscope';
+  diagnostic.source = problemSource;
   const argument = encodeURIComponent(JSON.stringify([code]));
   diagnostic.code = {
     value: code,

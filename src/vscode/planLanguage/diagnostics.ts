@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { DocumentFault, Span } from '../../protocol/documentCheck';
+import { problemSource } from '../contributions';
 import type { DocumentChecks } from './documentChecks';
 
 const severities: Readonly<Record<DocumentFault['severity'], vscode.DiagnosticSeverity>> = {
@@ -7,8 +8,6 @@ const severities: Readonly<Record<DocumentFault['severity'], vscode.DiagnosticSe
   warning: vscode.DiagnosticSeverity.Warning,
   information: vscode.DiagnosticSeverity.Information,
 };
-
-export const source = 'Quantscope';
 
 /** Faults of plans and recipes in the Problems panel, while they are open. */
 export function showFaults(checks: DocumentChecks): vscode.Disposable {
@@ -28,7 +27,7 @@ export function showFaults(checks: DocumentChecks): vscode.Disposable {
 function diagnosticOf(document: vscode.TextDocument, fault: DocumentFault): vscode.Diagnostic {
   const { message, severity, code } = fault;
   const diagnostic = new vscode.Diagnostic(rangeOf(document, fault), message, severities[severity]);
-  diagnostic.source = source;
+  diagnostic.source = problemSource;
   diagnostic.code = code;
   return diagnostic;
 }

@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import type { DocumentFault, FaultCode, TextFix } from '../../protocol/documentCheck';
-import { rangeOf, source } from './diagnostics';
+import { problemSource } from '../contributions';
+import { rangeOf } from './diagnostics';
 import type { DocumentChecks } from './documentChecks';
 
 /** Changes of the text that mend a fault, the likeliest first; and one for all faults of its kind. */
@@ -21,7 +22,7 @@ export class QuickFixes implements vscode.CodeActionProvider {
     const near = check.faults.filter((fault) => fault.start <= end && fault.end >= start);
     const single = near.flatMap((fault) => {
       const shown = diagnostics.filter(
-        (item) => item.source === source && item.code === fault.code && item.message === fault.message,
+        (item) => item.source === problemSource && item.code === fault.code && item.message === fault.message,
       );
       return fault.fixes.map((fix, i) => actionOf(document, fix.title, [fix], shown, i === 0));
     });
