@@ -15,6 +15,8 @@ import { openPage, type BrowserPage } from '../support/pageInBrowser';
 describe('a model of a hundred thousand tensors', () => {
   let shown: BrowserPage;
   let model: ModelDescription;
+  /** What the scan finds. */
+  let largest = 40;
 
   beforeAll(async () => {
     const opened = await openModel(writeMixture(temporaryFolder(), hugeMixture));
@@ -22,7 +24,7 @@ describe('a model of a hundred thousand tensors', () => {
     await opened.close();
     shown = await openPage({
       ready: () => ({ model: packModel(model), revision: 1, formats: [], job: { kind: 'idle' } }),
-      scanFigures: () => ({ revision: 1, scan: scanOf(model), activity: { kind: 'idle' } }),
+      scanFigures: () => ({ revision: 1, scan: scanOf(model, largest), activity: { kind: 'idle' } }),
     });
   });
 
@@ -39,7 +41,7 @@ describe('a model of a hundred thousand tensors', () => {
     await expect.poll(labels).toEqual(inOrder);
   });
 
-  it('has the columns that were chosen, with ranges on folded rows, and is sorted by them', async () => {
+  it('has the columns that were chosen, with ranges on folded rows, draws rows whose figures change, and is sorted by them', async () => {
     const { page } = shown;
     const columns = page.getByRole('button', { name: 'Columns of the tree' });
     await columns.click();
@@ -48,11 +50,24 @@ describe('a model of a hundred thousand tensors', () => {
     await page.keyboard.press('Escape');
     const layers = page.locator('.tree .rows .row.group', { hasText: 'layers' }).first();
     await expect.poll(() => layers.locator('[role=gridcell]').last().innerText()).toBe('3.0–40');
+    await page.locator('.tree .rows').evaluate((rows) => {
+      const drawn = new Set<string>();
+      new MutationObserver((found) => {
+        for (const { target } of found)
+          drawn.add(target.parentElement?.closest<HTMLElement>('.row')?.dataset['name'] ?? '');
+      }).observe(rows, { subtree: true, childList: true, characterData: true, attributes: true });
+      Object.assign(globalThis, { drawn });
+    });
+    largest = 50;
+    shown.host.notify('scanned', { revision: 2 });
+    await expect.poll(() => layers.locator('[role=gridcell]').last().innerText()).toBe('3.0–50');
+    const drawn = await page.evaluate(() => [...(globalThis as unknown as { drawn: Set<string> }).drawn]);
+    expect(drawn).toEqual(['model.layers.']); // no other row has another figure
     await page.getByLabel('Order of the tensors').selectOption('folded');
     await layers.click();
     const query = page.locator('.tree .rows .row.group', { hasText: 'q_proj' });
     await page.locator('.tree .rows .row.group', { hasText: 'self_attn' }).click();
-    await expect.poll(() => query.locator('[role=gridcell]').last().innerText()).toBe('3.0–40');
+    await expect.poll(() => query.locator('[role=gridcell]').last().innerText()).toBe('3.0–50');
     await layers.click();
     await page.getByLabel('Order of the tensors').selectOption('layer');
     const heads = () => page.locator('.tree .head [role=columnheader]').allTextContents();
@@ -110,10 +125,10 @@ describe('a model of a hundred thousand tensors', () => {
 });
 
 /** A scan of two tensors of the blocks. */
-function scanOf({ tensors }: ModelDescription): ModelScan {
+function scanOf({ tensors }: ModelDescription, largest: number): ModelScan {
   const names = tensors.map(({ name }) => name).filter((name) => name.includes('q_proj'));
   const ones = Object.fromEntries(scanFigureNames.map((figure) => [figure, [1, 1]]));
-  const figures = { ...(ones as Record<ScanFigureName, number[]>), kurtosis: [3, 40] };
+  const figures = { ...(ones as Record<ScanFigureName, number[]>), kurtosis: [3, largest] };
   return { tensors: tensors.length, names: names.slice(0, 2), figures };
 }
 
