@@ -65,7 +65,7 @@ export class SealedLines {
         this.pending = '';
         if (this.notKept !== undefined) continue;
         this.handle ??= await open(this.file, 'a');
-        await this.handle.write(text);
+        await this.handle.appendFile(text); // all of it, or an error: a write may take only a part
       }
     } catch (error) {
       this.notKept = reason(error);

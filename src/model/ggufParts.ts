@@ -97,7 +97,7 @@ async function findByContent(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const keys = ['split.count', 'split.tensors.count'] as const;
-  const names = (await listPlace(dirname(file), 'listed'))
+  const names = (await listPlace(dirname(file), 'listed', signal))
     .filter((name) => kindByName(name) === 'gguf')
     .sort();
   for (const path of names.slice(0, maxSniffedFiles).map((name) => joinPlace(dirname(file), name))) {

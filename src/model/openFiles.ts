@@ -28,7 +28,7 @@ export async function openFiles(
     return source;
   };
   try {
-    const weights = await findWeightFiles({ path: absolute, alone });
+    const weights = await findWeightFiles({ path: absolute, alone }, signal);
     const read =
       weights.format === 'gguf'
         ? {

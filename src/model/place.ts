@@ -33,9 +33,9 @@ export interface PlaceFacts {
   readonly special?: string;
 }
 
-/** @throws QuantscopeError IO when there is nothing at the path, or a server does not say. */
-export async function statPlace(path: string): Promise<PlaceFacts> {
-  if (isRemote(path)) return remoteFacts(path);
+/** @throws QuantscopeError IO when there is nothing at the path, or a server does not say; CANCELLED. */
+export async function statPlace(path: string, signal?: AbortSignal): Promise<PlaceFacts> {
+  if (isRemote(path)) return remoteFacts(path, signal);
   try {
     const stats = await stat(path);
     const isFolder = stats.isDirectory();
@@ -46,7 +46,7 @@ export async function statPlace(path: string): Promise<PlaceFacts> {
   }
 }
 
-async function remoteFacts(path: string): Promise<PlaceFacts> {
+async function remoteFacts(path: string, signal: AbortSignal | undefined): Promise<PlaceFacts> {
   const folder: PlaceFacts = { isFolder: true, size: 0 };
   if (path.endsWith('/') || hubFolder(path)?.inside === '') return folder;
   let refused: Error | undefined;
@@ -57,7 +57,7 @@ async function remoteFacts(path: string): Promise<PlaceFacts> {
     if (!(error instanceof Error) || !isRefused(error)) throw error;
     refused = error; // some servers refuse to list a folder
   }
-  const names = await listRemote(path, 'weights').catch((error: unknown): string[] => {
+  const names = await listRemote(path, 'weights', signal).catch((error: unknown): string[] => {
     if (error instanceof RequestError) return [];
     throw error;
   });
@@ -96,10 +96,14 @@ async function existsRemote(path: string): Promise<boolean> {
 /**
  * Names of the files of a folder, folders left out.
  * @param scope what is needed of a folder on a server that cannot list it.
- * @throws QuantscopeError IO when it cannot be listed.
+ * @throws QuantscopeError IO when it cannot be listed; CANCELLED.
  */
-export async function listPlace(folder: string, scope: ListScope = 'all'): Promise<readonly string[]> {
-  if (isRemote(folder)) return listRemote(folder.replace(/\/+$/, ''), scope);
+export async function listPlace(
+  folder: string,
+  scope: ListScope = 'all',
+  signal?: AbortSignal,
+): Promise<readonly string[]> {
+  if (isRemote(folder)) return listRemote(folder.replace(/\/+$/, ''), scope, signal);
   try {
     const entries = await readdir(folder, { withFileTypes: true });
     return entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
@@ -112,10 +116,14 @@ export async function listPlace(folder: string, scope: ListScope = 'all'): Promi
  * The same of a folder that may be absent, and then has no files.
  * @throws QuantscopeError IO where it cannot be listed although it may be there: what is in it would be lost unnoticed.
  */
-export async function listIfPresent(folder: string, scope?: ListScope): Promise<readonly string[]> {
+export async function listIfPresent(
+  folder: string,
+  scope?: ListScope,
+  signal?: AbortSignal,
+): Promise<readonly string[]> {
   if (isFolderOfSigned(folder)) return []; // nobody may see what lies beside the file
   try {
-    return await listPlace(folder, scope);
+    return await listPlace(folder, scope, signal);
   } catch (error) {
     if (isAbsent(error) || isForbidden(error) || isNoFolder(error)) return [];
     throw error;

@@ -1,5 +1,5 @@
 import type { ModelFormat } from '../protocol/model';
-import { QuantscopeError } from './errors';
+import { QuantscopeError, throwIfCancelled } from './errors';
 import { kindByName, withoutEnding } from './fileKind';
 import { maxShards } from './limits';
 import { numberedName } from './modelName';
@@ -19,11 +19,16 @@ export interface Candidate {
 }
 
 /** The set of which a file is one of several; an index counts more than a number in the name. */
-export async function coveringFiles(folder: string, name: string): Promise<Candidate | undefined> {
+export async function coveringFiles(
+  folder: string,
+  name: string,
+  signal?: AbortSignal,
+): Promise<Candidate | undefined> {
   let names: readonly string[];
   try {
-    names = await listPlace(folder, 'weights');
+    names = await listPlace(folder, 'weights', signal);
   } catch {
+    throwIfCancelled(signal);
     return undefined; // a file in a folder that cannot be listed stands for itself
   }
   const { candidates } = await listCandidates(folder, names);

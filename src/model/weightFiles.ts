@@ -28,9 +28,12 @@ export interface WeightFiles {
  * @throws QuantscopeError IO when the path cannot be opened, MODEL_FILE saying what a file is instead of a model, REQUEST for
  * a folder without a model or with several that are equally good.
  */
-export async function findWeightFiles({ path, alone = false }: ModelRef): Promise<WeightFiles> {
-  const { isFolder, special } = await statPlace(path);
-  if (isFolder) return ofFolder(path);
+export async function findWeightFiles(
+  { path, alone = false }: ModelRef,
+  signal?: AbortSignal,
+): Promise<WeightFiles> {
+  const { isFolder, special } = await statPlace(path, signal);
+  if (isFolder) return ofFolder(path, signal);
   if (special !== undefined)
     throw new QuantscopeError('IO', `The path is ${special}: a model is a regular file or a folder.`, {
       file: path,
@@ -40,7 +43,7 @@ export async function findWeightFiles({ path, alone = false }: ModelRef): Promis
   if (kind === 'json') return { ...ofIndex(await readWeightIndex(file)), notes };
   const single: WeightFiles = { format: kind, folder, files: [file], notes };
   if (kind === 'gguf') return single;
-  const whole = await coveringFiles(folder, basename(path));
+  const whole = await coveringFiles(folder, basename(path), signal);
   if (!whole) return single;
   const name = basename(path);
   // An index lists files in the order of its tensors.
@@ -74,8 +77,8 @@ async function kindOf(path: string, byName = true): Promise<FileKind> {
   }
 }
 
-async function ofFolder(folder: string): Promise<WeightFiles> {
-  const names = await listPlace(folder);
+async function ofFolder(folder: string, signal: AbortSignal | undefined): Promise<WeightFiles> {
+  const names = await listPlace(folder, 'all', signal);
   const { candidates: named, notes } = await listCandidates(folder, names);
   const candidates = named.length > 0 ? named : await unnamed(folder, names);
   const { best, others } = bestOf(folder, candidates);

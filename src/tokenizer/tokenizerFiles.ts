@@ -123,7 +123,7 @@ async function readModels(
   folder: string,
   signal: AbortSignal | undefined,
 ): Promise<NonNullable<TokenizerFiles['sentencePiece']>[]> {
-  const present = await listIfPresent(folder, 'listed');
+  const present = await listIfPresent(folder, 'listed', signal);
   const listed = present.filter((name) => name.endsWith('.tiktoken')).sort();
   const names = ['tokenizer.model', 'spiece.model', 'sentencepiece.bpe.model', 'tiktoken.model', ...listed];
   const models: { name: string; bytes: Uint8Array }[] = [];
@@ -139,7 +139,7 @@ async function readChatTemplates(
   signal: AbortSignal | undefined,
 ): Promise<ReadonlyMap<string, string>> {
   const templates = new Map<string, string>();
-  const all = await listIfPresent(folder, 'listed'); // most checkpoints have no such folder
+  const all = await listIfPresent(folder, 'listed', signal); // most checkpoints have no such folder
   const files = all.filter((name) => name.endsWith('.jinja')).sort();
   for (const file of files) {
     const text = await readText(folder, file, signal);

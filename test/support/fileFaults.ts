@@ -3,7 +3,17 @@ import type * as Fs from 'node:fs/promises';
 
 /** Calls of the file system that a test can make fail. */
 export type FaultyCall =
-  'open' | 'write' | 'writeFile' | 'sync' | 'close' | 'rename' | 'chmod' | 'rm' | 'stat' | 'access';
+  | 'open'
+  | 'write'
+  | 'appendFile'
+  | 'writeFile'
+  | 'sync'
+  | 'close'
+  | 'rename'
+  | 'chmod'
+  | 'rm'
+  | 'stat'
+  | 'access';
 
 /** Which call fails: the n-th (from 1) of its kind on a path that matches. */
 interface Fault {
@@ -84,7 +94,8 @@ function faultyHandle(handle: Fs.FileHandle, path: string): Fs.FileHandle {
       return async (...args: unknown[]): Promise<unknown> => {
         // A close that fails has closed the file all the same, as on Linux.
         if (name === 'close') await target.close();
-        if (['write', 'sync', 'close', 'chmod'].includes(String(name))) strike(name as FaultyCall, path);
+        if (['write', 'appendFile', 'sync', 'close', 'chmod'].includes(String(name)))
+          strike(name as FaultyCall, path);
         if (name === 'close') return undefined;
         if (name === 'write' && typeof args[2] === 'number') args[2] = Math.min(args[2], mostWritten);
         return value.apply(target, args) as unknown;

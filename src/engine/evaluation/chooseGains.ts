@@ -59,7 +59,7 @@ export async function chooseGains(
     throw new QuantscopeError('REQUEST', message, { file: model.description.path });
   }
   if (choice.text !== undefined) return { planned: await planGains(model, choice.text, choice, signal) };
-  const own = await textBeside(model.folder);
+  const own = await textBeside(model.folder, signal);
   try {
     if (own !== undefined) return { planned: await planGains(model, own, choice, signal) };
   } catch (error) {
@@ -104,8 +104,8 @@ async function planGains(
   return planText(text, tokenizer, gainsCut({ tokens, context }), contextLength, signal);
 }
 
-async function textBeside(folder: string): Promise<string | undefined> {
-  const names = await listIfPresent(folder, 'listed');
+async function textBeside(folder: string, signal: AbortSignal): Promise<string | undefined> {
+  const names = await listIfPresent(folder, 'listed', signal);
   const found = names.filter((name) => /calib.*\.txt$/i.test(name)).sort()[0];
   return found === undefined ? undefined : joinPlace(folder, found);
 }

@@ -1,7 +1,8 @@
-import { QuantscopeError } from '../errors';
+import { QuantscopeError, throwIfCancelled } from '../errors';
 import { inParallel } from '../inParallel';
 import { isRecord } from '../json';
 import { maxListedFiles, maxListedPages, maxServedJson } from '../limits';
+import { untilCancelled } from '../untilCancelled';
 import { isFolderOfSigned } from './access';
 import { encodeName, hubAddress, hubFolder, joinRemote, leadsElsewhere, type HubFolder } from './address';
 import { remoteSize } from './remoteFiles';
@@ -49,15 +50,32 @@ const asked = new Map<string, { readonly names: Promise<readonly string[]>; read
 /**
  * Names of the files of a folder: from the Hub's list; of another server those of the usual names that exist.
  * @param scope what is needed of the folder where it cannot be listed: see `ListScope`.
- * @throws QuantscopeError IO where the folder does not exist or cannot be listed, or has weights that the server does not give by ranges.
+ * @throws QuantscopeError IO where the folder does not exist or cannot be listed, or has weights that the server does not give by ranges;
+ * CANCELLED at once, while a list that others wait for as well is read to its end.
  */
-export async function listRemote(folder: string, scope: ListScope): Promise<readonly string[]> {
+export async function listRemote(
+  folder: string,
+  scope: ListScope,
+  signal?: AbortSignal,
+): Promise<readonly string[]> {
+  throwIfCancelled(signal);
   const hub = hubFolder(folder);
-  if (hub) return onHub(folder, hub);
+  return untilCancelled(hub ? onHub(folder, hub) : ofUsualNames(folder, scope, signal), signal);
+}
+
+/** Names that are tried one by one; none any more once the signal has fired. */
+async function ofUsualNames(
+  folder: string,
+  scope: ListScope,
+  signal: AbortSignal | undefined,
+): Promise<readonly string[]> {
   if (isFolderOfSigned(folder))
     throw new QuantscopeError('IO', 'The files beside a signed address cannot be listed.', { file: folder });
   const names = usualNames[scope];
-  const answers = await inParallel(names, 8, (name) => lookFor(joinRemote(folder, name)));
+  const answers = await inParallel(names, 8, (name) => {
+    throwIfCancelled(signal);
+    return lookFor(joinRemote(folder, name));
+  });
   const found = names.filter((_, i) => answers[i] === true);
   const unusable = answers.find((answer, i) => answer instanceof QuantscopeError && isWeights(names[i]!));
   if (unusable instanceof QuantscopeError && !found.some(isWeights)) throw unusable;

@@ -165,7 +165,7 @@ describe('CellStore', () => {
     expect(store.problem).toContain('EDQUOT');
 
     clearFaults();
-    failOn('write', /key\.jsonl/, { code: 'ENOSPC' });
+    failOn('appendFile', /key\.jsonl/, { code: 'ENOSPC' });
     failOn('close', /key\.jsonl/, { code: 'EIO' });
     const full = await CellStore.open(temporaryFolder(), 'key');
     await full.add(cell('a'));

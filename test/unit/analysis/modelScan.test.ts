@@ -109,6 +109,17 @@ describe('a scan of a model', () => {
     });
   });
 
+  it('gives the same twice at once, and keeps it', async () => {
+    const folder = cacheDir();
+    const scan = () => using(sampleFolder, (model) => scanModel(model, { cacheDir: folder, format: q8 }));
+    const [a, b] = await Promise.all([scan(), scan()]);
+    expect(a).toEqual(b);
+    expect([a.notKept, b.notKept]).toEqual([undefined, undefined]);
+    await using(sampleFolder, async (model) =>
+      expect(await storedScan(model, { cacheDir: folder, format: q8 })).toEqual(a),
+    );
+  });
+
   it('tells how many bytes of how many it has gone through', () =>
     using(sampleFolder, async (model) => {
       const steps: ScanStep[] = [];

@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, it, vi } from 'vitest';
 import { maxListedPages } from '../../../../src/model/limits';
+import { serveRanges } from '../../../support/rangeServer';
 import { hubAddress } from '../../../../src/model/remote/address';
 import { listRemote } from '../../../../src/model/remote/listing';
 
@@ -39,4 +40,43 @@ it('a list of files leaves out names that lead out of the folder', async () => {
     server.closeAllConnections();
     server.close();
   }
+});
+
+it('a list of the Hub is not awaited by a request that is cancelled, but by the others', async () => {
+  let answer: () => void = () => undefined;
+  const asked = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  const server = createServer((_, response) => {
+    void asked.then(() => response.end(JSON.stringify([{ type: 'file', path: 'config.json' }])));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  try {
+    vi.stubEnv('HF_ENDPOINT', `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    const folder = `${hubAddress()}/owner/slow/resolve/main`;
+    const stop = new AbortController();
+    const cancelled = listRemote(folder, 'all', stop.signal);
+    const awaited = listRemote(folder, 'all');
+    stop.abort();
+    await expect(cancelled).rejects.toMatchObject({ code: 'CANCELLED' });
+    answer();
+    expect(await awaited).toEqual(['config.json']);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+});
+
+it('a server that lists nothing is asked for no further names after the list is cancelled', async () => {
+  const server = await serveRanges(new Map([['/m/config.json', Buffer.from('{}')]]));
+  const stop = new AbortController();
+  server.behave = () => {
+    stop.abort();
+    return undefined;
+  };
+  await expect(listRemote(`${server.address}/m`, 'all', stop.signal)).rejects.toMatchObject({
+    code: 'CANCELLED',
+  });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(server.asked.length).toBeLessThanOrEqual(8); // those that were asked at once
 });
