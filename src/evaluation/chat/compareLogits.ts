@@ -40,7 +40,7 @@ function normalizer(logits: Float32Array, side: ChatSide): number {
   const top = logits.reduce((most, logit) => Math.max(most, logit), -Infinity);
   const sum = logits.reduce((total, logit) => total + Math.exp(logit - top), 0);
   const result = top + Math.log(sum);
-  if (Number.isFinite(result)) return result;
+  if (Number.isFinite(result) && !logits.includes(-Infinity)) return result;
   const message = `The ${side} gives logits that are not finite: the weights, or what the formats make of them, overflow.`;
   throw new QuantscopeError('UNSUPPORTED', message);
 }

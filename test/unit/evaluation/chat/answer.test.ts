@@ -74,8 +74,8 @@ describe('the comparison of logits', () => {
     expect(compareLogits({ original, variant }).candidates).toEqual([0, 1, 2, 3, 46, 47, 48, 49]);
   });
 
-  it('refuses logits that are not finite', () => {
-    const logits = Float32Array.of(1, 2, NaN);
+  it.each([NaN, Infinity, -Infinity])('refuses logits that are not finite: %s', (value) => {
+    const logits = Float32Array.of(1, 2, value);
     expect(() => compareLogits({ original: Float32Array.of(1, 2, 3), variant: logits })).toThrow(
       'The variant gives logits that are not finite',
     );
