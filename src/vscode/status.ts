@@ -5,6 +5,7 @@ import type { DeviceReport } from '../protocol/plan';
 import type { JobState } from '../protocol/editorState';
 import { markdownText } from '../protocol/markdown';
 import { timeLeft } from '../protocol/words';
+import { labelText } from './labelText';
 
 /** What an item of the status bar shows. */
 export interface Status {
@@ -36,7 +37,7 @@ export function jobsStatus(
     return `- ${markdownText(jobText(job))}${cancel}`;
   });
   return {
-    text: `$(sync~spin) ${jobText(first)}${more}`,
+    text: `$(sync~spin) ${labelText(jobText(first))}${more}`,
     tooltip: [...lines, '', l10n.t('Click to show the jobs.')].join('\n'),
   };
 }

@@ -2,6 +2,7 @@ import * as l10n from '@vscode/l10n';
 import type { Plan } from '../../protocol/plan';
 import type { ModelSizes } from '../../protocol/planResults';
 import { plural, size } from '../../protocol/words';
+import { labelText } from '../labelText';
 
 /** Line breaks and other controls, which a name of a file can hold. */
 const controls = /\p{Cc}+/gu;
@@ -29,7 +30,7 @@ export function plannedText(
   if (shown) return l10n.t('{0} at {1} bits per weight, by the plan shown', ...figures);
   const { file, isEstimate } = planned!;
   if (file !== undefined)
-    return l10n.t('{0} at {1} bits per weight, by {2}', ...figures, file.replace(controls, ' '));
+    return l10n.t('{0} at {1} bits per weight, by {2}', ...figures, labelText(file.replace(controls, ' ')));
   return isEstimate
     ? l10n.t('{0} at {1} bits per weight, not measured yet', ...figures)
     : l10n.t('{0} at {1} bits per weight', ...figures);

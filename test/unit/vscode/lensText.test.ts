@@ -13,8 +13,8 @@ describe('the size above a document of a model', () => {
   });
 
   it('is that of the plan which is shown, of a file, or of the usual size', () => {
-    const planned = { ...total, file: 'mine\n.ampq.json' };
-    expect(plannedText({ planned }, undefined)).toBe('3.18 MB at 4.85 bits per weight, by mine .ampq.json');
+    const planned = { ...total, file: '$(x)\n.ampq.json' };
+    expect(plannedText({ planned }, undefined)).toBe('3.18 MB at 4.85 bits per weight, by \\$(x) .ampq.json');
     const shown = { total: { bytes: 1e6, bitsPerWeight: 3.2, fixedBytes: 0 } } as never;
     expect(plannedText({ planned }, shown)).toBe('1.00 MB at 3.20 bits per weight, by the plan shown');
     expect(plannedText({ planned: { ...total, isEstimate: true } }, undefined)).toBe(

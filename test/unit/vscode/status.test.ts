@@ -57,8 +57,9 @@ describe('the status bar', () => {
     ]);
   });
 
-  it('shows titles from names of files as text, without links', () => {
-    const { tooltip } = jobsStatus([job({ title: 'Export [a](command:b).gguf' })], cancelLink)!;
+  it('shows titles from names of files as text, without links and icons', () => {
+    const { text, tooltip } = jobsStatus([job({ title: 'Export $(x) [a](command:b).gguf' })], cancelLink)!;
+    expect(text).toBe('$(sync~spin) Export \\$(x) [a](command:b).gguf');
     expect(tooltip).toContain('\\[a\\](command:b).gguf');
   });
 
