@@ -87,7 +87,7 @@ function groupsOf(names: readonly string[]): Candidate[] {
 }
 
 /** The files `X-00001-of-00003.safetensors` and so on that a name is one of. */
-function numberedSet(name: string): Pick<Candidate, 'label' | 'files'> | undefined {
+export function numberedSet(name: string): Pick<Candidate, 'label' | 'files'> | undefined {
   const [, base = '', number = '', count = '', ending = ''] = numberedName.exec(name) ?? [];
   if (Number(count) < 1 || Number(count) > maxShards || Number(number) > Number(count)) return undefined;
   const nameOf = (i: number): string =>

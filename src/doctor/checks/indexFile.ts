@@ -1,10 +1,14 @@
 import { basename } from 'node:path';
+import { QuantscopeError } from '../../model/errors';
 import { isRecord, parseJson } from '../../model/json';
 import type { Model } from '../../model/model';
+import { joinPlace, listIfPresent } from '../../model/place';
+import { numberedSet } from '../../model/weightCandidates';
 import { indexName, readWeightIndex, type WeightIndex } from '../../model/weightIndex';
 import { plural } from '../../protocol/words';
 import type { TensorDescriptor } from '../../protocol/model';
-import type { Check, Fix } from '../check';
+import type { Check, CheckContext, Fix } from '../check';
+import { bareMessage, placeOf } from '../patient';
 
 /** Tensors that are named in a message. */
 const named = 3;
@@ -19,16 +23,26 @@ const sayings = {
 type IndexCode = keyof typeof sayings;
 const indexCodes = Object.keys(sayings) as IndexCode[];
 
-/** The index of shards against what the shards hold. */
+/** The index of shards against what the shards hold, and indexes that cannot be used. */
 export const indexCheck: Check = {
-  codes: indexCodes,
-  async run({ model }, { report }) {
-    const path = model?.description.files.find((file) => indexName.test(file.path))?.path;
-    if (!model || path === undefined) return;
+  codes: [...indexCodes, 'index/unreadable'],
+  async run({ model, hasSurroundings }, { report }) {
+    if (!model || model.gguf || !hasSurroundings) return;
+    const beside = await listIfPresent(model.folder, 'weights');
+    await ignoredIndexes(model, beside, report);
+    const path = model.description.files.find((file) => indexName.test(file.path))?.path;
+    if (path === undefined) return;
     const index = await readWeightIndex(path);
     const { missingFiles } = model.description;
     const stored = storedTensors(model);
-    const change = missingFiles.length === 0 ? rewritten(index, stored) : undefined;
+    const forgotten = forgottenShards(index, beside);
+    for (const shard of forgotten)
+      report({
+        ...{ code: 'index/unlisted-tensor', file: path, key: ['weight_map'] },
+        message: `${shard} is there, but the index names no tensor of it.`,
+      });
+    const isWhole = missingFiles.length === 0 && forgotten.length === 0;
+    const change = isWhole ? rewritten(index, stored) : undefined;
     const wrong = wrongTensors(index, stored, new Set(missingFiles));
     for (const code of indexCodes) {
       const [first] = wrong[code];
@@ -65,6 +79,40 @@ function messageOf(code: IndexCode, names: readonly string[]): string {
   const [are, them] = names.length === 1 ? ['is', 'it'] : ['are', 'them'];
   const shown = names.slice(0, named).join(', ') + (names.length > named ? ', …' : '');
   return `${plural(names.length, 'tensor')} ${are} ${sayings[code](them)} (${shown}).`;
+}
+
+/** Indexes of the model's files that opening it passes over, as they cannot be read or list nothing. */
+async function ignoredIndexes(
+  { description: { files }, folder }: Model,
+  names: readonly string[],
+  report: CheckContext['report'],
+): Promise<void> {
+  const used = new Set(files.map(({ path }) => basename(path)));
+  for (const name of names.filter((item) => indexName.test(item) && !used.has(item))) {
+    const [, base = name, ending = ''] = /^(.+)(\.\w+)\.index\./.exec(name) ?? [];
+    if (![...used].some((file) => file.startsWith(base) && file.endsWith(ending))) continue; // of another model
+    const file = joinPlace(folder, name);
+    try {
+      if ((await readWeightIndex(file)).shards.length > 0) continue;
+      report({
+        code: 'index/unreadable',
+        file,
+        message: 'The index lists no tensor: libraries load nothing.',
+      });
+    } catch (error) {
+      if (!(error instanceof QuantscopeError) || error.code !== 'MODEL_FILE') throw error;
+      report({ code: 'index/unreadable', message: bareMessage(error), ...placeOf(error, file) });
+    }
+  }
+}
+
+/** Files of the numbered sets whose other files an index names. */
+function forgottenShards({ shards }: WeightIndex, names: readonly string[]): string[] {
+  const sets = new Set(shards.map((shard) => numberedSet(shard)?.label));
+  return names.filter((name) => {
+    const label = numberedSet(name)?.label;
+    return label !== undefined && sets.has(label) && !shards.includes(name);
+  });
 }
 
 /** Tensors as the files have them, by name. */

@@ -396,6 +396,35 @@ describe('faults that are planted in the sample', () => {
     expect(await codesIn(join(folder, 'model.safetensors.index.json'))).toContain(code);
   });
 
+  it.each([
+    ['that names a file of another folder', '{"weight_map":{"a":"../model.safetensors"}}'],
+    ['without a map', '{}'],
+    ['that lists nothing', '{"weight_map":{}}'],
+    ['that is cut off', '{"weight_map":{"a":"mod'],
+  ])('an index %s, which opening the folder ignores', async (_, text) => {
+    const folder = await shardedSample();
+    writeFileSync(join(folder, 'model.safetensors.index.json'), text);
+    expect(await codesIn(folder)).toEqual(['index/unreadable']);
+  });
+
+  it('a shard that the index forgets, with which no index is written again', async () => {
+    const folder = await shardedSample();
+    editMap(folder, (map) => {
+      for (const [name, shard] of Object.entries(map)) if (shard.includes('-00002-')) delete map[name];
+      map['more'] = 'model-00001-of-00002.safetensors';
+    });
+    const { findings, written } = await request('model/doctor', { path: folder, fix: true });
+    const ofIndex = findings.filter(({ code }) => code.startsWith('index/'));
+    expect(ofIndex.map(({ code, message }) => [code, message])).toEqual([
+      [
+        'index/unlisted-tensor',
+        'model-00002-of-00002.safetensors is there, but the index names no tensor of it.',
+      ],
+      ['index/missing-tensor', expect.stringContaining('(more)')],
+    ]);
+    expect(written).toEqual([]);
+  });
+
   const quantizedSample = temporaryFolder();
   it('nothing in a quantized checkpoint', async () => {
     const out = join(quantizedSample, 'out');
