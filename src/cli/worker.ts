@@ -5,12 +5,16 @@ import { Terminal } from './terminal';
 
 /** Runs a command in this process, which another one supervises. */
 async function work(args: readonly string[]): Promise<void> {
+  const terminal = new Terminal();
   // A reader that has seen enough (`quantscope … | head`) is not a failure, nor does it hide one.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
+    if (error.code === 'EPIPE') return;
+    terminal.tell(`quantscope: The result cannot be written to stdout: ${error.message}`);
+    process.exitCode = 1;
   });
   process.stderr.on('error', () => undefined); // as in the supervisor
-  process.exitCode = await runCommandLine(args, new Terminal(), cancellation());
+  const code = await runCommandLine(args, terminal, cancellation());
+  process.exitCode = code === 0 ? process.exitCode : code;
   process.disconnect(); // nothing else keeps the process alive
 }
 

@@ -5,6 +5,9 @@ import type { NameSyntax } from '../../protocol/names';
 /** What ends the names of weights, which documents leave out where they name modules. */
 export const weightEnding = '.weight';
 
+/** Characters of a pattern; longer texts are something else. */
+const maxLength = 10_000;
+
 /** How the texts of a syntax become expressions over names. */
 interface PatternSyntax {
   /** @throws SyntaxError */
@@ -37,7 +40,7 @@ export function namePattern(
   syntax: Exclude<NameSyntax, 'name'>,
 ): { readonly pattern: RegExp; readonly isExported: boolean } | undefined {
   const { compile, isExported = false } = syntaxes[syntax];
-  if (text === '') return undefined;
+  if (text === '' || text.length > maxLength) return undefined;
   try {
     return { pattern: compile(text), isExported };
   } catch {

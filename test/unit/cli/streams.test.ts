@@ -60,4 +60,13 @@ describe.skipIf(process.platform === 'win32')('a file that stdout goes to', () =
     expect(statusOf(args, 'unlimited', file)).toEqual({ code: 0, stderr: 'status 0\n' });
     expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ format: 'safetensors' });
   });
+
+  it.skipIf(!existsSync('/dev/full'))('may be a device that is full, which the command says', () => {
+    expect(statusOf(['inspect', sampleWeights], 'unlimited', '/dev/full')).toEqual({
+      code: 1,
+      stderr: expect.stringMatching(
+        /^quantscope: The result cannot be written to stdout: ENOSPC[^\n]*\nstatus 1\n$/,
+      ) as string,
+    });
+  });
 });

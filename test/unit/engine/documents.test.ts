@@ -185,6 +185,12 @@ describe('a plan', () => {
     expect(patterns[0]!.message).toContain('tries too many ways to match');
   });
 
+  it('has no pattern that is too large', async () => {
+    const { faults } = await check(planText({}, { tensors: `^${'\\('.repeat(100_000)}`, minBits: 2 }));
+    expect(faults.map(({ code }) => code)).toEqual(['constraint/pattern']);
+    expect(faults[0]!.message).toMatch(/^The patterns of the constraints: \^[\\(]{999}… is too large\.$/);
+  });
+
   it('keeps to its budget', async () => {
     const text = printPlan({ ...whole, budget: { kind: 'bits-per-weight', value: 4.5 } });
     const [fault, ...others] = (await check(text)).faults;

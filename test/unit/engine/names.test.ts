@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { printPlan } from '../../../src/ampq/planFile';
-import type { NameQuery, NameSyntax } from '../../../src/protocol/names';
+import { nameSyntaxes, type NameQuery, type NameSyntax } from '../../../src/protocol/names';
 import { engineJobs } from '../../support/engineJobs';
 import {
   safetensorsBytes,
@@ -193,4 +193,13 @@ describe('what is known of names', () => {
     expect(sizes).toMatchObject({ bytes: 8, dtype: 'F32' });
     expect(sizes.planned).toBeUndefined();
   });
+});
+
+it.each([
+  ['a long row of brackets', '['.repeat(10_000)],
+  ['a longer row', '[!'.repeat(100_000)],
+  ['a longer text', 'a'.repeat(100_000)],
+  ['one that never ends', '^(([a-z0-9._])+)+!$'],
+])('no pattern is %s, and it means nothing in any syntax', async (_, text) => {
+  for (const syntax of nameSyntaxes) expect(await lookUp(text, syntax), syntax).toEqual([]);
 });
