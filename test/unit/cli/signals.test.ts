@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { isAlive } from '../../../src/files/processSpace';
@@ -100,5 +100,28 @@ describe.skipIf(process.platform === 'win32')('signals', () => {
     });
     await said(/quantscope: the worker process was ended by SIGKILL\./);
     expect(await ended).toEqual({ code: 137, signal: null });
+  });
+
+  it.each([
+    ['scan', '--csv', 'figures.csv'],
+    ['report', '--out', 'report.html'],
+    ['report', '--out', 'report.md'],
+  ])('a %s that is killed before %s %s is in place leaves the earlier one', async (command, option, name) => {
+    const target = temporaryFolder();
+    const out = writeFile(target, name, 'earlier');
+    const args = [command, sampleFolder, option, out];
+    const preload = `
+      const fs = require('node:fs');
+      const { rename } = fs.promises;
+      fs.promises.rename = (from, to) => {
+        if (to === ${JSON.stringify(out)}) process.kill(process.pid, 'SIGKILL');
+        return rename(from, to);
+      };
+      require('node:module').syncBuiltinESMExports();`;
+    expect((await start(args, { preload }).ended).code).not.toBe(0);
+    expect(readFileSync(out, 'utf8')).toBe('earlier');
+    expect((await start(args).ended).code).toBe(0);
+    expect(readdirSync(target)).toEqual([name]); // what the killed one had written is gone
+    expect(readFileSync(out, 'utf8')).not.toBe('earlier');
   });
 });
