@@ -31,6 +31,13 @@ export function chatTemplatesOf(files: TokenizerFiles): ChatTemplates {
   return fromNamed(named);
 }
 
+/** The one that is used by default of what a file states as `chat_template`. @throws QuantscopeError as `chatTemplatesOf`. */
+export function standardTemplate(stated: unknown, file: string): string | undefined {
+  const named = new Map<string, string>();
+  addStated(named, stated ?? undefined, file);
+  return fromNamed(named).standard;
+}
+
 /** One template, or several with names: a list of `name` and `template`, or an object. */
 function addStated(named: Map<string, string>, stated: unknown, file: string): void {
   if (stated === undefined) return;

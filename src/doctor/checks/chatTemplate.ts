@@ -1,8 +1,10 @@
+import { QuantscopeError } from '../../model/errors';
 import { exists, joinPlace, openSource } from '../../model/place';
+import { standardTemplate } from '../../tokenizer/chatTemplates';
 import { boundedTemplate, maxTemplate, type BoundedTemplate } from '../../tokenizer/renderChat';
 import type { Check, CheckContext } from '../check';
 import type { Code } from '../codes';
-import type { Patient } from '../patient';
+import { bareMessage, placeOf, type Patient } from '../patient';
 import { tokenText, vocabularyOf } from '../vocabulary';
 
 /** A template, and where it comes from. */
@@ -27,7 +29,8 @@ export const chatTemplateCheck: Check = {
   ],
   async run(patient, context) {
     if (!patient.hasSurroundings) return;
-    const sources = await sourcesOf(patient);
+    const sources = await sourcesOf(patient, context);
+    if (!sources) return;
     const [first, ...others] = sources;
     if (!first) return missing(patient, context);
     const tokens = await tokensOf(patient);
@@ -41,24 +44,35 @@ export const chatTemplateCheck: Check = {
   },
 };
 
-/** Templates, that which counts first. */
-async function sourcesOf(patient: Patient): Promise<Source[]> {
-  const found: Source[] = [];
+/** Templates, that which counts first; undefined where what a file states is none, which is reported. */
+async function sourcesOf(patient: Patient, { report }: CheckContext): Promise<Source[] | undefined> {
   const { gguf, description } = patient.model!;
-  const key = 'tokenizer.chat_template';
-  const stored = gguf?.metadata.get(key)?.scalar;
-  const inFolder: Source[] = [];
-  const file = joinPlace(patient.folder, 'chat_template.jinja');
-  if (await exists(file)) inFolder.push({ file, text: await readText(file) });
-  const config = await patient.json('tokenizer_config.json');
-  const text = config?.value?.['chat_template'];
-  if (config && typeof text === 'string') inFolder.push({ file: config.file, key: ['chat_template'], text });
   if (gguf) {
-    if (typeof stored === 'string')
-      found.push({ file: description.files[0]?.path ?? description.path, key: [key], text: stored });
-    return found; // files of other models may lie in the same folder
+    const key = 'tokenizer.chat_template';
+    const text = gguf.metadata.get(key)?.scalar;
+    const file = description.files[0]?.path ?? description.path;
+    return typeof text === 'string' ? [{ file, key: [key], text }] : []; // files of other models may lie in the same folder
   }
-  return [...found, ...inFolder];
+  const file = joinPlace(patient.folder, 'chat_template.jinja');
+  const found: Source[] = (await exists(file)) ? [{ file, text: await readText(file) }] : [];
+  try {
+    found.push(...(await statedIn('tokenizer_config.json', patient)));
+    // That of a processor counts where there is nothing else.
+    return found.length > 0 ? found : await statedIn('chat_template.json', patient);
+  } catch (error) {
+    if (!(error instanceof QuantscopeError) || error.code !== 'MODEL_FILE') throw error;
+    const place = { ...placeOf(error, patient.path), key: ['chat_template'] };
+    report({ code: 'chat-template/invalid', ...place, message: bareMessage(error) });
+    return undefined;
+  }
+}
+
+/** The template of a JSON file, or the standard one of several with names. @throws QuantscopeError MODEL_FILE where it is neither. */
+async function statedIn(name: string, patient: Patient): Promise<Source[]> {
+  const json = await patient.json(name);
+  if (!json?.value) return [];
+  const text = standardTemplate(json.value['chat_template'], json.file);
+  return text === undefined ? [] : [{ file: json.file, key: ['chat_template'], text }];
 }
 
 async function readText(file: string): Promise<string> {

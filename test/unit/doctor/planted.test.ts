@@ -32,9 +32,9 @@ type Plant = (folder: string) => void | Promise<void>;
 type Row = readonly [name: string, code: Code, plant: Plant];
 
 const template =
-  (text: string): Plant =>
+  (stated: unknown): Plant =>
   (folder) =>
-    editJson(folder, 'tokenizer_config.json', (json) => (json['chat_template'] = text));
+    editJson(folder, 'tokenizer_config.json', (json) => (json['chat_template'] = stated));
 const good =
   '{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}';
 const config =
@@ -223,21 +223,29 @@ const safetensors: readonly Row[] = [
       writeFileSync(join(folder, 'chat_template.jinja'), `${good} `.replace('<assistant>', '<bot>'));
     },
   ],
+  ['a template that is a number', 'chat-template/invalid', template(3)],
   [
-    'tokens of a chat without a template',
-    'chat-template/missing',
-    (folder) =>
-      editJson(folder, 'tokenizer.json', (json) => {
-        const added = json['added_tokens'] as Json[];
-        const vocab = vocabOf(json);
-        for (const content of ['<|im_start|>', '<|im_end|>']) {
-          const [text, id] = Object.entries(vocab).at(-1)!;
-          delete vocab[text];
-          added.push({ ...added[0], id, content });
-        }
-      }),
+    'the standard one of several templates that fails',
+    'chat-template/does-not-render',
+    template([
+      { name: 'tool_use', template: good },
+      { name: 'default', template: '{{ raise_exception("no") }}' },
+    ]),
   ],
+  ['tokens of a chat without a template', 'chat-template/missing', addTokensOfChat],
 ];
+
+function addTokensOfChat(folder: string): void {
+  editJson(folder, 'tokenizer.json', (json) => {
+    const added = json['added_tokens'] as Json[];
+    const vocab = vocabOf(json);
+    for (const content of ['<|im_start|>', '<|im_end|>']) {
+      const [text, id] = Object.entries(vocab).at(-1)!;
+      delete vocab[text];
+      added.push({ ...added[0], id, content });
+    }
+  });
+}
 
 const sharded: readonly Row[] = [
   [
@@ -394,6 +402,23 @@ describe('faults that are planted in the sample', () => {
     const folder = await shardedSample();
     await plant(folder);
     expect(await codesIn(join(folder, 'model.safetensors.index.json'))).toContain(code);
+  });
+
+  it.each([
+    [
+      'tokenizer_config.json',
+      [
+        { name: 'default', template: good },
+        { name: 'tool_use', template: `${good} ` },
+      ],
+    ],
+    ['chat_template.json', good],
+  ])('nothing in a chat whose templates are in %s', async (name, stated) => {
+    const folder = copyOfSample();
+    addTokensOfChat(folder);
+    if (name === 'chat_template.json') writeFileSync(join(folder, name), '{}');
+    editJson(folder, name, (json) => (json['chat_template'] = stated));
+    expect((await codesIn(folder)).filter((code) => code.startsWith('chat-template/'))).toEqual([]);
   });
 
   it.each([
