@@ -54,9 +54,9 @@ async function sourcesOf(patient: Patient, { report }: CheckContext): Promise<So
     return typeof text === 'string' ? [{ file, key: [key], text }] : []; // files of other models may lie in the same folder
   }
   const file = joinPlace(patient.folder, 'chat_template.jinja');
-  const found: Source[] = (await exists(file)) ? [{ file, text: await readText(file) }] : [];
+  const own: Source[] = (await exists(file)) ? [{ file, text: await readText(file) }] : [];
   try {
-    found.push(...(await statedIn('tokenizer_config.json', patient)));
+    const found = [...own, ...(await statedIn('tokenizer_config.json', patient))];
     // That of a processor counts where there is nothing else.
     return found.length > 0 ? found : await statedIn('chat_template.json', patient);
   } catch (error) {
