@@ -1,5 +1,6 @@
 import type { FrameLocator, Locator, Page } from 'playwright-core';
 import { expect } from 'vitest';
+import { literalPattern } from '../../src/model/literalPattern';
 
 /** Opens the palette and types into it; `>` before a command, nothing before a file. */
 async function fillQuickInput(page: Page, text: string): Promise<Locator> {
@@ -129,7 +130,8 @@ export async function goToCell(frame: FrameLocator, where: string): Promise<void
 
 /** Chooses from VS Code's menus, which ignore a click that comes right after they opened; the one that they take closes them. */
 export async function chooseFromMenu(page: Page, name: string): Promise<void> {
-  const item = page.getByRole('menuitem', { name, exact: true });
+  // Where a command has keys, they are part of the item's name.
+  const item = page.getByRole('menuitem', { name: new RegExp(`^${literalPattern(name)}(?:,? Ctrl.*)?$`) });
   await item.waitFor({ timeout: 30_000 });
   const click = async (): Promise<number> => {
     await item.click({ timeout: 1_000 }).catch(() => undefined); // it may have closed already

@@ -65,7 +65,7 @@ describe.skipIf(!hasServer)('Models on servers in the editor', () => {
     server.behave = ({ url }) => (url.includes('?Signature=s3cret') ? undefined : { status: 403 });
     await runCommand(page, 'Quantscope: Open Remote Model…');
     await answer(/Only headers/, `${server.address}/signed/model.safetensors?Signature=s3cret`);
-    await page.locator('.tab.active', { hasText: 'model' }).waitFor({ timeout: wait });
+    await page.locator('.tab.active', { hasText: 'signed' }).waitFor({ timeout: wait });
     await frontFrame(page).locator('.tree .row.tensor').first().waitFor({ timeout: wait });
     expect(await page.locator('body').innerHTML()).not.toContain('s3cret');
   });

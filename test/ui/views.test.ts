@@ -102,7 +102,7 @@ describe.skipIf(!hasServer)('the views of a workspace without a model', () => {
       await page.locator('.activitybar').getByRole('tab', { name: 'Quantscope' }).click();
       await page.getByText('There is no model in this workspace').waitFor({ timeout: wait });
       await screenshot(page, 'views-empty');
-      await page.getByRole('link', { name: 'Get started' }).click();
+      await page.getByRole('button', { name: 'Get started' }).click();
       const step = page.getByRole('button', { name: 'Open a model' }).first();
       await step.waitFor({ timeout: wait });
       await page.locator('.getting-started-media img').first().waitFor({ timeout: wait });
