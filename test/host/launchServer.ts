@@ -3,7 +3,7 @@ import { startVsCode } from '../support/vscodeServer';
 import { makeWorkspace, showReport, type Launch } from './workspace';
 
 /** How long all in-host tests may take (milliseconds). */
-const limit = 240_000;
+const limit = 480_000;
 
 /** Runs the tests in the extension host of a VS Code server, with Chromium as its window. */
 export async function launch({ root, consumer, tests, report }: Launch): Promise<number> {
