@@ -51,11 +51,12 @@ describe.skipIf(!hasServer)('plans in the text editor', () => {
 
   it('list their faults, show bits and bytes, and offer fixes', async () => {
     await openFile(page, 'faulty.ampq.json');
+    // Before the panel of problems has the focus.
+    await page.locator('.codelens-decoration', { hasText: 'Open in Plan Page' }).first().waitFor();
     const problem = page.locator('.markers-panel .monaco-list-row', { hasText: 'Q6_KK' });
     await runCommand(page, 'View: Focus Problems');
     await problem.first().waitFor({ timeout: wait });
     await page.locator('.view-lines', { hasText: '4.50 b' }).first().waitFor({ timeout: wait });
-    await page.locator('.codelens-decoration', { hasText: 'Open in Plan Page' }).first().waitFor();
     await pictures('plan-file');
     await problem.first().dblclick();
     await runCommand(page, 'Quick Fix...');
