@@ -14,12 +14,12 @@ import {
   settingsOf,
   takesImportance,
   takesRounding,
-  variants,
   type Scored,
 } from './form';
 import { Start } from './Start';
 import type { FormProps } from './useEvaluation';
 import { Variant } from './Variant';
+import { VariantFiles } from './VariantFiles';
 
 /** What to evaluate, on what, and how; with the button that starts it. */
 export function Setup({ form, change }: FormProps) {
@@ -71,22 +71,7 @@ const scoredOf = (limits: ModelLimits | undefined): Scored => ({
 function WeightFiles({ form, change }: FormProps) {
   return (
     <>
-      {form.variant === variants.planFile && (
-        <PathField
-          label={l10n.t('Plan file')}
-          kind="plan"
-          path={form.planFile}
-          onChange={(planFile) => change({ planFile })}
-        />
-      )}
-      {form.variant === variants.recipeFile && (
-        <PathField
-          label={l10n.t('Recipe file')}
-          kind="recipe"
-          path={form.recipeFile}
-          onChange={(recipeFile) => change({ recipeFile })}
-        />
-      )}
+      <VariantFiles form={form} change={change} />
       {takesImportance(form) && (
         <PathField
           label={l10n.t('Importance matrix')}

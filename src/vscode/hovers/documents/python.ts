@@ -48,7 +48,7 @@ const escapes: Readonly<Record<string, string>> = {
   '\n': '',
 };
 
-/** The text of a literal, and where it stands in it; undefined for bytes. */
+/** The text of a string literal, with the start and length of what is between its quotes; undefined for a literal of bytes. */
 function contentOf(literal: string): { start: number; length: number; text: string } | undefined {
   const match = /^([a-z]*)("""|'''|"|')(.*)\2$/is.exec(literal);
   if (!match) return undefined;

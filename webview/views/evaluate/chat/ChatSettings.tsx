@@ -1,8 +1,8 @@
 import * as l10n from '@vscode/l10n';
 import { PathField, TextSetting } from '../../fields';
-import { variants } from '../form';
 import { Variant } from '../Variant';
 import { otherFile, type ChatForm } from './form';
+import { VariantFiles } from '../VariantFiles';
 
 const first = { value: otherFile, label: l10n.t('Another file: GGUF, checkpoint…') };
 
@@ -35,22 +35,7 @@ export function ChatSettings(props: { form: ChatForm; change: (part: Partial<Cha
           onChange={(other) => change({ other })}
         />
       )}
-      {form.variant === variants.planFile && (
-        <PathField
-          label={l10n.t('Plan file')}
-          kind="plan"
-          path={form.planFile}
-          onChange={(planFile) => change({ planFile })}
-        />
-      )}
-      {form.variant === variants.recipeFile && (
-        <PathField
-          label={l10n.t('Recipe file')}
-          kind="recipe"
-          path={form.recipeFile}
-          onChange={(recipeFile) => change({ recipeFile })}
-        />
-      )}
+      <VariantFiles form={form} change={change} />
       {number('temperature', l10n.t('Temperature'), l10n.t('0: the most probable token'))}
       {number('topP', l10n.t('Top-p'), l10n.t('1: all tokens'))}
       {number('seed', l10n.t('Seed'), '0')}
