@@ -1,5 +1,5 @@
 // What CI runs: types, lint and import rules, packaging, the demo, all tests, and the unit tests of what depends on Node again on the
-// oldest supported one. Ends with the test counts.
+// oldest supported one. Ends with what failed and the test counts.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { exit } from 'node:process';
 import { installedNode } from './node.mjs';
 import { ensureAddon, ensureBundles, ensureDependencies, root } from './prepare.mjs';
-import { runTests, summary } from './test.mjs';
+import { runTests, summarize } from './test.mjs';
 
 /**
  * Folders of unit tests that are run on the newest Node only: what they test computes, by the language and the addon, which is the same file for every
@@ -29,7 +29,7 @@ const checks = [
 ensureDependencies();
 ensureAddon();
 ensureBundles();
-let broken = 0;
+const broken = [];
 for (const { name, command } of checks) {
   console.log(`== ${name}`);
   const { status } = spawnSync(command[0], command.slice(1), {
@@ -38,16 +38,16 @@ for (const { name, command } of checks) {
   });
   if (status !== 0) {
     console.error(`== ${name}: FAILED`);
-    broken += 1;
+    broken.push(name);
   }
 }
 rmSync(packages, { recursive: true, force: true });
 const oldest = await runTests(['unit'], { node: installedNode(22), without: computing });
 const newest = await runTests(['unit', 'oracle', 'native', 'host', 'ui']);
-const total = {
-  passed: oldest.passed + newest.passed + checks.length - broken,
-  failed: oldest.failed + newest.failed + broken,
-  skipped: newest.skipped,
-};
-console.log(`\n${summary(total)}`);
-exit(total.failed === 0 ? 0 : 1);
+exit(
+  summarize({
+    passed: oldest.passed + newest.passed + checks.length - broken.length,
+    failures: [...broken, ...oldest.failures.map((failure) => `oldest Node: ${failure}`), ...newest.failures],
+    skipped: newest.skipped,
+  }),
+);

@@ -46,10 +46,10 @@ const targets = {
 };
 const exact = ['-std=c++20', '-ffp-contract=off', '-fno-math-errno'];
 
-const results = { passed: 0, failed: 0, skipped: 0 };
+const results = { tests: [], skipped: 0 };
 
 function report(name, error) {
-  results[error === undefined ? 'passed' : 'failed'] += 1;
+  results.tests.push({ title: name, error: error === undefined ? undefined : String(error) });
   console.log(`${error === undefined ? '✓' : '✗'} ${name}`);
   if (error !== undefined) console.log(String(error).slice(-4000));
 }
@@ -281,13 +281,9 @@ if (argv[1]?.endsWith('native-checks.mjs')) {
   }
   const folder = join(root, 'test-results');
   mkdirSync(folder, { recursive: true });
-  const { passed, failed, skipped } = results;
-  const counts = {
-    numPassedTests: passed,
-    numFailedTests: failed,
-    numPendingTests: skipped,
-    testResults: [],
-  };
-  writeFileSync(join(folder, 'native.json'), JSON.stringify(counts));
+  const { tests, skipped } = results;
+  const failed = tests.filter(({ error }) => error !== undefined).length;
+  const counts = { numPassedTests: tests.length - failed, numFailedTests: failed, numPendingTests: skipped };
+  writeFileSync(join(folder, 'native.json'), JSON.stringify({ ...counts, tests }));
   exit(failed === 0 ? 0 : 1);
 }

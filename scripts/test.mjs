@@ -4,7 +4,7 @@
 // one of the words. The last line counts the tests.
 import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { argv, execPath, exit } from 'node:process';
 import { ensureAddon, ensureBundles, ensureDependencies, root } from './prepare.mjs';
 
@@ -65,19 +65,35 @@ async function withoutAddon() {
   return needing.map((name) => `--exclude=test/unit/${name}`);
 }
 
-/** Both runners write numPassedTests and numFailedTests; a file that did not load fails without a test. */
+/** All runners write numPassedTests and numFailedTests; a file that did not load fails without a test. */
 function counts(report, code) {
   const json = readJson(report);
-  if (!json) return { passed: 0, failed: 1, skipped: 0 };
-  const unloaded = (json.testResults ?? []).filter(
-    (file) => file.status === 'failed' && file.assertionResults.length === 0,
-  );
-  const failed = json.numFailedTests + unloaded.length;
-  return {
-    passed: json.numPassedTests,
-    failed: code !== 0 && failed === 0 ? 1 : failed,
-    skipped: json.numPendingTests ?? 0,
-  };
+  if (!json) return { passed: 0, failures: ['the suite ended without a report'], skipped: 0 };
+  const failures = failuresIn(json);
+  if (code !== 0 && failures.length === 0) failures.push(`the suite ended with status ${code}`);
+  return { passed: json.numPassedTests, failures, skipped: json.numPendingTests ?? 0 };
+}
+
+/** A text for each failed test of a report: vitest lists files with their tests, the other runners a list of tests. */
+function failuresIn({ testResults = [], tests = [] }) {
+  const ofFiles = testResults.flatMap(({ name, status, message, assertionResults }) => {
+    const file = relative(root, name);
+    const failed = assertionResults.filter((test) => test.status === 'failed');
+    if (status === 'failed' && failed.length === 0) return [failureText(file, message)];
+    return failed.map(({ fullName, failureMessages }) =>
+      failureText(`${file}: ${fullName}`, failureMessages.join('\n')),
+    );
+  });
+  const ofList = tests
+    .filter(({ error }) => error !== undefined)
+    .map(({ title, error }) => failureText(title, error));
+  return [...ofFiles, ...ofList];
+}
+
+/** What failed, and the beginning of its error without calls of packages. */
+function failureText(what, error) {
+  const lines = error.split('\n').filter((line) => !/^\s+at .*node_modules/.test(line));
+  return [what, ...lines.slice(0, 12).map((line) => `    ${line}`)].join('\n');
 }
 
 function readJson(file) {
@@ -89,11 +105,12 @@ function readJson(file) {
 }
 
 /**
- * Runs suites one after another and counts their tests.
+ * Runs suites one after another.
  * @param names suites
  * @param files words: only test files whose path contains one of them are run; without any, all are
  * @param without folders of unit tests that are left out
  * @param node program that runs the tests
+ * @returns how many tests passed and were skipped, and a text for each that failed
  */
 export async function runTests(names, { files = [], without = [], node = execPath } = {}) {
   ensureDependencies();
@@ -106,7 +123,7 @@ export async function runTests(names, { files = [], without = [], node = execPat
   }
   rmSync(results, { recursive: true, force: true });
   mkdirSync(results, { recursive: true });
-  const total = { passed: 0, failed: 0, skipped: 0 };
+  const total = { passed: 0, failures: [], skipped: 0 };
   for (const name of names) {
     console.log(`\n== ${name} tests`);
     const started = Date.now();
@@ -114,17 +131,22 @@ export async function runTests(names, { files = [], without = [], node = execPat
     const extra = [...(hasAddon ? [] : await withoutAddon()), ...excluded, ...files];
     const code = await run(node, [...suites[name].args, ...extra]);
     const suite = counts(suites[name].report, code);
-    for (const key of Object.keys(total)) total[key] += suite[key];
+    total.passed += suite.passed;
+    total.skipped += suite.skipped;
+    total.failures.push(...suite.failures.map((failure) => `${name}: ${failure}`));
     const seconds = ((Date.now() - started) / 1000).toFixed(0);
     console.log(
-      `== ${name}: ${suite.passed} passed, ${suite.failed} failed, ${suite.skipped} skipped in ${seconds} s`,
+      `== ${name}: ${suite.passed} passed, ${suite.failures.length} failed, ${suite.skipped} skipped in ${seconds} s`,
     );
   }
   return total;
 }
 
-export function summary({ passed, failed, skipped }) {
-  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
+/** Prints what failed and, as the last line, the counts. Returns the exit status. */
+export function summarize({ passed, failures, skipped }) {
+  if (failures.length > 0) console.log(`\n== failed\n${failures.join('\n')}`);
+  console.log(`\n${passed} passed, ${failures.length} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
+  return failures.length === 0 ? 0 : 1;
 }
 
 if (argv[1] === import.meta.filename || argv[1]?.endsWith('scripts/test.mjs')) {
@@ -138,7 +160,5 @@ if (argv[1] === import.meta.filename || argv[1]?.endsWith('scripts/test.mjs')) {
     exit(2);
   }
   const chosen = names.length > 0 ? names : files.length > 0 ? ['unit'] : Object.keys(suites);
-  const total = await runTests(chosen, { files });
-  console.log(`\n${summary(total)}`);
-  exit(total.failed === 0 ? 0 : 1);
+  exit(summarize(await runTests(chosen, { files })));
 }
