@@ -1,5 +1,5 @@
 import * as l10n from '@vscode/l10n';
-import type { GainsSource } from '../src/protocol/plan';
+import type { GainsSource } from '../src/protocol/gains';
 import type { FigureRow, FormatFigures, SensitivityFigures } from '../src/protocol/sensitivityFigures';
 import { scientific } from './format';
 

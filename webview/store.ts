@@ -2,7 +2,7 @@ import { tabled, type TabledModel } from '../src/protocol/tensorTable';
 import type { EvaluationResult } from '../src/protocol/evaluation';
 import type { FormatDescription } from '../src/protocol/formats';
 import type { ModelLimits, ModelPart } from '../src/protocol/model';
-import type { DeviceReport } from '../src/protocol/plan';
+import type { DeviceReport } from '../src/protocol/device';
 import type { ScanActivity } from '../src/protocol/modelScanView';
 import type { PlanOutline } from '../src/protocol/planOutline';
 import type { RevisedPlan } from '../src/protocol/planStep';

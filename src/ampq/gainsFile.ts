@@ -1,7 +1,8 @@
 import { basename } from 'node:path';
 import { QuantscopeError } from '../model/errors';
 import { stated } from '../model/statedValue';
-import type { GainsText, SensitivityRow, SensitivityTable } from '../protocol/plan';
+import type { GainsText } from '../protocol/gains';
+import type { SensitivityRow, SensitivityTable } from '../protocol/plan';
 import type { Spread } from '../protocol/targets';
 import { isCurrent, versionsOf, type UsedVersions } from '../quant/algorithms';
 import { isFormatId } from '../quant/catalogue';

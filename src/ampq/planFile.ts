@@ -2,14 +2,8 @@ import { basename } from 'node:path';
 import { QuantscopeError } from '../model/errors';
 import { budgetFrom } from '../protocol/budget';
 import type { PlanFit } from '../protocol/fit';
-import type {
-  Budget,
-  GainsText,
-  Plan,
-  PlanAssignment,
-  PlanConstraint,
-  SensitivityTable,
-} from '../protocol/plan';
+import type { GainsText } from '../protocol/gains';
+import type { Budget, Plan, PlanAssignment, PlanConstraint, SensitivityTable } from '../protocol/plan';
 import { perTable } from '../protocol/perTable';
 import { planRung, rungText } from '../protocol/rungs';
 import type { Targets } from '../protocol/targets';

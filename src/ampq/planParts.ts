@@ -1,10 +1,9 @@
 import type { QuantscopeError } from '../model/errors';
 import { objectives } from '../protocol/export';
+import type { FileFrame } from '../protocol/fileFrame';
+import type { GainsSample, GainsText } from '../protocol/gains';
 import type {
   Budget,
-  FileFrame,
-  GainsSample,
-  GainsText,
   Plan,
   PlanAssignment,
   PlanConstraint,

@@ -1,9 +1,9 @@
 import { ggmlType } from '../model/dtypes';
 import { QuantscopeError } from '../model/errors';
 import type { FormatChange } from '../protocol/certificate';
+import { padded } from '../protocol/fileFrame';
 import {
   choicesOf,
-  padded,
   type Plan,
   type PlanAssignment,
   type PlanChoice,

@@ -1,6 +1,6 @@
+import { padded } from '../protocol/fileFrame';
 import {
   choicesOf,
-  padded,
   type Plan,
   type PlanAssignment,
   type PlanChoice,

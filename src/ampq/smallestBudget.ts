@@ -1,11 +1,6 @@
 import { QuantscopeError } from '../model/errors';
-import {
-  fileBytesOf,
-  padded,
-  type Budget,
-  type PlanConstraint,
-  type SensitivityTable,
-} from '../protocol/plan';
+import { fileBytesOf, padded } from '../protocol/fileFrame';
+import type { Budget, PlanConstraint, SensitivityTable } from '../protocol/plan';
 import { greatestOf, leastOf } from '../protocol/extremes';
 import { constraintText } from './constraints';
 import { prepareTable, sumOf, type PreparedTable } from './preparedTable';

@@ -1,10 +1,8 @@
 import { QuantscopeError } from '../model/errors';
+import { fileBytesOf, padded, type FileFrame } from '../protocol/fileFrame';
 import {
   choicesOf,
-  fileBytesOf,
-  padded,
   type Budget,
-  type FileFrame,
   type Plan,
   type PlanAssignment,
   type PlanChoice,

@@ -6,7 +6,8 @@ import type { Effort } from './knapsack';
 import { solveByBits } from '../protocol/fewBits';
 import type { FitRequest } from '../protocol/fit';
 import type { LoadedModel } from '../protocol/loadedModel';
-import type { Budget, FileFrame, Plan, PlanConstraint, SensitivityTable } from '../protocol/plan';
+import type { FileFrame } from '../protocol/fileFrame';
+import type { Budget, Plan, PlanConstraint, SensitivityTable } from '../protocol/plan';
 
 /** Plans by the gains for their bits per weight, which the command line takes, too. */
 

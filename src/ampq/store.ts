@@ -1,7 +1,7 @@
 import { SealedLines } from '../files/sealedLines';
 import { isRecord } from '../model/json';
 import type { ErrorSums } from '../native';
-import type { Device } from '../protocol/plan';
+import type { Device } from '../protocol/device';
 import { areCurrent, versionsOf } from '../quant/algorithms';
 import { isFormatId } from '../quant/catalogue';
 

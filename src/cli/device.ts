@@ -1,4 +1,4 @@
-import type { DeviceChoice } from '../protocol/plan';
+import type { DeviceChoice } from '../protocol/device';
 import { choiceOption, type CommandContext } from './command';
 
 /** What --device takes. */

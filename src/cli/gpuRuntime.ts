@@ -1,5 +1,5 @@
 import type { GpuRuntimeStatus } from '../protocol/gpuRuntime';
-import type { DeviceReport } from '../protocol/plan';
+import type { DeviceReport } from '../protocol/device';
 import { size } from '../protocol/words';
 import { UsageError, type Command, type CommandContext, type CommandResult } from './command';
 import { deviceOption, devices } from './device';

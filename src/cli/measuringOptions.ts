@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import { gainsEnding } from '../ampq/gainsFile';
 import { codeChoices, objectives } from '../protocol/export';
-import { backends, leastSampledBlocks } from '../protocol/plan';
+import { leastSampledBlocks } from '../protocol/gains';
+import { backends } from '../protocol/plan';
 import type { SensitivityParams } from '../protocol/sensitivityRun';
 import { loraOption } from './adapters';
 import {

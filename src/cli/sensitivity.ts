@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
-import { sampleText, type SensitivityTable } from '../protocol/plan';
+import { sampleText } from '../protocol/gains';
+import type { SensitivityTable } from '../protocol/plan';
 import { rungText, tableRung } from '../protocol/rungs';
 import type { SensitivityEstimate, SensitivityParams } from '../protocol/sensitivityRun';
 import { notKeptNote, tableNotes } from '../protocol/tableNotes';

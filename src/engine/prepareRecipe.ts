@@ -5,7 +5,7 @@ import { neededEvidence, type MethodPlan } from '../exporter/checkpoint/preview'
 import { QuantscopeError } from '../model/errors';
 import type { Model } from '../model/model';
 import { evidenceWords } from '../protocol/evidence';
-import type { DeviceChoice } from '../protocol/plan';
+import type { DeviceChoice } from '../protocol/device';
 import type { EvidenceKind } from '../protocol/recipe';
 import { methodEvidence, scaledEvidence, type EvidenceSource } from '../quant/evidence';
 import type { WeightTransforms } from '../quant/transforms';

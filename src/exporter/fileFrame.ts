@@ -3,7 +3,7 @@ import { QuantscopeError } from '../model/errors';
 import type { Imatrix } from '../model/imatrix';
 import type { Model } from '../model/model';
 import type { LoadedModel } from '../protocol/loadedModel';
-import { fileBytesOf, type FileFrame } from '../protocol/plan';
+import { fileBytesOf, type FileFrame } from '../protocol/fileFrame';
 import { codesKeyValues } from './codes/optimisedCodes';
 import { prepareGguf } from './prepareGguf';
 

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { measureRows } from '../analysis/measureRows';
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
 import { loadNative, type ErrorSums } from '../native';
-import type { DeviceChoice, DeviceReport } from '../protocol/plan';
+import type { DeviceChoice, DeviceReport } from '../protocol/device';
 import { formatById } from '../quant/catalogue';
 import { hasGraph } from './fakeQuant';
 import { machineIdentity } from './machineIdentity';

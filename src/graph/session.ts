@@ -1,7 +1,7 @@
 import type * as Ort from 'onnxruntime-node';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { QuantscopeError } from '../model/errors';
-import type { Device } from '../protocol/plan';
+import type { Device } from '../protocol/device';
 import { requireRuntime } from './runtimeLibraries';
 import { requestThreads } from './threads';
 

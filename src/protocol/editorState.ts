@@ -4,7 +4,7 @@ import type { EngineProgress } from './engine';
 import type { FormatDescription } from './formats';
 import type { MeasuredWith } from './measuredWith';
 import type { ModelPart } from './model';
-import type { DeviceReport } from './plan';
+import type { DeviceReport } from './device';
 import type { PlanOutline } from './planOutline';
 import type { Rung } from './rungs';
 import type { PackedModel } from './tensorTable';

@@ -2,7 +2,7 @@ import type { PairsResult } from './embedding';
 import type { Estimate } from './estimate';
 import type { Objective } from './export';
 import type { ModelRef } from './model';
-import type { Device, DeviceChoice } from './plan';
+import type { Device, DeviceChoice } from './device';
 import type { RecipeSelection } from './quantizeModel';
 
 /** How a text is cut into windows and which of their tokens are scored. */

@@ -1,6 +1,6 @@
 import type { EngineProgress } from './engine';
 import type { CalibrationResult, EvaluationCurve, EvaluationResult, EvaluationSettings } from './evaluation';
-import type { DeviceChoice } from './plan';
+import type { DeviceChoice } from './device';
 import type { RunFailure } from './runFailure';
 
 /** Settings of the Evaluate tab; `usePlan` stands for the editor's plan. */

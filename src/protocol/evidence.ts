@@ -1,6 +1,6 @@
 import * as l10n from '@vscode/l10n';
 import type { ModelRef } from './model';
-import type { DeviceChoice } from './plan';
+import type { DeviceChoice } from './device';
 import type { EvidenceKind } from './recipe';
 
 /** What a method knows of the inputs of a matrix, in words: the rungs of evidence. */

@@ -1,3 +1,6 @@
+import type { DeviceChoice } from './device';
+import type { ModelRef } from './model';
+
 /** What to write as GGUF, and how: the options of llama.cpp's quantizer under their own names. */
 export interface ExportSettings {
   /** A GGUF file type ("Q4_K_M"), or a plan; exactly one of the two. */
@@ -140,4 +143,17 @@ export interface FileTypeDescription {
   readonly label: string;
   /** Whether llama.cpp writes it only with an importance matrix. */
   readonly needsImportance: boolean;
+}
+
+export interface ExportParams extends ExportSettings, ModelRef {
+  /** Target; for a split model the name that part names derive from. */
+  out: string;
+  threads?: number;
+  /** For optimised codes: where evidence is kept, and where the forward pass over a text runs. */
+  cacheDir?: string;
+  device?: DeviceChoice;
+}
+export interface ExportResult extends ExportPreview {
+  out: string;
+  seconds: number;
 }

@@ -1,4 +1,4 @@
-import type { DeviceChoice } from './plan';
+import type { DeviceChoice } from './device';
 
 /** One tensor of an ONNX file. */
 export interface OnnxTensor {

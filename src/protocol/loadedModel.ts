@@ -1,4 +1,4 @@
-import type { FileFrame } from './plan';
+import type { FileFrame } from './fileFrame';
 
 /** What a layer keeps of each token, as numbers of the cache. */
 export interface CachedLayer {

@@ -1,12 +1,7 @@
 import * as l10n from '@vscode/l10n';
 import { fewBitsFormat } from './fewBits';
-import {
-  sampleText,
-  type GainsSource,
-  type SensitivityTable,
-  type UsedCodes,
-  type UsedImatrix,
-} from './plan';
+import { sampleText, type GainsSource } from './gains';
+import type { SensitivityTable, UsedCodes, UsedImatrix } from './plan';
 
 /** What figures were measured with: those of a table, or those of a plan. */
 export interface MeasuredWith {

@@ -1,8 +1,11 @@
 import type { Certificate } from './certificate';
 import type { Objective } from './export';
 import { greatestOf, leastOf } from './extremes';
+import type { Device } from './device';
+import type { FileFrame } from './fileFrame';
 import type { PlanFit } from './fit';
-import type { Spread, Targets } from './targets';
+import type { GainsSource, GainsText } from './gains';
+import type { Targets } from './targets';
 
 /** One measured cell of the sensitivity table. */
 export interface SensitivityCell {
@@ -44,68 +47,6 @@ export interface SensitivityRow {
    */
   readonly measured?: { readonly format: string; readonly error: number; readonly divergence: number };
   readonly cells: readonly SensitivityCell[];
-}
-
-/** The run over a text that gains come from. */
-export interface GainsSource {
-  /** File of the text. */
-  readonly text: string;
-  /** SHA-256 of its tokens and windows. */
-  readonly hash: string;
-  /** Tokens that were scored, in windows of `context`. */
-  readonly tokens: number;
-  readonly context: number;
-  /** KL divergence that rounding in float32 alone causes, nats per token: smaller figures are not meaningful. */
-  readonly noise: number;
-  /** −ln p of the text's tokens by the model, nats per token; and by chance, ln of the vocabulary. */
-  readonly loss: number;
-  readonly chance: number;
-  /** Name of the model that was run, where it is another one of the same shapes. */
-  readonly model?: string;
-  /** Where gains were measured in some blocks and interpolated in the others. */
-  readonly sample?: GainsSample;
-  /** Divergences of tensors of blocks follow from gradients of one backward pass; absent where each tensor was changed. */
-  readonly by?: 'curvature';
-  /** Most tensors were measured in the format for plans of few bits. */
-  readonly fewBits?: true;
-  /** Absent where no change of a tensor could be told from noise. */
-  readonly spread?: Spread;
-}
-
-/** Fewest blocks that a sample can have: the first, the last, and one between them that tells how exact interpolation is. */
-export const leastSampledBlocks = 3;
-
-/** Blocks of a model whose gains were measured; the others have gains interpolated by role over depth. */
-export interface GainsSample {
-  readonly measured: number;
-  /** Of the model. */
-  readonly blocks: number;
-  /** Geometric standard deviation of interpolated / measured gain, each measured one being left out in turn; absent where it is not known. */
-  readonly deviation?: number;
-}
-
-/** "interpolated from 8 of 32 blocks". */
-export const sampleText = ({ measured, blocks }: GainsSample): string =>
-  `interpolated from ${measured} of ${blocks} blocks`;
-
-/** Whether a tensor, by its name in GGUF, is one of a block: of those, divergences can follow from gradients. */
-export const isInBlock = (tensor: string): boolean => /^blk\.\d+\./.test(tensor);
-
-/** The text that the gains of a plan were measured over; the file without its folder. */
-export type GainsText = Omit<GainsSource, 'noise' | 'spread'>;
-
-/** A model whose loss is at least this share of that by chance has not learned to predict such a text. */
-const untrained = 0.95;
-
-/** That a model does not predict the text of its gains better than chance, as a sentence; undefined where it does. */
-export function chanceNote({
-  text,
-  loss,
-  chance,
-}: Pick<GainsText, 'text' | 'loss' | 'chance'>): string | undefined {
-  if (loss < untrained * chance) return undefined;
-  const figures = `${loss.toFixed(2)} nats per token, ${chance.toFixed(2)} by chance`;
-  return `The model predicts ${text} no better than chance (${figures}): it was not trained, or not on such texts, and there is no gain to expect from a plan.`;
 }
 
 /** An importance matrix that errors were measured with. */
@@ -192,18 +133,6 @@ export interface SensitivityTable {
   readonly unmeasuredPresets?: readonly UnmeasuredPreset[];
 }
 
-/** `cuda` and `webgpu` are ONNX Runtime's providers, `ort-cpu` its CPU provider (for checks), `cpu` the native addon. */
-export type Device = 'cuda' | 'webgpu' | 'ort-cpu' | 'cpu';
-export type DeviceChoice = Device | 'auto';
-
-export interface DeviceReport {
-  readonly chosen: Device;
-  /** "NVIDIA H200", "native addon, AVX-512": what the status bar shows. */
-  readonly label: string;
-  /** Faster devices that were tried or ruled out, with the reason, in order of preference. */
-  readonly refused: readonly { readonly device: Device; readonly reason: string }[];
-}
-
 export type Budget =
   /** Average over the assigned tensors: 8 × their bytes / their weights. */
   | { readonly kind: 'bits-per-weight'; readonly value: number }
@@ -223,21 +152,6 @@ export interface PlanConstraint {
   /** Those of one layer have the same format; those outside of layers, too. */
   readonly agree?: true;
 }
-
-/** What an exported file holds besides the tensors that a plan chooses formats for. */
-export interface FileFrame {
-  /** Header (key-values and the list of tensors) and the data of all other tensors with its padding, bytes. */
-  readonly bytes: number;
-  /** Each tensor's data is padded to a multiple of this, bytes. */
-  readonly alignment: number;
-}
-
-/** Bytes of the exported file in which the tensors that a plan chooses formats for have these sizes. */
-export const fileBytesOf = ({ bytes, alignment }: FileFrame, sizes: readonly number[]): number =>
-  sizes.reduce((sum, size) => sum + padded(size, alignment), bytes);
-
-/** Rounded up to a multiple. */
-export const padded = (bytes: number, alignment: number): number => Math.ceil(bytes / alignment) * alignment;
 
 export interface PlanAssignment {
   /** Name in the exported file; in the model itself where no file can be exported. */

@@ -1,6 +1,6 @@
 import type { Estimate } from './estimate';
 import type { ModelRef } from './model';
-import type { DeviceChoice } from './plan';
+import type { DeviceChoice } from './device';
 import type { RecipeSelection } from './quantizeModel';
 
 /**

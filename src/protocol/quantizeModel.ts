@@ -1,5 +1,5 @@
 import type { GroupShape } from './grids';
-import type { DeviceChoice } from './plan';
+import type { DeviceChoice } from './device';
 import type { EvidenceKind, MethodDescription, MethodOptions, Recipe } from './recipe';
 
 /** A preset as lists show it. */

@@ -1,5 +1,5 @@
 import type { ModelRef } from './model';
-import type { DeviceChoice } from './plan';
+import type { DeviceChoice } from './device';
 
 /** What is trained besides the vectors of a file (norms, biases): the factors of its blocks, or their codes, too. */
 export const trainedParts = ['factors', 'codes'] as const;

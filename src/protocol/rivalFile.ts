@@ -1,4 +1,4 @@
-import type { FileFrame } from './plan';
+import type { FileFrame } from './fileFrame';
 
 /** Someone's GGUF file of the same base, as an assignment of types to the tensors of a table. */
 export interface RivalFile {

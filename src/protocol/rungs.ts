@@ -1,6 +1,7 @@
 import * as l10n from '@vscode/l10n';
 import type { MeasuredWith } from './measuredWith';
-import { sampleText, type GainsText, type Plan, type SensitivityRow, type SensitivityTable } from './plan';
+import { sampleText, type GainsText } from './gains';
+import type { Plan, SensitivityRow, SensitivityTable } from './plan';
 
 /** What a figure rests on, from the weights alone up to a measurement of the plan as a whole. */
 export type Rung = 'weights' | 'importance' | 'hessian' | 'gains' | 'joint';

@@ -1,5 +1,7 @@
 import { toColumns, type Columns } from './columns';
-import type { Device, GainsSource, SensitivityRow, SensitivityTable } from './plan';
+import type { Device } from './device';
+import type { GainsSource } from './gains';
+import type { SensitivityRow, SensitivityTable } from './plan';
 import { notKeptNote, tableNotes } from './tableNotes';
 
 /** What a page shows of a row. */

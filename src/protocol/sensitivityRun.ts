@@ -1,6 +1,8 @@
 import type { Objective } from './export';
 import type { ModelRef } from './model';
-import type { Backend, DeviceChoice, GainsSample, UsedCodes } from './plan';
+import type { DeviceChoice } from './device';
+import type { GainsSample } from './gains';
+import type { Backend, UsedCodes } from './plan';
 
 /** Which of the measurements of a model are meant. */
 export interface StoredParams extends ModelRef {

@@ -2,9 +2,9 @@ import { greatestOf, leastOf } from './extremes';
 import type { GroupSuggestion, TensorSuggestion } from './planResults';
 import { differencesText, measuredWith, measuredWithText } from './measuredWith';
 import { planRung, rowRung, rungText } from './rungs';
+import { isInBlock } from './gains';
 import {
   assignmentOf,
-  isInBlock,
   rowOf,
   type Plan,
   type PlanAssignment,

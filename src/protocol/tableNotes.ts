@@ -1,11 +1,6 @@
 import * as l10n from '@vscode/l10n';
-import {
-  chanceNote,
-  sampleText,
-  type SensitivityRow,
-  type SensitivityTable,
-  type SkippedTensor,
-} from './plan';
+import { chanceNote, sampleText } from './gains';
+import type { SensitivityRow, SensitivityTable, SkippedTensor } from './plan';
 
 /** Names that a note lists. */
 const listed = 3;

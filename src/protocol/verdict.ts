@@ -1,7 +1,8 @@
 import * as l10n from '@vscode/l10n';
 import type { Certificate, CertificateRival } from './certificate';
 import type { Interval } from './estimate';
-import { chanceNote, sampleText, type Plan } from './plan';
+import { chanceNote, sampleText } from './gains';
+import type { Plan } from './plan';
 import { size } from './words';
 
 /** Whether a plan is recommended over the presets within its budget, and the figures behind it, as a sentence. */

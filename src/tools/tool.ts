@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { EngineMethod, EngineProgress, EngineRequests } from '../protocol/engine';
-import type { DeviceChoice } from '../protocol/plan';
+import type { DeviceChoice } from '../protocol/device';
 
 /** Sends a request to the engine, as `EngineClient.call`. */
 export type EngineCall = <M extends EngineMethod>(

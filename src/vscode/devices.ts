@@ -1,4 +1,4 @@
-import type { DeviceChoice, DeviceReport } from '../protocol/plan';
+import type { DeviceChoice, DeviceReport } from '../protocol/device';
 import { Emitter } from './emitter';
 import { messageOf, type Engine, type Log, type Notices } from './host';
 

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { CodeChoice } from '../protocol/export';
-import { leastSampledBlocks, type Backend } from '../protocol/plan';
+import { leastSampledBlocks } from '../protocol/gains';
+import type { Backend } from '../protocol/plan';
 import { settings } from './contributions';
 import type { MeasuringSettings } from './sensitivityJob';
 

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import type * as vscode from 'vscode';
-import { lookupOrder } from './hovers/lookupOrder';
+import { lookupOrder } from './lookupOrder';
 import { pathOf } from './remote/modelUri';
 import type { Services } from './services';
 

@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import { EngineClient } from '../engine/client';
 import { isRemote } from '../model/remote/address';
 import type { ModelRef } from '../protocol/model';
-import type { DeviceChoice } from '../protocol/plan';
+import type { DeviceChoice } from '../protocol/device';
 import { settings } from './contributions';
 import { Devices } from './devices';
 import { Examinations } from './doctor/examinations';

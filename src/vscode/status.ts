@@ -1,7 +1,7 @@
 import * as l10n from '@vscode/l10n';
 import type { RunningJob } from '../engine/client';
 import type { EngineProgress } from '../protocol/engine';
-import type { DeviceReport } from '../protocol/plan';
+import type { DeviceReport } from '../protocol/device';
 import type { JobState } from '../protocol/editorState';
 import { markdownText } from '../protocol/markdown';
 import { timeLeft } from '../protocol/words';

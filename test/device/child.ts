@@ -1,5 +1,5 @@
 import { probeDevices, runProbe } from '../../src/graph/probe';
-import type { DeviceChoice } from '../../src/protocol/plan';
+import type { DeviceChoice } from '../../src/protocol/device';
 import { checkDevice } from './suite';
 
 /**

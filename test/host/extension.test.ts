@@ -8,7 +8,7 @@ import type { ExportedAdapter } from '../../src/protocol/adapters';
 import type { OnnxResult } from '../../src/protocol/exportOnnx';
 import type { ProvenanceResult } from '../../src/protocol/provenance';
 import type { ModelComparisonState } from '../../src/protocol/editorState';
-import type { ExportResult } from '../../src/protocol/engine';
+import type { ExportResult } from '../../src/protocol/export';
 import type { CalibrationResult, EvaluationResult } from '../../src/protocol/evaluation';
 import type { ExportedMmproj } from '../../src/protocol/mmproj';
 import type { SavedReport } from '../../src/protocol/report';

@@ -1,4 +1,4 @@
-import type { DeviceReport } from '../../src/protocol/plan';
+import type { DeviceReport } from '../../src/protocol/device';
 import type { DeviceCheck } from '../device/suite';
 
 export declare const hasSoftwareDriver: boolean;

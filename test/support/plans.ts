@@ -3,13 +3,8 @@ import { candidatesOf } from '../../src/exporter/plan/candidates';
 import { modelHash } from '../../src/model/identity';
 import { openModel } from '../../src/layouts/openModel';
 import type { Model } from '../../src/model/model';
-import type {
-  GainsSource,
-  Plan,
-  PlanAssignment,
-  SensitivityCell,
-  SensitivityRow,
-} from '../../src/protocol/plan';
+import type { GainsSource } from '../../src/protocol/gains';
+import type { Plan, PlanAssignment, SensitivityCell, SensitivityRow } from '../../src/protocol/plan';
 
 /** A run over a text that gains come from. */
 export const gainsFrom: GainsSource = {

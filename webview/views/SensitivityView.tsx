@@ -1,6 +1,7 @@
 import * as l10n from '@vscode/l10n';
 import { useMemo } from 'preact/hooks';
-import { isInBlock, sampleText, type Device, type GainsSample } from '../../src/protocol/plan';
+import type { Device } from '../../src/protocol/device';
+import { isInBlock, sampleText, type GainsSample } from '../../src/protocol/gains';
 import type { FigureRow } from '../../src/protocol/sensitivityFigures';
 import { plural } from '../../src/protocol/words';
 import { errorRung } from '../../src/protocol/rungs';

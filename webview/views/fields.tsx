@@ -1,6 +1,6 @@
 import * as l10n from '@vscode/l10n';
 import type { ComponentChildren } from 'preact';
-import type { FileKind } from '../../src/protocol/webview';
+import type { FileKind } from '../../src/protocol/pageRequests/model';
 import { useAsk } from '../context';
 import { Button, TextField } from '../controls';
 

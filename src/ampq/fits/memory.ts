@@ -2,7 +2,7 @@ import { QuantscopeError } from '../../model/errors';
 import type { RunSettings } from '../../protocol/fit';
 import type { CachedLayer, RuntimeShape } from '../../protocol/loadedModel';
 import { ggmlTypes } from '../../protocol/ggmlTypes';
-import { padded } from '../../protocol/plan';
+import { padded } from '../../protocol/fileFrame';
 
 /** Tokens that llama.cpp processes at a time (`--ubatch-size`), by default. */
 const batch = 512;

@@ -1,7 +1,8 @@
 import { QuantscopeError } from '../../model/errors';
 import type { MemoryUse, PlanFit, RunSettings } from '../../protocol/fit';
 import type { LoadedModel } from '../../protocol/loadedModel';
-import { padded, type PlanConstraint, type SensitivityTable } from '../../protocol/plan';
+import { padded } from '../../protocol/fileFrame';
+import type { PlanConstraint, SensitivityTable } from '../../protocol/plan';
 import { size } from '../../protocol/words';
 import { prepareTable, sumOf, type PreparedTable } from '../preparedTable';
 import { assignmentFrom, type Assignment } from '../solve';

@@ -1,5 +1,5 @@
 import type { DocumentFault } from '../../protocol/documentCheck';
-import { fileBytesOf } from '../../protocol/plan';
+import { fileBytesOf } from '../../protocol/fileFrame';
 import { unlistedBytes, weightsOf, type Candidates } from '../candidates';
 import { fault, type BoundAssignment } from './faults';
 import type { PlanDocument } from './planDocument';

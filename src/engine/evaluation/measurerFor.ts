@@ -3,7 +3,7 @@ import { measureWeighted } from '../../analysis/weightedErrors';
 import type { Measurer } from '../../ampq/sensitivity';
 import { hasGraph } from '../../graph/fakeQuant';
 import { OrtMeasurer } from '../../graph/measurer';
-import type { Device } from '../../protocol/plan';
+import type { Device } from '../../protocol/device';
 
 const measureOnCpu: Measurer['measure'] = (reader, slab, format, range, { importance, signal }) =>
   importance

@@ -1,6 +1,6 @@
 import type { EngineProgress } from '../../protocol/engine';
 import type { EvaluationPoint } from '../../protocol/evaluation';
-import type { Device } from '../../protocol/plan';
+import type { Device } from '../../protocol/device';
 
 /** More points than a chart has columns to show them in are thinned. */
 const maxPoints = 400;

@@ -2,7 +2,8 @@ import { bytesIn, formatsFor, isPossible, type Candidates } from '../../ampq/can
 import { assignmentDigest } from '../../ampq/assignmentDigest';
 import { randomAssignment, type SizedFormat } from '../../ampq/randomAssignment';
 import type { CodeChoice } from '../../protocol/export';
-import { fileBytesOf, padded, type FileFrame, type Plan } from '../../protocol/plan';
+import { fileBytesOf, padded, type FileFrame } from '../../protocol/fileFrame';
+import type { Plan } from '../../protocol/plan';
 import { findFormat } from '../../quant/catalogue';
 
 /** A preset that a plan is measured against. */

@@ -11,7 +11,7 @@ import type { OrtDevice } from '../../graph/session';
 import type { Model } from '../../model/model';
 import { readTextFile } from '../../model/textFile';
 import type { WindowSettings } from '../../protocol/evaluation';
-import type { DeviceChoice } from '../../protocol/plan';
+import type { DeviceChoice } from '../../protocol/device';
 import type { TextTokenizer } from '../../evaluation/tokenizer/textTokenizer';
 import {
   planWindows,

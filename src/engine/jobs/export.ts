@@ -7,7 +7,7 @@ import { withThreads } from '../../graph/threads';
 import { QuantscopeError } from '../../model/errors';
 import { readImatrix } from '../../model/imatrix';
 import type { Model } from '../../model/model';
-import type { ExportParams } from '../../protocol/engine';
+import type { ExportParams } from '../../protocol/export';
 import { usualObjective, type ExportSettings } from '../../protocol/export';
 import type { Plan } from '../../protocol/plan';
 import type { EvidenceSource } from '../../quant/evidence';

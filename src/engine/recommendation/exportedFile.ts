@@ -2,7 +2,7 @@ import { frameIfExportable, loadedModel } from '../../exporter/fileFrame';
 import { readImatrix } from '../../model/imatrix';
 import type { Model } from '../../model/model';
 import type { LoadedModel } from '../../protocol/loadedModel';
-import type { FileFrame } from '../../protocol/plan';
+import type { FileFrame } from '../../protocol/fileFrame';
 
 /** The exported file of a model besides the tensors that a plan chooses formats for, and the model when it runs where that was asked for. */
 export interface ExportedFile {

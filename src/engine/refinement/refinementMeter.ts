@@ -1,5 +1,5 @@
 import type { EngineProgress } from '../../protocol/engine';
-import type { Device } from '../../protocol/plan';
+import type { Device } from '../../protocol/device';
 import type { RefinementProgress, RefinementSchedule } from '../../refinement/refine';
 
 /** Reports the progress of a refinement: passes of the original, then steps, with what was measured so far. */

@@ -4,7 +4,7 @@ import * as vscode from 'vscode';
 import { folderBeside } from '../remote/modelUri';
 import { QuantscopeError } from '../../model/errors';
 import type { ExportAdapterParams, ExportedAdapter } from '../../protocol/adapters';
-import type { ExportResult } from '../../protocol/engine';
+import type { ExportResult } from '../../protocol/export';
 import type { AdapterRef } from '../../protocol/model';
 import { plural, size } from '../../protocol/words';
 import { commands } from '../contributions';

@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import type { CommandTab } from '../../protocol/editorState';
 import type { LocatedModel } from '../../protocol/model';
-import type { DeviceChoice } from '../../protocol/plan';
+import type { DeviceChoice } from '../../protocol/device';
 import type { TensorContext } from '../../protocol/webview';
 import { commands, settings } from '../contributions';
 import { openEditor } from '../editor/openEditor';

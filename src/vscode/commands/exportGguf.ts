@@ -2,7 +2,7 @@ import { basename, join } from 'node:path';
 import * as vscode from 'vscode';
 import { outputFolder } from '../remote/modelUri';
 import { QuantscopeError } from '../../model/errors';
-import type { ExportResult } from '../../protocol/engine';
+import type { ExportResult } from '../../protocol/export';
 import type { ExportSettings } from '../../protocol/export';
 import type { AdapterRef } from '../../protocol/model';
 import { size } from '../../protocol/words';

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import { outputFolder } from '../remote/modelUri';
-import type { FileKind } from '../../protocol/webview';
+import type { FileKind } from '../../protocol/pageRequests/model';
 import { modelEndings } from '../contributions';
 import type { ModelSession } from '../modelSession';
 

@@ -16,7 +16,7 @@ import { openModel } from '../../../src/layouts/openModel';
 import type { Model } from '../../../src/model/model';
 import { matrixOf } from '../../../src/model/rows';
 import { objectives, type Objective } from '../../../src/protocol/export';
-import { leastSampledBlocks } from '../../../src/protocol/plan';
+import { leastSampledBlocks } from '../../../src/protocol/gains';
 import type { EvidenceSource } from '../../../src/quant/evidence';
 import { refinementWork } from './predictions';
 import { Random } from '../../support/random';

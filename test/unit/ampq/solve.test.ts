@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { isOptimal, isWithin, solveBudget } from '../../../src/ampq/solve';
+import type { FileFrame } from '../../../src/protocol/fileFrame';
 import {
   budgetRange,
   type Budget,
-  type FileFrame,
   type PlanAssignment,
   type SensitivityCell,
   type SensitivityRow,

@@ -10,7 +10,7 @@ import { codesMethodName } from '../../../src/exporter/codes/codeFinder';
 import { exportGguf } from '../../../src/exporter/exportGguf';
 import { fileFrame } from '../../../src/exporter/fileFrame';
 import { openModel } from '../../../src/layouts/openModel';
-import type { ExportResult } from '../../../src/protocol/engine';
+import type { ExportResult } from '../../../src/protocol/export';
 import type { Backend, Plan, SensitivityTable } from '../../../src/protocol/plan';
 import type { EvidenceSource } from '../../../src/quant/evidence';
 import { engineJobs } from '../../support/engineJobs';

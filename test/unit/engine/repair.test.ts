@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { printPlan } from '../../../src/ampq/planFile';
 import { manifestPath, printManifest, readManifest } from '../../../src/files/digests/manifest';
 import { DigestRecorder } from '../../../src/files/digests/recorder';
-import type { ExportParams } from '../../../src/protocol/engine';
+import type { ExportParams } from '../../../src/protocol/export';
 import { flipByte } from '../../support/damage';
 import { engineJobs } from '../../support/engineJobs';
 import { sampleFolder, temporaryFolder } from '../../support/files';

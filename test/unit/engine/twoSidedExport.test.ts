@@ -9,7 +9,7 @@ import { fileFrame } from '../../../src/exporter/fileFrame';
 import { allWeights } from '../../../src/layouts/changedModel';
 import { openModel } from '../../../src/layouts/openModel';
 import type { Model } from '../../../src/model/model';
-import type { ExportResult } from '../../../src/protocol/engine';
+import type { ExportResult } from '../../../src/protocol/export';
 import type { Objective } from '../../../src/protocol/export';
 import type { EvaluationResult } from '../../../src/protocol/evaluation';
 import type { Plan } from '../../../src/protocol/plan';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { GainsSource, Plan, SensitivityRow, SensitivityTable } from '../../../src/protocol/plan';
+import type { GainsSource } from '../../../src/protocol/gains';
+import type { Plan, SensitivityRow, SensitivityTable } from '../../../src/protocol/plan';
 import { suggestionFrom } from '../../../src/protocol/suggestion';
 
 const gainsFrom: GainsSource = {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { DeviceReport } from '../../../src/protocol/plan';
+import type { DeviceReport } from '../../../src/protocol/device';
 import { Devices } from '../../../src/vscode/devices';
 import { FakeEngine, FakeLog, FakeNotices, settle } from '../../support/fakeHost';
 

@@ -1,7 +1,7 @@
 import * as l10n from '@vscode/l10n';
 import { useEffect, useState } from 'preact/hooks';
 import type { RecipeChoices } from '../../../src/protocol/quantizeModel';
-import type { ExportChoices } from '../../../src/protocol/webview';
+import type { ExportChoices } from '../../../src/protocol/exportChoices';
 import { useApp, useAppState } from '../../context';
 import { useRecipeChoices } from '../../useRecipeChoices';
 import { Field } from '../fields';

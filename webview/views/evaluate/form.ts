@@ -5,7 +5,7 @@ import type {
   WindowConvention,
   WindowSettings,
 } from '../../../src/protocol/evaluation';
-import type { DeviceChoice } from '../../../src/protocol/plan';
+import type { DeviceChoice } from '../../../src/protocol/device';
 import type { RecipeSelection } from '../../../src/protocol/quantizeModel';
 import type { EvaluationView, PanelEvaluation } from '../../../src/protocol/evaluationView';
 import { defined } from '../../../src/protocol/defined';

@@ -1,6 +1,6 @@
 import * as l10n from '@vscode/l10n';
 import { useEffect, useState } from 'preact/hooks';
-import type { ExportChoices } from '../../../src/protocol/webview';
+import type { ExportChoices } from '../../../src/protocol/exportChoices';
 import { useApp, useAppState, useAsk } from '../../context';
 import { Button, Loading } from '../../controls';
 import { useDryRun } from '../../useDryRun';

@@ -1,6 +1,6 @@
 import * as l10n from '@vscode/l10n';
 import { useState } from 'preact/hooks';
-import type { ExportChoices } from '../../../src/protocol/webview';
+import type { ExportChoices } from '../../../src/protocol/exportChoices';
 import { Field } from '../fields';
 import { Codes } from './Codes';
 import { FileField, TypeSelect, type FormProps } from './fields';

@@ -1,4 +1,4 @@
-import type { FileKind } from '../../../src/protocol/webview';
+import type { FileKind } from '../../../src/protocol/pageRequests/model';
 import { PathField } from '../fields';
 import type { ExportForm } from './form';
 

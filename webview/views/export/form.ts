@@ -6,7 +6,7 @@ import type {
   SplitSettings,
   TensorTypeRule,
 } from '../../../src/protocol/export';
-import type { PanelSettings } from '../../../src/protocol/webview';
+import type { PanelSettings } from '../../../src/protocol/exportChoices';
 import { defined } from '../../../src/protocol/defined';
 import { countOf } from '../../formValues';
 

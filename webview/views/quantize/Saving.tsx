@@ -1,6 +1,6 @@
 import * as l10n from '@vscode/l10n';
 import { useState } from 'preact/hooks';
-import type { TensorChoice } from '../../../src/protocol/engine';
+import type { TensorChoice } from '../../../src/protocol/quantizeTensors';
 import { useAsk } from '../../context';
 import { Button } from '../../controls';
 

@@ -5,7 +5,8 @@ import { fitsInto, solveFit } from '../../../../src/ampq/fits/solveFit';
 import type { FitRequest, MemoryUse } from '../../../../src/protocol/fit';
 import type { LoadedModel } from '../../../../src/protocol/loadedModel';
 import { parsePlan, printPlan } from '../../../../src/ampq/planFile';
-import { padded, type PlanConstraint, type SensitivityTable } from '../../../../src/protocol/plan';
+import { padded } from '../../../../src/protocol/fileFrame';
+import type { PlanConstraint, SensitivityTable } from '../../../../src/protocol/plan';
 import { rowWith } from '../../../support/plans';
 import { Random } from '../../../support/random';
 

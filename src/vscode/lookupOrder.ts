@@ -1,5 +1,5 @@
 import { relative, sep } from 'node:path';
-import type { LocatedModel } from '../../protocol/model';
+import type { LocatedModel } from '../protocol/model';
 
 /** Models in which a name is looked up: those that are farther from a document are hardly meant. */
 const maxModels = 16;
