@@ -15,7 +15,10 @@ const suites = {
   unit: vitest('unit', false),
   oracle: vitest('oracle', true),
   native: { args: ['scripts/native-checks.mjs'], report: join(results, 'native.json'), needsTools: true },
-  host: { args: ['test/host/run.mjs'], report: join(results, 'host.json'), needsTools: true },
+  host: {
+    args: ['test/host/run.mjs'],
+    ...{ report: join(results, 'host.json'), needsTools: true, takesFiles: true },
+  },
   ui: vitest('ui', true),
 };
 
@@ -155,7 +158,7 @@ if (argv[1] === import.meta.filename || argv[1]?.endsWith('scripts/test.mjs')) {
   const files = given.filter((name) => !(name in suites));
   if (files.length > 0 && !names.every((name) => suites[name].takesFiles)) {
     console.error(
-      `Only these suites accept names of test files: unit, oracle, ui. The suites are: ${Object.keys(suites).join(', ')}.`,
+      `Only these suites accept names of test files: unit, oracle, host, ui. The suites are: ${Object.keys(suites).join(', ')}.`,
     );
     exit(2);
   }

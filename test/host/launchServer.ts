@@ -1,12 +1,13 @@
 import { rmSync } from 'node:fs';
 import { startVsCode } from '../support/vscodeServer';
-import { makeWorkspace, showReport, type Launch } from './workspace';
+import { makeWorkspace, showReport, testsEnvironment, type Launch } from './workspace';
 
 /** How long all in-host tests may take (milliseconds). */
 const limit = 480_000;
 
 /** Runs the tests in the extension host of a VS Code server, with Chromium as its window. */
-export async function launch({ root, consumer, tests, report }: Launch): Promise<number> {
+export async function launch(launched: Launch): Promise<number> {
+  const { root, consumer, tests, report } = launched;
   const folder = makeWorkspace(root);
   rmSync(report, { force: true });
   const code = await startVsCode({
@@ -14,7 +15,7 @@ export async function launch({ root, consumer, tests, report }: Launch): Promise
     extensionPath: root,
     installed: [consumer],
     testsPath: tests,
-    env: { QUANTSCOPE_HOST_REPORT: report },
+    env: testsEnvironment(launched),
   });
   try {
     let timer: NodeJS.Timeout | undefined;

@@ -1,5 +1,5 @@
 // Runs the in-host tests in the VS Code server of the test cache. `--electron` runs them in the desktop VS Code instead; `--build`
-// only builds them and makes their workspace, for the launch configuration "Extension Tests".
+// only builds them and makes their workspace, for the launch configuration "Extension Tests". Words choose test files by their names.
 import { build } from 'esbuild';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -52,6 +52,7 @@ exit(
     ...{ root, consumer },
     tests: join(out, 'tests.cjs'),
     report: join(root, 'test-results', 'host.json'),
+    words: argv.slice(2).filter((argument) => !argument.startsWith('--')),
   }),
 );
 

@@ -9,7 +9,15 @@ export interface Launch {
   readonly consumer: string;
   readonly tests: string;
   readonly report: string;
+  /** Only test files whose names contain one of them are run; all where there are none. */
+  readonly words: readonly string[];
 }
+
+/** What the extension host is told about the tests. */
+export const testsEnvironment = ({ report, words }: Launch): Record<string, string> => ({
+  QUANTSCOPE_HOST_REPORT: report,
+  QUANTSCOPE_HOST_FILES: words.join(' '),
+});
 
 /** A workspace with the sample model, an index of it, and text that names its tensors. */
 export function makeWorkspace(root: string): string {

@@ -1,5 +1,6 @@
 import { basename, dirname } from 'node:path';
 import * as vscode from 'vscode';
+import { holdsWeights } from '../../model/holdsWeights';
 import type { LocatedModel } from '../../protocol/model';
 import { signalOf } from '../cancellation';
 import { commands } from '../contributions';
@@ -7,6 +8,7 @@ import type { ModelSession } from '../modelSession';
 import { folderOf } from '../paths';
 import { storedParams } from '../sensitivityJob';
 import type { Services } from '../services';
+import { lensChanges } from './lensChanges';
 import { nowText, plannedText } from './lensText';
 
 /** Documents that stand for a model. */
@@ -33,20 +35,15 @@ export function registerCodeLens(services: Services): vscode.Disposable {
 class ModelLenses implements vscode.CodeLensProvider {
   private readonly changed = new vscode.EventEmitter<void>();
   readonly onDidChangeCodeLenses = this.changed.event;
-  private readonly activations: { dispose(): void };
-  /** Of the session whose editor was used last: its plan may change. */
-  private ofSession: { dispose(): void } | undefined;
+  private readonly changes: vscode.Disposable;
 
   constructor(private readonly services: Services) {
-    this.activations = services.sessions.onActive((session) => {
-      this.ofSession?.dispose();
-      this.ofSession = session?.onEvent(({ name }) => name === 'plan' && this.changed.fire());
-      this.changed.fire();
-    });
+    this.changes = lensChanges(services, () => this.changed.fire());
   }
 
   dispose(): void {
-    for (const item of [this.activations, this.ofSession, this.changed]) item?.dispose();
+    this.changes.dispose();
+    this.changed.dispose();
   }
 
   /** None for a document that no model belongs to, such as the configuration of anything else. */
@@ -86,10 +83,14 @@ class ModelLenses implements vscode.CodeLensProvider {
     return lens;
   }
 
-  /** An index stands for its model, config.json for the one of its folder. */
-  private modelOf(path: string): Promise<LocatedModel | undefined> {
-    const isConfig = basename(path) === 'config.json';
-    return this.services.workspaceModels.locate(isConfig ? dirname(path) : path);
+  /**
+   * An index stands for its model, config.json for the one of its folder. Most documents of these names are of other things: where no names of
+   * weights are beside them, the engine is not started.
+   */
+  private async modelOf(path: string): Promise<LocatedModel | undefined> {
+    const folder = dirname(path);
+    if (!(await holdsWeights(folder))) return undefined;
+    return this.services.workspaceModels.locate(basename(path) === 'config.json' ? folder : path);
   }
 
   private sessionOf(path: string): ModelSession | undefined {
