@@ -6,6 +6,7 @@ import type {
   EngineProgress,
   SerializedError,
 } from '../protocol/engine';
+import { rememberSpoken } from '../protocol/said';
 import type { ProcessKind, StartTransport, Transport } from './clientTransport';
 
 /** How long a start may take (ms). */
@@ -121,6 +122,7 @@ export class EngineProcess {
   private receive(message: EngineOutbound): void {
     if (this.isGone) return;
     this.stopPing(); // any message shows that it is alive
+    if (message.spoken) rememberSpoken(message.spoken);
     switch (message.kind) {
       case 'ready':
         return this.started();

@@ -3,7 +3,14 @@ import { removeAbandoned } from '../files/partials';
 import { runProbe } from '../graph/probe';
 import { QuantscopeError, serializeError } from '../model/errors';
 import { loadNative } from '../native';
-import type { EngineInbound, EngineMethod, EngineOutbound, EngineProgress } from '../protocol/engine';
+import type {
+  EngineAnswer,
+  EngineInbound,
+  EngineMethod,
+  EngineOutbound,
+  EngineProgress,
+} from '../protocol/engine';
+import { spokenIn } from '../protocol/said';
 import type { Job } from './job';
 import { createJobs } from './jobs';
 import { OpenModels } from './models';
@@ -70,8 +77,10 @@ function yieldToOthers(): void {
   }
 }
 
-function send(message: EngineOutbound): void {
-  if (process.connected) process.send?.(message);
+function send(answer: EngineAnswer): void {
+  if (!process.connected) return;
+  const spoken = spokenIn(answer);
+  process.send?.((spoken.length > 0 ? { ...answer, spoken } : answer) satisfies EngineOutbound);
 }
 
 /** Drops progress that comes too soon after the previous one; `flush` sends the last one dropped. */

@@ -1,4 +1,5 @@
 import type { SerializedError } from '../protocol/engine';
+import { said } from '../protocol/said';
 
 /** What an error is about, so that the message and the log can name it. */
 export interface ErrorPlace {
@@ -37,7 +38,7 @@ export class QuantscopeError extends Error {
 
 /** Throws the error of a cancelled request when the signal has fired. */
 export function throwIfCancelled(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new QuantscopeError('CANCELLED', 'The request was cancelled.');
+  if (signal?.aborted) throw new QuantscopeError('CANCELLED', said`The request was cancelled.`);
 }
 
 export function serializeError(error: unknown): SerializedError {
@@ -52,10 +53,11 @@ function stackOf(error: Error): { stack?: string } {
   return error.stack === undefined ? {} : { stack: error.stack };
 }
 
-function withPlace(message: string, place: ErrorPlace): string {
-  const parts: string[] = [];
-  if (place.file !== undefined) parts.push(place.file);
-  if (place.tensor !== undefined) parts.push(`tensor "${place.tensor}"`);
-  if (place.offset !== undefined) parts.push(`byte ${place.offset}`);
-  return parts.length === 0 ? message : `${message} (${parts.join(', ')})`;
+function withPlace(message: string, { file, tensor, offset }: ErrorPlace): string {
+  const known = tensor === undefined ? file : tensorPlace(file, tensor);
+  if (offset === undefined) return known === undefined ? message : said`${message} (${known})`;
+  return known === undefined ? said`${message} (byte ${offset})` : said`${message} (${known}, byte ${offset})`;
 }
+
+const tensorPlace = (file: string | undefined, tensor: string): string =>
+  file === undefined ? said`tensor "${tensor}"` : said`${file}, tensor "${tensor}"`;

@@ -4,6 +4,7 @@ import type { EvaluationCurve } from './evaluation';
 import type { LensProgress } from './lens';
 import type { QuantizedWeight } from './quantizeModel';
 import type { RefinementPoint } from './refinement';
+import type { Spoken } from './said';
 import type { ModelRequests } from './engineRequests/models';
 import type { TensorRequests } from './engineRequests/tensors';
 import type { PlanRequests } from './engineRequests/plans';
@@ -48,7 +49,12 @@ export type EngineInbound =
   | { kind: 'ping' };
 
 /** Engine → host. */
-export type EngineOutbound =
+export type EngineOutbound = EngineAnswer & {
+  /** The sentences in it; absent where there are none. */
+  spoken?: Spoken;
+};
+
+export type EngineAnswer =
   | { kind: 'ready'; version: string }
   | { kind: 'pong' }
   | { kind: 'result'; id: number; result: unknown }

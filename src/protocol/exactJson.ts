@@ -118,7 +118,7 @@ type Fields = Readonly<Record<string, unknown>>;
 type Change = (value: unknown) => unknown;
 
 /** The array itself where nothing changes: most messages have no special values. */
-function mapItems(items: readonly unknown[], change: Change): readonly unknown[] {
+export function mapItems(items: readonly unknown[], change: Change): readonly unknown[] {
   let copy: unknown[] | undefined;
   for (let i = 0; i < items.length; i++) {
     const changed = change(items[i]); // by index: holes of a sparse array are undefined
@@ -129,7 +129,7 @@ function mapItems(items: readonly unknown[], change: Change): readonly unknown[]
 }
 
 /** The same of an object's own properties. Undefined ones are kept as they are: JSON leaves them out. */
-function mapFields(fields: Fields, change: Change): Fields {
+export function mapFields(fields: Fields, change: Change): Fields {
   let changes: [string, unknown][] | undefined;
   // Keys and not entries: messages have a hundred thousand objects, few of which change.
   for (const name of Object.keys(fields)) {

@@ -1,5 +1,6 @@
 import * as l10n from '@vscode/l10n';
 import { counted } from './counted';
+import { inLanguage } from './said';
 
 /**
  * A count and its noun: "1 tensor", "23,342 tensors"; translated where the noun is one of `counted`.
@@ -8,7 +9,7 @@ import { counted } from './counted';
 export function plural(count: number, noun: string, plural = `${noun}s`): string {
   const number = count.toLocaleString('en-US');
   const [one, several] = counted[noun]?.(number) ?? [`${number} ${noun}`, `${number} ${plural}`];
-  return count === 1 ? one : several;
+  return inLanguage(count === 1 ? one : several);
 }
 
 /** Rounded seconds in words: "12 s", "3 min", "1.5 h". */

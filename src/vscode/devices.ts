@@ -1,6 +1,6 @@
 import type { DeviceChoice, DeviceReport } from '../protocol/device';
 import { Emitter } from './emitter';
-import { messageOf, type Engine, type Log, type Notices } from './host';
+import { messageOf, shownMessage, type Engine, type Log, type Notices } from './host';
 
 /** The device that measuring would use: one probe for all editors, however many are opened at once. */
 export class Devices {
@@ -44,7 +44,7 @@ export class Devices {
       this.emitter.fire(this.report);
     } catch (error) {
       this.log.warn(`The device cannot be used: ${messageOf(error)}`);
-      this.notices.warn(messageOf(error));
+      this.notices.warn(shownMessage(error));
     } finally {
       this.probing = undefined;
     }

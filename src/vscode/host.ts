@@ -1,4 +1,5 @@
 import type { EngineClient } from '../engine/client';
+import { inLanguage } from '../protocol/said';
 
 /** What sessions need from VS Code and the engine; tests replace it. */
 
@@ -17,9 +18,13 @@ export interface Notices {
 
 export type Engine = Pick<EngineClient, 'call' | 'forgiveCrashes'>;
 
+/** In English, for the log and for what translates its messages as a whole. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** In the display language, for what is shown. */
+export const shownMessage = (error: unknown): string => inLanguage(messageOf(error));
 
 /** Runs work in the background; a failure is logged and shown, never lost. */
 export function inBackground(work: Promise<unknown>, log: Log, notices: Notices): void {
@@ -27,7 +32,7 @@ export function inBackground(work: Promise<unknown>, log: Log, notices: Notices)
     .catch((error: unknown) => {
       if ((error as { code?: unknown }).code === 'CANCELLED') return undefined;
       log.error(messageOf(error));
-      return notices.error(messageOf(error));
+      return notices.error(shownMessage(error));
     })
     .catch((error: unknown) => log.error(messageOf(error)));
 }

@@ -46,9 +46,10 @@ describe('the texts of package.json', () => {
 describe('the texts of the extension and its page', () => {
   const bundle = read('l10n', 'bundle.l10n.json');
   const translation = read('l10n', 'bundle.l10n.zh-cn.json');
+  const extracted = extractTexts();
 
   it('are those of l10n/bundle.l10n.json: npm run l10n writes it', () => {
-    expect(bundle).toEqual(extractTexts());
+    expect(bundle).toEqual(extracted.texts);
   });
 
   it('are all translated, in the order of the English bundle', () => {
@@ -62,6 +63,10 @@ describe('the texts of the extension and its page', () => {
     ];
     for (const [key, text] of Object.entries(translation))
       expect(marks(text).sort(), key).toEqual(marks(key).sort());
+  });
+
+  it('are never words alone where they cross processes: such a word could be a value of a message', () => {
+    expect(extracted.said.filter((text) => !/\S\s+\S/.test(text))).toEqual([]);
   });
 
   it('are not shown by the extension host without a look-up', () => {

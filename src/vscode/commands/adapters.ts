@@ -8,7 +8,7 @@ import type { ExportResult } from '../../protocol/export';
 import type { AdapterRef } from '../../protocol/model';
 import { plural, size } from '../../protocol/words';
 import { commands } from '../contributions';
-import { messageOf } from '../host';
+import { messageOf, shownMessage } from '../host';
 import type { Services } from '../services';
 import { isPossible, pickModel, wholeSession, type ModelArgument } from './targets';
 import { withProgress } from './withProgress';
@@ -126,7 +126,7 @@ async function exportAdapter(
   } catch (error) {
     if (error instanceof QuantscopeError && error.code === 'CANCELLED') return undefined;
     log.error(`Export of an adapter: ${messageOf(error)}`);
-    start(notices.error(vscode.l10n.t('The adapter was not exported. {0}', messageOf(error))));
+    start(notices.error(vscode.l10n.t('The adapter was not exported. {0}', shownMessage(error))));
     return undefined;
   }
 }

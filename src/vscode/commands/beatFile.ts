@@ -3,7 +3,7 @@ import * as vscode from 'vscode';
 import { commands } from '../contributions';
 import { askFile, dialogs } from '../editor/files';
 import { openEditor } from '../editor/openEditor';
-import { messageOf } from '../host';
+import { messageOf, shownMessage } from '../host';
 import type { ModelSession } from '../modelSession';
 import { pathOf } from '../remote/modelUri';
 import type { Services } from '../services';
@@ -34,7 +34,7 @@ export function registerBeatFile(services: Services): vscode.Disposable {
         return await session.plans.beat(rival);
       } catch (error) {
         services.log.error(`Plan for the size of ${basename(rival)}: ${messageOf(error)}`);
-        void services.notices.error(messageOf(error));
+        void services.notices.error(shownMessage(error));
         return false;
       }
     },

@@ -15,7 +15,7 @@ import {
   type Choice,
   type ConvertForm,
 } from '../convertChoices';
-import { messageOf } from '../host';
+import { messageOf, shownMessage } from '../host';
 import type { ModelSession } from '../modelSession';
 import { freeFolder } from '../paths';
 import type { Services } from '../services';
@@ -128,7 +128,7 @@ async function convert(services: Services, params: ConvertParams): Promise<Conve
 function tell({ notices, log, start }: Services, error: unknown): void {
   if (error instanceof QuantscopeError && error.code === 'CANCELLED') return;
   log.error(`Conversion: ${messageOf(error)}`);
-  start(notices.error(vscode.l10n.t('The conversion failed. {0}', messageOf(error))));
+  start(notices.error(vscode.l10n.t('The conversion failed. {0}', shownMessage(error))));
 }
 
 async function announce({ out, bytes, tensors, files, notes }: ConvertResult): Promise<void> {

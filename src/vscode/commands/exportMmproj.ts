@@ -11,7 +11,7 @@ import {
 } from '../../protocol/mmproj';
 import { plural, size } from '../../protocol/words';
 import { commands } from '../contributions';
-import { messageOf } from '../host';
+import { messageOf, shownMessage } from '../host';
 import type { ModelSession } from '../modelSession';
 import type { Services } from '../services';
 import { wholeSession, type ModelArgument } from './targets';
@@ -99,7 +99,7 @@ async function exportMmproj(services: Services, settings: Settings): Promise<Exp
 function tell({ notices, log, start }: Services, error: unknown): void {
   if (error instanceof QuantscopeError && error.code === 'CANCELLED') return;
   log.error(`Export of a vision part: ${messageOf(error)}`);
-  start(notices.error(vscode.l10n.t('The vision part was not exported. {0}', messageOf(error))));
+  start(notices.error(vscode.l10n.t('The vision part was not exported. {0}', shownMessage(error))));
 }
 
 async function announce({ out, type, tensors, bytes, notes }: ExportedMmproj): Promise<void> {

@@ -6,7 +6,7 @@ import type { OnnxForm, OnnxResult, OnnxSettings } from '../../protocol/exportOn
 import { size } from '../../protocol/words';
 import { commands } from '../contributions';
 import { chooseFile } from '../editor/files';
-import { messageOf } from '../host';
+import { messageOf, shownMessage } from '../host';
 import type { ModelSession } from '../modelSession';
 import { freeFolder } from '../paths';
 import { chosenDevice, type Services } from '../services';
@@ -84,7 +84,7 @@ async function runExport(
   } catch (error) {
     if (error instanceof QuantscopeError && error.code === 'CANCELLED') return undefined;
     log.error(`Export ONNX: ${messageOf(error)}`);
-    services.start(notices.error(vscode.l10n.t('The export failed. {0}', messageOf(error))));
+    services.start(notices.error(vscode.l10n.t('The export failed. {0}', shownMessage(error))));
     return undefined;
   }
 }

@@ -3,7 +3,7 @@ import { QuantscopeError } from '../../model/errors';
 import type { GpuRuntimeStatus } from '../../protocol/gpuRuntime';
 import { size } from '../../protocol/words';
 import { commands, settings } from '../contributions';
-import { messageOf } from '../host';
+import { messageOf, shownMessage } from '../host';
 import type { Services } from '../services';
 import { withProgress } from './withProgress';
 
@@ -88,6 +88,6 @@ async function reportFailure(
   } catch (error) {
     if (error instanceof QuantscopeError && error.code === 'CANCELLED') return;
     services.log.error(`${title}: ${messageOf(error)}`);
-    services.start(services.notices.error(`${title}: ${messageOf(error)}`));
+    services.start(services.notices.error(`${title}: ${shownMessage(error)}`));
   }
 }

@@ -3,7 +3,7 @@ import type { FormatBinding, FormatReasons } from '../../protocol/planFront';
 import type { TensorContext } from '../../protocol/webview';
 import { size } from '../../protocol/words';
 import { commands } from '../contributions';
-import { messageOf } from '../host';
+import { shownMessage } from '../host';
 import type { ModelSession } from '../modelSession';
 import type { Services } from '../services';
 import { targetSession } from './targets';
@@ -35,7 +35,7 @@ async function bind(
       if (format !== undefined) session.plans.bind(tensors, { kind, format });
     }
   } catch (error) {
-    void services.notices.error(messageOf(error));
+    void services.notices.error(shownMessage(error));
   }
 }
 

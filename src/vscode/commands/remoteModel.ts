@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import { isAddress, remotePlace } from '../../model/remote/address';
-import { messageOf } from '../host';
+import { shownMessage } from '../host';
 import type { Services } from '../services';
 
 /** Asks for an address; undefined when the user cancelled. */
@@ -22,7 +22,7 @@ function problemOf(text: string): string | undefined {
     if (/^\w+:\/\/[^/]+\/./.test(text.trim())) remotePlace(text.trim());
     return undefined;
   } catch (error) {
-    return messageOf(error);
+    return shownMessage(error);
   }
 }
 

@@ -4,7 +4,7 @@ import { outputFolder } from '../remote/modelUri';
 import { madeBy, type ReportParams, type SavedReport } from '../../protocol/report';
 import { size } from '../../protocol/words';
 import { commands } from '../contributions';
-import { messageOf } from '../host';
+import { messageOf, shownMessage } from '../host';
 import type { ModelSession } from '../modelSession';
 import { fileNameOf } from '../paths';
 import type { Services } from '../services';
@@ -61,7 +61,7 @@ async function exportReport(
     return saved;
   } catch (error) {
     log.error(`Report: ${messageOf(error)}`);
-    start(notices.error(vscode.l10n.t('The report was not written. {0}', messageOf(error))));
+    start(notices.error(vscode.l10n.t('The report was not written. {0}', shownMessage(error))));
     return undefined;
   }
 }
@@ -85,6 +85,6 @@ async function copySummary(services: Services, session: ModelSession): Promise<v
     vscode.window.setStatusBarMessage(vscode.l10n.t('The summary is on the clipboard.'), 4000);
   } catch (error) {
     log.error(`Summary: ${messageOf(error)}`);
-    start(notices.error(vscode.l10n.t('The summary was not made. {0}', messageOf(error))));
+    start(notices.error(vscode.l10n.t('The summary was not made. {0}', shownMessage(error))));
   }
 }

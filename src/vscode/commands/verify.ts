@@ -5,7 +5,7 @@ import type { VerifyResult } from '../../protocol/verify';
 import { verifySummary } from '../../protocol/verifyText';
 import { commands } from '../contributions';
 import { openEditor } from '../editor/openEditor';
-import { messageOf } from '../host';
+import { messageOf, shownMessage } from '../host';
 import type { ModelSession } from '../modelSession';
 import type { Services } from '../services';
 import { targetSession, type ModelArgument } from './targets';
@@ -30,7 +30,7 @@ async function verify(services: Services, session: ModelSession): Promise<Verify
   } catch (error) {
     if (error instanceof QuantscopeError && error.code === 'CANCELLED') return undefined;
     log.error(`Verification: ${messageOf(error)}`);
-    void notices.error(vscode.l10n.t('The verification failed. {0}', messageOf(error)));
+    void notices.error(vscode.l10n.t('The verification failed. {0}', shownMessage(error)));
     return undefined;
   }
 }

@@ -5,7 +5,7 @@ import type { ProvenanceParams, ProvenanceResult } from '../../protocol/provenan
 import { provenanceMarkdown } from '../../protocol/provenanceText';
 import { commands } from '../contributions';
 import { askFile, dialogs } from '../editor/files';
-import { messageOf } from '../host';
+import { messageOf, shownMessage } from '../host';
 import type { ModelSession } from '../modelSession';
 import type { Services } from '../services';
 import { pickModel, wholeSession, type ModelArgument } from './targets';
@@ -70,7 +70,7 @@ async function verify(
   } catch (error) {
     if (error instanceof QuantscopeError && error.code === 'CANCELLED') return undefined;
     log.error(`Verification against a source: ${messageOf(error)}`);
-    void notices.error(vscode.l10n.t('The verification failed. {0}', messageOf(error)));
+    void notices.error(vscode.l10n.t('The verification failed. {0}', shownMessage(error)));
     return undefined;
   }
 }

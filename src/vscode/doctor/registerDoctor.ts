@@ -6,7 +6,7 @@ import { size } from '../../protocol/words';
 import { targetSession, type ModelArgument } from '../commands/targets';
 import { withProgress } from '../commands/withProgress';
 import { commands } from '../contributions';
-import { messageOf } from '../host';
+import { messageOf, shownMessage } from '../host';
 import type { ModelSession } from '../modelSession';
 import type { Services } from '../services';
 import { FixActions, type FixArgument } from './fixActions';
@@ -41,7 +41,7 @@ async function examine(services: Services, session: ModelSession): Promise<Docto
   } catch (error) {
     if (error instanceof QuantscopeError && error.code === 'CANCELLED') return undefined;
     log.error(`Checkpoint Doctor: ${messageOf(error)}`);
-    void notices.error(vscode.l10n.t('The model could not be examined. {0}', messageOf(error)));
+    void notices.error(vscode.l10n.t('The model could not be examined. {0}', shownMessage(error)));
     return undefined;
   }
 }
@@ -76,7 +76,7 @@ async function fix(
     return await examinations.fix(model, code);
   } catch (error) {
     log.error(`Fix of ${code}: ${messageOf(error)}`);
-    void notices.error(vscode.l10n.t('The fix was not applied. {0}', messageOf(error)));
+    void notices.error(vscode.l10n.t('The fix was not applied. {0}', shownMessage(error)));
     return undefined;
   }
 }

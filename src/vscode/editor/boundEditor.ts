@@ -4,6 +4,7 @@ import { nameFromPath } from '../../model/modelName';
 import { isRemote } from '../../model/remote/address';
 import { pack } from '../../protocol/packed';
 import { Rpc, type Handlers } from '../../protocol/rpc';
+import { messageInLanguage } from '../../protocol/said';
 import type { EditorState } from '../../protocol/editorState';
 import type { HostEvents, WebviewRequests } from '../../protocol/webview';
 import { messageOf } from '../host';
@@ -127,8 +128,9 @@ export class BoundEditor {
   private connect(): HostRpc {
     const { panel } = this;
     const { log, start } = this.services;
+    const translated = vscode.l10n.bundle ? messageInLanguage : (message: unknown): unknown => message;
     const post = async (message: unknown): Promise<void> => {
-      if (!(await panel.webview.postMessage(pack(message))))
+      if (!(await panel.webview.postMessage(pack(translated(message)))))
         log.debug('A message to a closed editor was dropped.');
     };
     return new Rpc(

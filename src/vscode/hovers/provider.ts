@@ -3,7 +3,7 @@ import type { NameMatch, NamePlace, NameQuery } from '../../protocol/names';
 import type { GroupSuggestion, TensorSuggestion } from '../../protocol/planResults';
 import { groupSuggestion, suggestionFrom } from '../../protocol/suggestion';
 import { signalOf } from '../cancellation';
-import { messageOf } from '../host';
+import { shownMessage } from '../host';
 import { modelsAround } from '../modelsAround';
 import { folderOf } from '../paths';
 import { storedParams } from '../sensitivityJob';
@@ -101,7 +101,7 @@ async function knownOf<T>(suggestion: Promise<T | undefined>, signal: AbortSigna
     return { suggestion: await suggestion };
   } catch (error) {
     if (signal.aborted) throw error;
-    return { problem: messageOf(error) };
+    return { problem: shownMessage(error) };
   }
 }
 

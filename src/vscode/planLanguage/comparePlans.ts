@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import { commands } from '../contributions';
-import { messageOf } from '../host';
+import { messageOf, shownMessage } from '../host';
 import type { Services } from '../services';
 import { comparedText, type ComparedPlans, type Side } from './comparedText';
 import { activePlan, isPlan, pickPlan } from './planFiles';
@@ -29,7 +29,7 @@ export function registerComparePlans(services: Services): vscode.Disposable {
           return pair && (await documents.show(pair));
         } catch (error) {
           services.log.error(`Compare plans: ${messageOf(error)}`);
-          void services.notices.error(messageOf(error));
+          void services.notices.error(shownMessage(error));
           return undefined;
         }
       },
@@ -82,7 +82,7 @@ class ComparedDocuments implements vscode.TextDocumentContentProvider, vscode.Di
     try {
       return comparedText(await this.compare(JSON.parse(query) as Pair), side);
     } catch (error) {
-      return messageOf(error);
+      return shownMessage(error);
     }
   }
 

@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import { pickModel } from '../commands/targets';
 import { commands } from '../contributions';
 import { openEditor } from '../editor/openEditor';
-import { messageOf } from '../host';
+import { messageOf, shownMessage } from '../host';
 import { pathOf } from '../remote/modelUri';
 import type { Services } from '../services';
 import type { DocumentChecks } from './documentChecks';
@@ -19,7 +19,7 @@ export function registerOpenPlan(services: Services, checks: DocumentChecks): vs
         return await open(services, checks, file);
       } catch (error) {
         services.log.error(`Plan ${file.fsPath}: ${messageOf(error)}`);
-        void services.notices.error(messageOf(error));
+        void services.notices.error(shownMessage(error));
         return false;
       }
     },

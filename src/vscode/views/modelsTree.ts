@@ -4,7 +4,7 @@ import { planEnding } from '../../ampq/planFile';
 import { nameFromPath } from '../../model/modelName';
 import type { BesideModel } from '../../protocol/besideModel';
 import type { LocatedModel } from '../../protocol/model';
-import { messageOf } from '../host';
+import { shownMessage } from '../host';
 import { folderOf } from '../paths';
 import { storedParams } from '../sensitivityJob';
 import type { Services } from '../services';
@@ -63,7 +63,7 @@ export class ModelsTree implements vscode.TreeDataProvider<ModelsNode>, vscode.D
     try {
       return groupsOf(model, await this.beside(model));
     } catch (error) {
-      return [{ kind: 'note', model, failure: messageOf(error) }];
+      return [{ kind: 'note', model, failure: shownMessage(error) }];
     }
   }
 
