@@ -56,7 +56,9 @@ function stackOf(error: Error): { stack?: string } {
 function withPlace(message: string, { file, tensor, offset }: ErrorPlace): string {
   const known = tensor === undefined ? file : tensorPlace(file, tensor);
   if (offset === undefined) return known === undefined ? message : said`${message} (${known})`;
-  return known === undefined ? said`${message} (byte ${offset})` : said`${message} (${known}, byte ${offset})`;
+  return known === undefined
+    ? said`${message} (byte ${offset})`
+    : said`${message} (${known}, byte ${offset})`;
 }
 
 const tensorPlace = (file: string | undefined, tensor: string): string =>
