@@ -68,7 +68,7 @@ export async function measureGeneration(
   const begun = performance.now();
   for (let i = 0; i < warmUps + timedTokens; i++) {
     const before = performance.now();
-    await generation.next(window[i % window.length]!, signal);
+    await generation.next(Int32Array.of(window[i % window.length]!), { signal });
     if (i >= warmUps) times.push(performance.now() - before);
     if (times.length > 0 && performance.now() - begun > maxTiming) break;
   }

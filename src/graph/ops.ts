@@ -45,6 +45,14 @@ export class Ops {
   /** Entries from `first` up to `end` of an axis. */
   slice = (x: Value, axis: number, first: number, end: number): Value =>
     this.graph.node('Slice', [x, ...[[first], [end], [axis]].map((values) => this.graph.ints(values))]);
+  /** Entries of an axis, as a float32 scalar: exact below 2^24. */
+  size(x: Value, axis: number): Value {
+    const size = this.graph.node('Shape', [x], { start: axis, end: axis + 1 });
+    return this.graph.node('Cast', [this.graph.node('Squeeze', [size])], { to: 1 });
+  }
+  /** Whole numbers from `first` up to `end`, both float32 scalars. */
+  range = (first: Value | number, end: Value): Value =>
+    this.graph.node('Range', [this.value(first), end, this.graph.constant(1)]);
   /** Zeros before and after the entries of an axis of a value of `rank` dimensions. */
   pad(x: Value, axis: number, rank: number, before: number, after = 0): Value {
     if (before + after === 0) return x;

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { exportGguf } from '../../src/exporter/exportGguf';
+import type { Decoder } from '../../src/graph/transformer/decoder';
 import { openDecoder, type DecoderOptions } from '../../src/graph/transformer/openDecoder';
 import { openModel } from '../../src/layouts/openModel';
 import { checkpoints, runnableCheckpoints } from '../support/checkpoints';
-import { cachedLogits, windowLogits } from '../support/decoderLogits';
+import { cachedLogits, piecewiseLogits, windowLogits } from '../support/decoderLogits';
 import { temporaryFolder } from '../support/files';
 import { Checkpoint } from '../support/reference/checkpoint';
 import type { Vector } from '../support/reference/math';
@@ -25,6 +26,19 @@ function farthest(ours: readonly Float32Array[], theirs: readonly Vector[]): num
   );
 }
 
+/** The same after pieces of the text that are read in one pass each. */
+async function afterPieces(decoder: Decoder, theirs: readonly Vector[]): Promise<number> {
+  const ends = [19, 20, tokens.length].filter((end) => end <= theirs.length);
+  const found = await piecewiseLogits(
+    decoder,
+    ends.map((end, i) => tokens.subarray(ends[i - 1] ?? 0, end)),
+  );
+  return farthest(
+    found,
+    ends.map((end) => theirs[end - 1]!),
+  );
+}
+
 async function differences(path: string, expected: readonly Vector[], change: Partial<DecoderOptions>) {
   const model = await openModel(path);
   const options: DecoderOptions = { device: 'ort-cpu', length: tokens.length, keep: false, ...change };
@@ -32,7 +46,12 @@ async function differences(path: string, expected: readonly Vector[], change: Pa
   const found = {
     window: farthest(await windowLogits(decoder, tokens), expected),
     // Without weights that stay, every token would read them again.
-    ...(options.keep ? { cached: farthest(await cachedLogits(decoder, tokens), expected) } : {}),
+    ...(options.keep
+      ? {
+          cached: farthest(await cachedLogits(decoder, tokens), expected),
+          pieces: await afterPieces(decoder, expected),
+        }
+      : {}),
   };
   await decoder.close();
   await model.close();
@@ -62,10 +81,12 @@ describe('forward passes as graphs against an independent one', () => {
       ];
       for (const [path, change] of runs) {
         const shared = path === gguf ? expected.slice(0, agreeing) : expected;
-        const { window, cached } = await differences(path, shared, change);
+        const { window, cached, pieces } = await differences(path, shared, change);
         const what = `${path === gguf ? 'GGUF' : 'checkpoint'} ${JSON.stringify(change)}`;
         expect(window, what).toBeLessThan(bound);
-        if (change.keep) expect(cached, `${what}, token by token`).toBeLessThan(bound);
+        if (!change.keep) continue;
+        expect(cached, `${what}, token by token`).toBeLessThan(bound);
+        expect(pieces, `${what}, in pieces`).toBeLessThan(bound);
       }
     });
   }

@@ -19,7 +19,21 @@ export async function windowLogits(decoder: Decoder, text: Int32Array): Promise<
 export async function cachedLogits(decoder: Decoder, text: Int32Array): Promise<Float32Array[]> {
   const generation = new Generation(decoder, text.length);
   const rows: Float32Array[] = [];
-  for (const token of text) rows.push(await generation.next(token));
+  for (const token of text) rows.push(await generation.next(Int32Array.of(token)));
+  return rows;
+}
+
+/** Logits after pieces of a text, each read in one pass after those before it. */
+export async function piecewiseLogits(
+  decoder: Decoder,
+  pieces: readonly Int32Array[],
+): Promise<Float32Array[]> {
+  const generation = new Generation(
+    decoder,
+    pieces.reduce((sum, { length }) => sum + length, 0),
+  );
+  const rows: Float32Array[] = [];
+  for (const piece of pieces) rows.push(await generation.next(piece));
   return rows;
 }
 

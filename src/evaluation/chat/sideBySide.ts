@@ -1,6 +1,6 @@
 import type { Decoder } from '../../graph/transformer/decoder';
-import { Generation } from '../../graph/transformer/generation';
-import { turn } from '../../graph/transformer/pass';
+import { Generation, stepsOfTokens } from '../../graph/transformer/generation';
+import { turn, type PassOptions } from '../../graph/transformer/pass';
 import { throwIfCancelled } from '../../model/errors';
 import type { ChatProgress, ChatSide, ChatText, ChatToken, SamplingSettings } from '../../protocol/chat';
 import type { TextTokenizer } from '../tokenizer/textTokenizer';
@@ -14,7 +14,7 @@ export interface SideBySideOptions {
   readonly sampling: SamplingSettings;
   readonly endings: Endings;
   readonly signal?: AbortSignal | undefined;
-  /** After each token of the prompt. */
+  /** While the prompt is read; the share that is done, in tokens of it. */
   readonly onPrompt?: (tokens: number) => void;
   /** After each token of the answers. */
   readonly onAnswer?: (answers: ChatProgress) => void;
@@ -52,7 +52,8 @@ export async function generateSideBySide(
     const isSame = isShared && tokens[0]!.id === tokens[1]!.id;
     if (isShared && !isSame) writers.variant.pair = start.fork();
     for (const [i, side] of open.entries())
-      if (!answers[side].end && !(isSame && i > 0)) await writers[side].pair.take(tokens[i]!.id, signal);
+      if (!answers[side].end && !(isSame && i > 0))
+        await writers[side].pair.take(Int32Array.of(tokens[i]!.id), { signal });
   }
   return { original: answers.original.finish(), variant: answers.variant.finish() };
 }
@@ -72,22 +73,17 @@ class Pair {
   ): Promise<Pair> {
     const original = new Generation(decoders.original, positions);
     const variant = new Generation(decoders.variant, positions);
-    for (const [i, token] of prompt.subarray(0, -1).entries()) {
-      await original.advance(token, signal);
-      await variant.advance(token, signal);
-      onPrompt?.(i + 1);
-      await turn();
-      throwIfCancelled(signal);
-    }
     const pair = new Pair({ original, variant }, { original: noLogits, variant: noLogits });
-    await pair.take(prompt.at(-1)!, signal);
-    onPrompt?.(prompt.length);
+    const steps = sides.reduce((sum, side) => sum + stepsOfTokens(decoders[side], prompt.length), 0);
+    let done = 0;
+    const onStep = (): void => onPrompt?.(Math.floor((++done / steps) * prompt.length));
+    await pair.take(prompt, { signal, onStep });
     return pair;
   }
 
-  async take(token: number, signal: AbortSignal | undefined): Promise<void> {
-    const original = await this.generations.original.next(token, signal);
-    this.logits = { original, variant: await this.generations.variant.next(token, signal) };
+  async take(tokens: Int32Array, pass: PassOptions): Promise<void> {
+    const original = await this.generations.original.next(tokens, pass);
+    this.logits = { original, variant: await this.generations.variant.next(tokens, pass) };
   }
 
   /** The same with a future of its own. */

@@ -92,15 +92,27 @@ function tempered(
   if (tokens instanceof Sequence)
     return ops.mul(query, tokens.byPosition(`temperature ${scale} ${length}`, factors));
   const positions = tokens.positions ?? tokens.length;
-  if (positions <= length) return query;
+  if (!isTempered({ temperature }, positions)) return query;
   const [table] = parts.once('temperature', () => [
     ops.graph.table('temperature', [positions, 1], factors(positions)),
   ]);
   if (tokens.positions === undefined) return ops.mul(query, table!);
-  return ops.mul(query, ops.graph.node('Gather', [table!, positionOf(parts)], { axis: 0 }));
+  const own = ops.graph.ints(Array.from({ length: tokens.length }, (_, token) => token));
+  const at = ops.graph.node('Add', [positionOf(parts), own]);
+  return ops.mul(query, ops.graph.node('Gather', [table!, at], { axis: 0 }));
 }
 
-/** Input of a graph that takes one more token. */
+/** Whether a factor of queries is another than 1 at one of so many positions. */
+const isTempered = ({ temperature }: Pick<BlockShape, 'temperature'>, positions: number): boolean =>
+  temperature !== undefined && positions > temperature.length;
+
+/** Whether a block's graph of more tokens of a text has an input for their position. */
+export const takesPosition = (
+  block: Pick<BlockShape, 'rotation' | 'temperature'>,
+  positions: number,
+): boolean => block.rotation !== undefined || isTempered(block, positions);
+
+/** Input of a graph that takes more tokens of a text: the position of the first. */
 const positionOf = (parts: GraphParts): Value =>
   parts.once('position', () => [parts.ops.graph.input('position', [1], 'I64')])[0]!;
 

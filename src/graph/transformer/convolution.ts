@@ -9,7 +9,7 @@ export const convolvedStates = ([channels = 0, kernel = 1]: readonly number[]): 
 
 /**
  * Causal convolution of each channel with its own weights: `[n, channels]`, whole windows one below the other, → the same shape,
- * y[t] = Σ w[k] · x[t − kernel + 1 + k] + b. Before the first token there are zeros; in a graph of one more token of a text, its inputs before
+ * y[t] = Σ w[k] · x[t − kernel + 1 + k] + b. Before the first token there are zeros; in a graph of more tokens of a text, its inputs before them
  * (`past_STATE`, given back as `STATE`).
  * @param name of a tensor `[channels, kernel]`, whose last entry weighs the token itself, with a bias `[channels]` or without.
  */
@@ -40,7 +40,7 @@ export function causalConvolution(
 /** Inputs `[windows, length, channels]` after the kernel − 1 before them. */
 function withEarlier(
   { ops }: GraphParts,
-  { positions }: Span,
+  { length, positions }: Span,
   own: Value,
   shape: readonly [number, number],
   state: string,
@@ -49,6 +49,6 @@ function withEarlier(
   if (positions === undefined) return ops.pad(own, 1, 3, earlier);
   const dims = convolvedStates(shape);
   const all = ops.concat([ops.graph.input(`past_${state}`, dims), own], 1);
-  ops.graph.output(state, ops.slice(all, 1, 1, earlier + 1), dims);
+  ops.graph.output(state, ops.slice(all, 1, length, length + earlier), dims);
   return all;
 }

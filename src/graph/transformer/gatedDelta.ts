@@ -79,7 +79,7 @@ function ratesOf(
   return { rate: half(0), change: half(shared) };
 }
 
-/** The delta rule over whole windows, or over one more token of a text after those whose state is an input. */
+/** The delta rule over whole windows, or over more tokens of a text after those whose state is an input. */
 function recurrence(
   { ops }: GraphParts,
   mixer: GatedDeltaMixer,

@@ -67,6 +67,13 @@ export class GraphLoader {
     this.kept.clear();
   }
 
+  /** Releases the session that graphs of one kind share. */
+  async forget(key: string): Promise<void> {
+    const shared = await this.sessions.get(key);
+    this.sessions.delete(key);
+    await shared?.session.release();
+  }
+
   async close(): Promise<void> {
     const open = await Promise.all(this.sessions.values());
     this.sessions.clear();

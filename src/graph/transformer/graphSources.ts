@@ -15,6 +15,7 @@ import { entryGraph, type CarryingDecoder } from './entryGraph';
 import type { GraphSource } from './graphLoader';
 import type { TapKind } from './graphParts';
 import { roundingFor, type Rounding } from './rounding';
+import type { Span } from './span';
 import type { Weights } from './weights';
 
 /** A graph of a decoder under its own name. */
@@ -38,10 +39,11 @@ export class GraphSources {
     );
   }
 
-  /** A block for one more token of a text of fewer than `positions`. */
-  next(block: BlockShape, positions: number): NamedSource {
-    return this.ofBlock(block, `next ${block.index}`, `next of ${positions}`, undefined, (options) =>
-      blockGraph(block, { length: 1, positions }, options),
+  /** A block for `length` more tokens of a text of at most `positions`. */
+  next(block: BlockShape, { length, positions }: Required<Span>): NamedSource {
+    const kind = `next ${length} of ${positions}`;
+    return this.ofBlock(block, `${kind} ${block.index}`, kind, undefined, (options) =>
+      blockGraph(block, { length, positions }, options),
     );
   }
 

@@ -23,6 +23,25 @@ export class Graphs {
     }
   }
 
+  /** The same for a graph that is not kept; its session is, up to `forget`, for graphs that differ only in their weights. */
+  async usingOnce<T>(
+    source: NamedSource,
+    signal: AbortSignal | undefined,
+    work: (graph: LoadedGraph) => Promise<T>,
+  ): Promise<T> {
+    const graph = await this.loader.load(source, signal);
+    try {
+      return await work(graph);
+    } finally {
+      await graph.release();
+    }
+  }
+
+  /** Releases the sessions of graphs that were used once. */
+  async forget(sources: readonly NamedSource[]): Promise<void> {
+    for (const { key } of sources) await this.loader.forget(key);
+  }
+
   async obtain(source: NamedSource, signal?: AbortSignal): Promise<LoadedGraph> {
     const known = this.open.get(source.name);
     if (known) return known;

@@ -126,7 +126,7 @@ export class TextSequence extends Sequence {
     const { ops } = this;
     const { graph } = ops;
     const mask = this.once('mask', () => graph.input('attention_mask', maskShape, 'I64'));
-    const keys = this.once('keys', () => this.slots(graph.constant(0)));
+    const keys = this.once('keys', () => this.slots(0));
     const queries = this.once('queries', () =>
       graph.node('Unsqueeze', [this.slots(this.pastLength()), graph.ints([1])]),
     );
@@ -139,23 +139,18 @@ export class TextSequence extends Sequence {
   }
 
   /** Indices of tokens from `first` (a float32 scalar) to the last one, as float32. */
-  private slots(first: Value): Value {
-    const { graph } = this.ops;
-    return graph.node('Range', [first, this.count('attention_mask'), graph.constant(1)]);
+  private slots(first: Value | number): Value {
+    return this.ops.range(first, this.count('attention_mask'));
   }
 
   private pastLength(): Value {
     return this.ops.sub(this.count('attention_mask'), this.count('position_ids'));
   }
 
-  /** Entries of the second axis of an input, as a float32 scalar: exact below 2^24. */
+  /** Entries of the second axis of an input, as a float32 scalar. */
   private count(input: 'attention_mask' | 'position_ids'): Value {
-    const { graph } = this.ops;
     if (input === 'position_ids') this.positions();
-    return this.once(`count ${input}`, () => {
-      const size = graph.node('Shape', [input], { start: 1, end: 2 });
-      return graph.node('Cast', [graph.node('Squeeze', [size])], toFloat);
-    });
+    return this.once(`count ${input}`, () => this.ops.size(input, 1));
   }
 
   private positions(): Value {

@@ -14,7 +14,7 @@ export type AttentionSizes = Pick<
  * Queries that are processed at a time. Keys after the last of them are left out, so fewer queries save work, and memory of
  * the scores; from 256 on ONNX Runtime multiplies matrices at full speed.
  */
-const queriesAtOnce = 256;
+export const queriesAtOnce = 256;
 
 /** Slicing to the end of an axis whose size only a run knows. */
 const toTheEnd = 2 ** 31 - 1;
@@ -43,9 +43,10 @@ function overSpan(
   own: KeysAndValues,
 ): Value {
   const seen = withCache(parts, sizes, span, own);
-  return span.positions === undefined
-    ? causal(parts, sizes, span, query, seen)
-    : oneQuery(parts, sizes, query, seen);
+  if (span.positions === undefined) return causal(parts, sizes, span, query, seen);
+  return span.length === 1
+    ? oneQuery(parts, sizes, query, seen)
+    : laterQueries(parts, sizes, span, query, seen);
 }
 
 /** All queries at a time: how many there are is only known when the graph runs. */
@@ -91,6 +92,32 @@ function oneQuery(
   const { window } = sizes;
   const last = (x: Value): Value => (window === undefined ? x : ops.slice(x, 2, -window, toTheEnd));
   return weigh(parts, sizes, query, ops.transpose(last(key), [0, 1, 3, 2]), last(value), (scores) => scores);
+}
+
+/** Queries of the last tokens of a text: how many there are before them is only known when the graph runs. */
+function laterQueries(
+  parts: GraphParts,
+  sizes: AttentionSizes,
+  { length }: Span,
+  query: Value,
+  { key, value }: KeysAndValues,
+): Value {
+  const { ops } = parts;
+  const { window } = sizes;
+  const last = (x: Value): Value =>
+    window === undefined ? x : ops.slice(x, 2, -(window + length - 1), toTheEnd);
+  const keys = last(key);
+  // Counted from the end, where the last key is that of the last query.
+  const count = ops.size(keys, 2);
+  const ofKeys = ops.sub(ops.sub(count, 1), ops.range(0, count));
+  const ofQueries = ops.graph.floats(Array.from({ length }, (_, query) => length - 1 - query));
+  const distance = ops.sub(ofKeys, ops.reshape(ofQueries, [-1, 1]));
+  const later = ops.where(ops.greater(0, distance), hiddenScore, 0);
+  const table =
+    window === undefined ? later : ops.where(ops.greater(distance, window - 1), hiddenScore, later);
+  return weigh(parts, sizes, query, ops.transpose(keys, [0, 1, 3, 2]), last(value), (scores) =>
+    addToEach(parts, sizes, scores, length, table),
+  );
 }
 
 /** Some queries at a time against the keys that they can see. */
@@ -166,18 +193,27 @@ function withSinks(
   return ops.slice(ops.softmax(ops.concat([scores, column], -1)), -1, 0, -1);
 }
 
-/** Scores of later positions, and of those before the window, become so small that softmax makes them 0. */
-function hideUnseen(
+/** Scores as `weigh` has them, of so many queries, with a table `[count, positions]` added for each head. */
+function addToEach(
   { ops }: GraphParts,
   { heads, kvHeads }: AttentionSizes,
   scores: Value,
+  count: number,
+  table: Value,
+): Value {
+  const separate = ops.add(ops.reshape(scores, [0, heads, count, -1]), table);
+  return ops.reshape(separate, [0, kvHeads, (heads / kvHeads) * count, -1]);
+}
+
+/** Scores of later positions, and of those before the window, become so small that softmax makes them 0. */
+function hideUnseen(
+  parts: GraphParts,
+  sizes: AttentionSizes,
+  scores: Value,
   { first, end, firstKey, window }: { first: number; end: number; firstKey: number; window: number },
 ): Value {
-  const count = end - first;
-  const added = (table: Value): Value => {
-    const separate = ops.add(ops.reshape(scores, [0, heads, count, -1]), table);
-    return ops.reshape(separate, [0, kvHeads, (heads / kvHeads) * count, -1]);
-  };
+  const { ops } = parts;
+  const added = (table: Value): Value => addToEach(parts, sizes, scores, end - first, table);
   const row = (from: number, to: number): Value =>
     ops.graph.floats(Array.from({ length: to - from }, (_, i) => from + i));
   const queries = ops.reshape(row(first, end), [-1, 1]);

@@ -35,7 +35,7 @@ const least = -128;
  * SSMs", section 6), by chunks: inside one it is causal attention without softmax whose scores decay, and states are passed from one to the
  * next as another product.
  * @param length tokens of a window.
- * @param past the state before the first token, `[groups, headsPerGroup, 1, stateSize, width]`, for one chunk; zeros when absent.
+ * @param past the state before the first token, `[groups, headsPerGroup, 1, stateSize, width]`, of the only window; zeros when absent.
  * @returns results `[n, heads, width]`, and the state after the last token where there was one before it.
  */
 export function scan(
@@ -63,31 +63,46 @@ export function scan(
   const toEnd = ops.reshape(ops.slice(since, 3, chunk - 1, chunk), [-1, headsPerGroup, chunks, chunk, 1]);
   const added = ops.matmul(written, ops.mul(values, toEnd));
   const totals = ops.slice(sums, 3, chunk - 1, chunk);
-  const before = past ?? passed(ops, added, totals, sizes, chunks);
+  const { before, after } = passed(ops, { added, totals, past }, sizes, chunks);
   const kept = ops.exp(ops.reshape(sums, [-1, headsPerGroup, chunks, chunk, 1]));
   const all = before === undefined ? within : ops.add(within, ops.mul(ops.matmul(read, before), kept));
   const joined = ops.reshape(all, [-1, groups, headsPerGroup, chunks * chunk, width]);
   const inOrder = ops.transpose(ops.slice(joined, 3, 0, length), [0, 3, 1, 2, 4]);
   const results = ops.reshape(inOrder, [-1, groups * headsPerGroup, width]);
-  if (past === undefined) return { results };
-  const left = ops.exp(ops.reshape(totals, [-1, headsPerGroup, chunks, 1, 1]));
-  return { results, state: ops.add(ops.mul(past, left), added) };
+  return { results, ...(after === undefined ? {} : { state: after }) };
 }
 
-/** States before each chunk, which are those after the one before it; undefined where there is only one. */
+/**
+ * States `[-1, headsPerGroup, chunks, stateSize, width]` before each chunk, which are those after the one before it; nothing where there is only one
+ * and none before it. A state before the text counts as what a first chunk without tokens adds, and the state after the text is given, too.
+ */
 function passed(
   ops: Ops,
-  added: Value,
-  totals: Value,
+  {
+    added,
+    totals,
+    past,
+  }: { readonly added: Value; readonly totals: Value; readonly past: Value | undefined },
   { headsPerGroup, stateSize, width }: ScanSizes,
   chunks: number,
-): Value | undefined {
-  if (chunks === 1) return undefined;
-  const steps = ops.reshape(totals, [-1, headsPerGroup, 1, chunks]);
-  const { since } = remaining(ops, steps, [headsPerGroup, 1, chunks]);
-  const states = ops.reshape(added, [-1, headsPerGroup, 1, chunks, stateSize * width]);
-  const after = ops.slice(ops.matmul(since, states), 3, 0, chunks - 1);
-  return ops.reshape(ops.pad(after, 3, 5, 1), [-1, headsPerGroup, chunks, stateSize, width]);
+): { readonly before?: Value; readonly after?: Value } {
+  if (chunks === 1 && past === undefined) return {};
+  const count = past === undefined ? chunks : chunks + 1;
+  const own = ops.reshape(totals, [-1, headsPerGroup, 1, chunks]);
+  const { since } = remaining(ops, past === undefined ? own : ops.pad(own, 3, 4, 1), [
+    headsPerGroup,
+    1,
+    count,
+  ]);
+  const all = past === undefined ? added : ops.concat([past, added], 2);
+  const states = ops.matmul(since, ops.reshape(all, [-1, headsPerGroup, 1, count, stateSize * width]));
+  const cut = (first: number, end: number): Value => ops.slice(states, 3, first, end);
+  const apart = (x: Value): Value => ops.reshape(x, [-1, headsPerGroup, chunks, stateSize, width]);
+  if (past === undefined) return { before: apart(ops.pad(cut(0, chunks - 1), 3, 5, 1)) };
+  return {
+    before: apart(cut(0, chunks)),
+    after: ops.reshape(cut(chunks, count), [-1, headsPerGroup, 1, stateSize, width]),
+  };
 }
 
 /**
