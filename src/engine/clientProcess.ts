@@ -9,8 +9,8 @@ import type {
 import { rememberSpoken } from '../protocol/said';
 import type { ProcessKind, StartTransport, Transport } from './clientTransport';
 
-/** How long a start may take (ms). */
-const startTimeout = 20_000;
+/** How long a start may take (ms): usually less than a second, but other programs may have the processors. */
+const startTimeout = 60_000;
 /** How long a cancelled request may take to stop before its caller is released (ms). */
 const cancelGrace = 3_000;
 /** How long a process may leave a ping without an answer before it counts as stuck (ms). */

@@ -23,8 +23,8 @@ export interface ProbeOptions {
   readonly childEntry?: string;
 }
 
-/** How long a probe may take: a first start compiles shaders. */
-const probeTimeout = 30_000;
+/** How long a probe may take (ms): a first start compiles shaders, and other programs may have the processors. */
+const probeTimeout = 120_000;
 
 /**
  * The device to compute on. `auto` takes CUDA, else WebGPU, else the addon, and says why a faster one was rejected; a

@@ -25,7 +25,7 @@ const codesAt = (file: string): string[] =>
 async function eventuallyAt(files: readonly string[], codes: readonly string[]): Promise<void> {
   const now = (): string => files.flatMap(codesAt).join();
   const wanted = `${files.join()} has [${codes.join()}]`;
-  await eventually(wanted, () => now() === codes.join(), 10_000);
+  await eventually(wanted, () => now() === codes.join());
 }
 
 /** A copy of the sample in a folder of its own. */

@@ -6,7 +6,7 @@
 export async function eventually<T>(
   what: string,
   find: () => Promise<T | undefined | false> | T | undefined | false,
-  limit = 30_000,
+  limit = 120_000,
 ): Promise<T> {
   const end = Date.now() + limit;
   for (;;) {

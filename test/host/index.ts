@@ -16,7 +16,7 @@ const files: Readonly<Record<string, () => Promise<unknown>>> = {
 
 /** What the extension host calls: runs every suite and leaves the results where the launcher reads them. */
 export async function run(): Promise<void> {
-  const mocha = new Mocha({ ui: 'bdd', timeout: 60_000 });
+  const mocha = new Mocha({ ui: 'bdd', timeout: 300_000 });
   mocha.suite.emit('pre-require', globalThis, 'in-host tests', mocha);
   const words = (process.env['QUANTSCOPE_HOST_FILES'] ?? '').split(' ').filter(Boolean);
   for (const [name, load] of Object.entries(files))

@@ -22,6 +22,9 @@ export interface ConnectOptions extends ClientOptions {
   readonly cwd?: string;
 }
 
+/** The longest time that a timer of Node takes, in milliseconds. */
+const longestTimer = 2 ** 31 - 1;
+
 /** The official client, connected to `quantscope mcp` over stdio until the test is finished. */
 export async function connectMcp({ cli, cache, args = [], cwd, answer, roots }: ConnectOptions) {
   const capabilities = {
@@ -50,7 +53,11 @@ export async function connectMcp({ cli, cache, args = [], cwd, answer, roots }: 
     name: string,
     input: Record<string, unknown>,
     options?: Parameters<Client['callTool']>[2],
-  ) => (await client.callTool({ name, arguments: input }, undefined, options)) as CallToolResult;
+  ) => {
+    // The test's own limit is the only one.
+    const patient = { timeout: longestTimer, ...options };
+    return (await client.callTool({ name, arguments: input }, undefined, patient)) as CallToolResult;
+  };
   return { client, call, pid: transport.pid! };
 }
 

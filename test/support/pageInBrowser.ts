@@ -4,7 +4,7 @@ import { chromium, type Page } from 'playwright-core';
 import { Rpc, type Handlers } from '../../src/protocol/rpc';
 import type { HostEvents, WebviewRequests } from '../../src/protocol/webview';
 import { temporaryFolder, writeFile } from './files';
-import { chromiumFlags, chromiumPath } from './vscodeServer';
+import { chromiumFlags, chromiumPath, patience } from './vscodeServer';
 
 /** The page of the editor in a browser without VS Code, with a host that a test plays. */
 export interface BrowserPage {
@@ -28,6 +28,7 @@ const theme = {
 export async function openPage(answers: Partial<Handlers<WebviewRequests>>): Promise<BrowserPage> {
   const browser = await chromium.launch({ executablePath: chromiumPath, args: chromiumFlags });
   const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+  page.setDefaultTimeout(patience);
   let receive: (message: unknown) => void = () => undefined;
   await page.exposeFunction('postToHost', (message: unknown) => receive(message));
   const post = (message: unknown): void => {

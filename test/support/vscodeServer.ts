@@ -77,6 +77,9 @@ const quietSettings = {
   'quantscope.codes': 'reference',
 };
 
+/** How long a page may take for anything (ms). It ends what hangs; a busy machine needs a multiple of what an idle one does. */
+export const patience = 120_000;
+
 export const chromiumFlags = [
   '--headless',
   '--no-sandbox',
@@ -133,12 +136,13 @@ export async function startVsCode(options: VsCodeOptions): Promise<VsCode> {
   try {
     browser = await chromium.launch({ executablePath: chromiumPath, args: chromiumFlags });
     const page = await browser.newPage({ viewport: options.viewport ?? { width: 1440, height: 900 } });
+    page.setDefaultTimeout(patience);
     const consoleLines: string[] = [];
     if (options.language !== undefined) await page.addInitScript(speak, options.language);
     page.on('console', (message) => consoleLines.push(message.text()));
     const { testsExit } = await exposeAutomation(page, consoleLines);
     await page.goto(server.url);
-    await page.locator('.monaco-workbench').waitFor({ timeout: 60_000 });
+    await page.locator('.monaco-workbench').waitFor();
     return { ...parts(server, browser), page, url: server.url, testsExit, consoleLines };
   } catch (error) {
     await browser?.close();
@@ -220,8 +224,8 @@ function listening(server: ChildProcess): Promise<void> {
     let output = '';
     const timer = setTimeout(() => {
       signalGroup(server, 'SIGKILL');
-      fail(new Error(`The VS Code server did not listen within 60 s.\n${output}`));
-    }, 60_000);
+      fail(new Error(`The VS Code server did not listen within ${patience / 1000} s.\n${output}`));
+    }, patience);
     const read = (chunk: Buffer): void => {
       output += chunk.toString();
       if (!output.includes('Extension host agent listening')) return;

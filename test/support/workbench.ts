@@ -1,19 +1,20 @@
 import type { FrameLocator, Locator, Page } from 'playwright-core';
 import { expect } from 'vitest';
 import { literalPattern } from '../../src/model/literalPattern';
+import { patience } from './vscodeServer';
 
 /** Opens the palette and types into it; `>` before a command, nothing before a file. */
 async function fillQuickInput(page: Page, text: string): Promise<Locator> {
   const input = page.locator('.quick-input-widget .quick-input-box input');
   // A palette that is just closing swallows the key that should open the next one.
-  for (let attempt = 1; ; attempt++) {
+  for (const deadline = Date.now() + patience; ;) {
     try {
       await page.keyboard.press('F1');
       await input.waitFor({ timeout: 5_000 });
       await input.fill(text, { timeout: 5_000 });
       return page.locator('.quick-input-list .monaco-list-row').first();
     } catch (error) {
-      if (attempt === 4) throw error;
+      if (Date.now() > deadline) throw error;
     }
   }
 }
@@ -23,7 +24,7 @@ async function fillQuickInput(page: Page, text: string): Promise<Locator> {
  * editor.
  */
 export async function waitForExtension(page: Page, command = 'Quantscope: Show Log'): Promise<void> {
-  const deadline = Date.now() + 90_000;
+  const deadline = Date.now() + patience;
   for (;;) {
     const row = await fillQuickInput(page, `>${command}`);
     const found = await row
@@ -41,13 +42,13 @@ export async function waitForExtension(page: Page, command = 'Quantscope: Show L
 export async function runCommand(page: Page, title: string): Promise<void> {
   await fillQuickInput(page, `>${title}`);
   const row = page.locator(`.quick-input-list .monaco-list-row[aria-label^="${title}"]`).first();
-  await row.click({ timeout: 20_000 });
+  await row.click();
 }
 
 /** Opens a file of the workspace with the editor that VS Code picks for it. */
 export async function openFile(page: Page, name: string): Promise<void> {
   const row = await fillQuickInput(page, name);
-  await row.filter({ hasText: name.split('/').at(-1) ?? name }).waitFor({ timeout: 30_000 });
+  await row.filter({ hasText: name.split('/').at(-1) ?? name }).waitFor();
   await page.keyboard.press('Enter');
   await page.locator('.quick-input-widget').waitFor({ state: 'hidden' });
 }
@@ -66,7 +67,7 @@ export async function openPage(frame: FrameLocator, tab: string, mode?: string):
 /** Answers VS Code's own file dialog: with what it suggests, or another file of the workspace. */
 export async function acceptFile(page: Page, name?: string): Promise<void> {
   const widget = page.locator('.quick-input-widget');
-  await widget.locator('.quick-input-box input').waitFor({ timeout: 30_000 });
+  await widget.locator('.quick-input-box input').waitFor();
   if (name !== undefined) await page.locator('.quick-input-list').getByText(name).click();
   else await widget.getByRole('button', { name: 'OK' }).click();
   await widget.waitFor({ state: 'hidden' });
@@ -80,9 +81,7 @@ export async function acceptFile(page: Page, name?: string): Promise<void> {
  */
 export async function saveFileAs(page: Page, suggested: string, path: string): Promise<void> {
   const input = page.locator('.quick-input-widget .quick-input-box input');
-  await expect
-    .poll(() => input.inputValue(), { timeout: 30_000 })
-    .toSatisfy((value: string) => value.endsWith(suggested));
+  await expect.poll(() => input.inputValue()).toSatisfy((value: string) => value.endsWith(suggested));
   await input.fill(path);
   await expect.poll(() => input.inputValue()).toBe(path);
   await acceptFile(page);
@@ -104,13 +103,13 @@ export async function setTheme(page: Page, theme: keyof typeof themes): Promise<
   await input.fill(label);
   await page.locator('.quick-input-list .monaco-list-row').first().filter({ hasText: label }).waitFor();
   await page.keyboard.press('Enter');
-  await page.locator(`.monaco-workbench.${cssClass}`).waitFor({ timeout: 20_000 });
+  await page.locator(`.monaco-workbench.${cssClass}`).waitFor();
 }
 
 /** Makes the window as narrow as an editor beside another one: views are chosen in a drop-down list there. */
 export async function makeNarrow(page: Page, frame: FrameLocator): Promise<void> {
   await page.setViewportSize({ width: 500, height: 900 });
-  await frame.locator('.drop-down-bar').waitFor({ timeout: 60_000 });
+  await frame.locator('.drop-down-bar').waitFor();
 }
 
 /** Moves to a cell of the map by layer and role, with the keys that lead there; its words begin with `where`: "attn_v, layer 2". */
@@ -132,12 +131,12 @@ export async function goToCell(frame: FrameLocator, where: string): Promise<void
 export async function chooseFromMenu(page: Page, name: string): Promise<void> {
   // Where a command has keys, they are part of the item's name.
   const item = page.getByRole('menuitem', { name: new RegExp(`^${literalPattern(name)}(?:,? Ctrl.*)?$`) });
-  await item.waitFor({ timeout: 30_000 });
+  await item.waitFor();
   const click = async (): Promise<number> => {
     await item.click({ timeout: 1_000 }).catch(() => undefined); // it may have closed already
     return item.count();
   };
-  await expect.poll(click, { timeout: 30_000 }).toBe(0);
+  await expect.poll(click).toBe(0);
 }
 
 /** By how many pixels the contents of an element are wider than it is. */

@@ -7,9 +7,9 @@ import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
 import { makeNarrow, overflowOf, runCommand, setTheme } from '../support/workbench';
 
-const wait = 60_000;
+const wait = 120_000;
 /** Jobs yield to whatever else runs. */
-const answering = 180_000;
+const answering = 360_000;
 
 describe.skipIf(!hasServer)('a chat with a variant', () => {
   let code: VsCode;

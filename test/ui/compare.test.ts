@@ -10,7 +10,7 @@ import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
 import { acceptFile, makeNarrow, overflowOf, setTheme } from '../support/workbench';
 
-const wait = 30_000;
+const wait = 120_000;
 
 describe.skipIf(!hasServer)('Compare With…', () => {
   let code: VsCode;

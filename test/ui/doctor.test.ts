@@ -8,7 +8,7 @@ import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
 import { runCommand, setTheme } from '../support/workbench';
 
-const wait = 60_000;
+const wait = 120_000;
 
 describe.skipIf(!hasServer)('The checkpoint doctor', () => {
   let code: VsCode;

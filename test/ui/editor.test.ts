@@ -18,7 +18,7 @@ interface Drawn {
   readonly y: number[];
 }
 
-const wait = 60_000;
+const wait = 120_000;
 
 describe.skipIf(!hasServer)('the editor in VS Code', () => {
   let code: VsCode;

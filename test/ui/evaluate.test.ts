@@ -25,7 +25,7 @@ interface Drawn {
   readonly y: number[];
 }
 
-const wait = 90_000;
+const wait = 120_000;
 /** As many as the text has. */
 const windows = '24';
 

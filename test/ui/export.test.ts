@@ -12,7 +12,7 @@ import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
 import { acceptFile, openFile, runCommand, setTheme } from '../support/workbench';
 
-const wait = 30_000;
+const wait = 120_000;
 
 describe.skipIf(!hasServer)('the export panel', () => {
   let code: VsCode;

@@ -10,7 +10,7 @@ import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
 import { frontFrame, openPage, runCommand, setTheme } from '../support/workbench';
 
-const wait = 60_000;
+const wait = 120_000;
 
 describe.skipIf(!hasServer)('the frame of the editor', () => {
   let code: VsCode;

@@ -17,7 +17,7 @@ const supported = process.platform === 'linux' && process.arch === 'x64';
 const chromium = '/usr/lib/chromium';
 const driver = join(chromium, 'vk_swiftshader_icd.json');
 
-const wait = 60_000;
+const wait = 120_000;
 
 describe.skipIf(!hasServer || !supported)('the GPU runtime in VS Code', () => {
   let code: VsCode;

@@ -9,7 +9,7 @@ import { screenshot } from '../support/screenshots';
 import { startVsCode, type VsCode } from '../support/vscodeServer';
 import { waitForExtension } from '../support/workbench';
 
-const wait = 60_000;
+const wait = 120_000;
 
 /** Names that stay as they are in Chinese: of formats, methods, figures and parts. */
 const isName = (text: string): boolean =>

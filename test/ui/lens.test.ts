@@ -9,7 +9,7 @@ import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
 import { acceptFile, makeNarrow, overflowOf, runCommand, setTheme } from '../support/workbench';
 
-const wait = 60_000;
+const wait = 120_000;
 const tensor = 'model.layers.0.mlp.down_proj.weight';
 
 describe.skipIf(!hasServer)('Quantize: a tensor by recipes', () => {

@@ -8,7 +8,7 @@ import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
 import { frontFrame, openFile, setTheme } from '../support/workbench';
 
-const wait = 30_000;
+const wait = 120_000;
 
 const source = `from transformers import BitsAndBytesConfig
 

@@ -9,7 +9,7 @@ import { screenshot } from '../support/screenshots';
 import { startVsCode, type VsCode } from '../support/vscodeServer';
 import { openFile, runCommand, setTheme, waitForExtension } from '../support/workbench';
 
-const wait = 20_000;
+const wait = 120_000;
 
 /** The sample with two plans, of which the second has a misspelled tensor and a format that does not exist. */
 async function fill(workspace: string): Promise<void> {

@@ -10,7 +10,7 @@ import { Call, Global, tensor, torchLegacy, torchZip } from '../support/torchFil
 import type { VsCode } from '../support/vscodeServer';
 import { acceptFile, frontFrame, makeNarrow, overflowOf, runCommand, setTheme } from '../support/workbench';
 
-const wait = 30_000;
+const wait = 120_000;
 
 describe.skipIf(!hasServer)('PyTorch files in the editor', () => {
   let code: VsCode;

@@ -17,7 +17,7 @@ import {
   setTheme,
 } from '../support/workbench';
 
-const wait = 60_000;
+const wait = 120_000;
 
 describe.skipIf(!hasServer)('Quantize Model…', () => {
   let code: VsCode;

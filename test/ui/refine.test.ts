@@ -20,7 +20,7 @@ import {
   setTheme,
 } from '../support/workbench';
 
-const wait = 60_000;
+const wait = 120_000;
 
 describe.skipIf(!hasServer)('Refine GGUF File…', () => {
   let code: VsCode;

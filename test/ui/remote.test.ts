@@ -7,7 +7,7 @@ import { screenshot } from '../support/screenshots';
 import { startVsCode, type VsCode } from '../support/vscodeServer';
 import { frontFrame, runCommand, waitForExtension } from '../support/workbench';
 
-const wait = 60_000;
+const wait = 120_000;
 
 describe.skipIf(!hasServer)('Models on servers in the editor', () => {
   let code: VsCode;

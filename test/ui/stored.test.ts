@@ -9,7 +9,7 @@ import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
 import { makeNarrow, overflowOf, runCommand, setTheme } from '../support/workbench';
 
-const wait = 60_000;
+const wait = 120_000;
 const reference = join(sharedData, 'reference/gptqmodel/folders/gptq-4bit-g32-asym');
 
 /** What plotly keeps on the element it draws into. */

@@ -9,7 +9,7 @@ import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
 import { frontFrame, makeNarrow, overflowOf, runCommand, setTheme } from '../support/workbench';
 
-const wait = 60_000;
+const wait = 120_000;
 
 describe.skipIf(!hasServer)('the Tensor page', () => {
   let code: VsCode;

@@ -11,7 +11,7 @@ import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
 import { makeNarrow, overflowOf, runCommand, setTheme } from '../support/workbench';
 
-const wait = 30_000;
+const wait = 120_000;
 
 describe.skipIf(!hasServer)('Damaged files in the editor', () => {
   let code: VsCode;

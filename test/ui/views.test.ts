@@ -12,7 +12,7 @@ import { screenshot } from '../support/screenshots';
 import { startVsCode, type VsCode } from '../support/vscodeServer';
 import { chooseFromMenu, setTheme, waitForExtension } from '../support/workbench';
 
-const wait = 30_000;
+const wait = 120_000;
 
 /** The sample with a plan beside it, an export in a folder of its own, and another export beside that. */
 async function fill(workspace: string): Promise<void> {

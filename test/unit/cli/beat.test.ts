@@ -39,7 +39,7 @@ beforeAll(async () => {
     ...['recommend', sampleFolder, '--beat', theirs, '--out', planFile, '--device', 'cpu', '--json'],
     ...['--text', calibration, '--tokens', '512', '--context', '128', '--codes', 'reference'],
   );
-}, 300_000);
+});
 
 describe('quantscope recommend --beat', () => {
   it('plans for at most the bytes of the file, and predicts its types', () => {
@@ -70,7 +70,7 @@ describe('quantscope recommend --beat', () => {
     const [preset] = certificate!.rivals.filter(({ name }) => name === 'Q4_K_M');
     // The same types without the importance matrix: other weights.
     expect(Math.abs(file!.measured.mean.value / preset!.measured.mean.value - 1)).toBeGreaterThan(0.001);
-  }, 300_000);
+  });
 
   it.each([
     [['--beat', theirs, '--budget', '4bpw'], /Give --budget, or --kld/, 2],

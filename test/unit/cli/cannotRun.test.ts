@@ -48,7 +48,7 @@ beforeAll(async () => {
     plan,
   ];
   expect((await quantscope(...made)).code).toBe(0);
-}, 120_000);
+});
 
 const noConfig = 'Names and shapes of a checkpoint follow from its config.json, which is missing';
 /** Real weights of a network that detects speech, where they are there. */

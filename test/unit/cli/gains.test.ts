@@ -24,7 +24,7 @@ beforeAll(async () => {
   await writeChangedSample(tuned, (tensor) => (tensor.includes('mlp') ? 'Q5_K' : undefined));
   const { code, stderr } = await quantscope('gains', 'export', sampleFolder, '--out', library, ...over);
   expect(code, stderr).toBe(0);
-}, 300_000);
+});
 
 async function planOf(model: string, ...gains: string[]): Promise<{ plan: Plan; stdout: string }> {
   const out = join(folder, 'plan.ampq.json');
@@ -50,7 +50,7 @@ describe('quantscope gains', () => {
     );
     expect(plan.total.divergence).toBeCloseTo(measured.plan.total.divergence!, 12);
     expect(plan.gains).toEqual(measured.plan.gains);
-  }, 120_000);
+  });
 
   it('marks figures by gains that the file lacks, which are estimated', async () => {
     const some = join(folder, 'some.gains.json');
@@ -61,7 +61,7 @@ describe('quantscope gains', () => {
     expect(shown.code, shown.stderr).toBe(0);
     expect(shown.stdout).toContain('Those with ~ have a gain estimated from the role of the tensor.\n');
     expect(shown.stdout).toMatch(/^blk\.0\.attn_q\.weight +\S+ +~\S+$/m);
-  }, 60_000);
+  });
 
   it('finds those by the curvature, which say so and give a plan that is hardly worse', async () => {
     const curved = join(folder, 'curved.gains.json');
@@ -82,7 +82,7 @@ describe('quantscope gains', () => {
     expect(spread).toBeGreaterThan(1);
     expect(spread).toBeLessThan(1.5);
     for (const { own, transferred } of plans) expect(transferred / own).toBeLessThan(1.1);
-  }, 120_000);
+  });
 
   it('carries them to another model of the same shapes, and says so', async () => {
     const { plan, stdout } = await planOf(tuned, '--gains', library);
@@ -91,7 +91,7 @@ describe('quantscope gains', () => {
     expect(stdout).toContain('Evidence: rung 0 of 4, weights');
     expect(plan.notes[0]).toContain(`Gains are those of another model, ${name}.`);
     expect(stdout).toContain(`by the gains of another model (${name})`);
-  }, 120_000);
+  });
 
   it('predicts targets of single tokens by them', async () => {
     const { spread } = JSON.parse(readFileSync(library, 'utf8')) as GainsFile;
@@ -105,7 +105,7 @@ describe('quantscope gains', () => {
     const most = 0.02 / spread!.percentile99;
     expect(total.divergence! / most).toBeLessThanOrEqual(1);
     expect(total.divergence! / most).toBeGreaterThan(0.98);
-  }, 120_000);
+  });
 
   it('measures what plans lose by them', async () => {
     const { code, stdout, stderr } = await quantscope(
@@ -122,7 +122,7 @@ describe('quantscope gains', () => {
       expect(transferred).toBeGreaterThanOrEqual(own * (1 - 1e-9));
       expect(transferred).toBeLessThan(1.1 * own);
     }
-  }, 120_000);
+  });
 
   it.each([
     [['gains', 'export', sampleFolder], /--out is missing/],

@@ -41,7 +41,7 @@ describe('quantscope recommend --fit', () => {
     expect(budget).toEqual({ kind: 'bytes', value: 20_000_000 - others });
     expect(total.fileBytes).toBeLessThanOrEqual(20_000_000 - others);
     expect(stdout).toContain('Options of llama.cpp: -c 4000 -np 2 -ctk q8_0 -ctv q8_0 -fa on\n');
-  }, 120_000);
+  });
 
   it('splits the model between a GPU and RAM, adding smaller formats until both parts fit', async () => {
     const options = ['--fit', '12MB', '--gpu-memory', '9MB', '--ctx-size', '512', '--json'];
@@ -53,7 +53,7 @@ describe('quantscope recommend --fit', () => {
     expect(use.memory.cache + use.gpu.cache).toBe(cacheOf(512, 2));
     expect(plan.fit?.gpu?.layers).toBeGreaterThan(0);
     expect(planIn('two.ampq.json').fit).toEqual(plan.fit);
-  }, 120_000);
+  });
 
   it('names what does not fit and the smallest memory', async () => {
     const { code, stderr } = await recommend('none.ampq.json', '--fit', '3MB');
@@ -61,7 +61,7 @@ describe('quantscope recommend --fit', () => {
     expect(stderr).toMatch(
       /The model does not fit into 3\.00 MB: it takes at least \d\.\d\d MB \(\d+B: .* of weights/,
     );
-  }, 120_000);
+  });
 
   it.each([
     [['--budget', '4bpw', '--fit', '8GB'], /Give --budget, .* or --fit for a memory, or --beat/],

@@ -37,7 +37,7 @@ describe('quantscope recommend --kld', () => {
     expect(plan.targets).toEqual({ mean: 0.002 });
     const smaller = await planOf('smaller.ampq.json', '--budget', `${plan.total.fileBytes! - 32}B`);
     expect(smaller.total.divergence).toBeGreaterThan(0.002);
-  }, 120_000);
+  });
 
   it('writes the smallest file that is predicted to keep the strictest of several targets', async () => {
     const plan = await planOf('targets.ampq.json', '--kld', '0.01', '--p99', '0.02', '--same-top', '90');
@@ -45,7 +45,7 @@ describe('quantscope recommend --kld', () => {
     // The quantile is several times the mean.
     expect(plan.total.divergence).toBeLessThan(0.02 / 4);
     expect(plan.total.divergence).toBeGreaterThan(0.02 / 9);
-  }, 120_000);
+  });
 
   it.each([
     [[], /Give --budget, or --kld, --p99 or --same-top for the smallest file/],

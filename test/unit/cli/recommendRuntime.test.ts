@@ -61,14 +61,14 @@ describe('quantscope recommend --runtime', () => {
       /For vllm: quantscope export-overrides MODEL --plan .* --as recipe --out plan\.recipe\.json/,
     );
     expect(quantizedIn(await preview('vllm', 'recipe'))).toEqual(plannedIn(plan, 'sources'));
-  }, 120_000);
+  });
 
   it('makes plans that ONNX Runtime loads, the output matrix included', async () => {
     const { plan } = await planFor('onnxruntime', '--budget', '5.5bpw');
     expect(formatIn(plan, 'token_embd.weight')).toBe('BF16');
     expect(formatIn(plan, 'output.weight')).toMatch(/^int[248]-g32-f32$/);
     expect(quantizedIn(await preview('onnxruntime', 'onnx-recipe'))).toEqual(plannedIn(plan, 'tensor'));
-  }, 120_000);
+  });
 
   it('makes plans that MLX loads, whose widths the settings have', async () => {
     const { plan } = await planFor('mlx', '--budget', '4.6bpw');
@@ -84,7 +84,7 @@ describe('quantscope recommend --runtime', () => {
       const bits = typeof own === 'object' ? own.bits : quantization['bits'];
       expect(`uint${bits as number}-g64-zp`).toBe(format);
     }
-  }, 120_000);
+  });
 
   it.each([
     [['--runtime', 'tgi'], /--runtime takes llama\.cpp, vllm, onnxruntime or mlx, not "tgi"/],

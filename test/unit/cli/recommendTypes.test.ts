@@ -51,7 +51,7 @@ it('adds types on lattices and measures gains in Q2_K where a plan with optimise
   const exported = await quantscope('export', model, '--plan', plan, '--out', out);
   expect(exported.code, exported.stderr).toBe(0);
   expect(statSync(out).size).toBe(total.fileBytes);
-}, 120_000);
+});
 
 it.each([
   ['cpu', true],

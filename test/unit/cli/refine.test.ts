@@ -22,7 +22,7 @@ beforeAll(async () => {
   const model = await openModel(at('llama'));
   await exportGguf(model, { type: 'Q4_0' }, at('start.gguf'));
   await model.close();
-}, 300_000);
+});
 
 const refine = (...more: string[]): Promise<Ended> =>
   runProgram(

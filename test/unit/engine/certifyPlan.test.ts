@@ -41,7 +41,7 @@ beforeAll(async () => {
   table = await request('sensitivity/run', { ...measured, tokens: 1024, context: 128 });
   plan = makePlan(table, { kind: 'bytes', value: 3_178_560 }, frame);
   planFile = writeFile(folder, 'plan.ampq.json', printPlan(plan));
-}, 300_000);
+});
 
 const divergenceOf = async (variant: object): Promise<number> => {
   const result = await evaluate({ text, ...cut, ...variant });
@@ -73,7 +73,7 @@ describe('a certified plan', () => {
     }
     const ofPreset = presets.find(({ name }) => name === plan.preset!.fileType)!;
     expect(ofPreset).toMatchObject({ fileBytes: plan.preset!.fileBytes, predicted: plan.preset!.divergence });
-  }, 300_000);
+  });
 
   it('is recommended only where its intervals are below zero, and compared with a random assignment of its size', async () => {
     const result = await certify();
@@ -200,7 +200,7 @@ describe('a plan that is to be improved', () => {
     await expect(certify({ planFile: written, ...halves })).rejects.toThrow(
       "The plan's swaps were judged over this text",
     );
-  }, 300_000);
+  });
 
   it('is estimated before, with all that it is compared with', async () => {
     const params = { path: sampleFolder, device: 'cpu', cacheDir: evaluationDir, planFile, text } as const;
@@ -213,7 +213,7 @@ describe('a plan that is to be improved', () => {
     expect(improvement!.swaps).toBe(18);
     expect(improvement!.seconds).toBeGreaterThan(0);
     expect(improvement!.mostSeconds).toBeGreaterThan(3 * improvement!.seconds);
-  }, 120_000);
+  });
 
   it('is estimated with the time that codes of its objective take, in each run but that of the original', async () => {
     const codes = {
@@ -234,7 +234,7 @@ describe('a plan that is to be improved', () => {
     );
     expect(ofCodes.length).toBeGreaterThan(10);
     expect(seconds).toBeGreaterThan((1 + compared) * ofCodes.reduce((sum, each) => sum + each));
-  }, 120_000);
+  });
 
   it('finds what an earlier run measured', async () => {
     const file = join(folder, 'misled.ampq.json');
@@ -253,7 +253,7 @@ describe('a plan that is to be improved', () => {
       { progress: ({ message }) => messages.push(message) },
     );
     expect([again, messages]).toEqual([first, []]);
-  }, 60_000);
+  });
 
   it('stays as it is where its constraints allow nothing else, without a swap being measured', async () => {
     const constraints = plan.assignments.map(({ tensor, format }) => ({
@@ -266,7 +266,7 @@ describe('a plan that is to be improved', () => {
     expect(improved.assignments.map(({ format }) => format)).toEqual(
       plan.assignments.map(({ format }) => format),
     );
-  }, 120_000);
+  });
 
   it('needs two halves of the text, and the errors that it was made from', async () => {
     await expect(certify({ improveFrom: cacheDir })).rejects.toThrow(

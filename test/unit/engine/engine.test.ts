@@ -91,7 +91,7 @@ describe('the engine process', () => {
       { onProgress: () => abandoned.dispose() },
     );
     await expect(call).rejects.toMatchObject({ code: 'ENGINE_DIED' });
-    await expect.poll(() => readdirSync(folder), { timeout: 10_000 }).toEqual([]);
+    await expect.poll(() => readdirSync(folder)).toEqual([]);
   });
 
   it('transfers errors with their place', async () => {

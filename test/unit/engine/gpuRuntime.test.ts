@@ -227,7 +227,7 @@ describe.skipIf(!supported || !canBuildStandIns)('the GPU runtime', () => {
     const args = [programs.cli, 'gpu-runtime', 'install', '--yes'];
     const child = spawn(process.execPath, args, { detached: true });
     const ended = new Promise((resolve) => child.on('close', resolve));
-    await vi.waitFor(() => expect(leftIn(root).join()).toMatch(/^\.onnxruntime.*\.partial$/), 20_000);
+    await expect.poll(() => leftIn(root).join()).toMatch(/^\.onnxruntime.*\.partial$/);
     process.kill(-child.pid!, 'SIGKILL');
     await ended;
     expect(leftIn(root)).toHaveLength(1);

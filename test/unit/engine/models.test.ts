@@ -210,7 +210,7 @@ describe('models that are not in use', () => {
       expect(await opened(path)).toBe(model);
     }
     vi.advanceTimersByTime(60_000);
-    await vi.waitFor(async () => expect(await isOpen(model)).toBe(false));
+    await expect.poll(() => isOpen(model)).toBe(false);
     expect(vi.getTimerCount()).toBe(0);
     expect(await opened(path)).not.toBe(model);
     await models.close();
@@ -261,7 +261,7 @@ describe('a request', () => {
   it('leaves no listener at its signal', async () => {
     const { signal } = new AbortController();
     await opened(fileOf('heard'), signal);
-    await vi.waitFor(() => expect(getEventListeners(signal, 'abort')).toEqual([]));
+    await expect.poll(() => getEventListeners(signal, 'abort')).toEqual([]);
   });
 });
 

@@ -89,9 +89,7 @@ describe('a name', () => {
     expect(found.map(({ model }) => model.path)).toEqual([path, sampleWeights]);
     rmSync(path);
     cpSync(writeFile(temporaryFolder(), 'x.safetensors', weights('changed-name')), path);
-    await expect
-      .poll(async () => (await lookUp('changed-name', 'name', path)).length, { timeout: 5000 })
-      .toBe(1);
+    await expect.poll(async () => (await lookUp('changed-name', 'name', path)).length).toBe(1);
     expect(await lookUp('lm_head', 'name', path)).toEqual([]);
   });
 

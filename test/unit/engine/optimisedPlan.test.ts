@@ -52,7 +52,7 @@ beforeAll(async () => {
   table = await request('sensitivity/run', params);
   plan = makePlan(table, budget, frame);
   planFile = writeFile(folder, 'plan.ampq.json', printPlan(plan));
-}, 300_000);
+});
 
 const exported = (name: string, more: object = {}): Promise<ExportResult> =>
   request('export/gguf', {
@@ -139,7 +139,7 @@ describe('a table of optimised codes', () => {
     });
     expect(reference).not.toHaveProperty('codes');
     expect(await stored()).toEqual(reference);
-  }, 120_000);
+  });
 
   it('has larger errors for a CPU, which rounds inputs, than for a GPU', async () => {
     const own = { ...params, formats: ['Q4_K', 'Q8_0', 'F16'] };
@@ -159,7 +159,7 @@ describe('a table of optimised codes', () => {
     expect(added[2]).toBe(0);
     expect(cells((await stored())!)).toEqual(cells(ofCpu));
     expect(cells((await stored('gpu'))!)).toEqual(cells(ofGpu));
-  }, 60_000);
+  });
 
   it.each(['Q3_K', 'Q4_K'])(
     'has the errors of the outputs with the codes that an export writes in %s',
@@ -228,7 +228,7 @@ describe('a plan for optimised codes', () => {
     expect(reference).not.toHaveProperty('codes');
     const other = writeFile(folder, 'reference.ampq.json', printPlan(reference));
     expect(ofFile / (await divergenceOf({ planFile: other }))).toBeLessThan(0.8);
-  }, 120_000);
+  });
 
   it('warns where other codes are written, or codes over another text', async () => {
     const reference = await exported('other.gguf', { codes: 'reference' });
@@ -256,7 +256,7 @@ describe('a plan for optimised codes', () => {
     await expect(request('plan/certify', { ...certify, planFile: file, text, context: 128 })).rejects.toThrow(
       "The plan's codes were found over this text",
     );
-  }, 120_000);
+  });
 
   it('is an error where what was measured over its text is not kept', async () => {
     const out = join(folder, 'never.gguf');

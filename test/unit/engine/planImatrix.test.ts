@@ -45,7 +45,7 @@ describe('a table made with an importance matrix', () => {
   beforeAll(async () => {
     table = await request('sensitivity/run', { ...params, imatrix });
     plan = makePlan(table, { kind: 'bits-per-weight', value: 3 });
-  }, 120_000);
+  });
 
   it('names it, and gives a format that needs weights only to the tensors that have some', async () => {
     const { entries } = await readImatrix(imatrix);
@@ -114,7 +114,7 @@ describe('a table made with an importance matrix', () => {
     expect(total.roleError).toBeLessThanOrEqual(preset!.roleError);
     const below = makePlan(measured, { kind: 'bytes', value: size - 1 }, frame);
     expect(below.preset?.fileType).not.toBe('IQ2_M');
-  }, 120_000);
+  });
 
   it('makes plans that are written with the same matrix and with no other', async () => {
     expect(plan.imatrix).toEqual(table.imatrix);

@@ -2,7 +2,7 @@ import { execFile, spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { exportGguf } from '../../../src/exporter/exportGguf';
 import { openModel } from '../../../src/layouts/openModel';
 import { temporaryFolder } from '../../support/files';
@@ -34,7 +34,7 @@ describe.skipIf(process.platform === 'win32')('an export that ends early', () =>
     const env = { ...process.env, QUANTSCOPE_CACHE: cache };
     const child = spawn(process.execPath, args, { env, detached: true });
     const ended = new Promise((resolve) => child.on('close', resolve));
-    await vi.waitFor(() => expect(files()).toHaveLength(2), { interval: 5, timeout: 60_000 });
+    await expect.poll(files, { interval: 5 }).toHaveLength(2);
     process.kill(-child.pid!, 'SIGKILL');
     await ended;
     expect(readFileSync(target, 'utf8')).toBe('the old file');

@@ -21,6 +21,7 @@ import {
   type Pickled,
   type ZipFile,
 } from '../../../support/torchFiles';
+import { processorTime } from '../../../support/processorTime';
 
 const folder = temporaryFolder();
 const ramp = (count: number): Float32Array => Float32Array.from({ length: count }, (_, i) => i);
@@ -326,20 +327,20 @@ describe('a pickle that wants memory or time', () => {
     ],
   ];
   it.each(cases)('%s', async (name, raw, message) => {
-    const started = performance.now();
+    const spent = processorTime();
     expect(await failure(`${name}.pt`, torchZip([raw]))).toMatch(message);
-    expect(performance.now() - started).toBeLessThan(20_000);
+    expect(spent()).toBeLessThan(20_000);
   });
 });
 
 describe('a pickle that repeats itself', () => {
   it('sets one key a million times and shows the dictionary a hundred thousand times', async () => {
     const raw = new Raw(`]q\x00}q\x01(${'K\x01N'.repeat(1_000_000)}u0`, `h\x00(${'h\x01'.repeat(100_000)}e`);
-    const started = performance.now();
+    const spent = processorTime();
     const model = await openModel(writeFile(folder, 'repeated.pt', torchZip([raw])));
     await model.close();
     expect(model.description.tensors).toEqual([]);
-    expect(performance.now() - started).toBeLessThan(20_000);
+    expect(spent()).toBeLessThan(20_000);
   });
 
   it('names no more than a few of many other tensors', async () => {
@@ -362,7 +363,7 @@ describe('bytes changed at random', () => {
   it.each([
     ['zip', torchZip(state), 3000],
     ['legacy', torchLegacy(state), 3000],
-  ])('%s: a model or an error of ours', { timeout: 120_000 }, async (kind, bytes, rounds) => {
+  ])('%s: a model or an error of ours', async (kind, bytes, rounds) => {
     const random = new Random(7);
     const path = writeFile(folder, `fuzz-${kind}.pt`, bytes);
     let failed = 0;
