@@ -1,5 +1,7 @@
-import { createScanner, parseTree, type Node } from 'jsonc-parser';
+import { parseTree } from 'jsonc-parser';
 import type { Span } from '../protocol/documentCheck';
+import { isTooDeep } from './jsonDepth';
+import { jsonOptions, reparse, type JsonNode } from './jsonReparse';
 import { maxJsonDepth } from './limits';
 
 type Path = readonly (string | number)[];
@@ -9,10 +11,20 @@ type Path = readonly (string | number)[];
  * for `JSON.parse`. A text that is nested too deep for a model's JSON has no value.
  */
 export class JsonDocument {
-  private readonly root: Node | undefined;
+  private root: JsonNode | undefined;
 
-  constructor(readonly text: string) {
-    if (!isTooDeep(text)) this.root = parseTree(text, [], { allowTrailingComma: true });
+  constructor(private content: string) {
+    this.root = parse(content);
+  }
+
+  get text(): string {
+    return this.content;
+  }
+
+  /** Takes another text instead; what did not change is not parsed again. Places that were asked for before are those in the earlier text. */
+  update(text: string): void {
+    if (!this.root || !reparse(this.root, this.content, text)) this.root = parse(text);
+    this.content = text;
   }
 
   /** The value of the whole document; undefined where there is none. */
@@ -60,43 +72,38 @@ export class JsonDocument {
     return { start: item.start, end: next ? next.offset : item.end };
   }
 
-  private nodeAt(path: Path): Node | undefined {
-    return path.reduce<Node | undefined>((node, step) => node && childOf(node, step), this.root);
+  private nodeAt(path: Path): JsonNode | undefined {
+    let node = this.root;
+    for (const step of path) node = node && childOf(node, step);
+    return node;
   }
 }
 
-const spanOf = ({ offset, length }: Node): Span => ({ start: offset, end: offset + length });
+const parse = (text: string): JsonNode | undefined =>
+  isTooDeep(text, maxJsonDepth) ? undefined : parseTree(text, [], jsonOptions);
+
+const spanOf = ({ offset, length }: JsonNode): Span => ({ start: offset, end: offset + length });
 
 /** Keys with their values, where these are there. */
-const membersOf = ({ children = [] }: Node): (readonly [string, Node])[] =>
+const membersOf = ({ children = [] }: JsonNode): (readonly [string, JsonNode])[] =>
   children.flatMap(({ children: [key, value] = [] }) =>
     key && value ? [[key.value as string, value] as const] : [],
   );
 
-function childOf(node: Node, step: string | number): Node | undefined {
+function childOf(node: JsonNode, step: string | number): JsonNode | undefined {
   if (typeof step === 'number') return node.type === 'array' ? node.children?.[step] : undefined;
-  return node.type === 'object' ? membersOf(node).findLast(([key]) => key === step)?.[1] : undefined;
+  if (node.type !== 'object' || !node.children) return undefined;
+  for (let i = node.children.length - 1; i >= 0; i--) {
+    const member = node.children[i]!.children!;
+    if (member.length === 2 && member[0]!.value === step) return member[1];
+  }
+  return undefined;
 }
 
 /** Any name may be a key, "__proto__" too. */
-function valueOf(node: Node): unknown {
+function valueOf(node: JsonNode): unknown {
   if (node.type === 'array') return (node.children ?? []).map(valueOf);
   if (node.type === 'object')
     return Object.fromEntries(membersOf(node).map(([key, value]) => [key, valueOf(value)]));
   return node.value;
-}
-
-/** Parsing calls itself at each level, so the depth is counted first; only what surely ends a level does, as texts may be broken. */
-function isTooDeep(text: string): boolean {
-  const scanner = createScanner(text, true);
-  const open: string[] = [];
-  while (scanner.getPosition() < text.length) {
-    scanner.scan();
-    const start = text[scanner.getTokenOffset()]; // no other token starts with a bracket
-    if (start === '{') open.push('}');
-    else if (start === '[') open.push(']');
-    else if (start !== undefined && start === open.at(-1)) open.pop();
-    if (open.length > maxJsonDepth) return true;
-  }
-  return false;
 }

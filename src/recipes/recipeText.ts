@@ -1,6 +1,6 @@
 import { closest } from '../model/closest';
 import { isRecord } from '../model/json';
-import { JsonDocument } from '../model/jsonDocument';
+import type { JsonDocument } from '../model/jsonDocument';
 import type { ShapeError } from '../model/shape';
 import type { DocumentFault, FaultCode, TextFix } from '../protocol/documentCheck';
 import type { Recipe } from '../protocol/recipe';
@@ -11,24 +11,21 @@ import { writers } from './writers';
 
 /** The text of a recipe, checked without a model. */
 export interface RecipeText {
-  readonly json: JsonDocument;
   /** Absent where the text is not one. */
   readonly recipe?: Recipe;
   readonly faults: readonly DocumentFault[];
 }
 
 /** All faults of the text of a recipe that show without a model, in the order in which they are found. */
-export function checkRecipeText(text: string): RecipeText {
-  const json = new JsonDocument(text);
+export function checkRecipeText(json: JsonDocument): RecipeText {
   const { value } = json;
-  if (!isRecord(value)) return { json, faults: [] }; // the schema tells
+  if (!isRecord(value)) return { faults: [] }; // the schema tells
   let recipe: Recipe | undefined;
   const ofShape = [...failing(() => (recipe = parseRecipe(value)))];
   const rules = Array.isArray(value['rules']) ? (value['rules'] as unknown[]) : [];
   const problems = recipe ? [...recipeProblems(recipe)] : [...ruleProblems(rules), ...ofShape];
   const byMessage = new Map(problems.map((problem) => [problem.message, problem]));
   return {
-    json,
     ...(recipe ? { recipe } : {}),
     faults: [...byMessage.values()].map((problem) => faultOf(json, problem)),
   };

@@ -23,8 +23,9 @@ export function budgetFaults(
 ): DocumentFault[] {
   const { json, assignments } = document;
   const limit = json.valueAt('budget', 'value');
+  if (bound.length !== assignments.length || typeof limit !== 'number') return [];
   const size = planSize(document, candidates, bound);
-  if (bound.length !== assignments.length || typeof limit !== 'number' || !size) return [];
+  if (!size) return [];
   const inBits = json.valueAt('budget', 'kind') === 'bits-per-weight';
   const value = inBits ? size.bitsPerWeight : size.bytes;
   if (value <= (inBits ? limit * (1 + rounding) : limit)) return [];
@@ -47,8 +48,8 @@ export function planSize(
   bound: readonly BoundAssignment[],
 ): PlanSize | undefined {
   if (bound.length === 0) return undefined;
-  const assigned = new Set(bound.map(({ tensor }) => tensor));
-  const others = tensors.filter(({ converted }) => !assigned.has(converted.name)).map(unlistedBytes);
+  const assigned = new Set(bound.map(({ candidate }) => candidate));
+  const others = tensors.filter((candidate) => !assigned.has(candidate)).map(unlistedBytes);
   const sizes = [...bound.map(({ bytes }) => bytes), ...others];
   const [bytes, alignment] = [json.valueAt('frame', 'bytes'), json.valueAt('frame', 'alignment')];
   const hasFrame = typeof bytes === 'number' && typeof alignment === 'number' && alignment > 0;

@@ -1,3 +1,4 @@
+import type { JsonDocument } from '../../model/jsonDocument';
 import type { DocumentFault, DocumentHint } from '../../protocol/documentCheck';
 import { budgetFaults } from './budgetFaults';
 import { constraintFaults } from './constraintFaults';
@@ -14,11 +15,11 @@ import { tensorFaults } from './tensorFaults';
  * @param others names of models beside the plan, none of which it was made for.
  */
 export function checkPlanText(
-  text: string,
+  json: JsonDocument,
   model: CheckedModel | undefined,
   others: readonly string[] = [],
 ): { readonly faults: readonly DocumentFault[]; readonly hints: readonly DocumentHint[] } {
-  const document = readPlanDocument(text);
+  const document = readPlanDocument(json);
   const { faults: ofFormats, bound } = formatFaults(document, model);
   const { faults: ofConstraints, met } = constraintFaults(document, bound);
   const faults = [

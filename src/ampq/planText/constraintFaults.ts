@@ -67,7 +67,7 @@ export function brokenBy(
     return [fault(code, 'error', span, message, fixes)];
   });
   const groups = groupsOf(bound, matching).filter(
-    (members) => new Set(members.map((row) => bound[row]!.format)).size > 1,
+    (members) => members.length > 1 && new Set(members.map((row) => bound[row]!.format)).size > 1,
   );
   return [...alone, ...groups.flatMap((members) => brokenGroup(json, bound, members, matching, whose))];
 }

@@ -7,6 +7,8 @@ export interface CheckedModel {
   readonly name: string;
   readonly hash: string;
   readonly candidates: Candidates;
+  /** Its tensors that a plan can choose a format for, by their names in the exported file. */
+  readonly byName: ReadonlyMap<string, Candidate>;
 }
 
 /** An assignment of which tensor and format are there and fit each other. */

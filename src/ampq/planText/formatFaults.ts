@@ -6,6 +6,7 @@ import { bytesIn, isRowOf, type Candidate } from '../candidates';
 import { planFormats } from '../bindPlan';
 import { fault, replaced, type BoundAssignment, type CheckedModel } from './faults';
 import type { PlanDocument } from './planDocument';
+import { remembered } from './remembered';
 
 /** Formats offered in place of one that does not fit. */
 const maxOffered = 3;
@@ -20,24 +21,26 @@ export function formatFaults(
   model: CheckedModel | undefined,
 ): { readonly faults: readonly DocumentFault[]; readonly bound: readonly BoundAssignment[] } {
   const { json, assignments } = document;
-  const byName = new Map(model?.candidates.tensors.map((item) => [item.converted.name, item]));
   const faults = listedFaults(document);
+  const idOf = remembered(formatId);
   const bound: BoundAssignment[] = [];
   for (const item of assignments) {
-    const span = json.span('assignments', item.index, 'format');
-    const id = formatId(item.format);
-    const candidate = byName.get(item.tensor);
+    const id = idOf(item.format);
+    const candidate = model?.byName.get(item.tensor);
     if (id === undefined) {
-      faults.push(unknownFormat(item.format, span));
+      faults.push(unknownFormat(item.format, json.span('assignments', item.index, 'format')));
       continue;
     }
     if (!candidate) continue;
     const { rows, columns } = matrixOf(candidate.converted.shape);
     if (isRowOf(id, columns)) {
       const bytes = bytesIn(id, candidate.converted.shape);
-      bound.push({ ...item, candidate, format: id, bytes, bitsPerWeight: (8 * bytes) / (rows * columns) });
+      const { index, tensor } = item;
+      const bitsPerWeight = (8 * bytes) / (rows * columns);
+      bound.push({ index, tensor, candidate, format: id, bytes, bitsPerWeight });
       continue;
     }
+    const span = json.span('assignments', item.index, 'format');
     const message = `${id} cannot hold ${item.tensor}: its rows have ${columns} weights, which is not a multiple of the format's block.`;
     faults.push(fault('format/shape', 'error', span, message, fittingFixes(id, candidate, span)));
   }

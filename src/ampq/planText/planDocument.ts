@@ -1,5 +1,5 @@
 import { isRecord } from '../../model/json';
-import { JsonDocument } from '../../model/jsonDocument';
+import type { JsonDocument } from '../../model/jsonDocument';
 import type { PlanConstraint } from '../../protocol/plan';
 
 /** An assignment as a text states it, whether or not it is right. */
@@ -18,25 +18,21 @@ export interface PlanDocument {
   readonly constraints: readonly { readonly index: number; readonly constraint: PlanConstraint }[];
 }
 
-export function readPlanDocument(text: string): PlanDocument {
-  const json = new JsonDocument(text);
-  const value = json.value;
-  const plan = isRecord(value) ? value : {};
+export function readPlanDocument(json: JsonDocument): PlanDocument {
+  const placesIn = (list: string): number[] => Array.from({ length: json.lengthAt(list) }, (_, i) => i);
   return {
     json,
-    assignments: listOf(plan['assignments']).flatMap((item, index) =>
-      isRecord(item) && typeof item['tensor'] === 'string' && typeof item['format'] === 'string'
-        ? [{ index, tensor: item['tensor'], format: item['format'] }]
-        : [],
-    ),
-    constraints: listOf(plan['constraints']).flatMap((item, index) => {
-      const constraint = constraintOf(item);
+    assignments: placesIn('assignments').flatMap((index) => {
+      const tensor = json.valueAt('assignments', index, 'tensor');
+      const format = json.valueAt('assignments', index, 'format');
+      return typeof tensor === 'string' && typeof format === 'string' ? [{ index, tensor, format }] : [];
+    }),
+    constraints: placesIn('constraints').flatMap((index) => {
+      const constraint = constraintOf(json.valueAt('constraints', index));
       return constraint ? [{ index, constraint }] : [];
     }),
   };
 }
-
-const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? (value as unknown[]) : []);
 
 function constraintOf(item: unknown): PlanConstraint | undefined {
   if (!isRecord(item) || typeof item['tensors'] !== 'string') return undefined;

@@ -18,10 +18,8 @@ export function runtimeFaults(
   bound: readonly BoundAssignment[],
   met: readonly PlanConstraint[] | undefined,
 ): DocumentFault[] {
-  const loads = (runtime: Runtime, { format }: BoundAssignment): boolean =>
-    floats.has(format) || loadsFormat(runtime, format);
   const counted = runtimes
-    .map((runtime) => ({ runtime, foreign: bound.filter((item) => !loads(runtime, item)) }))
+    .map((runtime) => ({ runtime, foreign: foreignOf(runtime, bound) }))
     .sort((a, b) => a.foreign.length - b.foreign.length);
   const [best] = counted;
   if (!best || bound.length === 0) return [];
@@ -34,6 +32,14 @@ export function runtimeFaults(
     return brokenBy(json, constraints, bound, 'runtime/none', `, which ${runtime} needs`);
   });
   return broken.reduce((least, faults) => (faults.length < least.length ? faults : least));
+}
+
+/** Assignments whose format a runtime does not load. */
+function foreignOf(runtime: Runtime, bound: readonly BoundAssignment[]): readonly BoundAssignment[] {
+  const foreign = new Set(bound.map(({ format }) => format));
+  for (const format of foreign)
+    if (floats.has(format) || loadsFormat(runtime, format)) foreign.delete(format);
+  return foreign.size === 0 ? [] : bound.filter(({ format }) => foreign.has(format));
 }
 
 function foreignTo(json: PlanDocument['json'], item: BoundAssignment, runtime: Runtime): DocumentFault {

@@ -38,9 +38,13 @@ function duplicates({ json, assignments }: PlanDocument): DocumentFault[] {
   });
 }
 
-function unknownTensors({ json, assignments }: PlanDocument, { candidates }: CheckedModel): DocumentFault[] {
-  const names = candidates.tensors.map(({ converted }) => converted.name);
-  const known = new Set(names);
+function unknownTensors(
+  { json, assignments }: PlanDocument,
+  { candidates, byName }: CheckedModel,
+): DocumentFault[] {
+  const unknown = assignments.filter(({ tensor }) => !byName.has(tensor));
+  if (unknown.length === 0) return [];
+  const names = [...byName.keys()];
   const bySource = new Map(
     candidates.tensors.flatMap(({ converted }) =>
       sourcesOf(converted).map(({ name }) => [name, converted.name] as const),
@@ -48,7 +52,6 @@ function unknownTensors({ json, assignments }: PlanDocument, { candidates }: Che
   );
   const assigned = new Set(assignments.map(({ tensor }) => tensor));
   const free = names.filter((name) => !assigned.has(name));
-  const unknown = assignments.filter(({ tensor }) => !known.has(tensor));
   return unknown.map((item: StatedAssignment, i) => {
     const span = json.span('assignments', item.index, 'tensor');
     const exported = bySource.get(item.tensor);

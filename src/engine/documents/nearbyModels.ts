@@ -60,7 +60,8 @@ export class NearbyModels {
       const kept = this.checked.get(description);
       if (kept) return kept;
       const candidates = await candidatesOf(model, { signal });
-      const found = { name: description.name, hash: modelHash(description), candidates };
+      const byName = new Map(candidates.tensors.map((item) => [item.converted.name, item]));
+      const found = { name: description.name, hash: modelHash(description), candidates, byName };
       this.checked.set(description, found);
       return found;
     });

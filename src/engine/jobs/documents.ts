@@ -1,18 +1,20 @@
 import { planFormats } from '../../ampq/bindPlan';
 import { checkPlanText } from '../../ampq/planText/checkPlan';
-import { QuantscopeError } from '../../model/errors';
-import { JsonDocument } from '../../model/jsonDocument';
+import { QuantscopeError, throwIfCancelled } from '../../model/errors';
+import type { JsonDocument } from '../../model/jsonDocument';
 import { documentKind, type DocumentCheck } from '../../protocol/documentCheck';
 import { checkRecipeText } from '../../recipes/recipeText';
 import { NearbyModels } from '../documents/nearbyModels';
 import { recipeOnModel } from '../documents/recipeOnModel';
+import { WrittenText } from '../documents/writtenText';
 import { checkParams, type Job } from '../job';
 import type { OpenModels } from '../models';
 
 /** Plans and recipes as texts, while they are written. */
 export function documentJob(models: OpenModels): Job<'document/check'> {
   const nearby = new NearbyModels(models);
-  return (params, { signal }) => {
+  const written = new WrittenText();
+  return async (params, { signal }) => {
     checkParams('document/check', params, { text: 'text', file: 'path', paths: 'paths' });
     const { text, file, paths } = params;
     const kind = documentKind(file);
@@ -20,19 +22,21 @@ export function documentJob(models: OpenModels): Job<'document/check'> {
       throw new QuantscopeError(
         'REQUEST',
         'The file is neither a plan (.ampq.json) nor a recipe (.recipe.json).',
-        {
-          file,
-        },
+        { file },
       );
-    return checks[kind](text, paths, nearby, signal);
+    // Of several checks that came while the process was at work, those that were cancelled do not start.
+    await new Promise((resolve) => setImmediate(resolve));
+    throwIfCancelled(signal);
+    return checks[kind](() => written.of(file, text), paths, nearby, signal);
   };
 }
 
+/** `read`: the text as it was parsed; another check may change that whenever this one waits. */
 const checks: Readonly<
   Record<
     NonNullable<ReturnType<typeof documentKind>>,
     (
-      text: string,
+      read: () => JsonDocument,
       paths: readonly string[],
       nearby: NearbyModels,
       signal: AbortSignal,
@@ -41,39 +45,33 @@ const checks: Readonly<
 > = { plan: checkPlan, recipe: checkRecipe };
 
 async function checkPlan(
-  text: string,
+  read: () => JsonDocument,
   paths: readonly string[],
   nearby: NearbyModels,
   signal: AbortSignal,
 ): Promise<DocumentCheck> {
-  const hash = planHash(text);
-  const found = hash === undefined ? { others: [] } : await nearby.withHash(hash, paths, signal);
+  const hash = read().valueAt('model', 'hash'); // a plan need not be whole for that
+  const found = typeof hash !== 'string' ? { others: [] } : await nearby.withHash(hash, paths, signal);
   if ('others' in found)
-    return { ...checkPlanText(text, undefined, found.others), names: [], formats: planFormats };
+    return { ...checkPlanText(read(), undefined, found.others), names: [], formats: planFormats };
   const { path, model } = found;
   return {
-    ...checkPlanText(text, model),
+    ...checkPlanText(read(), model),
     model: { path, name: model.name },
-    names: model.candidates.tensors.map(({ converted }) => converted.name),
+    names: [...model.byName.keys()],
     formats: planFormats,
   };
 }
 
-/** The hash of the model that a text names, which a plan need not be whole for. */
-const planHash = (text: string): string | undefined => {
-  const hash = new JsonDocument(text).valueAt('model', 'hash');
-  return typeof hash === 'string' ? hash : undefined;
-};
-
 async function checkRecipe(
-  text: string,
+  read: () => JsonDocument,
   paths: readonly string[],
   nearby: NearbyModels,
   signal: AbortSignal,
 ): Promise<DocumentCheck> {
-  const { json, recipe, faults } = checkRecipeText(text);
+  const { recipe, faults } = checkRecipeText(read());
   const own = await nearby.first(paths, signal, (model, path) => ({
-    ...(recipe && faults.length === 0 ? recipeOnModel(json, recipe, model) : { faults: [], hints: [] }),
+    ...(recipe && faults.length === 0 ? recipeOnModel(read(), recipe, model) : { faults: [], hints: [] }),
     model: { path, name: model.description.name },
     names: model.description.tensors.map(({ name }) => name),
   }));

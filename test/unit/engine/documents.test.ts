@@ -256,6 +256,34 @@ describe('a plan', () => {
     expect(fault!.start).toBe(text.lastIndexOf('"a"'));
   });
 
+  it('is checked in part after each change, with the faults and places of the whole', async () => {
+    const text = planText({ 'blk.1.ffn_up.weight': 'Q4K' }, { tensors: 'ffn_down', minBits: 5 });
+    const lines = text.split('\n');
+    const at = lines.findIndex((line) => line.includes('blk.3.attn_q'));
+    const versions = [
+      text.replace('"tensor":"blk.3.attn_q.weight"', '"tensor":"blk.3.attn_'),
+      lines.filter((_, i) => i !== at).join('\n'),
+      [...lines.slice(0, at), lines[at]!, ...lines.slice(at)].join('\n'),
+      text.replace('"minBits": 5', '"minBits": 3'),
+      text.slice(0, -20),
+    ];
+    for (const version of [...versions, ...versions.toReversed()]) {
+      const written = await check(version);
+      const fresh = await check(version, join(sampleFolder, 'fresh.ampq.json'));
+      expect(written.faults.length).toBeGreaterThan(0);
+      expect(written).toEqual(fresh);
+      await check(text);
+    }
+  });
+
+  it('is not checked any longer once a later version is', async () => {
+    const controller = new AbortController();
+    const params = { text: planText({}), file: planFile, paths: [sampleWeights] };
+    const stale = request('document/check', params, { signal: controller.signal });
+    controller.abort();
+    await expect(stale).rejects.toMatchObject({ code: 'CANCELLED' });
+  });
+
   it('is checked as a whole, however many assignments it has', async () => {
     const wrong = Object.fromEntries(whole.assignments.map(({ tensor }) => [tensor, 'Q4K']));
     expect((await check(planText(wrong))).faults).toHaveLength(whole.assignments.length);
