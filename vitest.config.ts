@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './test/support/longestFirst';
 
 /**
  * Milliseconds. The limits end what hangs and judge no speed: a test on a machine that is slow or busy may take many times what it takes elsewhere, so no
@@ -27,6 +28,7 @@ export default defineConfig({
   test: {
     // Vitest leaves one core free, which on two cores is half of them.
     maxWorkers: '100%',
+    sequence: { sequencer: LongestFirst },
     projects: [
       project('unit'),
       project('oracle', { pool: 'forks' }),
