@@ -1,5 +1,5 @@
 import type { ComparedTensor } from '../src/protocol/compare';
-import { byExecution } from './executionOrder';
+import { inOrder } from './executionOrder';
 import { layerMap } from '../src/protocol/layerMap';
 
 /** Tensors of a role in a layer: one, or its experts. */
@@ -32,9 +32,10 @@ export function changeMap(tensors: readonly ComparedTensor[]): ChangeMap {
   });
   return {
     layers,
-    rows: rows
-      .map(({ role, cells }) => ({ role, cells: cells.map(cellOf) }))
-      .sort((a, b) => byExecution(a.role, b.role)),
+    rows: inOrder(
+      rows.map(({ role, cells }) => ({ role, cells: cells.map(cellOf) })),
+      ({ role }) => role,
+    ),
     others: others.map(({ role, members }) => ({ role, error: errorOf(members) })),
   };
 }

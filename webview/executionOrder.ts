@@ -31,30 +31,57 @@ const places: readonly (readonly [RegExp, number])[] = [
 
 const unknown = 48;
 
-/** Cached positions of parts: a model has few distinct ones. */
-const known = new Map<string, number>();
-
-function placeOf(part: string): number {
-  const found = known.get(part) ?? places.find(([pattern]) => pattern.test(part))?.[1] ?? unknown;
-  known.set(part, found);
-  return found;
-}
+const placeOf = (part: string): number => places.find(([pattern]) => pattern.test(part))?.[1] ?? unknown;
 
 /** Numbers in names in their order: layer 2 before layer 10. */
 const collator = new Intl.Collator('en', { numeric: true });
 export const naturalOrder = (a: string, b: string): number => collator.compare(a, b);
 
+/** A part of a name: where it comes, and its number where it is nothing else. */
+interface Part {
+  readonly text: string;
+  readonly place: number;
+  readonly number: number;
+}
+
+/** Parts of names: a model of a hundred thousand tensors has a few hundred distinct ones among siblings, most of them numbers of experts. */
+const known = new Map<string, readonly Part[]>();
+const mostKnown = 20_000;
+
+function partsOf(name: string): readonly Part[] {
+  const found = known.get(name);
+  if (found) return found;
+  if (known.size >= mostKnown) known.clear();
+  const parts = name.split('.').map((text) => ({ text, place: placeOf(text), number: numberOf(text) }));
+  known.set(name, parts);
+  return parts;
+}
+
+/** NaN for texts, and for numbers that floats do not tell apart. */
+const numberOf = (text: string): number => (/^\d{1,15}$/.test(text) ? Number(text) : NaN);
+
 /**
- * Order of execution among siblings, part by part; parts of the same place go by name, with numbers in their order.
- * @param a names without what their parents say: "self_attn", "mlp.gate_proj.weight", "12".
+ * Siblings in order of execution, part by part; parts of the same place go by name, with numbers in their order.
+ * @param nameOf an item, without what its parents say: "self_attn", "mlp.gate_proj.weight", "12". It is asked for once.
  */
-export function byExecution(a: string, b: string): number {
-  const others = b.split('.');
-  for (const [i, part] of a.split('.').entries()) {
-    const other = others[i];
+export function inOrder<T>(items: readonly T[], nameOf: (item: T) => string): T[] {
+  return items
+    .map((item) => {
+      const name = nameOf(item);
+      return { item, name, parts: partsOf(name) };
+    })
+    .sort((a, b) => byParts(a.parts, b.parts, a.name, b.name))
+    .map(({ item }) => item);
+}
+
+function byParts(parts: readonly Part[], others: readonly Part[], a: string, b: string): number {
+  for (let i = 0; i < parts.length; i++) {
+    const [part, other] = [parts[i]!, others[i]];
     if (other === undefined) return 1;
-    if (part === other) continue;
-    return placeOf(part) - placeOf(other) || naturalOrder(part, other);
+    if (part.text === other.text) continue;
+    const difference = part.number - other.number;
+    if (!Number.isNaN(difference)) return difference;
+    return part.place - other.place || naturalOrder(part.text, other.text);
   }
   return a.length - b.length;
 }

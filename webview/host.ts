@@ -1,4 +1,5 @@
 import { unpack } from '../src/protocol/packed';
+import type { EngineProgress } from '../src/protocol/engine';
 import { Rpc } from '../src/protocol/rpc';
 import type { QuantizationStep } from '../src/protocol/quantizationView';
 import type { HostEvents, WebviewRequests } from '../src/protocol/webview';
@@ -28,6 +29,7 @@ export function connect(store: Store): Host {
       savedPlans: ({ revision }) => store.update({ savedPlans: revision }),
       comparison: (comparison) => store.update({ comparison }),
       modelComparison: (modelComparison) => store.update({ modelComparison }),
+      modelProgress: (progress) => followComparison(store, progress),
       verification: (verification) => store.update({ verification }),
       scan: (scanActivity) => store.update({ scanActivity }),
       scanned: ({ revision }) => store.update({ scanned: revision }),
@@ -43,6 +45,11 @@ export function connect(store: Store): Host {
     `${Date.now().toString(36)}.${Math.random().toString(36).slice(2)}`,
   );
   return host;
+}
+
+function followComparison(store: Store, progress: EngineProgress): void {
+  const { modelComparison } = store.state;
+  if (modelComparison) store.update({ modelComparison: { ...modelComparison, progress } });
 }
 
 /** Applies a step; where earlier ones are missing and a view shows the run, the whole run is requested. */

@@ -1,6 +1,6 @@
 import type { TensorDescriptor } from '../src/protocol/model';
 import type { TensorTable } from '../src/protocol/tensorTable';
-import { byExecution } from './executionOrder';
+import { inOrder } from './executionOrder';
 import { hasNumber } from '../src/protocol/places';
 import { KindTotals, type Totals } from './kindTotals';
 import { pathsOf, textOf, type PatternPath, type TreeGrouping } from './tensorPaths';
@@ -27,16 +27,28 @@ export function buildTree(
   grouping: TreeGrouping = 'layer',
   shown?: Uint8Array,
 ): TreeGroup {
-  const source = { table, totals: new KindTotals(table), ...(shown ? { shown } : {}) };
+  const totals = new KindTotals(table);
+  const source = { table, totals, paths: pathsOf(table, grouping), ...(shown ? { shown } : {}) };
   const all = new Uint32Array(table.count);
   for (let i = 0; i < all.length; i++) all[i] = i;
-  const rootOf = (by: TreeGrouping): TreeGroup =>
-    new TreeGroup({ ...source, paths: pathsOf(table, by) }, { members: all, depth: 0, path: '', label: '' });
-  if (grouping !== 'none') return rootOf(grouping);
-  const list = { ...source, paths: pathsOf(table, 'none') };
-  const leaves = (): TreeNode[] =>
-    [...leavesOf(rootOf('layer'))].map(({ index }) => new TreeLeaf(list, index));
-  return new TreeGroup(list, { members: all, depth: 0, path: '', label: '' }, leaves);
+  const root: Place = { members: all, depth: 0, path: '', label: '' };
+  if (grouping !== 'none') return new TreeGroup(source, root);
+  return new TreeGroup(source, root, () => {
+    const leaves: TreeNode[] = [];
+    for (const i of executionOf(table)) if (shown?.[i] !== 0) leaves.push(new TreeLeaf(source, i));
+    return leaves;
+  });
+}
+
+const executions = new WeakMap<TensorTable, Uint32Array>();
+
+/** All tensors in order of execution, which the groups of all of them are made for: once for a model, whatever a filter leaves of the list. */
+function executionOf(table: TensorTable): Uint32Array {
+  const known = executions.get(table);
+  if (known) return known;
+  const order = Uint32Array.from(leavesOf(buildTree(table)), ({ index }) => index);
+  executions.set(table, order);
+  return order;
 }
 
 /** Tensors that share their outer groups. */
@@ -137,8 +149,8 @@ export class TreeGroup implements Totals {
 
   private partsOfPlace(): TreeNode[] {
     const { groups, leaves } = this.divided();
-    const inside = [...groups].map(([label, members]) => this.child(label, members));
-    const parts = inOrder([...inside, ...leaves.map((i) => new TreeLeaf(this.source, i))]);
+    const inside = Array.from(groups, ([key, members]) => this.child(String(key), members));
+    const parts = ordered([...inside, ...leaves.map((i) => new TreeLeaf(this.source, i))]);
     this.isRepeated = parts.length > 1 && parts.every(({ label }) => /^\d+(\.|$)/.test(label));
     const all = this.place.path === '' ? withoutWrapper(parts) : parts;
     return this.source.shown ? all.filter((part) => this.isShown(part)) : all;
@@ -150,10 +162,10 @@ export class TreeGroup implements Totals {
   }
 
   /** Its tensors by the next group of their path, and those without one. */
-  private divided(): { groups: Map<string, number[]>; leaves: number[] } {
+  private divided(): { groups: Map<string | number, number[]>; leaves: number[] } {
     const { table, paths } = this.source;
     const { members, depth } = this.place;
-    const bySegment = new Map<string | number, number[]>();
+    const groups = new Map<string | number, number[]>();
     const leaves: number[] = [];
     let last: { readonly key: string | number; readonly members: number[] } | undefined; // neighbours share their groups
     for (let at = 0; at < members.length; at++) {
@@ -163,13 +175,13 @@ export class TreeGroup implements Totals {
       else {
         const key = typeof segment === 'string' ? segment : table.numberOf(i, segment);
         if (last?.key !== key) {
-          last = { key, members: bySegment.get(key) ?? [] };
-          bySegment.set(key, last.members);
+          last = { key, members: groups.get(key) ?? [] };
+          groups.set(key, last.members);
         }
         last.members.push(i);
       }
     }
-    return { groups: new Map([...bySegment].map(([key, found]) => [String(key), found])), leaves };
+    return { groups, leaves };
   }
 
   /** A group of its own, or the innermost of those that hold the same tensors. */
@@ -233,22 +245,25 @@ export class TreeLeaf {
   }
 }
 
-const inOrder = (parts: readonly TreeNode[]): TreeNode[] =>
-  parts
-    .map((part) => ({ part, label: part.kind === 'group' ? part.label : part.label + part.suffix }))
-    .sort((a, b) => byExecution(a.label, b.label))
-    .map(({ part }) => part);
+/** In order of execution. */
+const ordered = (parts: readonly TreeNode[]): TreeNode[] =>
+  inOrder(parts, (part) => (part.kind === 'group' ? part.label : part.label + part.suffix));
 
 /** `model.` holds everything but the output matrix: its parts say more than it does. */
 function withoutWrapper(parts: readonly TreeNode[]): TreeNode[] {
   const groups = parts.filter((part) => part.kind === 'group');
   const only = groups[0];
   if (groups.length !== 1 || !only || hasNumber(only.label) || only.repeats > 0) return [...parts];
-  return inOrder(parts.flatMap((part) => (part === only ? only.children : [part])));
+  return ordered(parts.flatMap((part) => (part === only ? only.children : [part])));
 }
 
 /** The tensors of a line, in its order. */
-export function* leavesOf(node: TreeNode): Generator<TreeLeaf> {
-  if (node.kind === 'tensor') yield node;
-  else for (const child of node.children) yield* leavesOf(child);
+export function leavesOf(node: TreeNode): TreeLeaf[] {
+  const leaves: TreeLeaf[] = [];
+  const walk = (inner: TreeNode): void => {
+    if (inner.kind === 'tensor') leaves.push(inner);
+    else for (const child of inner.children) walk(child);
+  };
+  walk(node);
+  return leaves;
 }

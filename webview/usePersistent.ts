@@ -38,7 +38,10 @@ export function usePersistent<T>(
   return [value, set];
 }
 
-/** Like `usePersistent` for the fields of a form: stored ones that it no longer has, or that are of another kind, are dropped. */
+/**
+ * Like `usePersistent` for the fields of a form: stored ones that it no longer has, or that are of another kind, are dropped.
+ * @param fresh the same object as long as none of its fields changes: it is the value while nothing is stored.
+ */
 export function usePersistentForm<T extends object>(key: string, fresh: T): PersistentState<T> {
   return usePersistent(key, fresh, (stored) => overFresh(fresh, stored));
 }

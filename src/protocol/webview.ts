@@ -42,6 +42,8 @@ export type HostEvents = {
   savedPlans: { revision: number };
   comparison: ComparisonState;
   modelComparison: ModelComparisonState;
+  /** How far the last of these is. */
+  modelProgress: EngineProgress;
   verification: VerificationState;
   scan: ScanActivity;
   /** There are further figures of tensors. */

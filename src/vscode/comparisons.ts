@@ -12,6 +12,8 @@ type ShownComparisons = Pick<EditorState, 'comparison' | 'modelComparison'>;
 export interface ComparisonHooks {
   comparison(state: ComparisonState): void;
   modelComparison(state: ModelComparisonState): void;
+  /** How far the last of these is, apart: its result so far may be that of many thousand tensors. */
+  modelProgress(progress: EngineProgress): void;
 }
 
 /** How a comparison of models is cancelled, and tells how far it is. */
@@ -98,15 +100,19 @@ export class Comparisons {
     const controller = (this.models = new AbortController());
     const signal = AbortSignal.any([controller.signal, this.life]);
     let state = first;
-    const show = (change: Partial<ModelComparisonState>): void => {
+    const keep = (change: Partial<ModelComparisonState>, tell: () => void): void => {
       state = { ...first, ...change };
       if (signal.aborted) return;
       this.shown = { ...this.shown, modelComparison: state };
-      this.hooks.modelComparison(state);
+      tell();
     };
+    const show = (change: Partial<ModelComparisonState>): void =>
+      keep(change, () => this.hooks.modelComparison(state));
+    const onProgress = (progress: EngineProgress): void =>
+      keep({ progress }, () => this.hooks.modelProgress(progress));
     show({});
     try {
-      show(await work({ signal, onProgress: (progress) => show({ progress }) }));
+      show(await work({ signal, onProgress }));
     } catch (error) {
       show({ error: messageOf(error) });
     }

@@ -36,6 +36,7 @@ export function sessionParts(
     {
       comparison: (payload) => fire({ name: 'comparison', payload }),
       modelComparison: (payload) => fire({ name: 'modelComparison', payload }),
+      modelProgress: (payload) => fire({ name: 'modelProgress', payload }),
     },
     life,
   );

@@ -1,8 +1,10 @@
 import { useRef } from 'preact/hooks';
 import { openMenuByKey } from '../rowMenu';
+import { useSteady } from '../useSteady';
 import { rowHeight, useVirtualRows } from '../virtualRows';
 import { gridData, type GridColumn, type GridProps } from './grid';
-import { isControl, useActiveLine } from './gridKeys';
+import { useActiveLine } from './gridKeys';
+import { GridRow } from './GridRow';
 import { TableMenu } from './TableMenu';
 
 /** Height of a scroll bar and the border (pixels). */
@@ -16,12 +18,15 @@ export function DataGrid<Line>(props: GridProps<Line>) {
   const { id, lines, columns, keyOf } = props;
   const scroller = useRef<HTMLDivElement>(null);
   const virtual = useVirtualRows(lines.length, scroller, rowHeight);
-  const { active, setActive, onKey } = useActiveLine(props, scroller, (index) =>
-    virtual.scrollToIndex(index, { align: 'auto' }),
-  );
+  const { active, setActive, onKey } = useActiveLine(props, scroller, virtual.scrollTo);
   const activeLine = lines[active];
   const latest = useRef(active);
   latest.current = active;
+  const click = useSteady((line: Line): void => {
+    setActive(keyOf(line));
+    if (props.openOf?.(line) === undefined) props.choose(line);
+    else props.toggle?.(line);
+  });
   return (
     <>
       <div class="grid-tools">
@@ -37,7 +42,7 @@ export function DataGrid<Line>(props: GridProps<Line>) {
         tabIndex={0}
         ref={scroller}
         // A short table takes only the room of its rows and a scroll bar.
-        style={{ maxHeight: `${Math.max(3 * rowHeight, virtual.getTotalSize()) + scrollBar}px` }}
+        style={{ maxHeight: `${Math.max(3 * rowHeight, virtual.height) + scrollBar}px` }}
         onKeyDown={(event) => {
           const isOwn = event.target === event.currentTarget;
           if (isOwn && openMenuByKey(event, () => document.getElementById(`${id}-${latest.current}`))) return;
@@ -51,20 +56,14 @@ export function DataGrid<Line>(props: GridProps<Line>) {
           if (props.contextOf) event.currentTarget.dataset['vscodeContext'] = props.contextOf(line);
         }}
       >
-        <div class="grid-canvas" style={{ ...layoutOf(columns), height: `${virtual.getTotalSize()}px` }}>
+        <div class="grid-canvas" style={{ ...layoutOf(columns), height: `${virtual.height}px` }}>
           <Head {...props} />
-          {virtual.getVirtualItems().map(({ index, start }) => {
-            const line = lines[index];
-            if (!line) return null;
+          {virtual.rows.map(({ index, start }) => {
+            const line = lines[index]!;
             return (
-              <Row
+              <GridRow
                 key={keyOf(line)}
-                {...{ grid: props, line, index, start, isActive: index === active }}
-                click={() => {
-                  setActive(keyOf(line));
-                  if (props.openOf?.(line) === undefined) props.choose(line);
-                  else props.toggle?.(line);
-                }}
+                {...{ grid: props, line, index, start, isActive: index === active, click }}
               />
             );
           })}
@@ -74,6 +73,9 @@ export function DataGrid<Line>(props: GridProps<Line>) {
     </>
   );
 }
+
+/** An empty text would be written again at every drawing. */
+const arrows = { none: undefined, ascending: ' ↑', descending: ' ↓' } as const;
 
 function Head<Line>({ nameLabel, columns, order, reorder }: GridProps<Line>) {
   return (
@@ -94,7 +96,7 @@ function Head<Line>({ nameLabel, columns, order, reorder }: GridProps<Line>) {
             {reorder ? (
               <button onClick={() => reorder(id)}>
                 {label}
-                <span aria-hidden="true">{{ none: '', ascending: ' ↑', descending: ' ↓' }[sort]}</span>
+                <span aria-hidden="true">{arrows[sort]}</span>
               </button>
             ) : (
               label
@@ -102,65 +104,6 @@ function Head<Line>({ nameLabel, columns, order, reorder }: GridProps<Line>) {
           </span>
         );
       })}
-    </div>
-  );
-}
-
-function Row<Line>(props: {
-  grid: GridProps<Line>;
-  line: Line;
-  index: number;
-  start: number;
-  isActive: boolean;
-  click: () => void;
-}) {
-  const { grid, line, index, start, isActive } = props;
-  const open = grid.openOf?.(line);
-  const isChosen = grid.isChosen?.(line) ?? false;
-  const classes = [
-    'grid-row',
-    open === undefined ? '' : 'group',
-    isActive ? 'active' : '',
-    isChosen ? 'chosen' : '',
-    grid.rowClass?.(line) ?? '',
-  ];
-  return (
-    <div
-      id={`${grid.id}-${index}`}
-      role="row"
-      aria-rowindex={index + 2}
-      aria-level={grid.depthOf && grid.depthOf(line) + 1}
-      aria-expanded={open}
-      aria-selected={isChosen}
-      class={classes.filter(Boolean).join(' ')}
-      style={{ top: `${start}px` }}
-      data-line={index}
-      {...grid.dataOf?.(line)}
-      onClick={(event) => {
-        if (!isControl(event.target)) props.click();
-      }}
-    >
-      <span
-        role="rowheader"
-        class="grid-name"
-        title={grid.nameTitle?.(line)}
-        style={{ paddingLeft: `${6 + 14 * (grid.depthOf?.(line) ?? 0)}px` }}
-      >
-        {open !== undefined && <span class={open ? 'twist open' : 'twist'} aria-hidden="true" />}
-        {grid.name(line)}
-      </span>
-      {grid.columns.map(({ id, cell, cellTitle, tint, align }) => (
-        <span
-          key={id}
-          role="gridcell"
-          data-column={id}
-          title={cellTitle?.(line)}
-          class={align === 'left' ? 'ellipsis' : 'right'}
-          style={tint && { background: tint(line) }}
-        >
-          {cell(line)}
-        </span>
-      ))}
     </div>
   );
 }

@@ -57,6 +57,7 @@ export function GroupedGrid(props: {
   const { open, toggle } = useOpen(nodes, tensors.length, `${props.id}.open ${grouping}`);
   const [order, setOrder] = usePersistent<GridOrder | undefined>(`${props.id}.order`, undefined, orderFrom);
   const lines = useLines(nodes, open, order, columns);
+  const lineColumns = useMemo(() => columns.map(forLines), [columns]);
   const chosen = selected.at(-1);
   const only = ({ node }: TensorLine): ListedTensor | undefined =>
     node.children ? undefined : tensors[node.members[0]!];
@@ -67,7 +68,7 @@ export function GroupedGrid(props: {
       label={props.label}
       nameLabel={l10n.t('Tensor')}
       lines={lines}
-      columns={columns.map((column) => forLines(column))}
+      columns={lineColumns}
       keyOf={({ node }) => node.id}
       name={({ node }) => <Name node={node} />}
       nameTitle={(line) => only(line)?.tensor ?? `${line.node.label}: ${sizeOf(line.node)}`}

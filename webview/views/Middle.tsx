@@ -11,7 +11,7 @@ export function Middle({ text, title = text }: { text: string; title?: string })
     <span class={key === '' ? 'middle' : 'middle numbered'} title={title}>
       <span class={head.length > shortHead ? 'middle-head' : 'middle-head short'}>{head}</span>
       <span class="middle-rest">
-        <span class="middle-key">{key}</span>
+        <span class="middle-key">{key === '' ? undefined : key}</span>
         <span class="middle-tail">
           <bdi>{tail}</bdi>
         </span>

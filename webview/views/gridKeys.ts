@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
 import { lineKey } from '../lineKeys';
 import { rowHeight } from '../virtualRows';
 import type { GridProps } from './grid';
@@ -19,7 +19,10 @@ export function useActiveLine<Line>(
 ) {
   const { id, lines, keyOf } = props;
   const [key, setActive] = useState<string>();
-  const active = key === undefined ? -1 : lines.findIndex((line) => keyOf(line) === key);
+  const active = useMemo(
+    () => (key === undefined ? -1 : lines.findIndex((line) => keyOf(line) === key)),
+    [lines, key],
+  );
   const moveTo = (index: number): void => {
     const line = lines[index];
     if (!line) return;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ComparisonState, ModelComparisonState } from '../../../src/protocol/editorState';
+import type { EngineProgress } from '../../../src/protocol/engine';
 import { Comparisons } from '../../../src/vscode/comparisons';
 import { FakeEngine, settle } from '../../support/fakeHost';
 
@@ -7,13 +8,18 @@ function setUp() {
   const [engine, life] = [new FakeEngine(), new AbortController()];
   const tensors: ComparisonState[] = [];
   const models: ModelComparisonState[] = [];
+  const progress: EngineProgress[] = [];
   const comparisons = new Comparisons(
     () => ({ path: '/m.gguf', alone: true }),
     engine,
-    { comparison: (state) => tensors.push(state), modelComparison: (state) => models.push(state) },
+    {
+      comparison: (state) => tensors.push(state),
+      modelComparison: (state) => models.push(state),
+      modelProgress: (step) => progress.push(step),
+    },
     life.signal,
   );
-  return { engine, life, tensors, models, comparisons };
+  return { engine, life, tensors, models, progress, comparisons };
 }
 
 const asked = { tensors: ['a', 'b'], formats: ['Q4_K', 'Q8_0'] };
@@ -51,7 +57,7 @@ describe('tensors in formats', () => {
 
 describe('a model against another', () => {
   it('shows its progress, then its result', async () => {
-    const { engine, models, comparisons } = setUp();
+    const { engine, models, progress: steps, comparisons } = setUp();
     const comparing = comparisons.compareWith('/other.gguf', 'Comparison with other.gguf');
     const call = engine.last('model/compare');
     const { params, options } = call;
@@ -61,12 +67,11 @@ describe('a model against another', () => {
     ]);
     const progress = { message: '', done: 1, total: 2 };
     options.onProgress!(progress);
+    expect(comparisons.current).toEqual({ modelComparison: { other: '/other.gguf', progress } });
     await call.answer('differences');
-    const states = [{}, { progress }, { result: 'differences' }].map((state) => ({
-      ...{ other: '/other.gguf', ...state },
-    }));
-    expect([models, await comparing]).toEqual([states, states[2]]);
-    expect(comparisons.current).toEqual({ modelComparison: states[2] });
+    const end = { other: '/other.gguf', result: 'differences' };
+    expect([models, steps]).toEqual([[{ other: '/other.gguf' }, end], [progress]]);
+    expect([await comparing, comparisons.current.modelComparison]).toEqual([end, end]);
   });
 
   it('that fails says why', async () => {
@@ -107,6 +112,7 @@ describe('a third model', () => {
       { ...model, ...compared, third: '/third.gguf' },
       'with a third',
     ]);
+    call.options.onProgress!({ message: '', done: 1, total: 2 });
     await call.answer('which is closer');
     const known = { ...compared, result: 'differences', third: '/third.gguf' };
     expect(await joining).toEqual({ ...known, three: 'which is closer' });

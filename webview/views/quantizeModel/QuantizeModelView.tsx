@@ -1,4 +1,5 @@
 import * as l10n from '@vscode/l10n';
+import { useMemo } from 'preact/hooks';
 import type { EvidenceEstimate } from '../../../src/protocol/evidence';
 import type { QuantizePreview, RecipeChoices } from '../../../src/protocol/quantizeModel';
 import { useApp, useAppState, useAsk } from '../../context';
@@ -108,7 +109,8 @@ function StartButton(props: {
 /** The form, as it was left when the editor was hidden. */
 function useForm() {
   const { calibrationText } = useAppState();
-  const fresh = { ...emptyForm, text: calibrationText ?? '' };
+  // One object while nothing of it changes: another form is another dry run.
+  const fresh = useMemo(() => ({ ...emptyForm, text: calibrationText ?? '' }), [calibrationText]);
   const [form, setForm] = usePersistentForm('quantizeModel.form', fresh);
   const change = (part: Partial<QuantizeModelForm>): void => setForm((now) => ({ ...now, ...part }));
   return { form, change };

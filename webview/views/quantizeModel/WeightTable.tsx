@@ -1,5 +1,5 @@
 import * as l10n from '@vscode/l10n';
-import { useMemo, useState } from 'preact/hooks';
+import { useMemo, useRef, useState } from 'preact/hooks';
 import { evidenceWords } from '../../../src/protocol/evidence';
 import type { PlannedWeight, QuantizedWeight, QuantizePreview } from '../../../src/protocol/quantizeModel';
 import { size } from '../../../src/protocol/words';
@@ -28,15 +28,16 @@ export function WeightTable(props: { preview: QuantizePreview; finished: readonl
   const [active, setActive] = useState<string>();
   const done = useMemo(() => new Map(finished.map((weight) => [weight.name, weight])), [finished]);
   const filter = useMemo(() => parseFilter(text), [text]);
-  const lines = useMemo(
+  const matched = useMemo(
     () =>
       filtered(
         preview.tensors.filter(({ quantized }) => quantized || !onlyQuantized),
         filter,
         ({ name, from, to, method = '', reason }) => ({ name, texts: [from, to, method, reason] }),
-      ).map((planned): Line => ({ planned, done: done.get(planned.name) })),
-    [preview, filter, onlyQuantized, done],
+      ),
+    [preview, filter, onlyQuantized],
   );
+  const lines = useLines(matched, done);
   return (
     <div class="export-table">
       <div class="filter">
@@ -61,7 +62,7 @@ export function WeightTable(props: { preview: QuantizePreview; finished: readonl
         label={l10n.t('Tensors of the result')}
         nameLabel={l10n.t('Tensor')}
         lines={lines}
-        columns={done.size > 0 ? [...plannedColumns, ...measuredColumns, why] : [...plannedColumns, why]}
+        columns={done.size > 0 ? allColumns : columnsBefore}
         keyOf={({ planned }) => planned.name}
         name={({ planned }) => <TensorName name={planned.name} />}
         nameTitle={({ planned }) => `${planned.name} [${planned.shape.join(', ')}]`}
@@ -72,6 +73,26 @@ export function WeightTable(props: { preview: QuantizePreview; finished: readonl
         empty={l10n.t('No tensor matches.')}
       />
     </div>
+  );
+}
+
+/** The lines of tensors; that of a tensor stays the same until its matrix is finished. */
+function useLines(
+  matched: readonly PlannedWeight[],
+  done: ReadonlyMap<string, QuantizedWeight>,
+): readonly Line[] {
+  const known = useRef(new WeakMap<PlannedWeight, Line>());
+  return useMemo(
+    () =>
+      matched.map((planned) => {
+        const finished = done.get(planned.name);
+        const line = known.current.get(planned);
+        if (line && line.done === finished) return line;
+        const next = { planned, done: finished };
+        known.current.set(planned, next);
+        return next;
+      }),
+    [matched, done],
   );
 }
 
@@ -134,3 +155,6 @@ const why: GridColumn<Line> = {
   cellTitle: ({ planned }) => planned.reason,
   saved: { value: ({ planned }) => planned.reason },
 };
+
+const columnsBefore = [...plannedColumns, why];
+const allColumns = [...plannedColumns, ...measuredColumns, why];
