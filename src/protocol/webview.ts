@@ -8,6 +8,7 @@ import type {
   TableOutline,
   VerificationState,
 } from './editorState';
+import type { EngineProgress } from './engine';
 import type { EvaluationResult } from './evaluation';
 import type { EvaluationActivity } from './evaluationView';
 import type { ScanActivity } from './modelScanView';
