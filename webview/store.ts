@@ -18,6 +18,7 @@ import type {
 } from '../src/protocol/editorState';
 import type { EvaluationActivity } from '../src/protocol/evaluationView';
 import type { RefinementActivity } from '../src/protocol/refinementView';
+import { byExecution } from './executionOrder';
 import type { Figures } from './influence';
 import type { PersistentValues } from './persistent';
 import type { Quantization } from './quantization';
@@ -171,12 +172,11 @@ export class Store {
 /** What Quantize shows of a selection. */
 const modeFor = (names: readonly string[]): Modes['quantize'] => (names.length > 1 ? 'tensors' : 'tensor');
 
-/** What a fresh editor shows: a matrix, which has more to see than a norm. */
+/** What a fresh editor shows: the first matrix of the forward pass, where the list begins; a matrix has more to see than a norm. */
 function firstMatrix({ table }: TabledModel): string | undefined {
-  const at = [
-    table.findKind(({ readable, shape }) => readable && shape.length > 1),
-    table.findKind(({ readable }) => readable),
-    Math.min(0, table.count - 1),
-  ].find((i) => i >= 0);
-  return at === undefined ? undefined : table.name(at);
+  const matrices = table.firstsOfPatterns(({ readable, shape }) => readable && shape.length > 1);
+  const [first] = matrices.map((i) => table.name(i)).sort(byExecution);
+  if (first !== undefined) return first;
+  const readable = table.findKind((kind) => kind.readable);
+  return table.count === 0 ? undefined : table.name(Math.max(0, readable));
 }

@@ -125,9 +125,9 @@ function dtypesText(dtypes: readonly DtypeShare[]): string | undefined {
   const most = dtypes.filter(({ bytes }) => bytes > 0).slice(0, 4);
   const share = (bytes: number): string => {
     const percent = (100 * bytes) / total;
-    return percent < 0.1 ? '< 0.1 %' : `${percent >= 99.95 ? '100' : percent.toFixed(1)} %`;
+    return percent < 0.1 ? '<\u{a0}0.1\u{a0}%' : `${percent >= 99.95 ? '100' : percent.toFixed(1)}\u{a0}%`;
   };
   const rest = dtypes.length - most.length;
-  const listed = most.map(({ dtype, bytes }) => (most.length === 1 ? dtype : `${dtype} ${share(bytes)}`));
+  const listed = most.map(({ dtype, bytes }) => (most.length === 1 ? dtype : `${dtype}\u{a0}${share(bytes)}`));
   return `${listed.join(', ')}${rest > 0 ? l10n.t(' and {0} more', rest) : ''}`;
 }

@@ -114,6 +114,15 @@ export class TensorTable {
     return -1;
   }
 
+  /** Index of the first tensor of such a kind for each pattern of names: of all blocks the first. */
+  firstsOfPatterns(isWanted: (kind: TensorKind) => boolean): number[] {
+    const wanted = this.kinds.map(isWanted);
+    const firsts = new Map<number, number>();
+    for (let i = 0; i < this.count; i++)
+      if (wanted[this.kindOf(i)] && !firsts.has(this.patternOf(i))) firsts.set(this.patternOf(i), i);
+    return [...firsts.values()];
+  }
+
   /** Index of the tensor of that name; −1 where there is none. */
   indexOf(name: string): number {
     const { pieces, numbers } = splitName(name);

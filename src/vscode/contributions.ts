@@ -86,6 +86,8 @@ export const otherGlob = '**/{node_modules,site-packages,dist-packages}/**';
 export const contextKeys = {
   /** Paths of the folders that hold models: the explorer's menu of these folders has Quantscope's commands. */
   modelFolders: 'quantscope.modelFolders',
+  /** Whether the workspace was searched for models: before that the view of models does not say that there are none. */
+  modelsSearched: 'quantscope.modelsSearched',
   /** Whether the engine has a job that can be cancelled: the palette offers that only then. */
   jobsRunning: 'quantscope.jobsRunning',
 } as const;

@@ -37,7 +37,9 @@ export class JobsTree implements vscode.TreeDataProvider<JobNode>, vscode.Dispos
     item.contextValue = job?.cancelling ? 'cancelling' : 'job';
     if (!job) return item; // it has ended, and its row goes with the next drawing
     const path = job.path === undefined ? [] : [job.path];
-    item.description = [progressText(job), ...path.map((file) => basename(file))]
+    // Of bytes the label says how many are done.
+    const steps = job.progress?.unit === 'bytes' ? '' : progressText(job);
+    item.description = [steps, ...path.map((file) => basename(file))]
       .filter((text) => text !== '')
       .join(' · ');
     item.tooltip = [job.title, ...path, job.progress?.message ?? ''].filter((text) => text !== '').join('\n');

@@ -1,6 +1,7 @@
 import { basename, dirname } from 'node:path';
 import * as vscode from 'vscode';
 import type { RunningJob } from '../../engine/client';
+import { folderName, nameFromPath } from '../../model/modelName';
 import { isRemote } from '../../model/remote/address';
 import { markdownText } from '../../protocol/markdown';
 import type { CommandTab } from '../../protocol/editorState';
@@ -169,12 +170,19 @@ function madeItem({ of, made: { file, action } }: Of<'made'>): vscode.TreeItem {
   const isOpened = action !== 'onnx';
   const uri = vscode.Uri.file(file);
   return row({
-    ...{ id: `${of}#${file}`, label: basename(file), icon: 'file-binary' },
-    description: folderShown(dirname(file)),
+    ...{ id: `${of}#${file}`, icon: 'file-binary', ...madeName(file) },
     tooltip: file,
     context: isOpened ? `made model${/\.gguf$/i.test(file) ? ' gguf' : ''}` : 'made',
     command: isOpened ? open(file) : { command: 'revealInExplorer', title: '', arguments: [uri] },
   });
+}
+
+/** Files of checkpoints have the same name everywhere: they go by that of their folder. */
+function madeName(file: string): Pick<Row, 'label' | 'description'> {
+  const [folder, base] = [dirname(file), basename(file)];
+  return nameFromPath(folder, base) === folderName(folder)
+    ? { label: folderName(folder), description: base }
+    : { label: base, description: folderShown(folder) };
 }
 
 function noteItem({ model, failure }: Of<'note'>): vscode.TreeItem {

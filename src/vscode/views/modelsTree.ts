@@ -4,10 +4,12 @@ import { planEnding } from '../../ampq/planFile';
 import { nameFromPath } from '../../model/modelName';
 import type { BesideModel } from '../../protocol/besideModel';
 import type { LocatedModel } from '../../protocol/model';
+import { contextKeys } from '../contributions';
 import { shownMessage } from '../host';
 import { folderOf } from '../paths';
 import { storedParams } from '../sensitivityJob';
 import type { Services } from '../services';
+import { jobHead } from '../status';
 import { Throttle } from '../throttle';
 import { itemOf } from './modelItems';
 import { jobsOf, type ModelsNode } from './nodes';
@@ -23,8 +25,8 @@ export class ModelsTree implements vscode.TreeDataProvider<ModelsNode>, vscode.D
   private readonly shown = new Map<string, Extract<ModelsNode, { kind: 'model' }>>();
   /** What was made from models: drawing a job does not ask for it again. */
   private readonly children = new Map<string, Promise<ModelsNode[]>>();
-  /** Models that a job worked on when they were drawn last. */
-  private busy = new Set<string>();
+  /** The jobs of models as they were drawn last, by model. */
+  private busy = new Map<string, string>();
   private readonly drawJobs = new Throttle(() => this.showJobs(), intervals.jobs);
   private readonly drawFiles = new Throttle(() => this.redraw(), intervals.files);
   private readonly subscriptions: readonly { dispose(): unknown }[];
@@ -73,7 +75,7 @@ export class ModelsTree implements vscode.TreeDataProvider<ModelsNode>, vscode.D
   }
 
   private async models(): Promise<ModelsNode[]> {
-    const found = await this.services.workspaceModels.list();
+    const found = await this.services.workspaceModels.list().finally(searched);
     const known = new Set(found.map(({ file }) => file));
     const open = this.services.sessions.all().filter(({ path, key }) => {
       return !known.has(path) && this.services.editors.has(key);
@@ -100,18 +102,23 @@ export class ModelsTree implements vscode.TreeDataProvider<ModelsNode>, vscode.D
     return engine.call('model/beside', { ...stored, evaluationDir: evidenceDir, among });
   }
 
-  /** Draws the models again that jobs work on, or no longer do: these may have left something. */
+  /** Draws the models again whose jobs read otherwise, or that no longer have any: these may have left something. */
   private showJobs(): void {
-    const busy = new Set<string>();
+    const before = this.busy;
+    this.busy = new Map();
     for (const node of this.shown.values()) {
-      if (jobsOf(this.services.engine.jobs, node.located).length > 0) busy.add(node.model);
-      else if (!this.busy.has(node.model)) continue;
-      else this.children.delete(node.model);
+      const text = jobsOf(this.services.engine.jobs, node.located).map(jobHead).join('\n');
+      if (text !== '') this.busy.set(node.model, text);
+      if (text === (before.get(node.model) ?? '')) continue;
+      if (text === '') this.children.delete(node.model);
       this.changed.fire(node);
     }
-    this.busy = busy;
   }
 }
+
+/** What the view says where it has no row depends on it. */
+const searched = (): Thenable<unknown> =>
+  vscode.commands.executeCommand('setContext', contextKeys.modelsSearched, true);
 
 /** A model that is open and not of the workspace. */
 const openModel = (path: string): LocatedModel => ({

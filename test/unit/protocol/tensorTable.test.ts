@@ -50,6 +50,14 @@ describe('tensors that cross a boundary', () => {
     expect(table.indexOf('other')).toBe(-1);
   });
 
+  it('say which is the first of each pattern of names that is of a kind', () => {
+    const table = received([
+      tensor('norm.0.weight', { shape: [8] }),
+      ...['q.0.weight', 'k.0.weight', 'q.1.weight', 'k.1.weight'].map((name) => tensor(name)),
+    ]);
+    expect(table.firstsOfPatterns(({ shape }) => shape.length > 1)).toEqual([1, 2]);
+  });
+
   it('share patterns and kinds', () => {
     const many = Array.from({ length: 500 }, (_, i) =>
       tensor(`model.layers.${i}.${i % 2 ? 'q' : 'k'}.weight`),

@@ -65,10 +65,9 @@ describe('package.json contributes what the code registers', () => {
       expect('description' in setting || 'markdownDescription' in setting, name).toBe(true);
     }
   });
-  it('menus whose conditions use known context keys', () => {
-    const conditions = Object.values(contributes.menus)
-      .flat()
-      .map((item) => item.when);
+  it('menus and welcomes whose conditions use known context keys', () => {
+    const shown = [...Object.values(contributes.menus).flat(), ...contributes.viewsWelcome];
+    const conditions = shown.map((item) => item.when);
     const named = new Set(conditions.flatMap((when) => when.match(/quantscope\.\w+/g) ?? []));
     const known = [...Object.values(contextKeys), ...Object.values(views)];
     expect([...named].sort()).toEqual(known.sort());

@@ -23,6 +23,12 @@ describe('a page that opens a model', () => {
     expect([sensitivity, plan, figures, whole]).toEqual([tableOutline(3), outline, undefined, undefined]);
   });
 
+  it('shows the matrix that comes first in the forward pass, whatever the order in the file', async () => {
+    const store = await pageStore();
+    store.open(stateOf(['output.weight', 'blk.0.attn_q.weight', 'blk.1.attn_q.weight', 'token_embd.weight']));
+    expect(store.state.selected).toEqual(['token_embd.weight']);
+  });
+
   it('keeps results that it has while the files are the same', async () => {
     const store = await pageStore();
     store.open(stateOf(['a', 'b']));

@@ -44,7 +44,7 @@ function Exporting() {
       <Options form={form} change={change} choices={choices} hasPlan={plan !== undefined} />
       {failure !== undefined && <Failed message={failure} />}
       <div class="outcome">
-        {of !== form && !preview && <DryRunning />}
+        {of !== form && !preview && failure === undefined && <DryRunning />}
         {preview && <Totals preview={preview} isStale={failure !== undefined} />}
         <div class="actions">
           <RefineButton />

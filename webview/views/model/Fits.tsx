@@ -4,7 +4,7 @@ import { assumptions, totalBytes, type RunEstimate } from '../../../src/protocol
 import { plural, size } from '../../../src/protocol/words';
 import { useApp, useAppState } from '../../context';
 import { TextField } from '../../controls';
-import { bits, number } from '../../format';
+import { bits } from '../../format';
 import {
   bytesTyped,
   checkedFits,
@@ -138,7 +138,7 @@ function Own({ form, change, estimate }: SettingsProps & { estimate: RunEstimate
           value={form.memory}
           label={l10n.t('A memory of your own')}
           placeholder="8 GB"
-          width="90px"
+          width="100px"
           onInput={(text) => change({ memory: text })}
         />
       </label>
@@ -180,10 +180,13 @@ const markedText = ({ left, isOfWeights }: MachineFit): string => {
   return isOfWeights ? l10n.t('weights fit, {0} left', size(left)) : l10n.t('✓ {0} left', size(left));
 };
 
+const speedNumber = (tokens: number): string =>
+  tokens.toLocaleString('en-US', { maximumSignificantDigits: 3 });
+
 const speedText = ({ speed }: MachineFit, { settings }: Pick<RunEstimate, 'settings'>): string => {
   if (speed === undefined) return '';
   const of = settings.sequences === 1 ? '' : l10n.t(' of {0}', plural(settings.sequences, 'sequence'));
-  return l10n.t('at most {0} tokens/s{1}', number(speed, 3), of);
+  return l10n.t('at most {0} tokens/s{1}', speedNumber(speed), of);
 };
 
 const capacityText = ({ machine }: MachineFit): string =>
@@ -208,7 +211,7 @@ function Devices({ fits }: { fits: readonly MachineFit[] }) {
               <tr key={fit.machine.name} class={fit.left !== undefined && fit.left < 0 ? 'muted' : ''}>
                 <td title={`${fit.machine.name}\n${capacityText(fit)}`}>{fit.machine.name}</td>
                 <td>{markedText(fit)}</td>
-                <td class="right">{fit.speed === undefined ? '' : number(fit.speed, 3)}</td>
+                <td class="right">{fit.speed === undefined ? '' : speedNumber(fit.speed)}</td>
               </tr>
             ))}
           </tbody>

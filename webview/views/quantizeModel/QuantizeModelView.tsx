@@ -52,7 +52,7 @@ function Quantizing({ choices }: { choices: RecipeChoices }) {
       {missing !== undefined && <p class="notice warning">{missing}</p>}
       {preview && <OutputField {...{ form, change, preview, output }} />}
       <div class="outcome">
-        {of !== form && !preview && <DryRunning />}
+        {of !== form && !preview && failure === undefined && <DryRunning />}
         {preview && <Estimate preview={preview} isStale={!isCurrent} calibration={calibration} />}
         <StartButton
           {...{ form, choices }}
