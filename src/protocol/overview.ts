@@ -128,6 +128,8 @@ function dtypesText(dtypes: readonly DtypeShare[]): string | undefined {
     return percent < 0.1 ? '<\u{a0}0.1\u{a0}%' : `${percent >= 99.95 ? '100' : percent.toFixed(1)}\u{a0}%`;
   };
   const rest = dtypes.length - most.length;
-  const listed = most.map(({ dtype, bytes }) => (most.length === 1 ? dtype : `${dtype}\u{a0}${share(bytes)}`));
+  const listed = most.map(({ dtype, bytes }) =>
+    most.length === 1 ? dtype : `${dtype}\u{a0}${share(bytes)}`,
+  );
   return `${listed.join(', ')}${rest > 0 ? l10n.t(' and {0} more', rest) : ''}`;
 }

@@ -12,6 +12,8 @@ describe('the title of an editor', () => {
 
   it('has the number of a file that is shown alone', () => {
     const path = '/models/tiny/model-00002-of-00003.safetensors';
-    expect(editorTitle({ path, part: { file: path, number: 2, count: 3, alone: true } })).toBe('tiny (2 of 3)');
+    expect(editorTitle({ path, part: { file: path, number: 2, count: 3, alone: true } })).toBe(
+      'tiny (2 of 3)',
+    );
   });
 });
