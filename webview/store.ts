@@ -18,7 +18,7 @@ import type {
 } from '../src/protocol/editorState';
 import type { EvaluationActivity } from '../src/protocol/evaluationView';
 import type { RefinementActivity } from '../src/protocol/refinementView';
-import { byExecution } from './executionOrder';
+import { inOrder } from './executionOrder';
 import type { Figures } from './influence';
 import type { PersistentValues } from './persistent';
 import type { Quantization } from './quantization';
@@ -175,7 +175,8 @@ const modeFor = (names: readonly string[]): Modes['quantize'] => (names.length >
 /** What a fresh editor shows: the first matrix of the forward pass, where the list begins; a matrix has more to see than a norm. */
 function firstMatrix({ table }: TabledModel): string | undefined {
   const matrices = table.firstsOfPatterns(({ readable, shape }) => readable && shape.length > 1);
-  const [first] = matrices.map((i) => table.name(i)).sort(byExecution);
+  const names = matrices.map((i) => table.name(i));
+  const [first] = inOrder(names, (name) => name);
   if (first !== undefined) return first;
   const readable = table.findKind((kind) => kind.readable);
   return table.count === 0 ? undefined : table.name(Math.max(0, readable));
