@@ -11,6 +11,7 @@ import { notePartials, partialName, removeAbandoned } from './partials';
 import { syncFolder } from './syncFolder';
 import { findTarget, followLinks, statIfPresent, type OutputTarget } from './target';
 import { makeFolder } from './makeFolder';
+import { said } from '../protocol/said';
 
 /**
  * A file that is written atomically: bytes go to a temporary file in the same folder, `finish` makes them durable, `commit` renames
@@ -54,7 +55,7 @@ export class AtomicFile {
       return file;
     } catch (cause) {
       await forget?.();
-      throw failure('created', output.path, cause);
+      throw failure('create', output.path, cause);
     }
   }
 
@@ -87,7 +88,7 @@ export class AtomicFile {
         done += bytesWritten;
         this.written = Math.max(this.written, offset + done);
       } catch (cause) {
-        throw failure('written', this.target, cause);
+        throw failure('write', this.target, cause);
       }
     }
   }
@@ -98,7 +99,7 @@ export class AtomicFile {
       await this.handle.sync();
       await this.handle.close();
     } catch (cause) {
-      throw failure('written', this.target, cause);
+      throw failure('write', this.target, cause);
     }
   }
 
@@ -109,7 +110,7 @@ export class AtomicFile {
       await this.forget();
       await syncFolder(dirname(this.destination));
     } catch (cause) {
-      throw failure('put in place', this.target, cause);
+      throw failure('place', this.target, cause);
     }
   }
 
@@ -215,6 +216,12 @@ async function obsoleteLists(outputs: readonly OutputTarget[]): Promise<string[]
   return obsolete;
 }
 
-function failure(what: string, file: string, cause: unknown): QuantscopeError {
-  return new QuantscopeError('IO', `The file cannot be ${what}: ${reason(cause)}`, { file }, cause);
+const failures = {
+  create: (why: string) => said`The file cannot be created: ${why}`,
+  write: (why: string) => said`The file cannot be written: ${why}`,
+  place: (why: string) => said`The file cannot be put in place: ${why}`,
+} as const;
+
+function failure(what: keyof typeof failures, file: string, cause: unknown): QuantscopeError {
+  return new QuantscopeError('IO', failures[what](reason(cause)), { file }, cause);
 }

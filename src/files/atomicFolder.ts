@@ -6,6 +6,7 @@ import { makeFolder } from './makeFolder';
 import { notePartials, partialName, removeAbandoned } from './partials';
 import { syncFolder } from './syncFolder';
 import { statIfPresent } from './target';
+import { said } from '../protocol/said';
 
 /**
  * Makes a folder atomically: `fill` works in a temporary one next to it, which is synced and takes the target's name, or is removed, with the
@@ -34,7 +35,7 @@ export async function makeFolderAtomically<T>(
     if (!isOfFileSystem(cause)) throw cause;
     throw new QuantscopeError(
       'IO',
-      `The folder cannot be created: ${reason(cause)}`,
+      said`The folder cannot be created: ${reason(cause)}`,
       { file: target },
       cause,
     );
@@ -60,7 +61,7 @@ export async function removeFolder(target: string): Promise<void> {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return;
     throw new QuantscopeError(
       'IO',
-      `The folder cannot be removed: ${reason(cause)}`,
+      said`The folder cannot be removed: ${reason(cause)}`,
       { file: target },
       cause,
     );

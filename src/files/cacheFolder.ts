@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { reason } from '../model/byteSource';
 import { cacheRoot } from '../model/cacheRoot';
 import { makeFolder } from './makeFolder';
+import { said } from '../protocol/said';
 
 /** Where results are kept during a run. */
 export interface CacheFolder {
@@ -19,7 +20,7 @@ export interface CacheFolder {
 export async function openCacheFolder(): Promise<CacheFolder> {
   const { problem, ...opened } = await openWritableFolder(cacheRoot());
   if (problem === undefined) return opened;
-  const warning = `Results are not kept after this run: ${problem}. Set QUANTSCOPE_CACHE to a writable folder.`;
+  const warning = said`Results are not kept after this run: ${problem}. Set QUANTSCOPE_CACHE to a writable folder.`;
   return { ...opened, warning };
 }
 
@@ -27,7 +28,7 @@ export async function openCacheFolder(): Promise<CacheFolder> {
 export async function openWritableFolder(
   wanted: string | undefined,
 ): Promise<Omit<CacheFolder, 'warning'> & { readonly problem?: string }> {
-  const problem = wanted === undefined ? 'the user has no home directory' : await problemOf(wanted);
+  const problem = wanted === undefined ? said`the user has no home directory` : await problemOf(wanted);
   if (wanted !== undefined && problem === undefined)
     return { folder: wanted, close: () => Promise.resolve() };
   const folder = await mkdtemp(join(tmpdir(), 'quantscope-'));

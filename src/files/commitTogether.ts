@@ -5,6 +5,7 @@ import { QuantscopeError } from '../model/errors';
 import { notePartials, partialName, type Move } from './partials';
 import { syncFolder } from './syncFolder';
 import { statIfPresent } from './target';
+import { said } from '../protocol/said';
 
 /** A complete and durable temporary file. */
 export interface FinishedFile {
@@ -71,7 +72,7 @@ async function place({ from, to }: Move, file: string): Promise<void> {
 }
 
 function failure(file: string, cause: unknown): QuantscopeError {
-  return new QuantscopeError('IO', `The file cannot be put in place: ${reason(cause)}`, { file }, cause);
+  return new QuantscopeError('IO', said`The file cannot be put in place: ${reason(cause)}`, { file }, cause);
 }
 
 /** Moves everything back, the last first. A file that cannot be moved stays; the original error is the one reported. */

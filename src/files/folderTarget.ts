@@ -2,6 +2,7 @@ import { readlink, realpath } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { QuantscopeError } from '../model/errors';
 import type { ModelDescription } from '../protocol/model';
+import { said } from '../protocol/said';
 import { ensureFolderAbove, fileIdentity, followLinks, refuseAddress, statIfPresent } from './target';
 
 /** A folder that results are written to. */
@@ -28,11 +29,11 @@ export async function findFolderTarget(out: string, model: Place): Promise<Folde
   const destination = await followLinks(path);
   await ensureFolderAbove(path, destination);
   const found = await statIfPresent(destination);
-  if (found && !found.isDirectory()) throw refuse('The output exists and is not a folder.');
-  if (!found && (await isLink(path))) throw refuse('The output is a symbolic link that leads nowhere.');
+  if (found && !found.isDirectory()) throw refuse(said`The output exists and is not a folder.`);
+  if (!found && (await isLink(path))) throw refuse(said`The output is a symbolic link that leads nowhere.`);
   if (isCheckpoint(model) && (await isWithin(destination, model.folder)))
     throw refuse(
-      `The output folder is that of the model (${model.folder}), or lies in it; choose another folder.`,
+      said`The output folder is that of the model (${model.folder}), or lies in it; choose another folder.`,
     );
   return { path, destination, exists: found !== undefined };
 }

@@ -5,6 +5,7 @@ import { isRemote } from '../model/remote/address';
 import { hasRemoteChanged } from '../model/remote/remoteFiles';
 import { coveringFiles } from '../model/weightCandidates';
 import type { ModelDescription, ModelFileIdentity } from '../protocol/model';
+import { said } from '../protocol/said';
 import { manifestPath } from './digests/manifest';
 import { fileIdentity, findTarget, followLinks, statIfPresent, type OutputTarget } from './target';
 
@@ -100,8 +101,7 @@ export class Inputs {
     const before = this.replaced.get(destination);
     const now = await stateOf(destination);
     if (!before || (now.identity === before.identity && now.stamp === before.stamp)) return;
-    const message =
-      'The file was changed while what replaces it was being made; it is left as it is now. Run again, or choose another output.';
+    const message = said`The file was changed while what replaces it was being made; it is left as it is now. Run again, or choose another output.`;
     throw new QuantscopeError('IO', message, { file: path });
   }
 
@@ -109,7 +109,7 @@ export class Inputs {
   async refuse({ path, destination }: OutputTarget): Promise<void> {
     const awaited = this.awaited.get(sameName(destination));
     if (awaited !== undefined) {
-      const message = `The output would be taken for ${basename(awaited)}, a missing file of the model; choose another name.`;
+      const message = said`The output would be taken for ${basename(awaited)}, a missing file of the model; choose another name.`;
       throw new QuantscopeError('REQUEST', message, { file: path });
     }
     const identity = await fileIdentity(destination);
@@ -117,7 +117,7 @@ export class Inputs {
     const input = this.files.find((file) => file.identity === identity);
     if (!input) return;
     const other = path === resolve(input.path) ? '' : ` (${input.path})`;
-    const message = `The output would replace an input file${other}; choose another name.`;
+    const message = said`The output would replace an input file${other}; choose another name.`;
     throw new QuantscopeError('REQUEST', message, { file: path });
   }
 
@@ -243,9 +243,13 @@ export function ensureDistinct(targets: readonly OutputTarget[]): void {
   for (const { path, destination } of targets) {
     const key = sameName(destination);
     if (seen.has(key))
-      throw new QuantscopeError('REQUEST', 'Two outputs would be the same file; give them different names.', {
-        file: path,
-      });
+      throw new QuantscopeError(
+        'REQUEST',
+        said`Two outputs would be the same file; give them different names.`,
+        {
+          file: path,
+        },
+      );
     seen.add(key);
   }
 }
@@ -262,7 +266,6 @@ async function stateOf(path: string): Promise<FileState> {
 }
 
 function changed(file: string): QuantscopeError {
-  const message =
-    'The file was changed while it was read; nothing was written. Run again when it is complete.';
+  const message = said`The file was changed while it was read; nothing was written. Run again when it is complete.`;
   return new QuantscopeError('IO', message, { file });
 }

@@ -1,6 +1,7 @@
 import { lstat, realpath } from 'node:fs/promises';
 import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
 import { QuantscopeError } from '../model/errors';
+import { said } from '../protocol/said';
 
 /** A path as a text names it among folders: a relative one starts at the first of them, or at the working folder where there is none. */
 export const pathAmong = (folders: readonly string[], text: string): string =>
@@ -30,7 +31,7 @@ export async function realPlace(path: string): Promise<string> {
       () => true,
       () => false,
     );
-    if (isLink) throw new QuantscopeError('REQUEST', `${path} is a link that leads nowhere.`, {}, cause);
+    if (isLink) throw new QuantscopeError('REQUEST', said`${path} is a link that leads nowhere.`, {}, cause);
     const folder = dirname(path);
     return folder === path ? path : resolve(await realPlace(folder), relative(folder, path));
   }

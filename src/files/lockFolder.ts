@@ -11,6 +11,7 @@ import {
   processSpace,
   type ProcessIdentity,
 } from './processSpace';
+import { said } from '../protocol/said';
 
 const beginning = 'lock-';
 
@@ -37,7 +38,7 @@ export async function lockFolder(folder: string, what: string): Promise<() => Pr
   });
   if (owner === undefined) return unlock;
   await unlock();
-  const message = `${what} is already running in process ${owner}: wait until it ends, or stop it.`;
+  const message = said`${what} is already running in process ${owner}: wait until it ends, or stop it.`;
   throw new QuantscopeError('REQUEST', message, { file: folder });
 }
 
@@ -50,7 +51,7 @@ async function putLock(folder: string, name: string): Promise<void> {
     } catch (cause) {
       const isRemoved = (cause as NodeJS.ErrnoException).code === 'ENOENT';
       if (isRemoved && attempt < mostAttempts) continue;
-      const message = `The folder cannot be locked: ${reason(cause)}`;
+      const message = said`The folder cannot be locked: ${reason(cause)}`;
       throw new QuantscopeError('IO', message, { file: folder }, cause);
     }
   }

@@ -4,6 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { reason } from '../model/byteSource';
 import { QuantscopeError } from '../model/errors';
 import { isAddress } from '../model/remote/address';
+import { said } from '../protocol/said';
 
 /** Where an output goes: symbolic links are followed, so that the file that they point to is replaced, not the link. */
 export interface OutputTarget {
@@ -36,7 +37,7 @@ export async function findTarget(path: string): Promise<OutputTarget> {
     return { path: absolute, destination, existing };
   } catch (cause) {
     if (cause instanceof QuantscopeError) throw cause;
-    const message = `The output file cannot be examined: ${reason(cause)}`;
+    const message = said`The output file cannot be examined: ${reason(cause)}`;
     throw new QuantscopeError('IO', message, { file: absolute }, cause);
   }
 }
@@ -44,7 +45,7 @@ export async function findTarget(path: string): Promise<OutputTarget> {
 /** @throws QuantscopeError REQUEST for an output on a server. */
 export function refuseAddress(path: string): void {
   if (isAddress(path))
-    throw new QuantscopeError('REQUEST', 'Outputs are written to this machine only, not to an address.');
+    throw new QuantscopeError('REQUEST', said`Outputs are written to this machine only, not to an address.`);
 }
 
 /** What makes two paths the same file: device and inode, which hard links and other spellings share. Undefined when absent. */
@@ -72,12 +73,12 @@ export async function ensureFolderAbove(output: string, destination: string): Pr
   const refuse = (message: string, cause?: unknown): QuantscopeError =>
     new QuantscopeError('REQUEST', message, { file: output }, cause);
   const above = await nearestFolder(dirname(destination));
-  if (!above) throw refuse('The output is on a drive or file system that does not exist.');
-  if (!above.isFolder) throw refuse(`The output would be inside ${above.path}, which is not a folder.`);
+  if (!above) throw refuse(said`The output is on a drive or file system that does not exist.`);
+  if (!above.isFolder) throw refuse(said`The output would be inside ${above.path}, which is not a folder.`);
   try {
     await access(above.path, constants.W_OK | constants.X_OK);
   } catch (cause) {
-    const message = `The output would be inside ${above.path}, which cannot be written to (${reason(cause)}); choose another place.`;
+    const message = said`The output would be inside ${above.path}, which cannot be written to (${reason(cause)}); choose another place.`;
     throw refuse(message, cause);
   }
 }
@@ -100,15 +101,15 @@ export async function followLinks(path: string): Promise<string> {
     if (link === undefined) return current;
     current = resolve(folder, link);
   }
-  throw new QuantscopeError('REQUEST', `The output is a chain of more than ${maxLinks} symbolic links.`, {
+  throw new QuantscopeError('REQUEST', said`The output is a chain of more than ${maxLinks} symbolic links.`, {
     file: path,
   });
 }
 
 function notAFile(file: string, folder: boolean): QuantscopeError {
   const message = folder
-    ? 'The output is a folder; name a file in it.'
-    : 'The output exists and is not a regular file (a device, a pipe or a socket); nothing was written to it.';
+    ? said`The output is a folder; name a file in it.`
+    : said`The output exists and is not a regular file (a device, a pipe or a socket); nothing was written to it.`;
   return new QuantscopeError('REQUEST', message, { file });
 }
 
@@ -116,8 +117,7 @@ async function refuseWriteProtected(file: string, destination: string): Promise<
   try {
     await access(destination, constants.W_OK);
   } catch (cause) {
-    const message =
-      'The output exists and is write-protected; change its permissions or choose another name.';
+    const message = said`The output exists and is write-protected; change its permissions or choose another name.`;
     throw new QuantscopeError('REQUEST', message, { file }, cause);
   }
 }

@@ -1,6 +1,7 @@
 import { createContext, Script } from 'node:vm';
 import { QuantscopeError } from './errors';
 import { isRecord } from './json';
+import { said } from '../protocol/said';
 
 /**
  * Work of regular expressions from files, which in a malicious one may never end. V8 stops a script that runs too long, or
@@ -23,7 +24,7 @@ export function inBoundedTime<T>(work: () => T, limit: number, tooLong: () => Qu
     // An error of the script's own realm, which is not an instance of this one's Error.
     const code = isRecord(cause) ? cause['code'] : undefined;
     if (code === 'ERR_SCRIPT_EXECUTION_INTERRUPTED')
-      throw new QuantscopeError('CANCELLED', 'The request was cancelled.', {}, cause);
+      throw new QuantscopeError('CANCELLED', said`The request was cancelled.`, {}, cause);
     throw code === 'ERR_SCRIPT_EXECUTION_TIMEOUT' ? tooLong() : cause;
   } finally {
     sandbox.work = () => undefined;

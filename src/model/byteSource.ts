@@ -1,6 +1,7 @@
 import { constants, type Stats } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { QuantscopeError, throwIfCancelled } from './errors';
+import { said } from '../protocol/said';
 
 /** Random access to bytes: a file, or a test's array. */
 export interface ByteSource {
@@ -41,12 +42,15 @@ export async function openFileSource(path: string): Promise<ByteSource> {
   }
 }
 
+const absent = {
+  file: said`The file does not exist.`,
+  path: said`The file or folder does not exist.`,
+} as const;
+
 /** Why a file or a folder cannot be opened. */
 export function cannotOpen(what: 'file' | 'path', path: string, cause: unknown): QuantscopeError {
   const isAbsent = (cause as NodeJS.ErrnoException).code === 'ENOENT';
-  const message = isAbsent
-    ? `The file${what === 'path' ? ' or folder' : ''} does not exist.`
-    : `The ${what} cannot be opened: ${reason(cause)}`;
+  const message = isAbsent ? absent[what] : said`The ${what} cannot be opened: ${reason(cause)}`;
   return new QuantscopeError('IO', message, { file: path }, cause);
 }
 
@@ -88,7 +92,7 @@ class FileSource implements ByteSource {
       const wanted = Math.min(maxRead, length - done);
       const { bytesRead } = await this.readOnce(target, done, wanted, offset + done);
       if (bytesRead === 0) {
-        const message = 'The file ended before its stated size: was it changed while it was read?';
+        const message = said`The file ended before its stated size: was it changed while it was read?`;
         throw new QuantscopeError('IO', message, { file: this.path, offset: offset + done });
       }
       done += bytesRead;
@@ -96,7 +100,7 @@ class FileSource implements ByteSource {
   }
 
   private outside(offset: number, length: number): QuantscopeError {
-    const message = `Bytes ${offset} to ${offset + length} are outside the file of ${this.size} bytes.`;
+    const message = said`Bytes ${offset} to ${offset + length} are outside the file of ${this.size} bytes.`;
     return new QuantscopeError('MODEL_FILE', message, { file: this.path, offset });
   }
 
@@ -104,7 +108,7 @@ class FileSource implements ByteSource {
     try {
       return await this.handle.read(target, at, length, position);
     } catch (cause) {
-      const message = `The file cannot be read: ${reason(cause)}`;
+      const message = said`The file cannot be read: ${reason(cause)}`;
       throw new QuantscopeError('IO', message, { file: this.path, offset: position }, cause);
     }
   }

@@ -1,3 +1,5 @@
+import { said } from '../protocol/said';
+
 /** Candidates that are compared letter by letter; a model may have a million tensors. */
 const maxCompared = 20_000;
 
@@ -52,8 +54,10 @@ export function suggestion(name: string, candidates: Iterable<string>): string {
   const likely = near === undefined ? named(name, all) : [near];
   if (likely.length === 0) return '';
   const quoted = likely.map((candidate) => `"${candidate}"`);
-  const [last, ...others] = quoted.reverse();
-  return ` Did you mean ${[...(others.length > 0 ? [others.reverse().join(', ')] : []), last].join(' or ')}?`;
+  const [last = '', ...others] = quoted.reverse();
+  return others.length === 0
+    ? said` Did you mean ${last}?`
+    : said` Did you mean ${others.reverse().join(', ')} or ${last}?`;
 }
 
 const plainOf = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g, '');

@@ -1,4 +1,5 @@
 import { ggmlTypes, type InputRounding } from '../protocol/ggmlTypes';
+import { said } from '../protocol/said';
 
 /** How a dtype lays out weights in bytes. */
 export interface Dtype {
@@ -108,8 +109,8 @@ export const isForeignType = (name: string): boolean =>
 export function foreignTypeReason(id: number): string {
   const old = removed[id];
   return old === undefined
-    ? `Type ${id} is not a known ggml type: a fork or a newer version of llama.cpp has it. The tensor can be copied but not decoded.`
-    : `${old} was removed from GGUF. The tensor can be copied but not decoded; quantize the original weights again, to Q4_0 or a K type.`;
+    ? said`Type ${id} is not a known ggml type: a fork or a newer version of llama.cpp has it. The tensor can be copied but not decoded.`
+    : said`${old} was removed from GGUF. The tensor can be copied but not decoded; quantize the original weights again, to Q4_0 or a K type.`;
 }
 
 /**

@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import type { ByteSource } from './byteSource';
 import { QuantscopeError } from './errors';
 import { maxSafetensorsHeader } from './limits';
+import { said } from '../protocol/said';
 
 /** What a file is by its content: the name decides only where the content says nothing. */
 export type FileKind = 'safetensors' | 'pytorch' | 'gguf' | 'json';
@@ -19,44 +20,45 @@ interface Foreign {
 const foreign: readonly Foreign[] = [
   {
     starts: /^version https:\/\/git-lfs/,
-    message: 'This is a Git LFS pointer, not the file itself: run "git lfs pull" to fetch the file.',
+    message: said`This is a Git LFS pointer, not the file itself: run "git lfs pull" to fetch the file.`,
   },
-  { starts: /^(ï»¿)?\s*<(!doctype html|html)/i, message: 'This is a web page, not the file itself' },
+  { starts: /^(ï»¿)?\s*<(!doctype html|html)/i, message: said`This is a web page, not the file itself` },
   {
     starts: /^(ï»¿)?\s*<\?xml/i,
-    message:
-      'This is an XML document, not the file itself: probably an error message of the server that it was downloaded from.',
+    message: said`This is an XML document, not the file itself: probably an error message of the server that it was downloaded from.`,
   },
-  { starts: /^\x1f\x8b/, message: 'This is a gzip file: unpack it (gzip -d) and open the result.' },
+  { starts: /^\x1f\x8b/, message: said`This is a gzip file: unpack it (gzip -d) and open the result.` },
   {
     starts: /^PK\x03\x04/,
-    message: 'This is a ZIP archive, but not one of PyTorch: unpack it if it is an archive of a model.',
+    message: said`This is a ZIP archive, but not one of PyTorch: unpack it if it is an archive of a model.`,
   },
   {
     starts: /^(BZh[1-9]|\xfd7zXZ\0|\x28\xb5\x2f\xfd|7z\xbc\xaf\x27\x1c|Rar!\x1a)/,
-    message: 'This is a compressed archive: unpack it and open the result.',
+    message: said`This is a compressed archive: unpack it and open the result.`,
   },
   {
     starts: /^[^]{257}ustar/,
-    message: 'This is a tar archive: unpack it and open the result.',
+    message: said`This is a tar archive: unpack it and open the result.`,
   },
   {
     starts: /^\x89HDF\r\n/,
-    message: 'This is an HDF5 file, as Keras and TensorFlow write .h5 files: convert it to safetensors.',
+    message: said`This is an HDF5 file, as Keras and TensorFlow write .h5 files: convert it to safetensors.`,
   },
-  { starts: /^FUGG/, message: 'The file is byte-swapped (magic "FUGG"): big-endian GGUF cannot be read.' },
+  {
+    starts: /^FUGG/,
+    message: said`The file is byte-swapped (magic "FUGG"): big-endian GGUF cannot be read.`,
+  },
   { starts: /^lmgg/, message: olderThanGguf('ggml') },
   { starts: /^fmgg/, message: olderThanGguf('ggmf') },
   { starts: /^tjgg/, message: olderThanGguf('ggjt') },
   {
     starts: /^\0{64}/,
-    message:
-      'The file begins with zeros: its space was allocated, but its beginning has not been downloaded yet.',
+    message: said`The file begins with zeros: its space was allocated, but its beginning has not been downloaded yet.`,
   },
 ];
 
 function olderThanGguf(format: string): string {
-  return `This is a file of the ${format} format from before GGUF; convert it with an old llama.cpp first.`;
+  return said`This is a file of the ${format} format from before GGUF; convert it with an old llama.cpp first.`;
 }
 
 /**
@@ -70,7 +72,7 @@ export async function fileKind(
 ): Promise<FileKind> {
   const fail = (message: string): QuantscopeError =>
     new QuantscopeError('MODEL_FILE', message, { file: source.path, offset: 0 });
-  if (source.size === 0) throw fail('The file is empty.');
+  if (source.size === 0) throw fail(said`The file is empty.`);
   const bytes = await source.read(0, Math.min(startBytes, source.size), signal);
   const start = latin1(bytes);
   if (start.startsWith('GGUF')) return 'gguf';
@@ -81,7 +83,7 @@ export async function fileKind(
   if (/^(ï»¿)?\s*\{/.test(start)) return 'json';
   const named = byName ? kindByName(source.path) : undefined;
   if (named) return named;
-  throw fail('The file is not safetensors, GGUF or a PyTorch file, nor an index of such files.');
+  throw fail(said`The file is not safetensors, GGUF or a PyTorch file, nor an index of such files.`);
 }
 
 /** What a file is by its first bytes, where that is not the kind of file that is wanted; undefined when it is not known. */

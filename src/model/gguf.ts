@@ -1,4 +1,5 @@
 import type { TensorDescriptor } from '../protocol/model';
+import { said } from '../protocol/said';
 import type { ByteSource } from './byteSource';
 import { bytesOf, elementsOf, foreignTypeReason, ggmlType, ggmlTypeName, type GgmlType } from './dtypes';
 import { readValue, type GgufValue } from './ggufValue';
@@ -49,19 +50,22 @@ export async function readGguf(source: ByteSource, signal?: AbortSignal): Promis
 }
 
 async function readMagicAndVersion(reader: HeaderReader, source: ByteSource): Promise<number> {
-  if (source.size === 0) throw reader.fail('The file is empty.');
+  if (source.size === 0) throw reader.fail(said`The file is empty.`);
   const magic = Buffer.from(await reader.bytes(4, 'the magic number')).toString('latin1');
   if (magic !== 'GGUF')
-    throw reader.fail(`The file does not start with "GGUF" but with ${JSON.stringify(magic)}.`, 0);
+    throw reader.fail(said`The file does not start with "GGUF" but with ${JSON.stringify(magic)}.`, 0);
   const version = await reader.u32('the version');
   if (version === 2 || version === 3) return version;
   if (version === 1)
-    throw reader.fail('GGUF version 1 is not supported; convert the file to version 3 with llama.cpp.', 4);
+    throw reader.fail(
+      said`GGUF version 1 is not supported; convert the file to version 3 with llama.cpp.`,
+      4,
+    );
   const swapped = (version & 0xffff) === 0 && version !== 0;
   throw reader.fail(
     swapped
-      ? 'The file is big-endian GGUF, which cannot be read.'
-      : `GGUF version ${version} is not supported.`,
+      ? said`The file is big-endian GGUF, which cannot be read.`
+      : said`GGUF version ${version} is not supported.`,
     4,
   );
 }
@@ -76,7 +80,7 @@ async function boundedCount(
   const start = reader.offset;
   const count = await reader.count(what, cap);
   if (count * itemBytes > size) {
-    throw reader.fail(`The ${what} is ${count}, which a file of ${size} bytes cannot hold.`, start);
+    throw reader.fail(said`The ${what} is ${count}, which a file of ${size} bytes cannot hold.`, start);
   }
   return count;
 }
@@ -89,7 +93,7 @@ async function readName(reader: HeaderReader, what: string): Promise<string> {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
-    throw reader.fail(`${what} is not UTF-8 text.`, start);
+    throw reader.fail(said`${what} is not UTF-8 text.`, start);
   }
 }
 
@@ -103,13 +107,13 @@ async function readMetadata(
   for (let i = 0; i < count; i++) {
     const start = reader.offset;
     const key = await readName(reader, `key ${i + 1} of ${count}`);
-    if (metadata.has(key)) throw reader.fail(`The key "${key}" appears twice.`, start);
+    if (metadata.has(key)) throw reader.fail(said`The key "${key}" appears twice.`, start);
     const value = await readValue(reader, key);
     metadata.set(key, value);
     const texts = value.array ? value.array.first : [value.scalar];
     if (texts.some((text) => typeof text === 'string' && text.includes('\ufffd'))) damaged += 1;
   }
-  if (damaged > 0) warnings.push(`${damaged} metadata values hold text that is not valid UTF-8.`);
+  if (damaged > 0) warnings.push(said`${damaged} metadata values hold text that is not valid UTF-8.`);
   return metadata;
 }
 
@@ -129,12 +133,12 @@ async function readTensorInfos(reader: HeaderReader, count: number): Promise<Ten
   for (let i = 0; i < count; i++) {
     const at = reader.offset;
     const name = await readName(reader, `the name of tensor ${i + 1} of ${count}`);
-    if (names.has(name)) throw reader.fail('The tensor is listed twice.', at, name);
+    if (names.has(name)) throw reader.fail(said`The tensor is listed twice.`, at, name);
     names.add(name);
     const dimensions = await reader.u32('the number of dimensions');
     if (dimensions > maxDimensions)
       throw reader.fail(
-        `The tensor has ${dimensions} dimensions; at most ${maxDimensions} are allowed.`,
+        said`The tensor has ${dimensions} dimensions; at most ${maxDimensions} are allowed.`,
         at,
         name,
       );
@@ -159,7 +163,7 @@ function alignmentOf(metadata: ReadonlyMap<string, GgufValue>, reader: HeaderRea
     alignment <= maxGgufAlignment;
   if (!valid)
     throw reader.fail(
-      `general.alignment is ${String(value.scalar)}; it must be a power of two.`,
+      said`general.alignment is ${String(value.scalar)}; it must be a power of two.`,
       value.offset,
     );
   return alignment;
@@ -184,14 +188,16 @@ function describe(
   const elements = elementsOf(shape);
   const bad = (message: string): Error => reader.fail(message, info.at, name);
   if (elements === undefined)
-    throw bad(`The shape [${shape.join(', ')}] has more weights than can be counted exactly.`);
+    throw bad(said`The shape [${shape.join(', ')}] has more weights than can be counted exactly.`);
   if (info.dataOffset % place.alignment !== 0)
-    throw bad(`The data offset ${info.dataOffset} is not a multiple of the alignment ${place.alignment}.`);
+    throw bad(
+      said`The data offset ${info.dataOffset} is not a multiple of the alignment ${place.alignment}.`,
+    );
   const offset = place.start + info.dataOffset;
   const type = ggmlType(typeId);
   const byteLength = type ? sizeByType(type, shape, elements, bad) : sizeByOffsets(info, place, source.size);
   if (!Number.isSafeInteger(offset + byteLength))
-    throw bad(`The data offset ${info.dataOffset} is more than a file can have.`);
+    throw bad(said`The data offset ${info.dataOffset} is more than a file can have.`);
   const dtype = ggmlTypeName(typeId);
   const unknown = type ? undecodable(type) : foreignTypeReason(typeId);
   return {
@@ -213,7 +219,7 @@ function sizeByType(
   const bytes = columns % type.block === 0 ? bytesOf(type, elements) : undefined;
   if (bytes !== undefined) return bytes;
   throw bad(
-    `The row length (${columns}) is not a multiple of the block size of ${type.name} (${type.block}).`,
+    said`The row length (${columns}) is not a multiple of the block size of ${type.name} (${type.block}).`,
   );
 }
 
@@ -239,7 +245,7 @@ function checkOverlaps(tensors: readonly TensorDescriptor[], reader: HeaderReade
   let end = 0;
   for (const tensor of sorted) {
     if (tensor.offset < end)
-      throw reader.fail('The data overlaps that of another tensor.', tensor.offset, tensor.name);
+      throw reader.fail(said`The data overlaps that of another tensor.`, tensor.offset, tensor.name);
     end = tensor.offset + tensor.byteLength;
   }
 }

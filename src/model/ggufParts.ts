@@ -7,6 +7,7 @@ import { inParallel } from './inParallel';
 import { maxGgufParts, maxSniffedFiles } from './limits';
 import { numberedName } from './modelName';
 import { exists, joinPlace, listPlace } from './place';
+import { said } from '../protocol/said';
 
 /** Parts that are looked for at the same time: servers answer slowly. */
 const partsAtOnce = 8;
@@ -116,13 +117,15 @@ function checkClaim(path: string, part: number, of: number, count: number, other
   const fail = (message: string): QuantscopeError =>
     new QuantscopeError('MODEL_FILE', message, { file: path, offset: 0 });
   if (!Number.isSafeInteger(count) || count > maxGgufParts)
-    throw fail(`"split.count" is ${count}; it must be a whole number of at most ${maxGgufParts}.`);
+    throw fail(said`"split.count" is ${count}; it must be a whole number of at most ${maxGgufParts}.`);
   if (of !== count)
-    throw fail(`The file says that it is part ${part + 1} of ${of}, but the others are parts of ${count}.`);
+    throw fail(
+      said`The file says that it is part ${part + 1} of ${of}, but the others are parts of ${count}.`,
+    );
   if (!Number.isSafeInteger(part) || part < 0 || part >= count)
-    throw fail(`The file says that it is part ${part + 1} of ${count}.`);
+    throw fail(said`The file says that it is part ${part + 1} of ${count}.`);
   if (other !== undefined)
-    throw fail(`The file says that it is part ${part + 1} of ${count}, as ${basename(other)} does.`);
+    throw fail(said`The file says that it is part ${part + 1} of ${count}, as ${basename(other)} does.`);
 }
 
 /** Each tensor appears in only one part, and all parts together hold as many as the first states. */
@@ -131,14 +134,14 @@ function checkTensors(parts: readonly GgufPart[], file: string): void {
   const seen = new Set<string>();
   for (const { name, file: path, offset } of tensors) {
     if (seen.has(name))
-      throw new QuantscopeError('MODEL_FILE', 'The tensor appears in two parts of the model.', {
+      throw new QuantscopeError('MODEL_FILE', said`The tensor appears in two parts of the model.`, {
         ...{ file: path, tensor: name, offset },
       });
     seen.add(name);
   }
   const stated = parts[0]?.gguf?.metadata.get('split.tensors.count')?.scalar;
   if (stated === undefined || parts.some(({ gguf }) => !gguf) || Number(stated) === tensors.length) return;
-  const message = `The parts hold ${tensors.length} tensors, but ${String(stated)} are stated.`;
+  const message = said`The parts hold ${tensors.length} tensors, but ${String(stated)} are stated.`;
   throw new QuantscopeError('MODEL_FILE', message, { file, offset: 0 });
 }
 

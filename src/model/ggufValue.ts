@@ -1,5 +1,6 @@
 import type { HeaderReader } from './headerReader';
 import { maxArrayDepth, maxGgufString, maxHeldElements, maxShownElements } from './limits';
+import { said } from '../protocol/said';
 
 /** Value types of GGUF metadata (specification, gguf_metadata_value_type). */
 export const ggufValueTypes = [
@@ -73,7 +74,7 @@ export async function readValueType(reader: HeaderReader, what: string): Promise
   const type = ggufValueTypes[id];
   if (!type)
     throw reader.fail(
-      `The type of ${what} is ${id}; GGUF has types 0 to ${ggufValueTypes.length - 1}.`,
+      said`The type of ${what} is ${id}; GGUF has types 0 to ${ggufValueTypes.length - 1}.`,
       start,
     );
   return type;
@@ -104,7 +105,7 @@ async function readString(reader: HeaderReader, what: string): Promise<string> {
 }
 
 async function readArray(reader: HeaderReader, what: string, depth: number): Promise<GgufArray> {
-  if (depth > maxArrayDepth) throw reader.fail(`${what} nests arrays more than ${maxArrayDepth} deep.`);
+  if (depth > maxArrayDepth) throw reader.fail(said`${what} nests arrays more than ${maxArrayDepth} deep.`);
   const elementType = await readValueType(reader, `the elements of ${what}`);
   const length = await reader.count(`array length of ${what}`, Number.MAX_SAFE_INTEGER);
   const held: GgufScalar[] = [];

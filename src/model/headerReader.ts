@@ -2,6 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import type { ByteSource } from './byteSource';
 import { QuantscopeError } from './errors';
 import { headerWindow, maxGgufHeader } from './limits';
+import { said } from '../protocol/said';
 
 /** Skipped bytes that a window takes along for the hash: scores and token types of a vocabulary have about a megabyte. */
 const maxHeldGap = 8 * 1024 * 1024;
@@ -45,7 +46,7 @@ export class HeaderReader {
     const start = this.offset;
     const value = await this.u64(what);
     if (value > BigInt(limit))
-      throw this.fail(`The ${what} is ${value}; at most ${limit} is allowed.`, start);
+      throw this.fail(said`The ${what} is ${value}; at most ${limit} is allowed.`, start);
     return Number(value);
   }
 
@@ -98,7 +99,7 @@ export class HeaderReader {
     if (!this.hash) throw new TypeError('this reader does not hash');
     const end = this.offset;
     if (end > maxGgufHeader)
-      throw this.fail(`The header has ${end} bytes; at most ${maxGgufHeader} are allowed.`, 0);
+      throw this.fail(said`The header has ${end} bytes; at most ${maxGgufHeader} are allowed.`, 0);
     this.absorb(end);
     while (this.hashed < end) {
       await this.fill(this.hashed, Math.min(headerWindow, end - this.hashed));
@@ -144,7 +145,7 @@ export class HeaderReader {
 
   private truncated(what: string): QuantscopeError {
     return this.fail(
-      `The file of ${this.source.size} bytes ends inside ${what}: it is truncated or damaged.`,
+      said`The file of ${this.source.size} bytes ends inside ${what}: it is truncated or damaged.`,
     );
   }
 }

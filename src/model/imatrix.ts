@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import type { TensorDescriptor } from '../protocol/model';
+import { said } from '../protocol/said';
 import type { ByteSource } from './byteSource';
 import { openSource } from './place';
 import { QuantscopeError } from './errors';
@@ -44,7 +45,7 @@ export async function readImatrix(path: string, signal?: AbortSignal): Promise<I
 function checkValues(values: Float32Array, name: string, path: string): void {
   const at = values.findIndex((value) => !(value >= 0 && Number.isFinite(value)));
   if (at < 0) return;
-  const message = `The importance ${at} is ${values[at]}; it must be a number of at least 0.`;
+  const message = said`The importance ${at} is ${values[at]!}; it must be a number of at least 0.`;
   throw new QuantscopeError('MODEL_FILE', message, { file: path, tensor: name });
 }
 
@@ -55,7 +56,7 @@ const counts = '.counts';
 async function readGgufImatrix(source: ByteSource, signal: AbortSignal | undefined): Promise<Imatrix> {
   const gguf = await readGguf(source, signal);
   if (gguf.metadata.get('general.type')?.scalar !== 'imatrix')
-    throw new QuantscopeError('MODEL_FILE', 'The GGUF file is not an importance matrix (general.type).', {
+    throw new QuantscopeError('MODEL_FILE', said`The GGUF file is not an importance matrix (general.type).`, {
       file: source.path,
       offset: 0,
     });
@@ -65,11 +66,13 @@ async function readGgufImatrix(source: ByteSource, signal: AbortSignal | undefin
     if (!tensor.name.endsWith(sums)) continue;
     const name = tensor.name.slice(0, -sums.length);
     const count = byName.get(name + counts);
-    if (!count) throw damaged(source, 'The importance matrix lacks the counts of this tensor.', tensor);
+    if (!count) throw damaged(source, said`The importance matrix lacks the counts of this tensor.`, tensor);
     entries.set(name, await meanOf(source, tensor, count, signal));
   }
   if (entries.size === 0)
-    throw new QuantscopeError('MODEL_FILE', 'The importance matrix has no entries.', { file: source.path });
+    throw new QuantscopeError('MODEL_FILE', said`The importance matrix has no entries.`, {
+      file: source.path,
+    });
   return {
     path: source.path,
     entries,
@@ -88,7 +91,7 @@ async function meanOf(
   const calls = await floatsOf(source, count, signal);
   const columns = totals.length / calls.length;
   if (!Number.isInteger(columns) || sum.shape[sum.shape.length - 1] !== columns) {
-    const message = `There are ${calls.length} counts for sums of shape [${sum.shape.join(', ')}].`;
+    const message = said`There are ${calls.length} counts for sums of shape [${sum.shape.join(', ')}].`;
     throw damaged(source, message, count);
   }
   return totals.map((total, i) => {
@@ -103,7 +106,7 @@ async function floatsOf(
   signal: AbortSignal | undefined,
 ): Promise<Float32Array> {
   if (tensor.dtype !== 'F32')
-    throw damaged(source, `The dtype is ${tensor.dtype}; an importance matrix holds F32.`, tensor);
+    throw damaged(source, said`The dtype is ${tensor.dtype}; an importance matrix holds F32.`, tensor);
   const bytes = await source.read(tensor.offset, tensor.byteLength, signal);
   return new Float32Array(bytes.buffer, bytes.byteOffset, tensor.elements);
 }
@@ -135,17 +138,20 @@ async function readLegacy(source: ByteSource, signal: AbortSignal | undefined): 
     const start = reader.offset;
     const value = await reader.u32(what);
     if (value <= most) return value;
-    throw reader.fail(`The ${what} is ${value}; this is not an importance matrix, or it is damaged.`, start);
+    throw reader.fail(
+      said`The ${what} is ${value}; this is not an importance matrix, or it is damaged.`,
+      start,
+    );
   };
   const text = async (what: string, most: number): Promise<string> =>
     Buffer.from(await reader.bytes(await bounded(`length of ${what}`, most), what)).toString('utf8');
   const total = await bounded('number of entries', maxImatrixEntries);
-  if (total === 0) throw reader.fail('The importance matrix has no entries.', 0);
+  if (total === 0) throw reader.fail(said`The importance matrix has no entries.`, 0);
   for (let i = 0; i < total; i++) {
     const name = await text(`the name of entry ${i}`, maxGgufName);
     const calls = Math.fround(await bounded(`number of calls of ${name}`, maxInt32));
     const values = await bounded(`number of values of ${name}`, Math.floor(source.size / 4));
-    if (values === 0) throw reader.fail('The entry has no values.', reader.offset - 4, name);
+    if (values === 0) throw reader.fail(said`The entry has no values.`, reader.offset - 4, name);
     const bytes = await reader.bytes(4 * values, `values of ${name}`);
     const floats = new Float32Array(bytes.slice().buffer);
     entries.set(name, calls > 0 ? floats.map((value) => value / calls) : floats);
@@ -164,7 +170,10 @@ export function selectImatrix(
   { include = [], exclude = [] }: { include?: readonly string[]; exclude?: readonly string[] },
 ): Imatrix {
   if (include.length > 0 && exclude.length > 0)
-    throw new QuantscopeError('REQUEST', 'Importance can be either included or excluded by name, not both.');
+    throw new QuantscopeError(
+      'REQUEST',
+      said`Importance can be either included or excluded by name, not both.`,
+    );
   const has = (name: string, parts: readonly string[]): boolean => parts.some((part) => name.includes(part));
   const kept = [...imatrix.entries].filter(([name]) =>
     include.length > 0 ? has(name, include) : !has(name, exclude),
@@ -186,7 +195,7 @@ export function importanceOf(
   const values = entries.get(name);
   if (!values || values.length === columns * experts) return values;
   if (/^(per_layer_)?token_embd\.weight$/.test(name)) return undefined;
-  const message = `The importance matrix has ${values.length} values, but the tensor needs ${columns * experts}: was it made for this model?`;
+  const message = said`The importance matrix has ${values.length} values, but the tensor needs ${columns * experts}: was it made for this model?`;
   throw new QuantscopeError('REQUEST', message, { file: path, tensor: name });
 }
 

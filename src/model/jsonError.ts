@@ -1,3 +1,4 @@
+import { said } from '../protocol/said';
 /** What is wrong with a text that is not JSON, and where (UTF-16 index). */
 export interface JsonProblem {
   readonly message: string;
@@ -29,7 +30,7 @@ export function findJsonError(text: string, start: number): JsonProblem {
     expected = next;
     comma = token.kind === ',' ? token.index : undefined;
   }
-  return { message: 'the text ends before the value does: it is cut off', index: text.length };
+  return { message: said`the text ends before the value does: it is cut off`, index: text.length };
 }
 
 /** What may follow a token, or undefined where the token is not allowed. */
@@ -81,20 +82,26 @@ function problemWith(
 ): JsonProblem {
   if (message !== undefined) return { message, index };
   if (comma !== undefined && (kind === '}' || kind === ']'))
-    return { message: `there is a comma before "${kind}", where JSON has none`, index: comma };
+    return { message: said`there is a comma before "${kind}", where JSON has none`, index: comma };
   const found = /[^\s,:{}[\]"]{1,20}|[^]/uy;
   found.lastIndex = index;
-  return { message: `${wanted[expected]} is expected, not ${JSON.stringify(found.exec(text)?.[0])}`, index };
+  return {
+    message: said`${wanted[expected]} is expected, not ${JSON.stringify(found.exec(text)?.[0])}`,
+    index,
+  };
 }
 
 const literal = /(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|NaN|-?Infinity|true|false|null)(?![\w.+-])/y;
 
 /** Mistakes that people make by hand or with Python's repr; the first that fits is reported. */
 const mistakes: readonly (readonly [RegExp, string])[] = [
-  [/\/[/*]|#/y, 'there is a comment, which JSON does not have'],
-  [/'/y, 'there is a single quote; strings need double quotes'],
-  [/(?:True|False|None)(?!\w)/y, 'JSON writes true, false and null where Python writes True, False and None'],
-  [/<{7}|>{7}|={7}/y, 'there is a conflict marker left by a merge'],
+  [/\/[/*]|#/y, said`there is a comment, which JSON does not have`],
+  [/'/y, said`there is a single quote; strings need double quotes`],
+  [
+    /(?:True|False|None)(?!\w)/y,
+    said`JSON writes true, false and null where Python writes True, False and None`,
+  ],
+  [/<{7}|>{7}|={7}/y, said`there is a conflict marker left by a merge`],
 ];
 
 /** The reader stops after a mistake. */
@@ -135,14 +142,16 @@ function readString(text: string, start: number): { end: number; mistake?: JsonP
     if (character < ' ')
       return wrong(
         index,
-        `there is a ${character === '\n' ? 'line break' : 'control character'} in a string`,
+        character === '\n'
+          ? said`there is a line break in a string`
+          : said`there is a control character in a string`,
       );
     if (character !== '\\') continue;
     const length = matchAt(escape, text, index);
-    if (length === 0) return wrong(index, 'there is a backslash that begins no escape sequence of JSON');
+    if (length === 0) return wrong(index, said`there is a backslash that begins no escape sequence of JSON`);
     index += length - 1;
   }
-  return wrong(text.length, 'the text ends inside a string: it is cut off');
+  return wrong(text.length, said`the text ends inside a string: it is cut off`);
 }
 
 const wrong = (index: number, message: string) => ({ end: index, mistake: { message, index } });

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { lstat, stat } from 'node:fs/promises';
 import type { MetadataEntry, ModelFileIdentity } from '../protocol/model';
+import { said } from '../protocol/said';
 import { QuantscopeError } from './errors';
 import { foreignContent } from './fileKind';
 import { isRecord, JsonTextError, lineAndColumn, parseJson } from './json';
@@ -34,8 +35,9 @@ export async function readBytesOfJson(path: string, signal?: AbortSignal): Promi
   const source = await openSource(path);
   try {
     const { size, mtimeMs } = source;
-    if (size > maxJsonFile) throw fail(path, `The file of ${size} bytes is too large for JSON of this kind.`);
-    if (size === 0) throw fail(path, 'The file is empty.');
+    if (size > maxJsonFile)
+      throw fail(path, said`The file of ${size} bytes is too large for JSON of this kind.`);
+    if (size === 0) throw fail(path, said`The file is empty.`);
     const bytes = await source.read(0, size, signal);
     return { bytes, hash: createHash('sha256').update(bytes).digest('hex'), size, mtimeMs };
   } finally {
@@ -54,7 +56,7 @@ export function parseJsonBytes(bytes: Uint8Array, path: string): unknown {
     if (!(cause instanceof JsonTextError)) throw cause;
     const { line, column } = lineAndColumn(text, cause.index);
     const offset = Buffer.byteLength(text.slice(0, cause.index));
-    const message = `The file is not JSON: in line ${line}, column ${column}, ${cause.message}.`;
+    const message = said`The file is not JSON: in line ${line}, column ${column}, ${cause.message}.`;
     throw fail(path, message, offset, cause);
   }
 }
@@ -62,11 +64,11 @@ export function parseJsonBytes(bytes: Uint8Array, path: string): unknown {
 function decodeText(bytes: Uint8Array, path: string): string {
   const [first, second] = bytes;
   if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff))
-    throw fail(path, 'The file is UTF-16 text: save it as UTF-8.');
+    throw fail(path, said`The file is UTF-16 text: save it as UTF-8.`);
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {
-    throw fail(path, 'The file is not UTF-8 text.', 0, cause);
+    throw fail(path, said`The file is not UTF-8 text.`, 0, cause);
   }
 }
 
@@ -104,7 +106,7 @@ export async function readConfig(folder: string, signal?: AbortSignal): Promise<
       // Others call the arguments of a training so.
       return isMistral(value) ? { config: { ...value, model_type: mistralParams }, identity } : {};
     }
-    return { identity, problem: fail(path, 'The file does not hold a JSON object.') };
+    return { identity, problem: fail(path, said`The file does not hold a JSON object.`) };
   } catch (error) {
     if (!(error instanceof QuantscopeError) || error.code === 'CANCELLED') throw error;
     const identity = await damagedIdentity(path, error);

@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import type { MetadataSlice, MetadataSliceParams } from '../protocol/model';
+import { said } from '../protocol/said';
 import { QuantscopeError } from './errors';
 import { readArrayPart, showElement, showValue, type GgufValue } from './ggufValue';
 import { HeaderReader } from './headerReader';
@@ -19,12 +20,12 @@ export async function readMetadataSlice(
   signal?: AbortSignal,
 ): Promise<MetadataSlice> {
   if (![first, count].every((value) => Number.isSafeInteger(value) && value >= 0))
-    throw new QuantscopeError('REQUEST', `${count} elements from ${first} are not a range of a value.`);
+    throw new QuantscopeError('REQUEST', said`${count} elements from ${first} are not a range of a value.`);
   const stored = model.gguf?.metadata.get(key);
   if (stored) return ggufSlice(model, stored, first, count, signal);
   const value = await jsonValue(model, key, source, signal);
   if (value === undefined)
-    throw new QuantscopeError('REQUEST', `${source} has no metadata "${key}".`, {
+    throw new QuantscopeError('REQUEST', said`${source} has no metadata "${key}".`, {
       file: model.description.path,
     });
   if (!Array.isArray(value)) return characters(jsonText(value), first, count);

@@ -1,5 +1,6 @@
 import type { ModelDescription, TensorDescriptor } from '../protocol/model';
 import type { TensorTable } from '../protocol/tensorTable';
+import { said } from '../protocol/said';
 import type { ByteSource } from './byteSource';
 import { suggestion } from './closest';
 import type { CodeReader } from './codeRows';
@@ -85,7 +86,7 @@ export function modelOf(files: OpenFiles, reads?: Pick<Model, 'readInto' | 'code
     tensor(name) {
       const tensor = byName().get(name);
       if (tensor) return tensor;
-      const message = `The model has no such tensor.${suggestion(name, byName().keys())}`;
+      const message = said`The model has no such tensor.${suggestion(name, byName().keys())}`;
       throw new QuantscopeError('REQUEST', message, { file: path, tensor: name });
     },
     async read(tensor, offset, length, signal) {

@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import type { ModelFileIdentity } from '../protocol/model';
+import { said } from '../protocol/said';
 import type { OpenSource } from './byteSource';
 import type { CheckpointHeader } from './checkpointHeader';
 import { QuantscopeError } from './errors';
@@ -182,6 +183,6 @@ async function openShard(
     return { path, header, file: source.path, identity: await fileIdentity(source, header, count, signal) };
   } catch (error) {
     if (!(error instanceof QuantscopeError) || error.code !== 'MODEL_FILE') throw error;
-    return { path, problem: `A shard cannot be used: ${error.message}` };
+    return { path, problem: said`A shard cannot be used: ${error.message}` };
   }
 }

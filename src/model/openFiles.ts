@@ -1,4 +1,5 @@
 import type { ModelRef } from '../protocol/model';
+import { said } from '../protocol/said';
 import type { ByteSource, OpenSource } from './byteSource';
 import { QuantscopeError } from './errors';
 import type { OpenFiles } from './model';
@@ -51,7 +52,7 @@ export async function openFiles(
 function sourceOf(sources: ReadonlyMap<string, ByteSource>, file: string): ByteSource {
   const found = sources.get(file);
   if (found) return found;
-  throw new QuantscopeError('IO', 'The file is not open.', { file });
+  throw new QuantscopeError('IO', said`The file is not open.`, { file });
 }
 
 /** Files that were only read to find the others of the model. */

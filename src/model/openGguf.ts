@@ -1,6 +1,7 @@
 import type { OpenSource } from './byteSource';
 import { basename, dirname } from 'node:path';
 import type { ModelPart } from '../protocol/model';
+import { said } from '../protocol/said';
 import { readGguf, type GgufFile } from './gguf';
 import { hasLeftoverSplit, readParts, type GgufPart, type GgufParts } from './ggufParts';
 import { fileIdentity } from './identity';
@@ -59,7 +60,7 @@ function partOf(file: string, { parts, opened }: GgufParts, alone: boolean): Mod
 function leftoverNote(gguf: GgufFile): string[] {
   if (!hasLeftoverSplit(gguf)) return [];
   return [
-    'The file has leftover keys of a split ("split.count"); it holds all tensors and is read as a whole model.',
+    said`The file has leftover keys of a split ("split.count"); it holds all tensors and is read as a whole model.`,
   ];
 }
 

@@ -1,5 +1,6 @@
 import { inBoundedTime } from './boundedTime';
 import { QuantscopeError } from './errors';
+import { said } from '../protocol/said';
 
 /** Milliseconds that all patterns of a request may take for all names of a model; usually a few. */
 const usualLimit = 10_000;
@@ -19,7 +20,7 @@ export class PatternTrials {
     try {
       return pattern.test(name);
     } catch (cause) {
-      throw new QuantscopeError('REQUEST', `${this.whose}: ${shown(pattern)} is too large.`, {}, cause);
+      throw new QuantscopeError('REQUEST', said`${this.whose}: ${shown(pattern)} is too large.`, {}, cause);
     }
   }
 
@@ -30,7 +31,7 @@ export class PatternTrials {
   run<T>(work: () => T, limit = usualLimit): T {
     return inBoundedTime(work, limit, () => {
       const trial = `${shown(this.pattern)} on "${this.name}"`;
-      const message = `${this.whose} take longer than ${limit / 1000} seconds: ${trial} tries too many ways to match.`;
+      const message = said`${this.whose} take longer than ${limit / 1000} seconds: ${trial} tries too many ways to match.`;
       return new QuantscopeError('REQUEST', message);
     });
   }

@@ -7,6 +7,7 @@ import { hubFolder, isAddress, isRemote, joinRemote } from './remote/address';
 import { listRemote, type ListScope } from './remote/listing';
 import { isAbsent, isForbidden, isRefused, openRemoteSource, remoteSize } from './remote/remoteFiles';
 import { RequestError } from './remote/request';
+import { said } from '../protocol/said';
 
 /**
  * Where files of models lie: on this machine or on a server, named by a path in both cases. `dirname` and `basename` of node:path are right for
@@ -65,7 +66,7 @@ async function remoteFacts(path: string, signal: AbortSignal | undefined): Promi
   if (refused) throw refused;
   throw new QuantscopeError(
     'IO',
-    'The server has neither a file of this name nor a folder with a model (HTTP status 404).',
+    said`The server has neither a file of this name nor a folder with a model (HTTP status 404).`,
     { file: path },
   );
 }

@@ -1,5 +1,6 @@
 import type { QuantizedLayout, TensorDescriptor } from '../protocol/model';
 import { plural } from '../protocol/words';
+import { said } from '../protocol/said';
 import { isRecord } from './json';
 import { lastPartsOf } from './lastParts';
 
@@ -278,11 +279,11 @@ export function layoutNotes(
     const stated = statedBy(config);
     const named = layout.name === 'unknown' && isRecord(stated) ? methodNamed(stated) : '';
     return [
-      `${matrices} stored quantized, in the layout ${layout.name}${named}: their codes and scales are shown. ${missing} The first one has ${layout.example}.`,
+      said`${matrices} stored quantized, in the layout ${layout.name}${named}: their codes and scales are shown. ${missing} The first one has ${layout.example}.`,
     ];
   }
   const stated = statedBy(config);
   if (!isRecord(stated) || !isComplete) return [];
   const named = methodNamed(stated);
-  return [`config.json names a quantization${named}, but all weights are plain: it is ignored.`];
+  return [said`config.json names a quantization${named}, but all weights are plain: it is ignored.`];
 }

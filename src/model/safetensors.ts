@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { MetadataEntry, TensorDescriptor } from '../protocol/model';
 import { plural } from '../protocol/words';
+import { said } from '../protocol/said';
 import type { ByteSource } from './byteSource';
 import type { CheckpointHeader } from './checkpointHeader';
 import { bytesOf, elementsOf, safetensorsDtype, type Dtype } from './dtypes';
@@ -64,7 +65,7 @@ function readAny(bytes: Uint8Array, source: ByteSource, warnings: string[]) {
   for (const [name, value] of Object.entries(header))
     if (name !== metadataKey) tensors.push(describeEntry(name, value, source, 8 + bytes.length));
   if (tensors.length > maxTensors)
-    throw fail(source, `The header lists ${tensors.length} tensors; at most ${maxTensors} are read.`, 8);
+    throw fail(source, said`The header lists ${tensors.length} tensors; at most ${maxTensors} are read.`, 8);
   tensors.sort((a, b) => a.offset - b.offset || a.byteLength - b.byteLength);
   checkLayout(tensors, source, 8 + bytes.length, warnings);
   return { tensors, metadata: header[metadataKey] };
@@ -82,25 +83,29 @@ async function readHeaderLength(source: ByteSource, signal?: AbortSignal): Promi
   if (source.size < 8)
     throw fail(
       source,
-      `The file has ${source.size} bytes; a safetensors file starts with 8 bytes of header length.`,
+      said`The file has ${source.size} bytes; a safetensors file starts with 8 bytes of header length.`,
       0,
     );
   const start = await source.read(0, Math.min(64, source.size), signal);
   if (Buffer.from(start).toString('latin1').startsWith('version https://git-lfs')) {
-    throw fail(source, 'This is a Git LFS pointer, not the model: run "git lfs pull" to fetch the file.', 0);
+    throw fail(
+      source,
+      said`This is a Git LFS pointer, not the model: run "git lfs pull" to fetch the file.`,
+      0,
+    );
   }
   const length = new DataView(start.buffer, start.byteOffset).getBigUint64(0, true);
   if (length > BigInt(maxSafetensorsHeader)) {
     throw fail(
       source,
-      `The stated header length of ${length} bytes exceeds ${maxSafetensorsHeader}: this is not a safetensors file, or it is damaged.`,
+      said`The stated header length of ${length} bytes exceeds ${maxSafetensorsHeader}: this is not a safetensors file, or it is damaged.`,
       0,
     );
   }
   if (length > BigInt(source.size - 8)) {
     throw fail(
       source,
-      `The header of ${length} bytes is cut off: the file has only ${source.size} bytes.`,
+      said`The header of ${length} bytes is cut off: the file has only ${source.size} bytes.`,
       0,
     );
   }
@@ -113,7 +118,7 @@ function decodeUtf8(bytes: Uint8Array, source: ByteSource): string {
   } catch (cause) {
     throw new QuantscopeError(
       'MODEL_FILE',
-      'The header is not UTF-8 text.',
+      said`The header is not UTF-8 text.`,
       { file: source.path, offset: 8 },
       cause,
     );
@@ -127,12 +132,12 @@ function parseHeader(text: string, source: ByteSource): Record<string, unknown> 
     header = parseJson(text);
   } catch (cause) {
     if (!(cause instanceof JsonTextError)) throw cause;
-    throw fail(source, `The header is not JSON: ${cause.message}.`, offsetOf(cause.index));
+    throw fail(source, said`The header is not JSON: ${cause.message}.`, offsetOf(cause.index));
   }
-  if (!isRecord(header)) throw fail(source, 'The header is not a JSON object.', 8);
+  if (!isRecord(header)) throw fail(source, said`The header is not a JSON object.`, 8);
   const duplicate = duplicateTopLevelKey(text);
   if (duplicate)
-    throw fail(source, 'The header lists a tensor twice.', offsetOf(duplicate.index), duplicate.key);
+    throw fail(source, said`The header lists a tensor twice.`, offsetOf(duplicate.index), duplicate.key);
   return header;
 }
 
@@ -153,13 +158,13 @@ function describeEntry(
   dataStart: number,
 ): TensorDescriptor {
   const bad = (message: string): QuantscopeError => fail(source, message, 8, name);
-  if (!isRecord(value)) throw bad('The header entry is not an object.');
+  if (!isRecord(value)) throw bad(said`The header entry is not an object.`);
   const { dtype, shape, data_offsets: range } = value;
-  if (typeof dtype !== 'string') throw bad('The header entry has no dtype.');
+  if (typeof dtype !== 'string') throw bad(said`The header entry has no dtype.`);
   if (!isSizes(shape) || shape.length > maxDimensions)
-    throw bad(`The "shape" ${stated(shape)}; a list of at most ${maxDimensions} sizes is needed.`);
+    throw bad(said`The "shape" ${stated(shape)}; a list of at most ${maxDimensions} sizes is needed.`);
   if (!isSizes(range) || range.length !== 2)
-    throw bad(`"data_offsets" ${stated(range)}; two byte offsets are needed.`);
+    throw bad(said`"data_offsets" ${stated(range)}; two byte offsets are needed.`);
   const [begin = 0, end = 0] = range;
   return describeTensor(name, { dtype, shape, begin, end }, source, dataStart);
 }
@@ -171,16 +176,16 @@ function describeTensor(
   dataStart: number,
 ): TensorDescriptor {
   const bad = (message: string): QuantscopeError => fail(source, message, dataStart + begin, name);
-  if (end < begin) throw bad(`The data ends at ${end}, before it begins at ${begin}.`);
+  if (end < begin) throw bad(said`The data ends at ${end}, before it begins at ${begin}.`);
   const elements = elementsOf(shape);
   if (elements === undefined)
-    throw bad(`The shape [${shape.join(', ')}] has more weights than can be counted exactly.`);
+    throw bad(said`The shape [${shape.join(', ')}] has more weights than can be counted exactly.`);
   const known = safetensorsDtype(dtype);
   const expected = known && bytesOf(known, elements);
   const byteLength = end - begin;
   if (expected !== undefined && expected !== byteLength) {
     throw bad(
-      `${dtype} [${shape.join(', ')}] needs ${expected} bytes, but the header gives it ${byteLength}.`,
+      said`${dtype} [${shape.join(', ')}] needs ${expected} bytes, but the header gives it ${byteLength}.`,
     );
   }
   const offset = dataStart + begin;
@@ -208,9 +213,14 @@ function checkLayout(
   let end = dataStart;
   for (const tensor of tensors) {
     if (tensor.offset < end)
-      throw fail(source, 'The data overlaps that of another tensor.', tensor.offset, tensor.name);
+      throw fail(source, said`The data overlaps that of another tensor.`, tensor.offset, tensor.name);
     if (tensor.offset > end)
-      throw fail(source, `There is a gap of ${tensor.offset - end} bytes before the data.`, end, tensor.name);
+      throw fail(
+        source,
+        said`There is a gap of ${tensor.offset - end} bytes before the data.`,
+        end,
+        tensor.name,
+      );
     end = tensor.offset + tensor.byteLength;
   }
   warnUnused(end, source, warnings);
@@ -219,13 +229,14 @@ function checkLayout(
 
 /** @param end of the data. */
 function warnUnused(end: number, source: ByteSource, warnings: string[]): void {
-  if (end < source.size) warnings.push(`Unused after the last tensor: ${plural(source.size - end, 'byte')}.`);
+  if (end < source.size)
+    warnings.push(said`Unused after the last tensor: ${plural(source.size - end, 'byte')}.`);
 }
 
 function metadataEntries(value: unknown, source: ByteSource, warnings: string[]): MetadataEntry[] {
   if (value === undefined) return [];
   if (!isRecord(value)) {
-    warnings.push('__metadata__ is not an object and is not shown.');
+    warnings.push(said`__metadata__ is not an object and is not shown.`);
     return [];
   }
   const name = source.path.replace(/^.*[\\/]/, '');

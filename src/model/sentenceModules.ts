@@ -1,4 +1,5 @@
 import type { Danger, ModelFileIdentity, TensorDescriptor } from '../protocol/model';
+import { said } from '../protocol/said';
 import type { OpenSource } from './byteSource';
 import { QuantscopeError } from './errors';
 import { fileIdentity } from './identity';
@@ -46,7 +47,7 @@ export async function readSentenceModules(folder: string, signal?: AbortSignal):
       const file = joinPlace(folder, path, 'config.json');
       // That of the model itself is the model's.
       const config = path !== '' && (await exists(file)) ? await read(file) : {};
-      if (!isRecord(config)) throw fail(file, 'The file does not hold a JSON object.');
+      if (!isRecord(config)) throw fail(file, said`The file does not hold a JSON object.`);
       modules.push({ type, path, config });
     }
     return { modules, files };
@@ -61,13 +62,13 @@ function fail(file: string, message: string): QuantscopeError {
 }
 
 function listed(value: unknown, file: string): Omit<SentenceModule, 'config'>[] {
-  if (!Array.isArray(value)) throw fail(file, 'The file does not hold a list of modules.');
+  if (!Array.isArray(value)) throw fail(file, said`The file does not hold a list of modules.`);
   if (value.length > maxSentenceModules)
-    throw fail(file, `The file lists ${value.length} modules; at most ${maxSentenceModules} are read.`);
+    throw fail(file, said`The file lists ${value.length} modules; at most ${maxSentenceModules} are read.`);
   return value.filter(isRecord).map(({ type, path }) => {
     const folder = textOf(path);
     if (folder === '' || /^\w[\w.-]*$/.test(folder)) return { type: textOf(type), path: folder };
-    const message = `A module has the path ${JSON.stringify(folder)}, which is not a folder of this model.`;
+    const message = said`A module has the path ${JSON.stringify(folder)}, which is not a folder of this model.`;
     throw fail(file, message);
   });
 }

@@ -3,6 +3,7 @@ import type { MetadataEntry, ModelFileIdentity, TensorDescriptor } from '../prot
 import type { CheckpointHeader } from './checkpointHeader';
 import { plural } from '../protocol/words';
 import { TensorTable } from '../protocol/tensorTable';
+import { said } from '../protocol/said';
 import { QuantscopeError } from './errors';
 import { joinedColumns, type ShardColumns } from './joinedColumns';
 import { withTable } from './tabledModel';
@@ -61,20 +62,23 @@ function joinedTensors(
   const { lost, unlisted } = differences(tensors, listed);
   if (unlisted.length > 0)
     warnings.push(
-      `In a shard but not in the index: ${plural(unlisted.length, 'tensor')} (${list(unlisted)}).`,
+      said`In a shard but not in the index: ${plural(unlisted.length, 'tensor')} (${list(unlisted)}).`,
     );
   const disagreeing = lost.filter(([, shard]) => !isMissing.has(shard)).map(([name]) => name);
   if (disagreeing.length > 0)
     warnings.push(
-      `In the index but not in their shard: ${plural(disagreeing.length, 'tensor')} (${list(disagreeing)}).`,
+      said`In the index but not in their shard: ${plural(disagreeing.length, 'tensor')} (${list(disagreeing)}).`,
     );
   return [...tensors, ...lost.map(([name, shard]) => placeholder(name, shard, whole, isMissing.has(shard)))];
 }
 
 /** States that a model is not complete, and what its figures cover. @param kind "shards" or "parts". */
-export function missingWarning(kind: string, total: number, missing: readonly string[]): string {
+export function missingWarning(kind: 'shards' | 'parts', total: number, missing: readonly string[]): string {
   const present = total - missing.length;
-  return `${present} of ${total} ${kind} are present; parameters and sizes count only those. Missing: ${list(missing)}.`;
+  const absent = list(missing);
+  return kind === 'shards'
+    ? said`${present} of ${total} shards are present; parameters and sizes count only those. Missing: ${absent}.`
+    : said`${present} of ${total} parts are present; parameters and sizes count only those. Missing: ${absent}.`;
 }
 
 /** What an index and its shards do not agree on. */
@@ -106,7 +110,7 @@ function byName(tensors: readonly TensorDescriptor[]): ReadonlyMap<string, Tenso
     const other = found.get(tensor.name);
     found.set(tensor.name, tensor);
     if (!other) continue;
-    const message = `The tensor appears in two shards, ${basename(other.file)} and ${basename(tensor.file)}.`;
+    const message = said`The tensor appears in two shards, ${basename(other.file)} and ${basename(tensor.file)}.`;
     throw new QuantscopeError('MODEL_FILE', message, {
       file: tensor.file,
       tensor: tensor.name,

@@ -1,3 +1,5 @@
+import { said } from '../protocol/said';
+
 /** Most characters of a value in a message. */
 const maxShown = 200;
 
@@ -6,9 +8,9 @@ const maxShown = 200;
  * @param fallback what a missing value or null means, where it means something.
  */
 export function stated(value: unknown, fallback?: unknown): string {
-  const what = value === undefined ? 'is missing' : `is ${shown(value)}`;
+  const what = value === undefined ? said`is missing` : said`is ${shown(value)}`;
   return (value ?? undefined) === undefined && fallback !== undefined
-    ? `${what}, which means ${shown(fallback)}`
+    ? said`${what}, which means ${shown(fallback)}`
     : what;
 }
 

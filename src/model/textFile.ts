@@ -1,6 +1,7 @@
 import { constants } from 'node:buffer';
 import { QuantscopeError } from './errors';
 import { openSource } from './place';
+import { said } from '../protocol/said';
 
 /**
  * A UTF-8 text, a byte order mark included.
@@ -11,9 +12,13 @@ export async function readTextFile(file: string, most: number, signal?: AbortSig
   try {
     const limit = Math.min(most, constants.MAX_STRING_LENGTH);
     if (source.size > limit)
-      throw new QuantscopeError('REQUEST', `The text has ${source.size} bytes; at most ${limit} are read.`, {
-        file,
-      });
+      throw new QuantscopeError(
+        'REQUEST',
+        said`The text has ${source.size} bytes; at most ${limit} are read.`,
+        {
+          file,
+        },
+      );
     return decode(await source.read(0, source.size, signal), file);
   } finally {
     await source.close();
@@ -34,6 +39,6 @@ function decode(bytes: Uint8Array, file: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {
-    throw new QuantscopeError('REQUEST', 'The file is not UTF-8 text.', { file }, cause);
+    throw new QuantscopeError('REQUEST', said`The file is not UTF-8 text.`, { file }, cause);
   }
 }

@@ -1,5 +1,6 @@
 import type { TensorDescriptor } from '../protocol/model';
 import { plural } from '../protocol/words';
+import { said } from '../protocol/said';
 
 /** Whether a tensor can be read, as its descriptor states it. */
 type Readability = Pick<TensorDescriptor, 'readable' | 'unreadableReason' | 'missingBytes'>;
@@ -28,7 +29,7 @@ export function truncationWarning(tensors: readonly TensorDescriptor[], size: nu
   if (incomplete.length === 0) return [];
   const missing = missingBytesOf(tensors);
   return [
-    `The file is not complete: it ends at byte ${size}, before ${plural(missing, 'byte')} of ${incomplete.length} of its ${plural(tensors.length, 'tensor')}. The others can be read.`,
+    said`The file is not complete: it ends at byte ${size}, before ${plural(missing, 'byte')} of ${incomplete.length} of its ${plural(tensors.length, 'tensor')}. The others can be read.`,
   ];
 }
 

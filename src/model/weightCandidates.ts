@@ -1,4 +1,5 @@
 import type { ModelFormat } from '../protocol/model';
+import { said } from '../protocol/said';
 import { QuantscopeError, throwIfCancelled } from './errors';
 import { kindByName, withoutEnding } from './fileKind';
 import { maxShards } from './limits';
@@ -62,7 +63,7 @@ async function readIndex(path: string, notes: string[]): Promise<WeightIndex | u
     return await readWeightIndex(path);
   } catch (error) {
     if (!(error instanceof QuantscopeError)) throw error;
-    notes.push(`The index was ignored: ${error.message}`);
+    notes.push(said`The index was ignored: ${error.message}`);
     return undefined;
   }
 }
@@ -104,12 +105,12 @@ export function bestOf(
   const [best, ...others] = [...candidates].sort(compareCandidates);
   const fail = (message: string): QuantscopeError =>
     new QuantscopeError('REQUEST', message, { file: folder });
-  if (!best) throw fail('The folder holds no safetensors, GGUF or PyTorch file of weights.');
+  if (!best) throw fail(said`The folder holds no safetensors, GGUF or PyTorch file of weights.`);
   const rivals = others.filter((other) => compareCandidates(best, other) === 0);
   if (rivals.length === 0) return { best, others };
   const labels = [best, ...rivals].slice(0, 5).map(({ label }) => label);
   throw fail(
-    `The folder holds several models (${labels.join(', ')}${rivals.length > 4 ? ', …' : ''}); name one of them.`,
+    said`The folder holds several models (${labels.join(', ')}${rivals.length > 4 ? ', …' : ''}); name one of them.`,
   );
 }
 

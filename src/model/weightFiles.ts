@@ -1,5 +1,6 @@
 import { basename, dirname } from 'node:path';
 import type { ModelFormat, ModelPart, ModelRef } from '../protocol/model';
+import { said } from '../protocol/said';
 import { QuantscopeError } from './errors';
 import { fileKind, kindByName, type FileKind } from './fileKind';
 import { linkTarget } from './linkTarget';
@@ -35,7 +36,7 @@ export async function findWeightFiles(
   const { isFolder, special } = await statPlace(path, signal);
   if (isFolder) return ofFolder(path, signal);
   if (special !== undefined)
-    throw new QuantscopeError('IO', `The path is ${special}: a model is a regular file or a folder.`, {
+    throw new QuantscopeError('IO', said`The path is ${special}: a model is a regular file or a folder.`, {
       file: path,
     });
   const { file, kind, notes } = await recognize(path);
@@ -62,7 +63,7 @@ interface Recognized {
 async function recognize(path: string): Promise<Recognized> {
   const target = await linkTarget(path);
   if (target !== undefined) {
-    const note = `${basename(path)} is a symbolic link saved as text; ${target} was opened.`;
+    const note = said`${basename(path)} is a symbolic link saved as text; ${target} was opened.`;
     return { file: target, kind: await kindOf(target), notes: [note] };
   }
   return { file: path, kind: await kindOf(path), notes: [] };
@@ -111,9 +112,9 @@ async function unnamed(folder: string, names: readonly string[]): Promise<Candid
 function chosenNote(best: Candidate, others: readonly Candidate[]): string[] {
   if (others.length === 0) return [];
   const named = others.slice(0, 3).map(({ label }) => label);
-  const more = others.length > 3 ? ` and ${others.length - 3} more` : '';
+  const more = others.length > 3 ? said` and ${others.length - 3} more` : '';
   return [
-    `The folder holds several sets of weights: ${best.label} was chosen over ${named.join(', ')}${more}.`,
+    said`The folder holds several sets of weights: ${best.label} was chosen over ${named.join(', ')}${more}.`,
   ];
 }
 

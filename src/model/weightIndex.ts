@@ -11,6 +11,7 @@ import { maxShards } from './limits';
 import { joinPlace } from './place';
 import { isRemote, leadsElsewhere } from './remote/address';
 import { nameAt } from '../protocol/tensorTable';
+import { said } from '../protocol/said';
 import { plainly, refusePlain, type PlainJson } from './plainJson';
 
 /** What an index says, in its order. */
@@ -54,15 +55,15 @@ export async function readWeightIndex(path: string): Promise<WeightIndex> {
   const fail = (message: string): QuantscopeError =>
     new QuantscopeError('MODEL_FILE', message, { file: path, offset: 0 });
   const map = plainMap(bytes) ?? anyMap(parseJsonBytes(bytes, path));
-  if (!map) throw fail('The file is JSON without a "weight_map": it is not an index of shards.');
+  if (!map) throw fail(said`The file is JSON without a "weight_map": it is not an index of shards.`);
   const { listed, shards } = map;
   const bad = shards.find(
     (shard) => typeof shard !== 'string' || !isFileName(shard) || (isRemote(path) && leadsElsewhere(shard)),
   );
   if (bad !== undefined)
-    throw fail(`The index names the shard ${JSON.stringify(bad)}, which is not a file name.`);
+    throw fail(said`The index names the shard ${JSON.stringify(bad)}, which is not a file name.`);
   if (shards.length > maxShards)
-    throw fail(`The index names ${shards.length} shards; at most ${maxShards} are allowed.`);
+    throw fail(said`The index names ${shards.length} shards; at most ${maxShards} are allowed.`);
   const identity = { path, size, mtimeMs, headerHash: hash };
   return { path, identity, listed: listed as ListedTensors, shards: shards as string[] };
 }

@@ -6,6 +6,7 @@ import { said } from './said';
  */
 export const counted: Readonly<Record<string, (count: string) => readonly [one: string, several: string]>> = {
   block: (n) => [said`${n} block`, said`${n} blocks`],
+  byte: (n) => [said`${n} byte`, said`${n} bytes`],
   cell: (n) => [said`${n} cell`, said`${n} cells`],
   'changed tensor': (n) => [said`${n} changed tensor`, said`${n} changed tensors`],
   character: (n) => [said`${n} character`, said`${n} characters`],

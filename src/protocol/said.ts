@@ -10,16 +10,25 @@ interface Sentence {
 /** Sentences with their English texts, as they cross a boundary beside a message that contains them. */
 export type Spoken = readonly (readonly [text: string, sentence: Sentence])[];
 
-/** Sentences that a process remembers; an older one is shown in English. */
+/** Sentences with values that a process remembers; an older one is shown in English. */
 const most = 5_000;
 
-/** By their English texts, the latest last. */
-const spoken = new Map<string, Sentence>();
+/** By their English texts. Those without values are as many as the program has: tables say them once, when they are made. */
+const fixed = new Map<string, Sentence>();
+/** The others, the latest last. */
+const recent = new Map<string, Sentence>();
+
+const spokenAs = (text: string): Sentence | undefined => fixed.get(text) ?? recent.get(text);
 
 function remember(text: string, sentence: Sentence): void {
-  spoken.delete(text);
-  spoken.set(text, sentence);
-  if (spoken.size > most) spoken.delete(spoken.keys().next().value!);
+  if (sentence.values.length === 0) {
+    fixed.set(text, sentence);
+    return;
+  }
+  if (sentence.values.includes(text)) return; // a value and nothing else
+  recent.delete(text);
+  recent.set(text, sentence);
+  if (recent.size > most) recent.delete(recent.keys().next().value!);
 }
 
 /**
@@ -36,7 +45,7 @@ export function said(parts: TemplateStringsArray, ...values: readonly (string | 
 
 /** A sentence in the display language; any other text as it is. */
 export function inLanguage(text: string): string {
-  const sentence = spoken.get(text);
+  const sentence = spokenAs(text);
   return sentence ? t(sentence.pattern, ...sentence.values.map(inLanguage)) : text;
 }
 
@@ -52,7 +61,7 @@ export function spokenIn(message: unknown): Spoken {
   const found = new Map<string, Sentence>();
   const visit = (value: unknown): void => {
     if (typeof value === 'string') {
-      const sentence = found.has(value) ? undefined : spoken.get(value);
+      const sentence = found.has(value) ? undefined : spokenAs(value);
       if (!sentence) return;
       found.set(value, sentence);
       sentence.values.forEach(visit);

@@ -3,6 +3,7 @@ import { digestBytes } from './chunkDigests';
 import type { DigestManifest } from './manifest';
 import { rangesOutside, type OutsideRange } from './rangesOutside';
 import { digestsOutside } from './recorder';
+import { said } from '../../protocol/said';
 
 /** Ranges of header and padding whose bytes are not those that were written, of a file that has the size that was written. */
 export async function changedOutside(
@@ -20,9 +21,9 @@ export async function changedOutside(
 /** What is wrong with such a range, as a sentence without the place. */
 export const changedMessage = ({ offset, after }: OutsideRange): string =>
   offset === 0
-    ? 'The header differs from what was written.'
-    : `Bytes after the tensor "${after}", which are of no tensor, differ from what was written.`;
+    ? said`The header differs from what was written.`
+    : said`Bytes after the tensor "${after ?? ''}", which are of no tensor, differ from what was written.`;
 
 /** What is wrong with a file of another size, as a sentence. */
 export const sizeMessage = (found: number, written: number): string =>
-  `The file has ${found} bytes; ${written} were written: it was cut, or replaced by another program.`;
+  said`The file has ${found} bytes; ${written} were written: it was cut, or replaced by another program.`;

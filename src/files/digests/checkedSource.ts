@@ -5,6 +5,7 @@ import { openSource } from '../../model/place';
 import { digestBytes } from './chunkDigests';
 import { readManifest, type DigestManifest, type TensorDigests } from './manifest';
 import { changedMessage, changedOutside, sizeMessage } from './changedOutside';
+import { said } from '../../protocol/said';
 
 /**
  * Opens a file whose bytes are compared with the digests that were written with it: header and padding at once, each chunk of a tensor
@@ -14,7 +15,7 @@ import { changedMessage, changedOutside, sizeMessage } from './changedOutside';
 export async function openCheckedSource(path: string, signal?: AbortSignal): Promise<ByteSource> {
   const manifest = await readManifest(path, signal);
   if (!manifest)
-    throw new QuantscopeError('REQUEST', 'No digests were written with the file: it cannot be checked.', {
+    throw new QuantscopeError('REQUEST', said`No digests were written with the file: it cannot be checked.`, {
       file: path,
     });
   const source = await openSource(path);
@@ -94,7 +95,7 @@ class CheckedSource implements ByteSource {
     if (!createHash('sha256').update(content).digest().equals(expected))
       throw new QuantscopeError(
         'MODEL_FILE',
-        `The ${length} bytes from here on are not those that were written.`,
+        said`The ${length} bytes from here on are not those that were written.`,
         {
           ...{ file: this.path, tensor: tensor.name, offset },
         },

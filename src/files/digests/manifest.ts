@@ -8,6 +8,7 @@ import { readTextFile } from '../../model/textFile';
 import { statIfPresent } from '../target';
 import { digestBytes, digestOf } from './chunkDigests';
 import { rangesOutside } from './rangesOutside';
+import { said } from '../../protocol/said';
 
 /** A tensor as the file stores it. */
 export interface DigestedTensor {
@@ -89,17 +90,17 @@ export function parseManifest(text: string, path: string): DigestManifest {
     new QuantscopeError('MODEL_FILE', message, { file: path, ...(tensor === undefined ? {} : { tensor }) });
   const content = unseal(text.trimEnd());
   if (!isRecord(content) || content['writtenBy'] !== 'quantscope')
-    throw wrong('The list of digests is damaged, or was edited: it does not match its own digest.');
+    throw wrong(said`The list of digests is damaged, or was edited: it does not match its own digest.`);
   if (content['version'] !== version || content['algorithm'] !== 'sha256')
     throw wrong(
-      `The list of digests is of version ${String(content['version'])}; this program reads ${version}. Export the file again.`,
+      said`The list of digests is of version ${String(content['version'])}; this program reads ${version}. Export the file again.`,
     );
   const { bytes, chunkBytes, outside, tensors } = content;
-  if (!isSize(bytes)) throw wrong('"bytes" is not the size of a file.');
+  if (!isSize(bytes)) throw wrong(said`"bytes" is not the size of a file.`);
   if (!isSize(chunkBytes) || chunkBytes === 0 || chunkBytes > maxDigestChunk)
-    throw wrong(`"chunkBytes" is not a size from 1 to ${maxDigestChunk}.`);
+    throw wrong(said`"chunkBytes" is not a size from 1 to ${maxDigestChunk}.`);
   if (!Array.isArray(tensors) || tensors.length > maxTensors)
-    throw wrong('"tensors" is not a list of tensors.');
+    throw wrong(said`"tensors" is not a list of tensors.`);
   let end = 0;
   const parsed = tensors.map((item: unknown): TensorDigests => {
     const tensor = parseTensor(item, { chunkBytes, fileBytes: bytes, firstByte: end }, wrong);
@@ -109,7 +110,7 @@ export function parseManifest(text: string, path: string): DigestManifest {
   const ranges = rangesOutside(parsed, bytes).length;
   const digests = parseDigests(outside, ranges);
   if (!digests)
-    throw wrong(`"outside" does not hold the digests of the ${ranges} ranges outside of tensors.`);
+    throw wrong(said`"outside" does not hold the digests of the ${ranges} ranges outside of tensors.`);
   const origin = content['origin'] === undefined ? undefined : parseOrigin(content['origin'], wrong);
   return { bytes, chunkBytes, outside: digests, tensors: parsed, ...(origin ? { origin } : {}) };
 }
@@ -126,20 +127,21 @@ function parseTensor(
   { chunkBytes, fileBytes, firstByte }: Bounds,
   wrong: (message: string, tensor?: string) => QuantscopeError,
 ): TensorDigests {
-  if (!isRecord(item) || typeof item['name'] !== 'string') throw wrong('A tensor has no name.');
+  if (!isRecord(item) || typeof item['name'] !== 'string') throw wrong(said`A tensor has no name.`);
   const { name, dtype, shape, offset, bytes, digest, chunks: text } = item;
   if (typeof dtype !== 'string' || !Array.isArray(shape) || !shape.every(isSize))
-    throw wrong('The dtype or the shape of a tensor is missing.', name);
+    throw wrong(said`The dtype or the shape of a tensor is missing.`, name);
   if (!isSize(offset) || !isSize(bytes) || offset < firstByte || offset + bytes > fileBytes)
     throw wrong(
-      `Its bytes are outside the file of ${fileBytes} bytes, or overlap those of another tensor.`,
+      said`Its bytes are outside the file of ${fileBytes} bytes, or overlap those of another tensor.`,
       name,
     );
   const count = Math.ceil(bytes / chunkBytes);
   const chunks = parseDigests(text, count);
   if (!chunks)
-    throw wrong(`Its ${bytes} bytes have ${count} chunks; the list does not hold so many digests.`, name);
-  if (digest !== digestOf(chunks)) throw wrong('The digest of the tensor is not that of its chunks.', name);
+    throw wrong(said`Its ${bytes} bytes have ${count} chunks; the list does not hold so many digests.`, name);
+  if (digest !== digestOf(chunks))
+    throw wrong(said`The digest of the tensor is not that of its chunks.`, name);
   return { name, dtype, shape, offset, bytes, chunks };
 }
 
@@ -163,6 +165,6 @@ function parseOrigin(value: unknown, wrong: (message: string) => QuantscopeError
     !known ||
     !(settings === undefined || isRecord(settings))
   )
-    throw wrong('"origin" does not state a model with its hash, and what was done with it.');
+    throw wrong(said`"origin" does not state a model with its hash, and what was done with it.`);
   return { source: { name, hash }, action: known, ...(settings ? { settings } : {}) };
 }

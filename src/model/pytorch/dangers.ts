@@ -1,4 +1,5 @@
 import type { Danger } from '../../protocol/model';
+import { said } from '../../protocol/said';
 import { maxDangerCalls, maxDangers } from '../limits';
 import { cut, shownItemsOf, type DangerRecord, type Foreign, type PickleValue } from './values';
 
@@ -44,12 +45,16 @@ export class Dangers {
     return records.map((record) => ({ file, ...record, calls: [...record.calls] }));
   }
 
-  /** What was found, as an addition to an error; empty if there is nothing. */
-  sentence(): string {
+  /** The message of an error, with what was found, if anything. */
+  addedTo(message: string): string {
     const [first] = this.records.values();
-    if (!first) return '';
-    const others = this.records.size > 1 ? ` and ${this.records.size - 1} more` : '';
-    return ` DANGER: loading the file in Python would run ${first.calls[0] ?? first.name} (byte ${first.offset})${others}; nothing of it was run here.`;
+    if (!first) return message;
+    const [call, more] = [first.calls[0] ?? first.name, this.records.size - 1];
+    const danger =
+      more > 0
+        ? said`DANGER: loading the file in Python would run ${call} (byte ${first.offset}) and ${more} more; nothing of it was run here.`
+        : said`DANGER: loading the file in Python would run ${call} (byte ${first.offset}); nothing of it was run here.`;
+    return said`${message} ${danger}`;
   }
 
   private record(name: string, offset: number): DangerRecord {

@@ -1,4 +1,5 @@
 import type { TensorDescriptor } from '../../protocol/model';
+import { said } from '../../protocol/said';
 import type { ByteSource } from '../byteSource';
 import { elementsOf, safetensorsDtype } from '../dtypes';
 import { readability } from '../truncated';
@@ -31,7 +32,7 @@ export function describeTensor(
   const elements = elementsOf(shape);
   const byteLength = elements === undefined ? undefined : elements * bytes;
   if (elements === undefined || !Number.isSafeInteger(byteLength))
-    throw fail(`The shape [${shape.join(', ')}] has more weights than can be counted exactly.`, 0, name);
+    throw fail(said`The shape [${shape.join(', ')}] has more weights than can be counted exactly.`, 0, name);
   const described = { name, dtype, shape, elements, file: source.path, byteLength: byteLength! };
   if (!view) return { ...described, offset: 0, ...unreadable(problem ?? 'It has no data of its own.') };
   const place = placeOf(view.storage);
@@ -39,7 +40,11 @@ export function describeTensor(
   const extent = elements === 0 ? 0 : extentOf(shape, view.strides) * bytes;
   const end = offset - place.offset + extent;
   if (!(end <= place.size))
-    throw fail(`The tensor reaches byte ${end} of its storage, which has ${place.size}.`, place.offset, name);
+    throw fail(
+      said`The tensor reaches byte ${end} of its storage, which has ${place.size}.`,
+      place.offset,
+      name,
+    );
   const strides = isContiguous(shape, view.strides) ? {} : { strides: view.strides };
   const undecodable =
     problem ?? (safetensorsDtype(dtype)?.decodable === true ? undefined : `${dtype} cannot be decoded.`);

@@ -1,4 +1,5 @@
 import type { StorageType, TorchDtype } from './values';
+import { said } from '../../protocol/said';
 
 const row = (name: string, dtype: string, bytes: number): TorchDtype => ({
   ...{ kind: 'dtype', name, dtype, bytes },
@@ -66,7 +67,7 @@ const storages = new Map<string, StorageType>([
     name,
     {
       ...{ kind: 'storage type', dtype: byName.get(of)! },
-      problem: 'It is a quantized tensor of PyTorch (torch.quantize_per_tensor), which cannot be decoded.',
+      problem: said`It is a quantized tensor of PyTorch (torch.quantize_per_tensor), which cannot be decoded.`,
     },
   ]),
   ...['UntypedStorage', '_UntypedStorage'].map((name): [string, StorageType] => [name, untyped]),

@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { plural } from '../../protocol/words';
 import type { TensorDescriptor } from '../../protocol/model';
+import { said } from '../../protocol/said';
 import type { ByteSource } from '../byteSource';
 import type { CheckpointHeader } from '../checkpointHeader';
 import { QuantscopeError } from '../errors';
@@ -23,7 +24,7 @@ export async function readPytorchHeader(source: ByteSource, signal?: AbortSignal
   const container = await (isArchive ? openZipCheckpoint : openLegacyCheckpoint)(source, signal);
   const { root, dangers, headerHash } = container;
   const fail: Fail = (message, offset, tensor) =>
-    new QuantscopeError('MODEL_FILE', message + dangers.sentence(), {
+    new QuantscopeError('MODEL_FILE', dangers.addedTo(message), {
       ...{ file: source.path, offset },
       ...(tensor === undefined ? {} : { tensor }),
     });
@@ -54,7 +55,7 @@ async function describeAll(
 }
 
 const emptyWarning = (tensors: readonly TensorDescriptor[], file: string): string[] =>
-  tensors.length === 0 ? [`${file} holds no tensor that can be reached without running code.`] : [];
+  tensors.length === 0 ? [said`${file} holds no tensor that can be reached without running code.`] : [];
 
 /** Tensors that are the same data, as tied weights are. */
 function sharedNotes(tensors: readonly TensorDescriptor[]): string[] {
@@ -70,5 +71,5 @@ function sharedNotes(tensors: readonly TensorDescriptor[]): string[] {
   const [first] = shared;
   if (!first) return [];
   const more = shared.length > 1 ? `, and so do ${plural(shared.length - 1, 'other group')} of tensors` : '';
-  return [`${first.slice(0, 4).join(' and ')} share their data (tied weights)${more}.`];
+  return [said`${first.slice(0, 4).join(' and ')} share their data (tied weights)${more}.`];
 }

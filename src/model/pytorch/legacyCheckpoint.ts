@@ -9,6 +9,7 @@ import type { StoragePlace } from './describe';
 import { PickleEnds } from './pickleBytes';
 import { unpickle, type Pickle } from './unpickle';
 import { itemsOf, shownValue, storageBytes, type PickleValue, type Storage } from './values';
+import { said } from '../../protocol/said';
 
 /** The number that such a file begins with, as a pickle of its own. */
 const magicNumber = 0x1950a86a20f9469cfc6cn;
@@ -32,11 +33,11 @@ export async function openLegacyCheckpoint(source: ByteSource, signal?: AbortSig
   if (magic !== magicNumber) return notTorch(pickles, magic);
   const { value: version } = await pickles.next();
   if (version !== protocolVersion)
-    throw pickles.fail(`Version ${shownValue(version)} of PyTorch's files is not known.`);
+    throw pickles.fail(said`Version ${shownValue(version)} of PyTorch's files is not known.`);
   await pickles.next();
   const { value: root, storages } = await pickles.next();
   const keys = itemsOf((await pickles.next()).value)?.map(keyOf);
-  if (!keys) throw pickles.fail('The list of storages is not a list.');
+  if (!keys) throw pickles.fail(said`The list of storages is not a list.`);
   return {
     ...{ root, dangers: pickles.dangers, headerHash: pickles.digest() },
     locate: (used) => locate(pickles, keys, storages, used, signal),
@@ -47,11 +48,11 @@ export async function openLegacyCheckpoint(source: ByteSource, signal?: AbortSig
 function notTorch(pickles: Pickles, root: PickleValue): Container {
   if (pickles.dangers.isEmpty)
     throw pickles.fail(
-      'This is a Python pickle, but not one of PyTorch: it lacks the number that torch.save begins with.',
+      said`This is a Python pickle, but not one of PyTorch: it lacks the number that torch.save begins with.`,
       0,
     );
   const locate = (): Promise<never> =>
-    Promise.reject(pickles.fail('The file is a plain pickle and has no storages.', 0));
+    Promise.reject(pickles.fail(said`The file is a plain pickle and has no storages.`, 0));
   return { root, dangers: pickles.dangers, headerHash: pickles.digest(), locate };
 }
 
@@ -68,15 +69,18 @@ async function locate(
   const places = new Map<string, StoragePlace>();
   let offset = pickles.offset;
   for (const key of keys) {
-    if (places.has(key)) throw pickles.fail(`The list of storages names ${key} twice.`, offset);
+    if (places.has(key)) throw pickles.fail(said`The list of storages names ${key} twice.`, offset);
     const storage = storages.get(key);
     if (!storage)
-      throw pickles.fail(`The list of storages names ${key}, whose size the pickle does not say.`, offset);
+      throw pickles.fail(
+        said`The list of storages names ${key}, whose size the pickle does not say.`,
+        offset,
+      );
     places.set(key, { offset: offset + countBytes, size: storageBytes(storage) });
     offset += countBytes + storageBytes(storage);
   }
   const lost = [...used].find((key) => !places.has(key));
-  if (lost !== undefined) throw pickles.fail(`The list of storages lacks ${lost}.`);
+  if (lost !== undefined) throw pickles.fail(said`The list of storages lacks ${lost}.`);
   // Those behind the end of an interrupted download cannot be checked.
   const present = keys.filter((key) => places.get(key)!.offset <= source.size);
   await inParallel(present, readsAtOnce, async (key) => {
@@ -85,7 +89,7 @@ async function locate(
     const { elements } = storages.get(key)!;
     if (bytes.readBigInt64LE(0) === BigInt(elements)) return;
     throw pickles.fail(
-      `The storage ${key} has ${bytes.readBigInt64LE(0)} elements; the pickle says ${elements}.`,
+      said`The storage ${key} has ${bytes.readBigInt64LE(0)} elements; the pickle says ${elements}.`,
       at,
     );
   });
@@ -107,7 +111,7 @@ class Pickles {
 
   fail(message: string, offset = this.offset): QuantscopeError {
     const place = { file: this.source.path, offset };
-    return new QuantscopeError('MODEL_FILE', message + this.dangers.sentence(), place);
+    return new QuantscopeError('MODEL_FILE', this.dangers.addedTo(message), place);
   }
 
   digest(): string {
@@ -141,9 +145,9 @@ class Pickles {
       return;
     }
     this.dangers = found;
-    if (length < rest) throw this.fail(`The pickle has more than ${maxPickle} bytes.`);
+    if (length < rest) throw this.fail(said`The pickle has more than ${maxPickle} bytes.`);
     throw this.fail(
-      `The file of ${this.source.size} bytes ends inside a pickle: it is truncated or damaged.`,
+      said`The file of ${this.source.size} bytes ends inside a pickle: it is truncated or damaged.`,
     );
   }
 }

@@ -13,6 +13,7 @@ import {
   type Sequence,
   type Storage,
 } from './values';
+import { said } from '../../protocol/said';
 
 /** Stack and memo of a pickle that is being read. Everything is counted, so that a few bytes cannot make much. */
 export class Machine {
@@ -59,7 +60,7 @@ export class Machine {
 
   pop(): PickleValue {
     if (this.stack.length <= (this.marks.at(-1) ?? 0))
-      throw this.fail('The pickle takes a value that it never made.');
+      throw this.fail(said`The pickle takes a value that it never made.`);
     return this.stack.pop()!;
   }
 
@@ -77,7 +78,7 @@ export class Machine {
   /** The values since the last mark, which is removed. */
   popMark(): PickleValue[] {
     const height = this.marks.pop();
-    if (height === undefined) throw this.fail('The pickle returns to a mark that it never set.');
+    if (height === undefined) throw this.fail(said`The pickle returns to a mark that it never set.`);
     return this.stack.splice(height);
   }
 
@@ -98,7 +99,7 @@ export class Machine {
 
   recall(key: number): void {
     const value = this.memo.get(key);
-    if (value === undefined) throw this.fail(`The pickle refers to value ${key}, which it never kept.`);
+    if (value === undefined) throw this.fail(said`The pickle refers to value ${key}, which it never kept.`);
     this.push(value);
   }
 
@@ -120,7 +121,9 @@ export class Machine {
     const known = asKind(callee, 'global');
     const made = known && list && callGlobal(known, list);
     if (made === undefined)
-      throw this.fail(`The pickle calls ${shownValue(callee)} with ${shownValue(args)}, which does not fit.`);
+      throw this.fail(
+        said`The pickle calls ${shownValue(callee)} with ${shownValue(args)}, which does not fit.`,
+      );
     this.count(Math.max(copiedItems(made), sizeOf(list ?? []) - freeSize));
     this.pushNew(made);
   }
@@ -130,16 +133,16 @@ export class Machine {
     const sequence = asKind(target, kind);
     if (sequence) for (const item of items) sequence.items.push(item);
     else if (!asKind(target, 'foreign'))
-      throw this.fail(`The pickle adds items to ${shownValue(target)}, which is not a ${kind}.`);
+      throw this.fail(said`The pickle adds items to ${shownValue(target)}, which is not a ${kind}.`);
   }
 
   /** Sets items of a dictionary. @param items keys and values in turn. */
   setItems(target: PickleValue, items: readonly PickleValue[]): void {
-    if (items.length % 2 !== 0) throw this.fail('The pickle sets a key without a value.');
+    if (items.length % 2 !== 0) throw this.fail(said`The pickle sets a key without a value.`);
     const dictionary = asKind(target, 'dict');
     if (dictionary) this.setEntries(dictionary, items);
     else if (!asKind(target, 'foreign'))
-      throw this.fail(`The pickle sets items of ${shownValue(target)}, which is not a dictionary.`);
+      throw this.fail(said`The pickle sets items of ${shownValue(target)}, which is not a dictionary.`);
   }
 
   private setEntries({ entries }: Dictionary, items: readonly PickleValue[]): void {
@@ -148,7 +151,7 @@ export class Machine {
   }
 
   private tooMany(): QuantscopeError {
-    return this.fail(`The pickle makes more than ${maxPickleObjects} objects.`);
+    return this.fail(said`The pickle makes more than ${maxPickleObjects} objects.`);
   }
 }
 

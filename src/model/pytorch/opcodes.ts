@@ -2,6 +2,7 @@ import { exact } from './pickleBytes';
 import type { Machine } from './machine';
 import { storageOf } from './persistentIds';
 import { asKind, tupleOf, type PickleValue } from './values';
+import { said } from '../../protocol/said';
 
 type Opcode = (machine: Machine) => void;
 
@@ -111,7 +112,7 @@ export const opcodes: ReadonlyMap<number, Opcode> = new Map<number, Opcode>([
     code('o'),
     (m) => {
       const [callee, ...args] = m.popMark();
-      if (callee === undefined) throw m.fail('The pickle makes an object without a class.');
+      if (callee === undefined) throw m.fail(said`The pickle makes an object without a class.`);
       m.call(callee, tupleOf(args));
     },
   ],
@@ -123,7 +124,7 @@ export const opcodes: ReadonlyMap<number, Opcode> = new Map<number, Opcode>([
   [
     0x97,
     (m) => {
-      throw m.fail('The pickle refers to buffers outside the file.');
+      throw m.fail(said`The pickle refers to buffers outside the file.`);
     },
   ],
   [0x98, (m) => void m.top()],
@@ -141,19 +142,19 @@ const lastProtocol = 5;
 
 function protocol(m: Machine): void {
   const version = m.bytes.u8();
-  if (version > lastProtocol) throw m.fail(`Protocol ${version} of pickles is not known.`);
+  if (version > lastProtocol) throw m.fail(said`Protocol ${version} of pickles is not known.`);
 }
 
 function textInteger(m: Machine, text: string): PickleValue {
   if (text === '00' || text === '01') return text === '01';
-  if (!/^\s*[+-]?\d{1,4096}\s*$/.test(text)) throw m.fail('The pickle holds a number that is not one.');
+  if (!/^\s*[+-]?\d{1,4096}\s*$/.test(text)) throw m.fail(said`The pickle holds a number that is not one.`);
   return exact(BigInt(text.trim().replace(/^\+/, '')));
 }
 
 /** A string as Python's repr writes it. */
 function quoted(m: Machine, text: string): string {
   const [, , inner] = /^\s*(['"])([^]*)\1\s*$/.exec(text) ?? [];
-  if (inner === undefined) throw m.fail('The pickle holds a string without quotes.');
+  if (inner === undefined) throw m.fail(said`The pickle holds a string without quotes.`);
   return unescaped(inner);
 }
 
@@ -170,7 +171,7 @@ function unescaped(text: string): string {
 function key(m: Machine): number {
   const text = m.bytes.line();
   if (!/^\d{1,15}$/.test(text))
-    throw m.fail('The pickle refers to a value by something that is not a number.');
+    throw m.fail(said`The pickle refers to a value by something that is not a number.`);
   return Number(text);
 }
 

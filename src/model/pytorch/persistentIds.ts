@@ -1,5 +1,6 @@
 import type { Machine } from './machine';
 import { asKind, shownValue, storageBytes, type PickleValue, type Storage } from './values';
+import { said } from '../../protocol/said';
 
 /**
  * The storage that an id stands for: `('storage', class, key, device, elements)`, in the older file format followed by `None` or
@@ -14,7 +15,7 @@ export function storageOf(m: Machine, id: PickleValue): PickleValue {
   const start = view === undefined || view === null ? 0 : asKind(view, 'tuple')?.items[1];
   if (textOf(what) === 'storage' && known && name !== undefined && isCount(elements) && isCount(start))
     return storage(m, { kind: 'storage', type: known, key: name, elements, start });
-  throw m.fail(`The pickle refers to data by ${shownValue(id)}, which is not the id of a storage.`);
+  throw m.fail(said`The pickle refers to data by ${shownValue(id)}, which is not the id of a storage.`);
 }
 
 /** Counts a storage among those of the pickle, which must have one size each. */
@@ -22,7 +23,7 @@ function storage(m: Machine, found: Storage): Storage {
   const known = m.storages.get(found.key) ?? found;
   if (storageBytes(known) !== storageBytes(found))
     throw m.fail(
-      `The pickle gives the storage ${found.key} both ${storageBytes(known)} and ${storageBytes(found)} bytes.`,
+      said`The pickle gives the storage ${found.key} both ${storageBytes(known)} and ${storageBytes(found)} bytes.`,
     );
   m.storages.set(found.key, known);
   return found;

@@ -1,6 +1,7 @@
 import { QuantscopeError } from '../errors';
 import { maxPickleLine, maxPickleNumber } from '../limits';
 import type { Dangers } from './dangers';
+import { said } from '../../protocol/said';
 
 /** The bytes ended inside a pickle: more of the file may have to be read. */
 export class PickleEnds extends Error {}
@@ -31,7 +32,7 @@ export class PickleBytes {
   }
 
   fail(message: string, offset = this.offset): QuantscopeError {
-    return new QuantscopeError('MODEL_FILE', message + this.dangers.sentence(), { file: this.file, offset });
+    return new QuantscopeError('MODEL_FILE', this.dangers.addedTo(message), { file: this.file, offset });
   }
 
   u8(): number {
@@ -55,7 +56,7 @@ export class PickleBytes {
   length8(): number {
     const value = this.view.getBigUint64(this.advance(8), true);
     if (value > BigInt(Number.MAX_SAFE_INTEGER))
-      throw this.fail(`The pickle states a length of ${value} bytes.`, this.offset - 8);
+      throw this.fail(said`The pickle states a length of ${value} bytes.`, this.offset - 8);
     return Number(value);
   }
 
@@ -71,7 +72,9 @@ export class PickleBytes {
   /** A two's complement integer of `length` bytes, the lowest first. */
   integer(length: number): number | bigint {
     if (length > maxPickleNumber)
-      throw this.fail(`The pickle holds a number of ${length} bytes; at most ${maxPickleNumber} are read.`);
+      throw this.fail(
+        said`The pickle holds a number of ${length} bytes; at most ${maxPickleNumber} are read.`,
+      );
     const bytes = this.take(length);
     if (length === 0) return 0;
     const digits = Buffer.from(bytes).reverse().toString('hex');
@@ -82,7 +85,7 @@ export class PickleBytes {
   line(limit = maxPickleLine): string {
     const end = this.bytes.indexOf(0x0a, this.at);
     const length = (end < 0 ? this.bytes.length : end) - this.at;
-    if (length > limit) throw this.fail(`The pickle holds a line of more than ${limit} bytes.`);
+    if (length > limit) throw this.fail(said`The pickle holds a line of more than ${limit} bytes.`);
     if (end < 0) throw new PickleEnds();
     const text = this.text(length);
     this.at += 1;

@@ -9,6 +9,7 @@ import {
   type Storage,
   type TorchDtype,
 } from './values';
+import { said } from '../../protocol/said';
 
 /**
  * The functions that tensors are made by when a pickle is loaded, and what each makes of its arguments.
@@ -37,7 +38,7 @@ export const rebuilds: readonly [string, (args: readonly PickleValue[]) => Pickl
     'torch._utils._rebuild_meta_tensor_no_storage',
     ([dtype, size]) => {
       const [known, shape] = [asKind(dtype, 'dtype'), sizesOf(size)];
-      return known && shape && withoutData(known, shape, 'It was saved without data (a "meta" tensor).');
+      return known && shape && withoutData(known, shape, said`It was saved without data (a "meta" tensor).`);
     },
   ],
 ];
@@ -87,7 +88,13 @@ function sparse(data: readonly PickleValue[] = []): PickledTensor | undefined {
   const values = data.map((item) => asKind(item, 'tensor')).findLast((item) => item !== undefined);
   if (!shape || !values) return undefined;
   const { dtype, bytes } = values;
-  return { kind: 'tensor', dtype, bytes, shape, problem: 'It is a sparse tensor, which cannot be decoded.' };
+  return {
+    kind: 'tensor',
+    dtype,
+    bytes,
+    shape,
+    problem: said`It is a sparse tensor, which cannot be decoded.`,
+  };
 }
 
 const withoutData = (

@@ -1,4 +1,4 @@
-import { plural } from '../../protocol/words';
+import { said } from '../../protocol/said';
 import { maxNameCharacters, maxPickleDepth, maxPickleObjects, maxTensors } from '../limits';
 import {
   asKind,
@@ -43,7 +43,7 @@ export function stateDictOf(root: PickleValue, fail: (message: string) => Error)
 }
 
 const foreignNote = (text: string): string =>
-  `The file holds a whole object (${text}), not a dictionary of tensors: its weights cannot be read without running code. Save its state_dict() instead.`;
+  said`The file holds a whole object (${text}), not a dictionary of tensors: its weights cannot be read without running code. Save its state_dict() instead.`;
 
 const noEntries: Dictionary['entries'] = new Map();
 
@@ -89,8 +89,11 @@ function otherNotes(root: PickleValue, path: readonly string[], fail: (message: 
   }
   const count = walk.tensors.size;
   if (count === 0) return [];
+  const [own, listed] = [path.join('.'), some(others)];
   return [
-    `The weights are those of "${path.join('.')}"; ${plural(count, 'other tensor')} of the file (${some(others)}) ${count === 1 ? 'is' : 'are'} not shown.`,
+    count === 1
+      ? said`The weights are those of "${own}"; 1 other tensor of the file (${listed}) is not shown.`
+      : said`The weights are those of "${own}"; ${count.toLocaleString('en-US')} other tensors of the file (${listed}) are not shown.`,
   ];
 }
 
@@ -122,12 +125,12 @@ class Walk {
 
   visit(value: PickleValue, name: string, depth: number): void {
     if (++this.visits > maxPickleObjects)
-      throw this.fail(`The containers of the pickle hold more than ${maxPickleObjects} objects.`);
+      throw this.fail(said`The containers of the pickle hold more than ${maxPickleObjects} objects.`);
     if (!isObject(value)) return;
     if (this.characters + name.length > maxNameCharacters)
-      throw this.fail(`The names of the tensors have more than ${maxNameCharacters} characters.`);
+      throw this.fail(said`The names of the tensors have more than ${maxNameCharacters} characters.`);
     if (depth > maxPickleDepth)
-      throw this.fail(`The pickle nests containers more than ${maxPickleDepth} deep.`);
+      throw this.fail(said`The pickle nests containers more than ${maxPickleDepth} deep.`);
     if (value.kind === 'tensor') this.add(name, value);
     else if (value.kind === 'dict')
       for (const [key, item] of entriesOf(value)) this.visit(item, joined(name, keyText(key)), depth + 1);
@@ -139,14 +142,17 @@ class Walk {
     const [first] = this.repeated;
     if (first === undefined) return [];
     return [
-      `Two tensors would be called ${first}; only the first of them is shown${this.repeated.size > 1 ? ', and so for other names' : ''}.`,
+      this.repeated.size > 1
+        ? said`Two tensors would be called ${first}; only the first of them is shown, and so for other names.`
+        : said`Two tensors would be called ${first}; only the first of them is shown.`,
     ];
   }
 
   private add(name: string, tensor: PickledTensor): void {
     if (this.tensors.has(name)) return void this.repeated.add(name);
     this.characters += name.length;
-    if (this.tensors.size >= maxTensors) throw this.fail(`The file holds more than ${maxTensors} tensors.`);
+    if (this.tensors.size >= maxTensors)
+      throw this.fail(said`The file holds more than ${maxTensors} tensors.`);
     this.tensors.set(name, tensor);
   }
 }

@@ -3,6 +3,7 @@ import { Machine } from './machine';
 import { opcodes, stop } from './opcodes';
 import { PickleBytes } from './pickleBytes';
 import type { PickleValue, Storage } from './values';
+import { said } from '../../protocol/said';
 
 /** A pickle that was read. */
 export interface Pickle {
@@ -24,7 +25,7 @@ export function unpickle(bytes: Uint8Array, file: string, base: number, dangers:
   const machine = new Machine(input, dangers);
   for (let code = machine.nextOpcode(); code !== stop; code = machine.nextOpcode()) {
     const run = opcodes.get(code);
-    if (!run) throw machine.fail(`0x${code.toString(16).padStart(2, '0')} is not an opcode of a pickle.`);
+    if (!run) throw machine.fail(said`0x${code.toString(16).padStart(2, '0')} is not an opcode of a pickle.`);
     run(machine);
   }
   return { value: machine.pop(), length: input.consumed, storages: machine.storages };

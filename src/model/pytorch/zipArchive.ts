@@ -2,6 +2,7 @@ import { fromRandomAccessReaderPromise, RandomAccessReader, type Entry } from 'y
 import type { ByteSource } from '../byteSource';
 import { QuantscopeError } from '../errors';
 import { headerWindow, maxTensors, maxZipDirectory } from '../limits';
+import { said } from '../../protocol/said';
 
 /** A file of an archive, stored without compression. */
 export interface ZipEntry {
@@ -31,7 +32,7 @@ export async function readZip(
   const byName = new Map<string, ListedEntry>();
   for (const entry of await readDirectory(source, signal)) {
     const { name, header } = entry;
-    if (byName.has(name)) throw fail(source, `The ZIP archive lists ${name} twice.`, header);
+    if (byName.has(name)) throw fail(source, said`The ZIP archive lists ${name} twice.`, header);
     byName.set(name, entry);
   }
   const limits = limitsOf(source, [...byName.values()]);
@@ -48,14 +49,14 @@ export async function dataStart(source: ByteSource, entry: ZipEntry, signal?: Ab
   const length = Math.min(localHeader + expected.length, source.size - header);
   const bytes = Buffer.from(await source.read(header, length, signal));
   const bad = (what: string): QuantscopeError =>
-    fail(source, `The ZIP archive is damaged: the header of ${name} ${what}.`, header);
-  if (length < localHeader + expected.length) throw bad('is cut off');
-  if (bytes.readUInt32LE(0) !== 0x04034b50) throw bad('is not where the directory says');
-  if (bytes.readUInt16LE(8) !== 0) throw bad('says that it is compressed, the directory that it is not');
+    fail(source, said`The ZIP archive is damaged: the header of ${name} ${what}.`, header);
+  if (length < localHeader + expected.length) throw bad(said`is cut off`);
+  if (bytes.readUInt32LE(0) !== 0x04034b50) throw bad(said`is not where the directory says`);
+  if (bytes.readUInt16LE(8) !== 0) throw bad(said`says that it is compressed, the directory that it is not`);
   const isSame = bytes.readUInt16LE(26) === expected.length && expected.equals(bytes.subarray(localHeader));
-  if (!isSame) throw bad('names another file');
+  if (!isSame) throw bad(said`names another file`);
   const start = header + localHeader + expected.length + bytes.readUInt16LE(28);
-  if (start + size > limit) throw bad(`puts its ${size} bytes where they reach beyond byte ${limit}`);
+  if (start + size > limit) throw bad(said`puts its ${size} bytes where they reach beyond byte ${limit}`);
   return start;
 }
 
@@ -68,12 +69,15 @@ async function readDirectory(source: ByteSource, signal: AbortSignal | undefined
   try {
     const zip = await fromRandomAccessReaderPromise(reader, source.size, { autoClose: false });
     if (zip.entryCount > maxTensors)
-      throw fail(source, `The ZIP archive lists ${zip.entryCount} files; at most ${maxTensors} are read.`);
+      throw fail(
+        source,
+        said`The ZIP archive lists ${zip.entryCount} files; at most ${maxTensors} are read.`,
+      );
     for await (const entry of zip.eachEntry()) found.push(entryOf(source, entry));
   } catch (cause) {
     if (cause instanceof QuantscopeError) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
-    const message = `The directory of the ZIP archive cannot be read (${reason}): the file is damaged, or its end has not been downloaded yet.`;
+    const message = said`The directory of the ZIP archive cannot be read (${reason}): the file is damaged, or its end has not been downloaded yet.`;
     throw new QuantscopeError('MODEL_FILE', message, { file: source.path, offset: 0 }, cause);
   }
   return found;
@@ -81,17 +85,17 @@ async function readDirectory(source: ByteSource, signal: AbortSignal | undefined
 
 function entryOf(source: ByteSource, entry: Entry): ListedEntry {
   const { fileName: name, relativeOffsetOfLocalHeader: header, uncompressedSize: size, crc32 } = entry;
-  if (entry.isEncrypted()) throw fail(source, `${name} is encrypted in the ZIP archive.`, header);
+  if (entry.isEncrypted()) throw fail(source, said`${name} is encrypted in the ZIP archive.`, header);
   if (entry.compressionMethod !== 0)
     throw fail(
       source,
-      `${name} is compressed in the ZIP archive (method ${entry.compressionMethod}); torch.save stores its files uncompressed: pack them again without compression (zip -0).`,
+      said`${name} is compressed in the ZIP archive (method ${entry.compressionMethod}); torch.save stores its files uncompressed: pack them again without compression (zip -0).`,
       header,
     );
   if (header + localHeader + size > source.size)
     throw fail(
       source,
-      `The ZIP archive gives ${name} ${size} bytes, which reach beyond the end of the file.`,
+      said`The ZIP archive gives ${name} ${size} bytes, which reach beyond the end of the file.`,
       header,
     );
   return { name, header, size, crc32 };
@@ -108,7 +112,7 @@ function limitsOf(source: ByteSource, entries: readonly ListedEntry[]): Readonly
       const next = sorted[i + 1];
       const end = header + localHeader + Buffer.byteLength(name) + size;
       if (next && end > next.header)
-        throw fail(source, `In the ZIP archive ${name} overlaps ${next.name}.`, next.header);
+        throw fail(source, said`In the ZIP archive ${name} overlaps ${next.name}.`, next.header);
       return [name, next?.header ?? source.size];
     }),
   );
@@ -154,7 +158,7 @@ class SourceReader extends RandomAccessReader {
     if (this.total > maxZipDirectory)
       throw fail(
         this.source,
-        `The directory of the ZIP archive has more than ${maxZipDirectory} bytes.`,
+        said`The directory of the ZIP archive has more than ${maxZipDirectory} bytes.`,
         position,
       );
     this.window = await this.source.read(position, size, this.signal);

@@ -10,6 +10,7 @@ import { PickleEnds } from './pickleBytes';
 import { unpickle, type Pickle } from './unpickle';
 import { storageBytes, type Storage } from './values';
 import { dataStart, readZip, type ZipEntry } from './zipArchive';
+import { said } from '../../protocol/said';
 
 /** Local headers that are read at the same time: network disks answer slowly. */
 const readsAtOnce = 16;
@@ -25,7 +26,7 @@ export async function openZipCheckpoint(source: ByteSource, signal?: AbortSignal
   const pickle = archive.require('data.pkl');
   if (pickle.size > maxPickle)
     throw archive.fail(
-      `${pickle.name} has ${pickle.size} bytes; at most ${maxPickle} are read.`,
+      said`${pickle.name} has ${pickle.size} bytes; at most ${maxPickle} are read.`,
       pickle.header,
     );
   const start = await dataStart(source, pickle, signal);
@@ -49,7 +50,7 @@ function unpickled(bytes: Uint8Array, archive: Archive, start: number, dangers: 
   } catch (error) {
     if (!(error instanceof PickleEnds)) throw error;
     throw archive.fail(
-      `data.pkl of ${bytes.length} bytes ends inside its pickle.${dangers.sentence()}`,
+      dangers.addedTo(said`data.pkl of ${bytes.length} bytes ends inside its pickle.`),
       start,
     );
   }
@@ -81,7 +82,7 @@ class Archive {
   require(name: string): ZipEntry {
     const entry = this.entries.get(this.folder + name);
     if (entry) return entry;
-    throw this.fail(`The ZIP archive lacks ${this.folder}${name}.`);
+    throw this.fail(said`The ZIP archive lacks ${this.folder}${name}.`);
   }
 
   async ensureLittleEndian(dangers: Dangers): Promise<void> {
@@ -95,7 +96,9 @@ class Archive {
     const order = Buffer.from(bytes).toString('latin1');
     if (order !== 'little')
       throw this.fail(
-        `The weights are stored with the byte order "${order}"; only little-endian is read.${dangers.sentence()}`,
+        dangers.addedTo(
+          said`The weights are stored with the byte order "${order}"; only little-endian is read.`,
+        ),
         entry.header,
       );
   }
@@ -113,18 +116,20 @@ class Archive {
     const offset = await dataStart(this.source, entry, this.signal);
     const needed = storageBytes(storage);
     if (needed <= entry.size) return { offset, size: needed };
-    const message = `The storage ${entry.name} has ${entry.size} bytes; the pickle says ${needed}.${dangers.sentence()}`;
+    const message = dangers.addedTo(
+      said`The storage ${entry.name} has ${entry.size} bytes; the pickle says ${needed}.`,
+    );
     throw this.fail(message, offset);
   }
 
   private ensureCheckpoint(): void {
     if (this.entries.has(`${this.folder}constants.pkl`))
       throw this.fail(
-        'This is a TorchScript archive (torch.jit.save), a program rather than a checkpoint: load it in Python and save its state_dict() with torch.save.',
+        said`This is a TorchScript archive (torch.jit.save), a program rather than a checkpoint: load it in Python and save its state_dict() with torch.save.`,
       );
     if (this.entries.has(`${this.folder}data.pkl`)) return;
     throw this.fail(
-      'This ZIP archive is not a checkpoint of PyTorch: it has no data.pkl. Unpack it if it is an archive of a model.',
+      said`This ZIP archive is not a checkpoint of PyTorch: it has no data.pkl. Unpack it if it is an archive of a model.`,
     );
   }
 }

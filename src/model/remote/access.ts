@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import { QuantscopeError } from '../errors';
 import { hubAddress, isRemote, remotePlace } from './address';
+import { said } from '../../protocol/said';
 
 /** What requests to servers need besides paths. None of it is shown or logged. */
 export interface RemoteAccess {
@@ -29,7 +30,7 @@ export function registerAddress(text: string): string {
   if (before !== undefined && before !== query)
     throw new QuantscopeError(
       'REQUEST',
-      'Two addresses differ only in what follows "?": they cannot be read at once.',
+      said`Two addresses differ only in what follows "?": they cannot be read at once.`,
       {
         file: path,
       },

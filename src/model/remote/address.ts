@@ -1,4 +1,5 @@
 import { QuantscopeError } from '../errors';
+import { said } from '../../protocol/said';
 
 /**
  * Remote files in terms of paths: an address without its query ("https://host/folder/model.gguf"), percent-encoded as URLs are. What
@@ -27,7 +28,7 @@ export function hubAddress(env: Readonly<Record<string, string | undefined>> = p
   const stated = env['HF_ENDPOINT'];
   if (stated === undefined || stated === '') return publicHub;
   if (isRemote(stated) && URL.canParse(stated)) return new URL(stated).href.replace(/\/+$/, '');
-  throw new QuantscopeError('REQUEST', 'HF_ENDPOINT is not an address that begins with https://.');
+  throw new QuantscopeError('REQUEST', said`HF_ENDPOINT is not an address that begins with https://.`);
 }
 
 /**
@@ -39,10 +40,10 @@ export function remotePlace(text: string, hub: string = hubAddress()): RemotePla
   if (/^hf:\/\//i.test(text)) return { path: hubPath(text.slice('hf://'.length), hub), query: '' };
   const fail = (message: string): QuantscopeError => new QuantscopeError('REQUEST', message);
   if (!isRemote(text) || !URL.canParse(text))
-    throw fail('This is not an address: one begins with https://, http:// or hf://.');
+    throw fail(said`This is not an address: one begins with https://, http:// or hf://.`);
   const url = new URL(text);
   if (url.username !== '' || url.password !== '')
-    throw fail('The address holds a user name or a password: remove them, and set a token instead.');
+    throw fail(said`The address holds a user name or a password: remove them, and set a token instead.`);
   const path = `${url.origin}${url.pathname}`;
   const shown = pageOfHub(path, hub) ?? path;
   // "?download=true" is for browsers.
@@ -60,7 +61,7 @@ export function joinRemote(folder: string, ...names: readonly string[]): string 
   if (bad !== undefined)
     throw new QuantscopeError(
       'MODEL_FILE',
-      `${JSON.stringify(bad)} is not the name of a file in this folder.`,
+      said`${JSON.stringify(bad)} is not the name of a file in this folder.`,
       {
         file: folder,
       },
@@ -106,16 +107,16 @@ const refs = /^refs\/(?:pr|convert)\/[^/]+/;
 function hubPath(rest: string, hub: string): string {
   const [, model = '', after = ''] = /^([^/@]+\/[^/@]+)(.*)$/.exec(rest) ?? [];
   if (!model.split('/').every(isHubName))
-    throw new QuantscopeError('REQUEST', 'An address of the Hub is hf://OWNER/MODEL[@REVISION][/FILE].');
+    throw new QuantscopeError('REQUEST', said`An address of the Hub is hf://OWNER/MODEL[@REVISION][/FILE].`);
   const stated = after.startsWith('@') ? after.slice(1) : '';
   const revision = refs.exec(stated)?.[0] ?? stated.split('/')[0]!;
   if (after.startsWith('@') && revision === '')
-    throw new QuantscopeError('REQUEST', 'The address names no revision after "@".');
+    throw new QuantscopeError('REQUEST', said`The address names no revision after "@".`);
   const inside = after.startsWith('@') ? stated.slice(revision.length) : after;
   const folder = `${hub}/${model}/resolve/${encodeURIComponent(decoded(revision) || 'main')}`;
   const url = new URL(folder + inside.split('/').map(encodeName).join('/'));
   if (!url.href.startsWith(folder))
-    throw new QuantscopeError('REQUEST', 'The address leads out of the model that it names.');
+    throw new QuantscopeError('REQUEST', said`The address leads out of the model that it names.`);
   return folder + url.href.slice(folder.length).replace(/[?#].*$/, '');
 }
 

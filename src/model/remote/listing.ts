@@ -8,6 +8,7 @@ import { encodeName, hubAddress, hubFolder, joinRemote, leadsElsewhere, type Hub
 import { remoteSize } from './remoteFiles';
 import { ask, RequestError } from './request';
 import { withRetries } from './retries';
+import { said } from '../../protocol/said';
 
 /** How long a list of the Hub is used (ms). */
 const freshTime = 30_000;
@@ -70,7 +71,9 @@ async function ofUsualNames(
   signal: AbortSignal | undefined,
 ): Promise<readonly string[]> {
   if (isFolderOfSigned(folder))
-    throw new QuantscopeError('IO', 'The files beside a signed address cannot be listed.', { file: folder });
+    throw new QuantscopeError('IO', said`The files beside a signed address cannot be listed.`, {
+      file: folder,
+    });
   const names = usualNames[scope];
   const answers = await inParallel(names, 8, (name) => {
     throwIfCancelled(signal);
@@ -80,8 +83,7 @@ async function ofUsualNames(
   const unusable = answers.find((answer, i) => answer instanceof QuantscopeError && isWeights(names[i]!));
   if (unusable instanceof QuantscopeError && !found.some(isWeights)) throw unusable;
   if (found.length > 0 || scope !== 'all') return found;
-  const message =
-    'The server does not list its folders, and has no file of a usual name in this one: give the address of a file.';
+  const message = said`The server does not list its folders, and has no file of a usual name in this one: give the address of a file.`;
   throw new QuantscopeError('REQUEST', message, { file: folder });
 }
 
@@ -119,7 +121,7 @@ async function listHub(folder: string, { model, revision, inside }: HubFolder): 
   let pages = 0;
   for (let page: string | undefined = start; page !== undefined; pages++) {
     if (pages === maxListedPages)
-      throw new QuantscopeError('IO', `The list of files has more than ${maxListedPages} pages.`, {
+      throw new QuantscopeError('IO', said`The list of files has more than ${maxListedPages} pages.`, {
         file: folder,
       });
     const { entries, next } = await withRetries(() => readPage(folder, page!), undefined);
@@ -129,7 +131,9 @@ async function listHub(folder: string, { model, revision, inside }: HubFolder): 
         if (!leadsElsewhere(name)) names.push(encodeName(name));
       }
     if (names.length > maxListedFiles)
-      throw new QuantscopeError('IO', `The folder has more than ${maxListedFiles} files.`, { file: folder });
+      throw new QuantscopeError('IO', said`The folder has more than ${maxListedFiles} files.`, {
+        file: folder,
+      });
     page = next;
   }
   return names;
@@ -145,7 +149,7 @@ async function readPage(folder: string, address: string) {
   try {
     for await (const chunk of body as AsyncIterable<Buffer>) {
       bytes += chunk.length;
-      if (bytes > maxServedJson) throw fail(`The list of files is longer than ${maxServedJson} bytes.`);
+      if (bytes > maxServedJson) throw fail(said`The list of files is longer than ${maxServedJson} bytes.`);
       chunks.push(chunk);
     }
   } catch (cause) {
@@ -153,7 +157,7 @@ async function readPage(folder: string, address: string) {
     throw new RequestError('The list of files is cut off.', folder, { isPassing: true }, cause);
   }
   const entries = parsed(Buffer.concat(chunks).toString());
-  if (!Array.isArray(entries)) throw fail('The list of files is not as the Hub gives it.');
+  if (!Array.isArray(entries)) throw fail(said`The list of files is not as the Hub gives it.`);
   return { entries: entries as unknown[], next: nextPage(stated.link, address) };
 }
 

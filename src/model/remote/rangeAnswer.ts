@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { QuantscopeError } from '../errors';
 import { discard, type Answer } from './request';
+import { said } from '../../protocol/said';
 
 /** What a server says of a file. */
 export interface FileFacts {
@@ -49,33 +50,37 @@ function checked(path: string, { status, headers }: Answer, wanted: Range, known
   const fail = (message: string): QuantscopeError => new QuantscopeError('IO', message, { file: path });
   const encoding = headers['content-encoding'] ?? 'identity';
   if (encoding !== 'identity')
-    throw fail(`The server sends the file in another encoding (${encoding}) although none was asked for.`);
+    throw fail(
+      said`The server sends the file in another encoding (${encoding}) although none was asked for.`,
+    );
   const modified = headers['last-modified'];
   const named = { tag: headers.etag, modified };
   if (status === 416) {
     const size = Number(/^bytes \*\/(\d+)$/.exec(headers['content-range'] ?? '')?.[1] ?? NaN);
-    if (size !== 0 || known) throw fail('The server has no such bytes: the file is shorter than it was.');
+    if (size !== 0 || known) throw fail(said`The server has no such bytes: the file is shorter than it was.`);
     return { facts: { size, ...named }, range: { start: 0, end: 0 } };
   }
   const range = status === 206 ? statedRange(headers['content-range']) : wholeFile(headers, wanted);
   if (!range)
     throw fail(
       status === 206
-        ? `The server does not say which bytes it sends (Content-Range: ${String(headers['content-range'])}).`
-        : 'The server sends the whole file instead of the bytes that were asked for: models are read over HTTP by ranges only. Download the file, or use a server that supports range requests.',
+        ? said`The server does not say which bytes it sends (Content-Range: ${String(headers['content-range'])}).`
+        : said`The server sends the whole file instead of the bytes that were asked for: models are read over HTTP by ranges only. Download the file, or use a server that supports range requests.`,
     );
   const facts = { size: range.size, ...named };
   if (known && isOther(facts, known)) throw new ChangedFileError(path);
   const end = Math.min(wanted.end, range.size);
   if (range.start !== wanted.start || range.end !== end)
-    throw fail(`The server sends bytes ${range.start} to ${range.end} instead of ${wanted.start} to ${end}.`);
+    throw fail(
+      said`The server sends bytes ${range.start} to ${range.end} instead of ${wanted.start} to ${end}.`,
+    );
   return { facts, range };
 }
 
 /** The file is not the one that was opened any more. */
 export class ChangedFileError extends QuantscopeError {
   constructor(path: string) {
-    super('IO', 'The file was changed on the server while it was read: open it again.', { file: path });
+    super('IO', said`The file was changed on the server while it was read: open it again.`, { file: path });
   }
 }
 

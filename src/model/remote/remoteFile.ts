@@ -4,6 +4,7 @@ import { inParallel } from '../inParallel';
 import { ChangedFileError, checkAnswer, rangeHeaders, type FileFacts, type Range } from './rangeAnswer';
 import { ask, discard, RequestError, type Answer } from './request';
 import { withRetries } from './retries';
+import { said } from '../../protocol/said';
 
 /** The first request for a file gets its beginning: the header of most files (bytes). */
 export const firstBytes = 64 * 1024;
@@ -127,7 +128,7 @@ async function fill(
   try {
     for await (const chunk of body as AsyncIterable<Buffer>) {
       if (done + chunk.length > bytes.length)
-        throw new QuantscopeError('IO', 'The server sends more bytes than it says.', { file: path });
+        throw new QuantscopeError('IO', said`The server sends more bytes than it says.`, { file: path });
       bytes.set(chunk, done);
       done += chunk.length;
       got(chunk.length);

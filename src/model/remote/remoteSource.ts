@@ -5,6 +5,7 @@ import { untilCancelled } from '../untilCancelled';
 import type { Pages } from './pages';
 import { stampOf } from './rangeAnswer';
 import type { RemoteFile } from './remoteFile';
+import { said } from '../../protocol/said';
 
 /** Reads from this size on go past what is kept (bytes): they are weights. */
 const largeRead = 1024 * 1024;
@@ -42,7 +43,7 @@ export class RemoteSource implements ByteSource {
   }
 
   private outside(offset: number, length: number): QuantscopeError {
-    const message = `Bytes ${offset} to ${offset + length} are outside the file of ${this.size} bytes.`;
+    const message = said`Bytes ${offset} to ${offset + length} are outside the file of ${this.size} bytes.`;
     return new QuantscopeError('MODEL_FILE', message, { file: this.path, offset });
   }
 

@@ -6,6 +6,7 @@ import { maxRedirects } from '../limits';
 import { proxyOfOwner, queryOf, tokenFor } from './access';
 import { proxyAgent } from './proxy';
 import { statusMessage } from './statusMessage';
+import { said } from '../../protocol/said';
 
 /** How long a server may be silent (ms). */
 const silence = 30_000;
@@ -90,8 +91,8 @@ function redirected(path: string, from: URL, location: string): URL {
   const isSafe = to?.protocol === 'https:' || (to?.protocol === 'http:' && from.protocol === 'http:');
   if (to && isSafe) return to;
   const message = to
-    ? 'The server redirects to an address that is not https.'
-    : 'The server redirects to what is not an address.';
+    ? said`The server redirects to an address that is not https.`
+    : said`The server redirects to what is not an address.`;
   throw new RequestError(message, path, { isPassing: false });
 }
 
@@ -135,7 +136,7 @@ async function send(
     throwIfCancelled(signal);
     const { code = '' } = cause as NodeJS.ErrnoException;
     // A name with several addresses fails with a list of errors, which has no message of its own.
-    const message = `The server ${url.host} cannot be reached: ${reason(cause) || code}.`;
+    const message = said`The server ${url.host} cannot be reached: ${reason(cause) || code}.`;
     throw new RequestError(message, path, { isPassing: passingCodes.has(code) }, cause);
   }
 }

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { QuantscopeError } from '../errors';
 import { RequestError } from './request';
+import { said } from '../../protocol/said';
 
 /** Requests for the same bytes before a failure is final, none of which brought any. */
 const maxAttempts = 5;
@@ -40,6 +41,6 @@ async function pause(duration: number, signal: AbortSignal | undefined): Promise
   try {
     await delay(duration, undefined, signal ? { signal } : {});
   } catch {
-    throw new QuantscopeError('CANCELLED', 'The request was cancelled.');
+    throw new QuantscopeError('CANCELLED', said`The request was cancelled.`);
   }
 }

@@ -22,6 +22,7 @@ describe('sentences of the engine', () => {
       [inner, { pattern: 'layer {0}', values: ['7'] }],
     ]);
     expect(spokenIn({ text: 'never said' })).toEqual([]);
+    expect(inLanguage(said`${outer}${''}`)).toBe(outer);
   });
 });
 
@@ -68,9 +69,12 @@ describe('sentences of the engine in Chinese', () => {
   });
 
   it('are English again once many others were said: memory is bounded', () => {
-    const sentence = said`The request was cancelled.`;
+    const cancelled = said`The request was cancelled.`;
+    const sentence = said`${cancelled} (byte ${3})`;
+    expect(inLanguage(sentence)).toBe('请求已取消。（字节 3）');
     const others = Array.from({ length: 5_000 }, (_, i) => said`sentence ${i}`);
     expect(others).toHaveLength(5_000);
     expect(inLanguage(sentence)).toBe(sentence);
+    expect(inLanguage(cancelled)).toBe('请求已取消。');
   });
 });
