@@ -7,6 +7,7 @@ import { matrixOf } from '../model/rows';
 import type { ModelDescription } from '../protocol/model';
 import { fileBytesOf } from '../protocol/fileFrame';
 import type { Plan, PlanAssignment } from '../protocol/plan';
+import { said } from '../protocol/said';
 import { findFormat, formats } from '../quant/catalogue';
 import { assignmentDigest } from './assignmentDigest';
 import { totalOf } from './totals';
@@ -16,7 +17,7 @@ import { bytesIn, isRowOf, unlistedBytes, weightsOf, type Candidate, type Candid
 export function checkPlanModel({ model }: Plan, description: ModelDescription): void {
   const hash = modelHash(description);
   if (model.hash === hash) return;
-  const message = `The plan was made for another model: "${model.name}" with the hash ${model.hash.slice(0, 12)}…; this one has ${hash.slice(0, 12)}…. Make a plan for this model.`;
+  const message = said`The plan was made for another model: "${model.name}" with the hash ${model.hash.slice(0, 12)}…; this one has ${hash.slice(0, 12)}…. Make a plan for this model.`;
   throw new QuantscopeError('REQUEST', message, { file: description.path });
 }
 
@@ -31,11 +32,11 @@ export function checkPlanImatrix(
 ): void {
   if (!planned) return;
   const name = `${planned.file} (${planned.hash.slice(0, 12)}…)`;
-  const made = `The plan was made with the importance matrix ${name}, and its types were chosen for weights that are encoded with it`;
-  if (!imatrix) throw new QuantscopeError('REQUEST', `${made}: give the same matrix.`, { file });
+  const made = said`The plan was made with the importance matrix ${name}, and its types were chosen for weights that are encoded with it`;
+  if (!imatrix) throw new QuantscopeError('REQUEST', said`${made}: give the same matrix.`, { file });
   const hash = imatrixHash(imatrix);
   if (hash === planned.hash) return;
-  const message = `${made}; this one is another, or not all of it is used (${hash.slice(0, 12)}…). Give the same matrix, or make a plan with this one.`;
+  const message = said`${made}; this one is another, or not all of it is used (${hash.slice(0, 12)}…). Give the same matrix, or make a plan with this one.`;
   throw new QuantscopeError('REQUEST', message, { file: imatrix.path });
 }
 
@@ -49,8 +50,8 @@ export function checkNames(plan: Plan, tensors: readonly ConvertedTensor[], file
   if (stranger === undefined) return;
   const whole = tensors.find((tensor) => sourcesOf(tensor).some(({ name }) => name === stranger));
   const message = whole
-    ? `The plan names a tensor of the checkpoint; in the exported file it is "${whole.name}".`
-    : 'The plan names a tensor that the model does not have, or that is kept in full precision.';
+    ? said`The plan names a tensor of the checkpoint; in the exported file it is "${whole.name}".`
+    : said`The plan names a tensor that the model does not have, or that is kept in full precision.`;
   throw new QuantscopeError('REQUEST', message, { file, tensor: stranger });
 }
 
@@ -67,12 +68,12 @@ export function checkedFormat(
   if (known === undefined)
     throw new QuantscopeError(
       'REQUEST',
-      `The plan's format "${format}" does not exist.${suggestion(format, planFormats)} The formats are: ${planFormats.join(', ')}, and grids by their names.`,
+      said`The plan's format "${format}" does not exist.${suggestion(format, planFormats)} The formats are: ${planFormats.join(', ')}, and grids by their names.`,
       place,
     );
   const { columns } = matrixOf(shape);
   if (isRowOf(known, columns)) return known;
-  const message = `The plan specifies ${known}, but the row length (${columns}) is not a multiple of its block size.`;
+  const message = said`The plan specifies ${known}, but the row length (${columns}) is not a multiple of its block size.`;
   throw new QuantscopeError('REQUEST', message, place);
 }
 

@@ -13,6 +13,7 @@ import type {
   UsedCodes,
   UsedImatrix,
 } from '../protocol/plan';
+import { said } from '../protocol/said';
 import { formatById } from '../quant/catalogue';
 import { fits, fittingType } from '../quant/fittingType';
 import type { QuantFormat } from '../quant/format';
@@ -69,9 +70,9 @@ export function ownCandidates(
 function skippedOf(tensor: TensorDescriptor): SkippedTensor[] {
   const { name, shape, dtype, readable, unreadableReason } = tensor;
   if (shape.length < 2 || /bias$/.test(name) || tensorRole(name).role === 'norm') return [];
-  if (!readable) return [{ tensor: name, reason: unreadableReason ?? 'it cannot be read' }];
-  if (!holdsWeights(tensor)) return [{ tensor: name, reason: `${dtype} values, not weights` }];
-  return [{ tensor: name, reason: 'its name does not end in "weight"' }];
+  if (!readable) return [{ tensor: name, reason: unreadableReason ?? said`it cannot be read` }];
+  if (!holdsWeights(tensor)) return [{ tensor: name, reason: said`${dtype} values, not weights` }];
+  return [{ tensor: name, reason: said`its name does not end in "weight"` }];
 }
 
 export function candidateOf(
@@ -149,9 +150,12 @@ export function refuseWithoutImportance(
   );
   if (refused.length === 0) return;
   const names = refused.map(({ id }) => id).join(', ');
-  const needs = `${names} ${refused.length === 1 ? 'needs' : 'need'} importance weights`;
+  const isOne = refused.length === 1;
+  const needs = isOne ? said`${names} needs importance weights` : said`${names} need importance weights`;
   const message = imatrix
-    ? `${needs}, and the importance matrix ${imatrix.file} has none for the tensors of this model.`
-    : `${needs}: an export would refuse a plan with ${refused.length === 1 ? 'it' : 'them'}. Compute an importance matrix from a text (quantscope imatrix) and pass it, or leave ${refused.length === 1 ? 'this format' : 'these formats'} out.`;
+    ? said`${needs}, and the importance matrix ${imatrix.file} has none for the tensors of this model.`
+    : isOne
+      ? said`${needs}: an export would refuse a plan with it. Compute an importance matrix from a text (quantscope imatrix) and pass it, or leave this format out.`
+      : said`${needs}: an export would refuse a plan with them. Compute an importance matrix from a text (quantscope imatrix) and pass it, or leave these formats out.`;
   throw new QuantscopeError('REQUEST', message, { file });
 }

@@ -2,6 +2,7 @@ import { QuantscopeError } from '../model/errors';
 import { literalPattern } from '../model/literalPattern';
 import type { Plan, PlanConstraint, SensitivityTable } from '../protocol/plan';
 import type { FormatBinding } from '../protocol/planFront';
+import { said } from '../protocol/said';
 import { constraintText, matchesOf } from './constraints';
 
 /** Pins and exclusions of single tensors, as constraints of a plan. */
@@ -79,7 +80,7 @@ function refuseShared(
   if (shared.length === 0) return;
   throw new QuantscopeError(
     'REQUEST',
-    `Nothing was released, as ${shared.map(constraintText).join(' and ')} is about other tensors, too: remove it from the constraints of the plan.`,
+    said`Nothing was released, as ${shared.map(constraintText).join(' and ')} is about other tensors, too: remove it from the constraints of the plan.`,
   );
 }
 

@@ -2,6 +2,7 @@ import { QuantscopeError } from '../model/errors';
 import { PatternTrials } from '../model/patternTrials';
 import { tensorRole } from '../model/roles';
 import type { PlanChoice, PlanConstraint, SensitivityRow } from '../protocol/plan';
+import { said } from '../protocol/said';
 
 /** What constraints look at of a row. */
 type NamedRow = Pick<SensitivityRow, 'tensor'>;
@@ -34,7 +35,7 @@ export function classesOf(
   if (idle)
     throw new QuantscopeError(
       'REQUEST',
-      `The constraint ${constraintText(idle)} does not match any tensor that a plan can choose a format for.`,
+      said`The constraint ${constraintText(idle)} does not match any tensor that a plan can choose a format for.`,
     );
   const matching = matchesOf(rows, constraints);
   return groupsOf(rows, matching).map((members) => {
@@ -47,7 +48,7 @@ export function classesOf(
     const measured = [...new Set(members.flatMap((row) => choices[row]!.map(({ format }) => format)))];
     throw new QuantscopeError(
       'REQUEST',
-      `No measured format of ${names} (${measured.join(', ')}) meets ${applied.map(constraintText).join(' and ')}. Measure other formats, or change the constraints.`,
+      said`No measured format of ${names} (${measured.join(', ')}) meets ${applied.map(constraintText).join(' and ')}. Measure other formats, or change the constraints.`,
     );
   });
 }
@@ -129,7 +130,7 @@ function matchingRows(
   const patterns = fresh.map(patternOf);
   if (fresh.length > 0) {
     knownRows.set(rows, known);
-    const trials = new PatternTrials('The patterns of the constraints');
+    const trials = new PatternTrials(said`The patterns of the constraints`);
     const rowsOf = (pattern: RegExp): number[] =>
       rows.flatMap(({ tensor }, row) => (trials.test(pattern, tensor) ? [row] : []));
     trials.run(() => fresh.forEach(({ tensors }, i) => known.set(tensors, rowsOf(patterns[i]!))), limit);
@@ -141,7 +142,7 @@ function patternOf(constraint: PlanConstraint): RegExp {
   try {
     return new RegExp(constraint.tensors);
   } catch (cause) {
-    const message = `The pattern of the constraint ${constraintText(constraint)} is not a regular expression.`;
+    const message = said`The pattern of the constraint ${constraintText(constraint)} is not a regular expression.`;
     throw new QuantscopeError('REQUEST', message, {}, cause);
   }
 }

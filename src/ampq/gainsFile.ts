@@ -4,6 +4,7 @@ import { stated } from '../model/statedValue';
 import type { GainsText } from '../protocol/gains';
 import type { SensitivityRow, SensitivityTable } from '../protocol/plan';
 import type { Spread } from '../protocol/targets';
+import { said } from '../protocol/said';
 import { isCurrent, versionsOf, type UsedVersions } from '../quant/algorithms';
 import { isFormatId } from '../quant/catalogue';
 import { measuresOf, type MeasuredDivergences, type TensorDivergence } from './gains';
@@ -58,9 +59,10 @@ const versionsFor = (errors: ErrorKind, by: GainsText['by']): UsedVersions =>
  */
 export function gainsFileOf(table: SensitivityTable, key: string): GainsFile {
   const { modelName: name, parameters, gainsFrom, rows, weightsOnly } = table;
-  if (!gainsFrom) throw new QuantscopeError('REQUEST', `There are no gains to write: ${weightsOnly ?? ''}`);
+  if (!gainsFrom)
+    throw new QuantscopeError('REQUEST', said`There are no gains to write: ${weightsOnly ?? ''}`);
   if (gainsFrom.model !== undefined)
-    throw new QuantscopeError('REQUEST', `These are gains of another model (${gainsFrom.model}).`);
+    throw new QuantscopeError('REQUEST', said`These are gains of another model (${gainsFrom.model}).`);
   const { text, hash, tokens, context, loss, chance, by, noise, spread } = gainsFrom;
   const errors = errorKindOf(table);
   return {
@@ -93,23 +95,23 @@ export function printGains(gains: GainsFile): string {
  */
 export function parseGains(value: unknown, file: string): GainsFile {
   const fail = (message: string): QuantscopeError =>
-    new QuantscopeError('MODEL_FILE', `The file of gains is not valid: ${message}`, { file });
+    new QuantscopeError('MODEL_FILE', said`The file of gains is not valid: ${message}`, { file });
   const check = new Checker(fail);
   const item = check.record(value, '$');
   refuseForeign(item, file);
-  if (item['version'] !== 1) throw fail(`$.version ${stated(item['version'])}; this version reads 1.`);
+  if (item['version'] !== 1) throw fail(said`$.version ${stated(item['version'])}; this version reads 1.`);
   const model = check.record(item['model'], '$.model');
   const errors = check.oneOf(item['errors'], errorKinds, '$.errors');
   const versions = check.record(item['versions'], '$.versions');
   if (!isCurrent(versions))
-    throw fail('its figures were measured by another version of Quantscope; measure them again.');
+    throw fail(said`its figures were measured by another version of Quantscope; measure them again.`);
   const text = textOf(check, item['text']);
   const missing = Object.keys(versionsFor(errors, text.by)).find((name) => !Object.hasOwn(versions, name));
-  if (missing !== undefined) throw fail(`$.versions.${missing} is missing.`);
+  if (missing !== undefined) throw fail(said`$.versions.${missing} is missing.`);
   const tensors = check.list(item['tensors'], '$.tensors').map((entry, i) => gainOf(check, entry, i, fail));
   const names = new Set<string>();
   for (const { tensor } of tensors) {
-    if (names.has(tensor)) throw fail(`the tensor "${tensor}" is listed twice.`);
+    if (names.has(tensor)) throw fail(said`the tensor "${tensor}" is listed twice.`);
     names.add(tensor);
   }
   return {
@@ -132,8 +134,7 @@ export function parseGains(value: unknown, file: string): GainsFile {
  */
 function refuseForeign(item: Readonly<Record<string, unknown>>, file: string): void {
   if (!['base', 'alts', 'groups'].every((name) => name in item)) return;
-  const message =
-    'This is a measurement of exllamav3. It states how the KL divergence changes when groups of matrices change from one EXL3 size to another, not what each tensor does, nor the errors of that codec: gains cannot be computed from it.';
+  const message = said`This is a measurement of exllamav3. It states how the KL divergence changes when groups of matrices change from one EXL3 size to another, not what each tensor does, nor the errors of that codec: gains cannot be computed from it.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }
 
@@ -146,7 +147,7 @@ function gainOf(
   const path = `$.tensors[${i}]`;
   const entry = check.record(value, path);
   const format = check.string(entry['format'], `${path}.format`);
-  if (!isFormatId(format)) throw fail(`${path}.format ${stated(format)}, which is not a format.`);
+  if (!isFormatId(format)) throw fail(said`${path}.format ${stated(format)}, which is not a format.`);
   const error = aboveZero(check, entry['error'], `${path}.error`, fail);
   return {
     tensor: check.string(entry['tensor'], `${path}.tensor`),
@@ -187,7 +188,7 @@ function aboveZero(
   fail: (message: string) => QuantscopeError,
 ): number {
   const number = check.number(value, path);
-  if (number === 0) throw fail(`${path} must be above 0.`);
+  if (number === 0) throw fail(said`${path} must be above 0.`);
   return number;
 }
 
@@ -215,7 +216,7 @@ export function gainsFor(
 ): MeasuredDivergences {
   const byName = new Map(tensors.map((item) => [item.tensor, item]));
   const refuse = (why: string, tensor?: string): QuantscopeError =>
-    new QuantscopeError('REQUEST', `The gains of "${model.name}" do not fit this model: ${why}.`, {
+    new QuantscopeError('REQUEST', said`The gains of "${model.name}" do not fit this model: ${why}.`, {
       file,
       ...(tensor === undefined ? {} : { tensor }),
     });
@@ -223,12 +224,12 @@ export function gainsFor(
     const item = byName.get(name);
     if (!item) return [];
     if (shape.join() !== item.shape.join())
-      throw refuse(`they are for a tensor of ${item.shape.join(' × ')}, not ${shape.join(' × ')}`, name);
+      throw refuse(said`they are for a tensor of ${item.shape.join(' × ')}, not ${shape.join(' × ')}`, name);
     const { format, error, divergence } = item;
     return [[name, { format, error, divergence }]];
   });
   if (found.length < leastShare * wanted.length)
-    throw refuse(`they are for ${found.length} of its ${wanted.length} tensors`);
+    throw refuse(said`they are for ${found.length} of its ${wanted.length} tensors`);
   const { text: path, hash, tokens, context, loss, chance, by } = text;
   return {
     text: { path, hash, tokens, context },

@@ -1,5 +1,6 @@
 import { QuantscopeError } from '../model/errors';
 import type { Budget, SensitivityTable } from '../protocol/plan';
+import { said } from '../protocol/said';
 import { isWithin, solveBudget } from './solve';
 
 /** What plans lose that are made by the gains of another model, at one budget; nats per token. */
@@ -65,9 +66,13 @@ function gainsOf({ rows }: SensitivityTable): Map<string, number> {
   return new Map(
     rows.map(({ tensor, gain }) => {
       if (gain === undefined)
-        throw new QuantscopeError('REQUEST', 'This tensor has no gain, so that plans cannot be compared.', {
-          tensor,
-        });
+        throw new QuantscopeError(
+          'REQUEST',
+          said`This tensor has no gain, so that plans cannot be compared.`,
+          {
+            tensor,
+          },
+        );
       return [tensor, gain];
     }),
   );

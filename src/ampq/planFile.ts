@@ -7,6 +7,7 @@ import type { Budget, Plan, PlanAssignment, PlanConstraint, SensitivityTable } f
 import { perTable } from '../protocol/perTable';
 import { planRung, rungText } from '../protocol/rungs';
 import type { Targets } from '../protocol/targets';
+import { said } from '../protocol/said';
 import { parseCertificate } from './certificateFile';
 import { Checker } from './planChecker';
 import { parseFit } from './fitFile';
@@ -130,12 +131,12 @@ export function printPlan(plan: Plan): string {
  */
 export function parsePlan(value: unknown, file: string): Plan {
   const fail = (message: string): QuantscopeError =>
-    new QuantscopeError('MODEL_FILE', `The plan is not valid: ${message}`, { file });
+    new QuantscopeError('MODEL_FILE', said`The plan is not valid: ${message}`, { file });
   const check = new Checker(fail);
   const plan = check.record(value, '$');
   if (plan['version'] === 1)
-    throw fail('it was made by an earlier version, for the tensors of the checkpoint; create it again.');
-  if (plan['version'] !== 2) throw fail(`$.version ${stated(plan['version'])}; this version reads 2.`);
+    throw fail(said`it was made by an earlier version, for the tensors of the checkpoint; create it again.`);
+  if (plan['version'] !== 2) throw fail(said`$.version ${stated(plan['version'])}; this version reads 2.`);
   const model = check.record(plan['model'], '$.model');
   const assignments = check
     .list(plan['assignments'], '$.assignments')
@@ -176,7 +177,7 @@ function refuseDuplicates(
 ): void {
   const seen = new Set<string>();
   for (const { tensor } of assignments) {
-    if (seen.has(tensor)) throw fail(`the tensor "${tensor}" is assigned twice.`);
+    if (seen.has(tensor)) throw fail(said`the tensor "${tensor}" is assigned twice.`);
     seen.add(tensor);
   }
 }
@@ -188,5 +189,8 @@ function refuseDuplicates(
 export function parseBudget(text: string): Budget {
   const budget = budgetFrom(text);
   if (budget) return budget;
-  throw new QuantscopeError('REQUEST', `"${text}" is not a budget; write 4.5bpw, 6GB, 3.2MB or 3200000B.`);
+  throw new QuantscopeError(
+    'REQUEST',
+    said`"${text}" is not a budget; write 4.5bpw, 6GB, 3.2MB or 3200000B.`,
+  );
 }

@@ -3,6 +3,7 @@ import { choicesOf, rowOf, type Plan, type PlanConstraint, type SensitivityTable
 import type { FormatOption, FormatReasons, FrontPoint, PlanFront, PlanMeasure } from '../protocol/planFront';
 import { fewBits, tableFor } from '../protocol/fewBits';
 import { errorRung, rowRung, type Rung } from '../protocol/rungs';
+import { said } from '../protocol/said';
 import { isReleasable } from './constraintEdits';
 import { constraintText, matchesOf, meets } from './constraints';
 import { priceAt } from './knapsackFront';
@@ -59,7 +60,7 @@ export function presetPlan(table: SensitivityTable, fileType: string): Pick<Plan
   const prepared = prepareTable(table, []);
   const { presets, rows } = prepared;
   const preset = presets.find((item) => item.fileType === fileType);
-  if (!preset) throw new QuantscopeError('REQUEST', `Not all types of ${fileType} were measured.`);
+  if (!preset) throw new QuantscopeError('REQUEST', said`Not all types of ${fileType} were measured.`);
   const assignments = assignmentsOf(prepared, preset.places);
   return { assignments, total: totalOf(assignments, rows, table.fixedBytes) };
 }
@@ -108,7 +109,7 @@ export function formatReasons(table: SensitivityTable, plan: Plan, tensor: strin
   const row = rowOf(table, tensor);
   const assignment = plan.assignments.find((item) => item.tensor === row?.tensor);
   if (!row || !assignment)
-    throw new QuantscopeError('REQUEST', 'No format can be chosen for this tensor.', { tensor });
+    throw new QuantscopeError('REQUEST', said`No format can be chosen for this tensor.`, { tensor });
   const { constraints = [] } = plan;
   const prepared = prepareTable(table, constraints);
   const place = prepared.rows.indexOf(row);

@@ -12,6 +12,7 @@ import type {
   UsedImatrix,
 } from '../protocol/plan';
 import type { Targets } from '../protocol/targets';
+import { said } from '../protocol/said';
 import { findFormat } from '../quant/catalogue';
 import type { Checker } from './planChecker';
 
@@ -72,7 +73,7 @@ export const roundingOf = (value: unknown, fail: Fail): Pick<Plan, 'roundsActiva
 /** @throws the error of a value that is neither true nor absent. */
 function isTrue(value: unknown, path: string, fail: Fail): boolean {
   if (value === undefined || value === true) return value === true;
-  throw fail(`${path} must be true or absent.`);
+  throw fail(said`${path} must be true or absent.`);
 }
 
 export function targetsOf(check: Checker, value: unknown, fail: Fail): Targets {
@@ -82,9 +83,9 @@ export function targetsOf(check: Checker, value: unknown, fail: Fail): Targets {
     ...check.optional('percentile99', item['percentile99'], '$.targets.percentile99'),
     ...check.optional('sameTopToken', item['sameTopToken'], '$.targets.sameTopToken'),
   };
-  if ((targets.sameTopToken ?? 0) > 1) throw fail('$.targets.sameTopToken must be at most 1.');
+  if ((targets.sameTopToken ?? 0) > 1) throw fail(said`$.targets.sameTopToken must be at most 1.`);
   if (Object.keys(targets).length > 0) return targets;
-  throw fail('$.targets must have one of mean, percentile99 and sameTopToken.');
+  throw fail(said`$.targets must have one of mean, percentile99 and sameTopToken.`);
 }
 
 export function gainsOf(check: Checker, value: unknown, fail: Fail): GainsText {
@@ -118,7 +119,7 @@ export function formatsOf(check: Checker, value: unknown, fail: Fail): string[] 
   return check.strings(value, '$.formats').map((format, i) => {
     const known = findFormat(format)?.id;
     if (known !== undefined) return known;
-    throw fail(`$.formats[${i}] is "${format}", which does not exist.`);
+    throw fail(said`$.formats[${i}] is "${format}", which does not exist.`);
   });
 }
 
@@ -134,7 +135,7 @@ export function constraintsOf(check: Checker, value: unknown, fail: Fail): PlanC
       ...(isTrue(agree, `${path}.agree`, fail) ? { agree: true } : {}),
     };
     if (Object.keys(constraint).length > 1) return constraint;
-    throw fail(`${path} must have one of allow, exclude, minBits and agree.`);
+    throw fail(said`${path} must have one of allow, exclude, minBits and agree.`);
   });
 }
 
@@ -163,6 +164,6 @@ export function budgetOf(check: Checker, value: unknown, fail: Fail): Budget {
   const budget = check.record(value, '$.budget');
   const kind = budget['kind'];
   if (kind !== 'bits-per-weight' && kind !== 'bytes')
-    throw fail('$.budget.kind must be "bits-per-weight" or "bytes".');
+    throw fail(said`$.budget.kind must be "bits-per-weight" or "bytes".`);
   return { kind, value: check.number(budget['value'], '$.budget.value') };
 }

@@ -11,6 +11,7 @@ import {
   type SensitivityTable,
 } from '../protocol/plan';
 import { withoutGain } from '../protocol/fewBits';
+import { said } from '../protocol/said';
 import { priceAt } from './knapsackFront';
 import { prepareTable, sumOf, type PreparedTable } from './preparedTable';
 import { isWithin, solveBudget } from './solve';
@@ -75,7 +76,7 @@ export function tableOfPlan(table: SensitivityTable, plan: Plan): SensitivityTab
     };
     if (choicesOf(own).some((choice) => choice.format === format))
       return { ...own, ...(gain === undefined ? {} : { gain }) };
-    const message = `Swaps are proposed from the errors that the plan was made from, and that of this tensor in ${format} is not kept: make the plan again, or leave out --improve.`;
+    const message = said`Swaps are proposed from the errors that the plan was made from, and that of this tensor in ${format} is not kept: make the plan again, or leave out --improve.`;
     throw new QuantscopeError('REQUEST', message, { tensor });
   });
   return { ...table, rows, presets: [] };

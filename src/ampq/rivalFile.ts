@@ -3,6 +3,7 @@ import { QuantscopeError } from '../model/errors';
 import type { ModelDescription, TensorDescriptor } from '../protocol/model';
 import type { PlanAssignment, SensitivityRow, SensitivityTable } from '../protocol/plan';
 import type { RivalFile, RivalTensor } from '../protocol/rivalFile';
+import { said } from '../protocol/said';
 import { findFormat } from '../quant/catalogue';
 
 /** A type of the file beside the format that a plan has for the same tensor; divergences by the same gains, nats per token. */
@@ -24,16 +25,16 @@ export function rivalFile(
   const { format, path, tensors, missingFiles } = description;
   const refuse = (message: string, tensor?: string): QuantscopeError =>
     new QuantscopeError('REQUEST', message, { file: path, ...(tensor === undefined ? {} : { tensor }) });
-  if (format !== 'gguf') throw refuse('A plan is compared with a GGUF file; this is not one.');
-  if (missingFiles.length > 0) throw refuse(`Parts are missing: ${missingFiles.join(', ')}.`);
+  if (format !== 'gguf') throw refuse(said`A plan is compared with a GGUF file; this is not one.`);
+  if (missingFiles.length > 0) throw refuse(said`Parts are missing: ${missingFiles.join(', ')}.`);
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   const typeOf = ({ tensor, shape }: Pick<SensitivityRow, 'tensor' | 'shape'>): RivalTensor => {
     const found = byName.get(tensor);
     if (!found)
-      throw refuse('The file is of another base: it does not have this tensor of the model.', tensor);
+      throw refuse(said`The file is of another base: it does not have this tensor of the model.`, tensor);
     if (found.shape.join() !== shape.join())
       throw refuse(
-        `The file is of another base: this tensor is ${found.shape.join(' × ')} in it, and ${shape.join(' × ')} in the model.`,
+        said`The file is of another base: this tensor is ${found.shape.join(' × ')} in it, and ${shape.join(' × ')} in the model.`,
         tensor,
       );
     return rivalTensor(found);

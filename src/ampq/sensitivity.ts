@@ -9,6 +9,7 @@ import type { ErrorSums, TensorRange } from '../native';
 import type { EngineProgress } from '../protocol/engine';
 import type { Device } from '../protocol/device';
 import type { SensitivityTable, UsedCodes } from '../protocol/plan';
+import { said } from '../protocol/said';
 import { versionsOf } from '../quant/algorithms';
 import type { QuantFormat } from '../quant/format';
 import { candidateFormats, formatsFor, type Candidate, type Candidates } from './candidates';
@@ -181,7 +182,7 @@ async function measureTensor(
     for await (const slab of reader.slabs(signal)) {
       for (const [i, format] of group.entries()) {
         throwIfCancelled(signal);
-        progress.begin(`${converted.name} in ${format.id}`);
+        progress.begin(said`${converted.name} in ${format.id}`);
         const measured = await measurer.measure(reader, slab, format, range, {
           converted,
           importance,

@@ -2,6 +2,7 @@ import { QuantscopeError } from '../model/errors';
 import { fileBytesOf, padded } from '../protocol/fileFrame';
 import type { Budget, PlanConstraint, SensitivityTable } from '../protocol/plan';
 import { greatestOf, leastOf } from '../protocol/extremes';
+import { said, sentences } from '../protocol/said';
 import { constraintText } from './constraints';
 import { prepareTable, sumOf, type PreparedTable } from './preparedTable';
 import { estimatedFrame, type CountedFrame } from './solve';
@@ -24,7 +25,9 @@ export function smallestBudget(
   if (!prepared.hasGains)
     throw new QuantscopeError(
       'REQUEST',
-      `A divergence can only be predicted where the model was run over a text${table.weightsOnly === undefined ? '.' : `: ${table.weightsOnly}`}`,
+      table.weightsOnly === undefined
+        ? said`A divergence can only be predicted where the model was run over a text.`
+        : said`A divergence can only be predicted where the model was run over a text: ${table.weightsOnly}`,
     );
   const { alignment } = frame;
   let [least, most] = [leastOf, greatestOf].map((extreme) => bytesBy(prepared, alignment, extreme)) as [
@@ -68,14 +71,16 @@ function unreachable(
   };
   const inTheWay = constraints.flatMap((constraint) => {
     const without = leastWith(constraints.filter((other) => other !== constraint));
-    return without < reached ? [`Without ${constraintText(constraint)} it is ${figure(without)}.`] : [];
+    return without < reached ? [said`Without ${constraintText(constraint)} it is ${figure(without)}.`] : [];
   });
   return new QuantscopeError(
     'REQUEST',
-    [
-      `No plan is predicted to diverge by at most ${figure(wanted)} nats per token: with the measured formats${constraints.length > 0 ? ' and the constraints' : ''} the smallest KL divergence is ${figure(reached)}.`,
+    sentences([
+      constraints.length > 0
+        ? said`No plan is predicted to diverge by at most ${figure(wanted)} nats per token: with the measured formats and the constraints the smallest KL divergence is ${figure(reached)}.`
+        : said`No plan is predicted to diverge by at most ${figure(wanted)} nats per token: with the measured formats the smallest KL divergence is ${figure(reached)}.`,
       ...inTheWay,
-    ].join(' '),
+    ]),
   );
 }
 

@@ -13,6 +13,7 @@ import {
 import { leastOf } from '../protocol/extremes';
 import { keptNotes, tableNotes } from '../protocol/tableNotes';
 import { size } from '../protocol/words';
+import { said, sentences } from '../protocol/said';
 import { constraintText, meetsAll } from './constraints';
 import type { Effort, KnapsackSolution } from './knapsack';
 import { assignmentsOf, paddedSum, prepareTable, sumOf, type PreparedTable } from './preparedTable';
@@ -77,12 +78,12 @@ export function solveBudget(
   if (table.rows.length === 0)
     throw new QuantscopeError(
       'REQUEST',
-      ['The model has no tensors that a plan can choose a format for.', ...tableNotes(table)].join(' '),
+      sentences([said`The model has no tensors that a plan can choose a format for.`, ...tableNotes(table)]),
     );
   if (!table.rows.some(({ cells }) => cells.length > 0))
     throw new QuantscopeError(
       'REQUEST',
-      'Nothing has been measured yet: run the sensitivity analysis first.',
+      said`Nothing has been measured yet: run the sensitivity analysis first.`,
     );
   const prepared = prepareTable(table, constraints);
   const { weights, solverFor } = prepared;
@@ -243,20 +244,22 @@ function tooSmall(
 ): QuantscopeError {
   const leastWith = (kept: readonly PlanConstraint[]): number => leastOfBudget(table, budget, frame, kept);
   const text = (least: number): string =>
-    budget.kind === 'bytes' ? leastText(least) : `${least.toFixed(4)} bits per weight`;
+    budget.kind === 'bytes' ? leastText(least) : said`${least.toFixed(4)} bits per weight`;
   const smallest = text(leastWith(constraints));
   const inTheWay = constraints.flatMap((constraint) => {
     const without = text(leastWith(constraints.filter((other) => other !== constraint)));
     return without === smallest
       ? []
-      : [`Without ${constraintText(constraint)} it takes at least ${without}.`];
+      : [said`Without ${constraintText(constraint)} it takes at least ${without}.`];
   });
   return new QuantscopeError(
     'REQUEST',
-    [
-      `The budget is too small: with the measured formats ${constraints.length > 0 ? 'and the constraints ' : ''}the model takes at least ${smallest}.`,
+    sentences([
+      constraints.length > 0
+        ? said`The budget is too small: with the measured formats and the constraints the model takes at least ${smallest}.`
+        : said`The budget is too small: with the measured formats the model takes at least ${smallest}.`,
       ...inTheWay,
       ...keptNotes(table),
-    ].join(' '),
+    ]),
   );
 }

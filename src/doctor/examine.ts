@@ -1,6 +1,7 @@
 import { QuantscopeError } from '../model/errors';
 import { maxFindings, type DoctorFinding, type DoctorResult } from '../protocol/doctor';
 import type { EngineProgress } from '../protocol/engine';
+import { said } from '../protocol/said';
 import type { CheckContext, Fix, Found } from './check';
 import { checks } from './checks';
 import { codes, isCode, readsWeights, type Code } from './codes';
@@ -53,9 +54,9 @@ export async function examine(patient: Patient, options: ExamineOptions = {}): P
     findings: await Promise.all(found.map((finding) => stated(finding, places, fix === true))),
     ...{ omitted, checkedBytes, written },
     notes: patient.problem
-      ? ['The model cannot be opened, so only this was checked.']
+      ? [said`The model cannot be opened, so only this was checked.`]
       : headersOnly
-        ? ['Weights were not read.']
+        ? [said`Weights were not read.`]
         : [],
     seconds: (performance.now() - start) / 1000,
   };
@@ -87,7 +88,7 @@ export function knownCodes(given: readonly string[]): Code[] {
     if (isCode(code)) return code;
     throw new QuantscopeError(
       'REQUEST',
-      `There is no code "${code}". Codes are: ${Object.keys(codes).join(', ')}.`,
+      said`There is no code "${code}". Codes are: ${Object.keys(codes).join(', ')}.`,
     );
   });
 }

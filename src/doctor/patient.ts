@@ -4,6 +4,7 @@ import { isRecord } from '../model/json';
 import { readJsonFile } from '../model/jsonFiles';
 import type { Model } from '../model/model';
 import { exists, joinPlace } from '../model/place';
+import { said } from '../protocol/said';
 
 /** A JSON file next to the weights: its object, or why it cannot be read. */
 export interface PatientJson {
@@ -54,7 +55,10 @@ export class Patient {
     try {
       const { value } = await readJsonFile(file);
       if (isRecord(value)) return { file, value };
-      throw new QuantscopeError('MODEL_FILE', 'The file does not hold a JSON object.', { file, offset: 0 });
+      throw new QuantscopeError('MODEL_FILE', said`The file does not hold a JSON object.`, {
+        file,
+        offset: 0,
+      });
     } catch (error) {
       if (error instanceof QuantscopeError && error.code === 'MODEL_FILE') return { file, problem: error };
       throw error;

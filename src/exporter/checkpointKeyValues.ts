@@ -4,6 +4,7 @@ import type { Model } from '../model/model';
 import { readTokenizer } from '../tokenizer/readTokenizer';
 import { checkpointName, loadableName } from './modelName';
 import type { ExportPlan } from './plan';
+import { said } from '../protocol/said';
 
 /** Key-values of a checkpoint's file, and what was chosen or left out, as sentences. */
 export interface CheckpointKeyValues {
@@ -22,7 +23,9 @@ export async function checkpointKeyValues(
 ): Promise<CheckpointKeyValues> {
   const rows = tensors.find(({ name }) => name === 'token_embd.weight')?.shape[0];
   if (rows === undefined)
-    throw new QuantscopeError('INTERNAL', 'The checkpoint has no token embedding.', { file: model.folder });
+    throw new QuantscopeError('INTERNAL', said`The checkpoint has no token embedding.`, {
+      file: model.folder,
+    });
   const text = (key: string, value: string): KeyValue => ({ key, type: 'string', value });
   const u32 = (key: string, value: number): KeyValue => ({ key, type: 'u32', value });
   const vocabularySize = `${architecture}.vocab_size`;

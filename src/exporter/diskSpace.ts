@@ -2,6 +2,7 @@ import { statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { QuantscopeError } from '../model/errors';
 import { size } from '../protocol/words';
+import { said } from '../protocol/said';
 
 /**
  * Checks that `bytes`, which `what` needs, fit into the file system of the target. An existing target counts as used space: it stays
@@ -12,12 +13,12 @@ import { size } from '../protocol/words';
 export async function ensureFreeSpace(
   target: string,
   bytes: number,
-  what = 'The export',
+  what = said`The export`,
   remedy = '',
 ): Promise<void> {
   const free = await freeBytes(dirname(resolve(target)));
   if (free === undefined || free >= bytes) return;
-  const message = `${what} needs ${size(bytes)}, but only ${size(free)} are free.${remedy}`;
+  const message = said`${what} needs ${size(bytes)}, but only ${size(free)} are free.${remedy}`;
   throw new QuantscopeError('IO', message, { file: target });
 }
 
@@ -27,8 +28,7 @@ export async function fits(target: string, bytes: number): Promise<boolean> {
 }
 
 /** What to do where the cache has no room. */
-export const cacheRemedy =
-  ' Free some there; the command line keeps such files in the folder QUANTSCOPE_CACHE, which may be on another disk.';
+export const cacheRemedy = said` Free some there; the command line keeps such files in the folder QUANTSCOPE_CACHE, which may be on another disk.`;
 
 /** Bytes free to this user in the file system of a folder, or of the nearest folder above that exists. */
 async function freeBytes(folder: string): Promise<number | undefined> {

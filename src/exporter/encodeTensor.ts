@@ -16,6 +16,7 @@ import { ahead } from './ahead';
 import { Buffers } from './buffers';
 import type { CodeOptimiser } from './codes/optimisedCodes';
 import type { PlannedTensor } from './plan/tensor';
+import { said } from '../protocol/said';
 
 /** Some bytes of a tensor of the output. They are valid until the next piece is requested. */
 export interface EncodedPiece {
@@ -186,10 +187,10 @@ function notFinite(planned: PlannedTensor, slab: Slab, bytes: Uint8Array, error:
 function badWeight(planned: PlannedTensor, slab: Slab, bad: BadWeight, bytes: Uint8Array): QuantscopeError {
   const index = slab.firstWeight + bad.index;
   const message = {
-    NaN: `Weight ${index} is NaN; such a tensor cannot be exported.`,
-    infinite: `Weight ${index} is ${badKind(bad, slab.dtype, bytes)}; such a tensor cannot be exported.`,
-    'in block': `Weight ${index}, or one of its block, is not finite; such a tensor cannot be exported.`,
-    'too large': `The weights from ${index} on are too large for ${planned.to}; BF16 can hold them.`,
+    NaN: said`Weight ${index} is NaN; such a tensor cannot be exported.`,
+    infinite: said`Weight ${index} is ${badKind(bad, slab.dtype, bytes)}; such a tensor cannot be exported.`,
+    'in block': said`Weight ${index}, or one of its block, is not finite; such a tensor cannot be exported.`,
+    'too large': said`The weights from ${index} on are too large for ${planned.to}; BF16 can hold them.`,
   }[bad.kind];
   const [source] = sourcesOf(planned.converted as ConvertedTensor);
   const place = source && { file: source.file, tensor: source.name, offset: source.offset };

@@ -7,6 +7,7 @@ import { folderName } from '../model/modelName';
 import type { EngineProgress } from '../protocol/engine';
 import type { ExportResult } from '../protocol/export';
 import type { ExportPreview } from '../protocol/export';
+import { said } from '../protocol/said';
 import type { EvidenceSource } from '../quant/evidence';
 import { objectiveOver } from './codes/codeFinder';
 import { CodeOptimiser } from './codes/optimisedCodes';
@@ -87,8 +88,7 @@ function optimiserOf(
 ): CodeOptimiser | undefined {
   if (codes !== 'optimised') return undefined;
   if (evidence) return new CodeOptimiser(evidence, objectiveOver(evidence, objective), signal);
-  const message =
-    'Optimised codes need to know the inputs of the matrices: give a text to run the model over (--calibration FILE).';
+  const message = said`Optimised codes need to know the inputs of the matrices: give a text to run the model over (--calibration FILE).`;
   throw new QuantscopeError('REQUEST', message);
 }
 

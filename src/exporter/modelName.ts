@@ -2,6 +2,7 @@ import { exists, joinPlace } from '../model/place';
 import type { KeyValue } from '../model/keyValue';
 import type { Model } from '../model/model';
 import { readTextStart } from '../model/textFile';
+import { said } from '../protocol/said';
 
 /** Bytes at the start of a model card that its front matter is looked for in. */
 const maxFrontMatter = 64 * 1024;
@@ -52,7 +53,7 @@ export function loadableName(
   return {
     text,
     notes: [
-      `The model is called "${text}" in the file, not "${name}": llama.cpp expects Phi-3's tokens in models with that name.`,
+      said`The model is called "${text}" in the file, not "${name}": llama.cpp expects Phi-3's tokens in models with that name.`,
     ],
   };
 }

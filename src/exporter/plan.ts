@@ -8,6 +8,7 @@ import { imatrixKeyValues, selectImatrix, type Imatrix } from '../model/imatrix'
 import type { KeyValue } from '../model/keyValue';
 import type { ExportSettings } from '../protocol/export';
 import type { Plan } from '../protocol/plan';
+import { said } from '../protocol/said';
 import type { QuantFormat } from '../quant/format';
 import { parseKeyValueOverride } from './options/keyValueOverride';
 import { prunedNames } from './options/pruneLayers';
@@ -84,7 +85,7 @@ export async function planExport(
   const plan = await planWeights(model, target, signal);
   const foreign = plan.tensors.find(({ to, cause }) => cause !== 'kept' && !encodableTypes.has(to));
   if (!foreign) return plan;
-  const message = `The plan's format "${foreign.to}" does not exist in GGUF.${suggestion(foreign.to, encodableTypes)} The types are: ${[...encodableTypes].join(', ')}.`;
+  const message = said`The plan's format "${foreign.to}" does not exist in GGUF.${suggestion(foreign.to, encodableTypes)} The types are: ${[...encodableTypes].join(', ')}.`;
   throw new QuantscopeError('REQUEST', message, { tensor: foreign.name });
 }
 
@@ -178,11 +179,11 @@ function typesOf(
 function checkTarget({ type, plan, format, pure, leaveOutput, outputType }: WeightTarget): void {
   const wrong = (message: string): QuantscopeError => new QuantscopeError('REQUEST', message);
   if ([type, plan, format].filter((item) => item !== undefined).length !== 1)
-    throw wrong('An export needs either a file type or a plan.');
+    throw wrong(said`An export needs either a file type or a plan.`);
   if (plan && pure)
-    throw wrong('A plan defines the type of each tensor; "pure" applies only to a file type.');
+    throw wrong(said`A plan defines the type of each tensor; "pure" applies only to a file type.`);
   if (leaveOutput && outputType !== undefined)
-    throw wrong('The output tensor can be left unchanged or given a type, but not both.');
+    throw wrong(said`The output tensor can be left unchanged or given a type, but not both.`);
 }
 
 /** Whether a file type is mixed as with an importance matrix: optimised codes stand in for one where it would need one. */
@@ -244,7 +245,7 @@ const byName: Order = (a, b) => compareTensorNames(a.converted.name, b.converted
 /** That of the files: what keeps the parts of a split model. */
 function sourceOrder({ description, gguf }: ModelHeaders): Order {
   if (!gguf)
-    throw new QuantscopeError('REQUEST', 'Only the parts of a split GGUF model can be kept.', {
+    throw new QuantscopeError('REQUEST', said`Only the parts of a split GGUF model can be kept.`, {
       file: description.path,
     });
   const files = description.files.map(({ path }) => path);

@@ -1,4 +1,5 @@
 import type { EngineProgress } from '../protocol/engine';
+import { said } from '../protocol/said';
 import type { ExportPlan } from './plan';
 import type { PlannedTensor } from './plan/tensor';
 
@@ -45,7 +46,7 @@ export class ProgressMeter {
     const left = (this.plan.parameters - this.weights) / this.weights;
     const secondsLeft = Math.max(0, ((now - this.start) / 1000) * left);
     this.report({
-      message: `tensor ${this.begun} of ${this.plan.tensors.length}: ${tensor.name} → ${tensor.to}`,
+      message: said`tensor ${this.begun} of ${this.plan.tensors.length}: ${tensor.name} → ${tensor.to}`,
       done: this.bytes,
       total: this.plan.dataBytes,
       unit: 'bytes',

@@ -1,5 +1,6 @@
 import { isQuantizedDtype } from '../model/dtypes';
 import { plural } from '../protocol/words';
+import { said } from '../protocol/said';
 
 /**
  * Said where weights that are stored quantized are quantized again; undefined where there are none.
@@ -8,6 +9,8 @@ import { plural } from '../protocol/words';
 export function requantizedNote(dtypes: readonly string[]): string | undefined {
   const again = dtypes.filter((dtype) => dtype.split(', ').some(isQuantizedDtype));
   if (again.length === 0) return undefined;
-  const tensors = `${plural(again.length, 'tensor')} ${again.length === 1 ? 'is' : 'are'}`;
-  return `${tensors} already quantized (${[...new Set(again)].join(', ')}): the existing error remains, and new codes add theirs. The original weights give a more accurate model of the same size.`;
+  const types = [...new Set(again)].join(', ');
+  return again.length === 1
+    ? said`1 tensor is already quantized (${types}): the existing error remains, and new codes add theirs. The original weights give a more accurate model of the same size.`
+    : said`${plural(again.length, 'tensor')} are already quantized (${types}): the existing error remains, and new codes add theirs. The original weights give a more accurate model of the same size.`;
 }

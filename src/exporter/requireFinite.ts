@@ -1,6 +1,7 @@
 import { QuantscopeError } from '../model/errors';
 import { loadNative, type ErrorSums } from '../native';
 import type { TensorDescriptor } from '../protocol/model';
+import { said } from '../protocol/said';
 
 /**
  * Scales beyond the range of their dtype decode to infinities and NaN, which no file may hold.
@@ -14,7 +15,7 @@ export function requireFinite(
   format: string,
 ): void {
   if (Number.isFinite(decoded)) return;
-  const message = `Weights are too large for ${format}: decoded weights would not be finite.`;
+  const message = said`Weights are too large for ${format}: decoded weights would not be finite.`;
   throw new QuantscopeError('REQUEST', message, { file, tensor: name, offset });
 }
 
@@ -35,6 +36,6 @@ export async function requireRange(
   const bytes = new Uint8Array(decoded.buffer, decoded.byteOffset, decoded.byteLength);
   const { min, max } = await loadNative().measureRange('F32', bytes, signal);
   if (Math.max(-min, max) < beyond[dtype]) return;
-  const message = `Weights are too large for a layout that decodes to ${dtype}: decoded weights would not be finite.`;
+  const message = said`Weights are too large for a layout that decodes to ${dtype}: decoded weights would not be finite.`;
   throw new QuantscopeError('REQUEST', message, { file, tensor: name, offset });
 }

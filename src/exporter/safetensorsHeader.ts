@@ -1,5 +1,6 @@
 import { bytesOf, elementsOf, safetensorsDtype } from '../model/dtypes';
 import { QuantscopeError } from '../model/errors';
+import { said } from '../protocol/said';
 
 /** A tensor to write: its size follows from dtype and shape. */
 export interface SafetensorsTensor {
@@ -28,7 +29,9 @@ export function safetensorsHeader(
   for (const tensor of tensors) {
     const { name, dtype, shape } = tensor;
     if (entries.has(name) || name === '__metadata__')
-      throw new QuantscopeError('REQUEST', 'Two tensors of the file would have this name.', { tensor: name });
+      throw new QuantscopeError('REQUEST', said`Two tensors of the file would have this name.`, {
+        tensor: name,
+      });
     const end = offset + tensorBytes(tensor);
     entries.set(name, { dtype, shape, data_offsets: [offset, end] });
     offset = end;
@@ -49,5 +52,7 @@ export function tensorBytes({ name, dtype, shape }: SafetensorsTensor): number {
   const elements = elementsOf(shape);
   const bytes = known && elements !== undefined ? bytesOf(known, elements) : undefined;
   if (bytes !== undefined) return bytes;
-  throw new QuantscopeError('REQUEST', `${dtype} [${shape.join(', ')}] cannot be written.`, { tensor: name });
+  throw new QuantscopeError('REQUEST', said`${dtype} [${shape.join(', ')}] cannot be written.`, {
+    tensor: name,
+  });
 }

@@ -6,6 +6,7 @@ import { maxGgufName } from '../model/limits';
 import { writeAtomically, type AtomicFile } from '../files/atomicFile';
 import type { Inputs } from '../files/inputs';
 import { layOutGguf, writeGguf, type GgufTensor } from './gguf/writer';
+import { said } from '../protocol/said';
 
 /** Sums over the inputs of one tensor's matrix multiplications. */
 export interface ImatrixSums {
@@ -40,7 +41,7 @@ type Entry = readonly [name: string, sums: ImatrixSums];
 export async function writeImatrix(out: string, imatrix: CollectedImatrix, inputs?: Inputs): Promise<number> {
   const write = imatrixWriter(out);
   if (imatrix.entries.size === 0)
-    throw new QuantscopeError('REQUEST', 'The importance matrix has no entries.', { file: out });
+    throw new QuantscopeError('REQUEST', said`The importance matrix has no entries.`, { file: out });
   const entries = [...imatrix.entries].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
   checkNumbers(imatrix, out);
   for (const entry of entries) checkEntry(entry, imatrix.chunkSize, out);
@@ -57,7 +58,7 @@ type ImatrixWriter = (
 export function imatrixWriter(out: string): ImatrixWriter {
   const write = writers.get(extname(out).toLowerCase());
   if (write) return write;
-  const message = 'An importance matrix must be written to a .gguf or .dat file.';
+  const message = said`An importance matrix must be written to a .gguf or .dat file.`;
   throw new QuantscopeError('REQUEST', message, { file: out });
 }
 
@@ -73,7 +74,7 @@ function checkNumbers({ chunks, chunkSize }: CollectedImatrix, file: string): vo
   const fits = (value: number, least: number): boolean =>
     Number.isInteger(value) && value >= least && value <= maxInt32;
   if (fits(chunks, 0) && fits(chunkSize, 1)) return;
-  const message = `${chunks} chunks of ${chunkSize} tokens cannot be stored in an importance matrix.`;
+  const message = said`${chunks} chunks of ${chunkSize} tokens cannot be stored in an importance matrix.`;
   throw new QuantscopeError('REQUEST', message, { file });
 }
 
@@ -82,12 +83,12 @@ function checkEntry([name, { sums, counts }]: Entry, chunkSize: number, file: st
     throw new QuantscopeError('REQUEST', message, { file, tensor: name });
   };
   if (sums.length === 0 || counts.length === 0 || sums.length % counts.length !== 0)
-    refuse(`${sums.length} sums do not form whole rows for ${counts.length} experts.`);
+    refuse(said`${sums.length} sums do not form whole rows for ${counts.length} experts.`);
   const sum = sums.findIndex((value) => !(value >= 0 && Number.isFinite(Math.fround(value))));
-  if (sum >= 0) refuse(`Sum ${sum} is ${sums[sum]}, which is not a finite float32 of at least 0.`);
+  if (sum >= 0) refuse(said`Sum ${sum} is ${sums[sum]!}, which is not a finite float32 of at least 0.`);
   const most = chunkSize * maxInt32;
   const count = counts.findIndex((value) => !(Number.isInteger(value) && value >= 0 && value <= most));
-  if (count >= 0) refuse(`Count ${count} is ${counts[count]}, which is not a number of rows.`);
+  if (count >= 0) refuse(said`Count ${count} is ${counts[count]!}, which is not a number of rows.`);
 }
 
 interface ImatrixTensor extends GgufTensor {
@@ -113,7 +114,7 @@ const maxTensorName = 63;
 
 function tensorOf(name: string, experts: number, values: Float64Array, file: AtomicFile): ImatrixTensor {
   if (Buffer.byteLength(name) > maxTensorName) {
-    const message = `llama.cpp reads names of at most ${maxTensorName} bytes; write a .dat file instead.`;
+    const message = said`llama.cpp reads names of at most ${maxTensorName} bytes; write a .dat file instead.`;
     throw new QuantscopeError('REQUEST', message, { file: file.target, tensor: name });
   }
   const floats = Float32Array.from(values);
@@ -143,7 +144,7 @@ async function writeLegacyImatrix(
 ): Promise<number> {
   const used = entries.filter(([, { counts }]) => counts.some((count) => count > 0));
   if (used.length === 0)
-    throw new QuantscopeError('REQUEST', 'No entry of the importance matrix has any inputs.', {
+    throw new QuantscopeError('REQUEST', said`No entry of the importance matrix has any inputs.`, {
       file: file.target,
     });
   await file.write(i32(used.length));
@@ -152,7 +153,7 @@ async function writeLegacyImatrix(
     if (text.length > maxGgufName)
       throw new QuantscopeError(
         'REQUEST',
-        `A name has ${text.length} bytes; readers take at most ${maxGgufName}.`,
+        said`A name has ${text.length} bytes; readers take at most ${maxGgufName}.`,
         {
           file: file.target,
         },

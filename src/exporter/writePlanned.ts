@@ -4,6 +4,7 @@ import type { Inputs } from '../files/inputs';
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
 import type { Model } from '../model/model';
 import type { EngineProgress } from '../protocol/engine';
+import { said } from '../protocol/said';
 import type { CodeOptimiser } from './codes/optimisedCodes';
 import { encodeTensors, type EncodedPiece } from './encodeTensor';
 import { writeGguf } from './gguf/writer';
@@ -58,7 +59,7 @@ class PieceReader {
     for (let left = tensor.bytes; left > 0;) {
       const step = await this.pieces.next();
       if (step.done || step.value.tensor !== tensor) {
-        const message = `${left} of ${tensor.bytes} bytes were not encoded.`;
+        const message = said`${left} of ${tensor.bytes} bytes were not encoded.`;
         throw new QuantscopeError('INTERNAL', message, { tensor: tensor.name });
       }
       const { bytes } = step.value;

@@ -6,6 +6,7 @@ import { writeWithDigests } from '../files/digests/writeWithDigests';
 import type { Inputs } from '../files/inputs';
 import { ensureFreeSpace } from './diskSpace';
 import { safetensorsHeader, tensorBytes, type SafetensorsTensor } from './safetensorsHeader';
+import { said } from '../protocol/said';
 
 /** A tensor whose `data` yields exactly its bytes, in any pieces. */
 export interface SafetensorsPart extends SafetensorsTensor {
@@ -91,7 +92,7 @@ async function writeGroup({ file, group, sizes, digests, signal }: GroupToWrite)
   });
   const check = ({ part, size, written }: (typeof places)[number], isComplete: boolean): void => {
     if (isComplete ? written === size : written <= size) return;
-    const message = `${written} bytes were written where dtype and shape require ${size}.`;
+    const message = said`${written} bytes were written where dtype and shape require ${size}.`;
     throw new QuantscopeError('INTERNAL', message, { file: file.target, tensor: part.name });
   };
   await group.fill(async (index, bytes) => {

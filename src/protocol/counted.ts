@@ -5,6 +5,7 @@ import { said } from './said';
  * between a number and its noun, so that these cannot be put together from parts.
  */
 export const counted: Readonly<Record<string, (count: string) => readonly [one: string, several: string]>> = {
+  bias: (n) => [said`${n} bias`, said`${n} biases`],
   block: (n) => [said`${n} block`, said`${n} blocks`],
   byte: (n) => [said`${n} byte`, said`${n} bytes`],
   cell: (n) => [said`${n} cell`, said`${n} cells`],
@@ -32,6 +33,7 @@ export const counted: Readonly<Record<string, (count: string) => readonly [one: 
   recipe: (n) => [said`${n} recipe`, said`${n} recipes`],
   row: (n) => [said`${n} row`, said`${n} rows`],
   'selected tensor': (n) => [said`${n} selected tensor`, said`${n} selected tensors`],
+  scale: (n) => [said`${n} scale`, said`${n} scales`],
   sequence: (n) => [said`${n} sequence`, said`${n} sequences`],
   shard: (n) => [said`${n} shard`, said`${n} shards`],
   step: (n) => [said`${n} step`, said`${n} steps`],

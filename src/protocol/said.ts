@@ -43,6 +43,10 @@ export function said(parts: TemplateStringsArray, ...values: readonly (string | 
   return text;
 }
 
+/** Several sentences, one after another. */
+export const sentences = (texts: readonly string[]): string =>
+  texts.reduce((all, text) => (all === '' ? text : said`${all} ${text}`), '');
+
 /** A sentence in the display language; any other text as it is. */
 export function inLanguage(text: string): string {
   const sentence = spokenAs(text);

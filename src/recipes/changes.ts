@@ -1,6 +1,7 @@
 import type { Grid } from '../protocol/grids';
 import type { RecipeChanges } from '../protocol/quantizeModel';
 import type { MethodChoice, Recipe, RecipeRule } from '../protocol/recipe';
+import { said } from '../protocol/said';
 import { defaultMethod, isGrid } from './checkRecipe';
 import { group } from '../quant/grids/gridShape';
 import { calibration, methodOptions, skippedModule } from './readRecipe';
@@ -30,12 +31,12 @@ export function changedRecipe(recipe: Recipe, changes: RecipeChanges): Recipe {
   const changed = idle.find((name) => changes[name] !== undefined);
   if (changed !== undefined && !recipe.rules.some(({ grid }) => isGrid(grid)))
     throw new ShapeError(
-      `changes.${changed} changes nothing: the recipe ${recipe.id} has no rule with a grid.`,
+      said`changes.${changed} changes nothing: the recipe ${recipe.id} has no rule with a grid.`,
     );
-  const said = changesText(changes);
+  const changedText = changesText(changes);
   return {
     ...recipe,
-    ...(said === '' ? {} : { description: `${recipe.description} Changed: ${said}.` }),
+    ...(changedText === '' ? {} : { description: said`${recipe.description} Changed: ${changedText}.` }),
     ...(layout === undefined ? {} : { layout }),
     ...(skip === undefined ? {} : { skip }),
     ...(calibration === undefined ? {} : { calibration: { ...recipe.calibration, ...calibration } }),
@@ -83,10 +84,14 @@ function changedGrid(grid: Grid, { bits, group }: RecipeChanges, place: string):
   if (bits === undefined) return grouped;
   const { levels, rule } = grid;
   if (levels.kind !== 'integer')
-    throw new ShapeError(`${place}.grid has no integers: their number of bits cannot be changed to ${bits}.`);
+    throw new ShapeError(
+      said`${place}.grid has no integers: their number of bits cannot be changed to ${bits}.`,
+    );
   if (bits === levels.bits) return grouped;
   if (grid.perScale !== undefined)
-    throw new ShapeError(`${place}.grid has scales of ${grid.perScale} codes, which other bits do not have.`);
+    throw new ShapeError(
+      said`${place}.grid has scales of ${grid.perScale} codes, which other bits do not have.`,
+    );
   const changed = ruleWithBits(rule, levels.bits, bits, `${place}.grid.rule.divisor`);
   return { ...grouped, levels: { ...levels, bits }, rule: changed };
 }
@@ -97,7 +102,7 @@ function ruleWithBits(rule: Grid['rule'], from: number, to: number, place: strin
   const whole = [2 ** (from - 1), 2 ** from].find((size) => Math.abs(size - Math.abs(rule.divisor)) <= 1);
   if (whole === undefined)
     throw new ShapeError(
-      `${place} is ${rule.divisor}, which is not a rule of ${from} bits that ${to} bits have too.`,
+      said`${place} is ${rule.divisor}, which is not a rule of ${from} bits that ${to} bits have too.`,
     );
   const less = whole - Math.abs(rule.divisor);
   const ratio = whole / 2 ** from;

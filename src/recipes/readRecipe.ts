@@ -3,6 +3,7 @@ import { isRecord } from '../model/json';
 import { readJsonFile } from '../model/jsonFiles';
 import { ggmlFormats } from '../protocol/ggmlTypes';
 import type { ActivationRecipe, MethodChoice, MethodOptions, Recipe, RecipeRule } from '../protocol/recipe';
+import { said } from '../protocol/said';
 import { gridNamed } from '../quant/grids/gridName';
 import { grid, levels } from '../quant/grids/gridShape';
 import { failing } from './checkRecipe';
@@ -50,7 +51,7 @@ export const methodOptions: Shape<MethodOptions> = (value, path) =>
     Object.entries(record(value, path)).map(([name, item]) => {
       const isPlain = typeof item === 'boolean' || typeof item === 'string' || Number.isFinite(item);
       if (isPlain) return [name, item as number | boolean | string];
-      throw new ShapeError(`${path}.${name} must be a number, a text, true or false.`);
+      throw new ShapeError(said`${path}.${name} must be a number, a text, true or false.`);
     }),
   );
 
@@ -59,7 +60,7 @@ function checkPattern(source: string, path: string): void {
   try {
     new RegExp(source, 'u');
   } catch (error) {
-    throw new ShapeError(`${path} is not a regular expression: ${(error as Error).message}.`);
+    throw new ShapeError(said`${path} is not a regular expression: ${(error as Error).message}.`);
   }
 }
 
@@ -138,7 +139,7 @@ export function explained<T>(check: () => T, file?: string): T {
     return check();
   } catch (error) {
     if (!(error instanceof ShapeError)) throw error;
-    const message = `The recipe is not valid: ${error.message}`;
+    const message = said`The recipe is not valid: ${error.message}`;
     if (file === undefined) throw new QuantscopeError('REQUEST', message, {}, error);
     throw new QuantscopeError('MODEL_FILE', message, { file }, error);
   }

@@ -4,6 +4,7 @@ import type { JsonDocument } from '../model/jsonDocument';
 import type { ShapeError } from '../model/shape';
 import type { DocumentFault, FaultCode, TextFix } from '../protocol/documentCheck';
 import type { Recipe } from '../protocol/recipe';
+import { said } from '../protocol/said';
 import { methods } from '../quant/methods/methods';
 import { failing, recipeProblems } from './checkRecipe';
 import { parseRecipe, ruleProblems } from './readRecipe';
@@ -58,5 +59,5 @@ function namedFixes(json: JsonDocument, path: string): TextFix[] {
   const span = json.spanOfPath(path);
   const name = json.text.slice(span.start, span.end).replace(/^"|"$/g, '');
   const near = known.includes(name) ? undefined : closest(name, known);
-  return near === undefined ? [] : [{ ...span, text: JSON.stringify(near), title: `Change to ${near}` }];
+  return near === undefined ? [] : [{ ...span, text: JSON.stringify(near), title: said`Change to ${near}` }];
 }

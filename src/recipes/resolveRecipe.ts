@@ -3,6 +3,7 @@ import { suggestion } from '../model/closest';
 import { QuantscopeError } from '../model/errors';
 import type { RecipeSelection } from '../protocol/quantizeModel';
 import type { Recipe } from '../protocol/recipe';
+import { said } from '../protocol/said';
 import { changedRecipe, parseChanges } from './changes';
 import { checkRecipe } from './checkRecipe';
 import { presets } from './presets';
@@ -16,7 +17,7 @@ export async function resolveRecipe(settings: RecipeSelection, signal?: AbortSig
   const { recipe: id, recipeFile, inline, changes } = settings;
   const given = [id, recipeFile, inline].filter((item) => item !== undefined);
   if (given.length !== 1)
-    throw new QuantscopeError('REQUEST', 'Give either a preset, a recipe file or a recipe.');
+    throw new QuantscopeError('REQUEST', said`Give either a preset, a recipe file or a recipe.`);
   const recipe = id === undefined ? await statedRecipe(settings, signal) : presetById(id);
   return explained(() => {
     const changed = changes ? changedRecipe(recipe, parseChanges(changes)) : recipe;
@@ -38,6 +39,6 @@ export function presetById(id: string): Recipe {
   const preset = presets.find((item) => item.id === id.toLowerCase());
   if (preset) return preset;
   const ids = presets.map((item) => item.id);
-  const message = `There is no recipe "${id}".${suggestion(id, ids)} The recipes are: ${ids.join(', ')}.`;
+  const message = said`There is no recipe "${id}".${suggestion(id, ids)} The recipes are: ${ids.join(', ')}.`;
   throw new QuantscopeError('REQUEST', message);
 }

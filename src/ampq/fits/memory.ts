@@ -3,6 +3,7 @@ import type { RunSettings } from '../../protocol/fit';
 import type { CachedLayer, RuntimeShape } from '../../protocol/loadedModel';
 import { ggmlTypes } from '../../protocol/ggmlTypes';
 import { padded } from '../../protocol/fileFrame';
+import { said } from '../../protocol/said';
 
 /** Tokens that llama.cpp processes at a time (`--ubatch-size`), by default. */
 const batch = 512;
@@ -30,7 +31,7 @@ export function cacheBytes({ layers }: RuntimeShape, settings: RunSettings): num
     if (wrong !== undefined)
       throw new QuantscopeError(
         'REQUEST',
-        `Layer ${index} has ${wrong} numbers of keys or values for each token, which are not whole blocks of ${block}: the cache cannot be ${cacheType}.`,
+        said`Layer ${index} has ${wrong} numbers of keys or values for each token, which are not whole blocks of ${block}: the cache cannot be ${cacheType}.`,
       );
     const cells = cellsOf(layer, allocated(settings)) * sequences;
     return (cells * (layer.keys + layer.values) * bytes) / block + 4 * (layer.states ?? 0) * sequences;

@@ -4,6 +4,7 @@ import { architectures } from '../../architectures/registry';
 import { QuantscopeError } from '../../model/errors';
 import { greatestOf } from '../../protocol/extremes';
 import type { CachedLayer, RuntimeShape } from '../../protocol/loadedModel';
+import { said } from '../../protocol/said';
 import { recurrentLayer } from './recurrentLayer';
 
 /** What of a model's GGUF view decides it. */
@@ -40,7 +41,7 @@ export function shapeOf(source: ShapeSource, file: string): RuntimeShape {
   const [vocabulary = 0] = parts.get('token_embd.weight') ?? [];
   const blocks = number('block_count');
   if (blocks > tensors.length) {
-    const message = `The key "${architecture}.block_count" is ${blocks}, but the model has only ${tensors.length} tensors.`;
+    const message = said`The key "${architecture}.block_count" is ${blocks}, but the model has only ${tensors.length} tensors.`;
     throw new QuantscopeError('MODEL_FILE', message, { file });
   }
   // The last layers may take keys and values of earlier ones, whatever matrices they have (Gemma 3n and 4).
@@ -70,8 +71,7 @@ export function shapeOf(source: ShapeSource, file: string): RuntimeShape {
 function refuseUnknownStates({ architecture, tensors }: ShapeSource, file: string): void {
   const indexer = tensors.find(({ name }) => /\.indexer\./.test(name));
   if (indexer) {
-    const message =
-      'The memory of a model whose attention selects tokens is not known: its indexer has keys and buffers of its own.';
+    const message = said`The memory of a model whose attention selects tokens is not known: its indexer has keys and buffers of its own.`;
     throw new QuantscopeError('UNSUPPORTED', message, { file, tensor: indexer.name });
   }
   const recurrent = tensors.find(({ name }) => /\.(ssm_|shortconv|time_mix)/.test(name));
@@ -80,8 +80,7 @@ function refuseUnknownStates({ architecture, tensors }: ShapeSource, file: strin
     ({ name, forward }) => name === architecture && otherStates(forward?.mixers ?? []) !== undefined,
   );
   if (known) return;
-  const message =
-    'The memory of a model with recurrent layers of this architecture is not known: their states are not keys and values.';
+  const message = said`The memory of a model with recurrent layers of this architecture is not known: their states are not keys and values.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file, tensor: recurrent.name });
 }
 
@@ -93,7 +92,7 @@ function numbersOf({ architecture, value }: ShapeSource, file: string): NumberOf
   return (key, fallback) => {
     const found = Number(value(`${architecture}.${key}`) ?? fallback);
     if (Number.isInteger(found) && found >= 0) return found;
-    const message = `The key "${architecture}.${key}" is missing or not a whole number; the memory at run time depends on it.`;
+    const message = said`The key "${architecture}.${key}" is missing or not a whole number; the memory at run time depends on it.`;
     throw new QuantscopeError('MODEL_FILE', message, { file });
   };
 }
@@ -128,7 +127,7 @@ function windowsOf({ architecture, value, list }: ShapeSource, number: NumberOf)
   if (usual === undefined) {
     // Of a list of layers, `value` gives the first.
     if (described && typeof stated !== 'boolean') return none;
-    const note = `Which layers of the architecture "${architecture}" see only a window of ${size} tokens is not known: all are counted with the whole context.`;
+    const note = said`Which layers of the architecture "${architecture}" see only a window of ${size} tokens is not known: all are counted with the whole context.`;
     return { ...none, notes: [note] };
   }
   const period = typeof stated === 'number' ? stated : usual;

@@ -3,6 +3,7 @@ import type { FitRequest, FitUse, MemoryUse, PlanFit, RunSettings } from '../../
 import type { LoadedModel } from '../../protocol/loadedModel';
 import type { Plan, PlanConstraint, SensitivityTable } from '../../protocol/plan';
 import { size } from '../../protocol/words';
+import { said } from '../../protocol/said';
 import { makePlan, planFrom } from '../planFile';
 import { isWithin, leastFile } from '../solve';
 import { cacheBytes, computeBytes } from './memory';
@@ -54,7 +55,7 @@ function fitOne(
   if (table.rows.length > 0 && least > weights)
     throw new QuantscopeError(
       'REQUEST',
-      `The model does not fit into ${size(request.memory)}: it takes at least ${size(least + cache + compute)} (${least + cache + compute}B: ${size(least)} of weights, ${size(cache)} of keys and values, ${size(compute)} of buffers).`,
+      said`The model does not fit into ${size(request.memory)}: it takes at least ${size(least + cache + compute)} (${least + cache + compute}B: ${size(least)} of weights, ${size(cache)} of keys and values, ${size(compute)} of buffers).`,
     );
   const fit: PlanFit = { ...settingsOf(model, request), memory: request.memory };
   const plan = makePlan(table, { kind: 'bytes', value: weights }, model.frame, { constraints, fit });

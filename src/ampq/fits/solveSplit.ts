@@ -4,6 +4,7 @@ import type { LoadedModel } from '../../protocol/loadedModel';
 import { padded } from '../../protocol/fileFrame';
 import type { PlanConstraint, SensitivityTable } from '../../protocol/plan';
 import { size } from '../../protocol/words';
+import { said } from '../../protocol/said';
 import { prepareTable, sumOf, type PreparedTable } from '../preparedTable';
 import { assignmentFrom, type Assignment } from '../solve';
 import { cacheBytes, computeBytes, inputBytes } from './memory';
@@ -122,7 +123,7 @@ function attemptOf(
   if (combinationsOf(ways) > maxCombinations)
     throw new QuantscopeError(
       'REQUEST',
-      `With ${split.gpuLayers} layers on the GPU, constraints that ask for the same format join tensors in RAM with tensors on the GPU in more ways than can be tried. Join tensors of one memory only.`,
+      said`With ${split.gpuLayers} layers on the GPU, constraints that ask for the same format join tensors in RAM with tensors on the GPU in more ways than can be tried. Join tensors of one memory only.`,
     );
   return { split, fixed: fixedUse(model, settings, split), choices: ways };
 }
@@ -210,11 +211,17 @@ function doesNotFit(attempts: Iterable<Attempt>, { ram, gpu }: SplitRequest): Qu
   const { gpuLayers, cpuMoe } = nearest.split;
   const describe = (memory: Place, name: string, limit: number): string => {
     const { cache, compute } = nearest.fixed[memory];
-    const parts = `${size(least[memory] - cache - compute)} of weights, ${size(cache)} of keys and values, ${size(compute)} of buffers`;
-    return `${name} takes at least ${size(least[memory])} (${least[memory]}B: ${parts})${least[memory] > limit ? `, and ${size(limit)} were given` : ''}`;
+    const parts = said`${size(least[memory] - cache - compute)} of weights, ${size(cache)} of keys and values, ${size(compute)} of buffers`;
+    const [needed, bytes] = [size(least[memory]), least[memory]];
+    return bytes > limit
+      ? said`${name} takes at least ${needed} (${bytes}B: ${parts}), and ${size(limit)} were given`
+      : said`${name} takes at least ${needed} (${bytes}B: ${parts})`;
   };
+  const [onGpu, inRam] = [describe('gpu', said`the GPU`, gpu), describe('ram', 'RAM', ram)];
   return new QuantscopeError(
     'REQUEST',
-    `The model does not fit: with ${gpuLayers} layers on the GPU${cpuMoe ? ' and experts in RAM' : ''}, ${describe('gpu', 'the GPU', gpu)}; ${describe('ram', 'RAM', ram)}.`,
+    cpuMoe
+      ? said`The model does not fit: with ${gpuLayers} layers on the GPU and experts in RAM, ${onGpu}; ${inRam}.`
+      : said`The model does not fit: with ${gpuLayers} layers on the GPU, ${onGpu}; ${inRam}.`,
   );
 }

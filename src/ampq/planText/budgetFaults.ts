@@ -1,5 +1,6 @@
 import type { DocumentFault } from '../../protocol/documentCheck';
 import { fileBytesOf } from '../../protocol/fileFrame';
+import { said } from '../../protocol/said';
 import { unlistedBytes, weightsOf, type Candidates } from '../candidates';
 import { fault, type BoundAssignment } from './faults';
 import type { PlanDocument } from './planDocument';
@@ -30,13 +31,13 @@ export function budgetFaults(
   const value = inBits ? size.bitsPerWeight : size.bytes;
   if (value <= (inBits ? limit * (1 + rounding) : limit)) return [];
   const [is, may] = inBits
-    ? [`${value.toFixed(4)} bits per weight`, `${limit}`]
-    : [`${value.toLocaleString('en-US')} bytes`, limit.toLocaleString('en-US')];
+    ? [said`${value.toFixed(4)} bits per weight`, `${limit}`]
+    : [said`${value.toLocaleString('en-US')} bytes`, limit.toLocaleString('en-US')];
   const span = json.span('budget', 'value');
   const raised = inBits ? (Math.ceil(value * 1e4) / 1e4).toString() : String(value);
   return [
-    fault('budget/exceeded', 'warning', span, `The plan takes ${is}; its budget is ${may}.`, [
-      { ...span, text: raised, title: `Raise the budget to ${raised}` },
+    fault('budget/exceeded', 'warning', span, said`The plan takes ${is}; its budget is ${may}.`, [
+      { ...span, text: raised, title: said`Raise the budget to ${raised}` },
     ]),
   ];
 }

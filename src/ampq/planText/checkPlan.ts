@@ -1,5 +1,6 @@
 import type { JsonDocument } from '../../model/jsonDocument';
 import type { DocumentFault, DocumentHint } from '../../protocol/documentCheck';
+import { said } from '../../protocol/said';
 import { budgetFaults } from './budgetFaults';
 import { constraintFaults } from './constraintFaults';
 import { fault, type CheckedModel } from './faults';
@@ -42,6 +43,6 @@ function otherModel(
   if (model || others.length === 0 || typeof hash !== 'string') return [];
   const name = json.valueAt('model', 'name');
   const made = typeof name === 'string' ? ` ("${name}")` : '';
-  const message = `The plan was made for another model${made} than ${others.join(', ')}: none of these has its hash. Exports refuse it.`;
+  const message = said`The plan was made for another model${made} than ${others.join(', ')}: none of these has its hash. Exports refuse it.`;
   return [fault('model/other', 'warning', json.span('model', 'hash'), message)];
 }

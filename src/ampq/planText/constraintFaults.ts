@@ -2,6 +2,7 @@ import { QuantscopeError } from '../../model/errors';
 import { matrixOf } from '../../model/rows';
 import type { DocumentFault, FaultCode } from '../../protocol/documentCheck';
 import type { PlanConstraint } from '../../protocol/plan';
+import { said } from '../../protocol/said';
 import { bytesIn, isRowOf, weightsOf } from '../candidates';
 import { constraintText, groupsOf, matchesOf, meets } from '../constraints';
 import { fault, replaced, type BoundAssignment } from './faults';
@@ -34,7 +35,12 @@ export function constraintFaults(
       if (!isIdle) usable.push(constraint);
       else if (assignments.length > 0)
         faults.push(
-          fault('constraint/idle', 'warning', span, 'The constraint does not match any tensor of the plan.'),
+          fault(
+            'constraint/idle',
+            'warning',
+            span,
+            said`The constraint does not match any tensor of the plan.`,
+          ),
         );
     } catch (error) {
       if (!(error instanceof QuantscopeError)) throw error;
@@ -62,8 +68,8 @@ export function brokenBy(
     const broken = matching[i]!.find((constraint) => !meets(item, withIds(constraint)));
     if (!broken) return [];
     const span = json.span('assignments', item.index, 'format');
-    const fixes = allowedIn(item, matching[i]!).map((id) => replaced(span, id, `Change to ${id}`));
-    const message = `${item.format} for ${item.tensor} breaks ${constraintText(broken)}${whose}.`;
+    const fixes = allowedIn(item, matching[i]!).map((id) => replaced(span, id, said`Change to ${id}`));
+    const message = said`${item.format} for ${item.tensor} breaks ${constraintText(broken)}${whose}.`;
     return [fault(code, 'error', span, message, fixes)];
   });
   const groups = groupsOf(bound, matching).filter(
@@ -85,15 +91,18 @@ function brokenGroup(
   const common = [...counts].sort(([, a], [, b]) => b - a).map(([format]) => format);
   const shared = common.find((format) => members.every((row) => mayBe(bound[row]!, format, matching[row]!)));
   const named = members.slice(0, maxNamed).map((row) => `${bound[row]!.tensor} ${bound[row]!.format}`);
-  const more = members.length > maxNamed ? `, and ${members.length - maxNamed} more` : '';
-  const message = `Tensors that must have one format have several${whose}: ${named.join(', ')}${more}.`;
+  const more = members.length > maxNamed ? said`, and ${members.length - maxNamed} more` : '';
+  const message = said`Tensors that must have one format have several${whose}: ${named.join(', ')}${more}.`;
   return members
     .map((row) => bound[row]!)
     .filter(({ format }) => format !== (shared ?? common[0]))
     .map((item) => {
       const span = json.span('assignments', item.index, 'format');
-      const title = `Change to ${shared}, as the others of its group`;
-      return fault('group/broken', 'error', span, message, shared ? [replaced(span, shared, title)] : []);
+      const fixes =
+        shared === undefined
+          ? []
+          : [replaced(span, shared, said`Change to ${shared}, as the others of its group`)];
+      return fault('group/broken', 'error', span, message, fixes);
     });
 }
 

@@ -1,6 +1,7 @@
 import { closest } from '../../model/closest';
 import { matrixOf } from '../../model/rows';
 import type { DocumentFault, TextFix } from '../../protocol/documentCheck';
+import { said } from '../../protocol/said';
 import { findFormat, formats } from '../../quant/catalogue';
 import { bytesIn, isRowOf, type Candidate } from '../candidates';
 import { planFormats } from '../bindPlan';
@@ -41,7 +42,7 @@ export function formatFaults(
       continue;
     }
     const span = json.span('assignments', item.index, 'format');
-    const message = `${id} cannot hold ${item.tensor}: its rows have ${columns} weights, which is not a multiple of the format's block.`;
+    const message = said`${id} cannot hold ${item.tensor}: its rows have ${columns} weights, which is not a multiple of the format's block.`;
     faults.push(fault('format/shape', 'error', span, message, fittingFixes(id, candidate, span)));
   }
   return { faults, bound };
@@ -49,8 +50,8 @@ export function formatFaults(
 
 function unknownFormat(name: string, span: { start: number; end: number }): DocumentFault {
   const near = closest(name, planFormats);
-  const message = `The format "${name}" does not exist.`;
-  const fixes = near === undefined ? [] : [replaced(span, near, `Change to ${near}`)];
+  const message = said`The format "${name}" does not exist.`;
+  const fixes = near === undefined ? [] : [replaced(span, near, said`Change to ${near}`)];
   return fault('format/unknown', 'error', span, message, fixes);
 }
 
@@ -83,6 +84,10 @@ function fittingFixes(
     .sort((a, b) => a.away - b.away)
     .slice(0, maxOffered)
     .map(({ format }) =>
-      replaced(span, format.id, `Change to ${format.id} (${format.bitsPerWeight(shape).toFixed(2)} bits)`),
+      replaced(
+        span,
+        format.id,
+        said`Change to ${format.id} (${format.bitsPerWeight(shape).toFixed(2)} bits)`,
+      ),
     );
 }

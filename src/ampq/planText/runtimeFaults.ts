@@ -1,6 +1,7 @@
 import type { DocumentFault } from '../../protocol/documentCheck';
 import type { PlanConstraint } from '../../protocol/plan';
 import { runtimes, type Runtime } from '../../protocol/runtimes';
+import { said } from '../../protocol/said';
 import { loadsFormat, runtimeConstraints } from '../runtimes';
 import { brokenBy } from './constraintFaults';
 import { fault, type BoundAssignment } from './faults';
@@ -43,6 +44,6 @@ function foreignOf(runtime: Runtime, bound: readonly BoundAssignment[]): readonl
 }
 
 function foreignTo(json: PlanDocument['json'], item: BoundAssignment, runtime: Runtime): DocumentFault {
-  const message = `No runtime loads all of this plan: ${runtime} loads most of it, but not ${item.format} of ${item.tensor}.`;
+  const message = said`No runtime loads all of this plan: ${runtime} loads most of it, but not ${item.format} of ${item.tensor}.`;
   return fault('runtime/none', 'warning', json.span('assignments', item.index, 'format'), message);
 }

@@ -2,6 +2,7 @@ import { sourcesOf } from '../../architectures/convertedTensor';
 import { ggmlType } from '../../model/dtypes';
 import { closest } from '../../model/closest';
 import type { DocumentFault } from '../../protocol/documentCheck';
+import { said } from '../../protocol/said';
 import { fault, replaced, type CheckedModel } from './faults';
 import type { PlanDocument, StatedAssignment } from './planDocument';
 
@@ -32,8 +33,8 @@ function duplicates({ json, assignments }: PlanDocument): DocumentFault[] {
       'tensor/twice',
       'error',
       json.span('assignments', index, 'tensor'),
-      `The tensor "${tensor}" is assigned twice.`,
-      [{ ...removal, text: '', title: 'Remove this assignment' }],
+      said`The tensor "${tensor}" is assigned twice.`,
+      [{ ...removal, text: '', title: said`Remove this assignment` }],
     );
   });
 }
@@ -60,9 +61,9 @@ function unknownTensors(
       (i < maxSuggested ? (closest(item.tensor, free) ?? closest(item.tensor, names)) : undefined);
     const message =
       exported === undefined
-        ? `The model has no tensor "${item.tensor}" that a plan can choose a format for.`
-        : `"${item.tensor}" is a tensor of the checkpoint; in the exported file it is "${exported}".`;
-    const fixes = near === undefined ? [] : [replaced(span, near, `Change to ${near}`)];
+        ? said`The model has no tensor "${item.tensor}" that a plan can choose a format for.`
+        : said`"${item.tensor}" is a tensor of the checkpoint; in the exported file it is "${exported}".`;
+    const fixes = near === undefined ? [] : [replaced(span, near, said`Change to ${near}`)];
     return fault('tensor/unknown', 'error', span, message, fixes);
   });
 }
@@ -75,8 +76,12 @@ function unlisted({ json, assignments }: PlanDocument, { candidates }: CheckedMo
   );
   if (left.length === 0 || assignments.length === 0) return [];
   const names = left.slice(0, maxNamed).map(({ converted }) => converted.name);
-  const more = left.length > maxNamed ? ` and ${left.length - maxNamed} more` : '';
-  const message = `${left.length === 1 ? 'One tensor has' : `${left.length} tensors have`} no assignment and will be F16: ${names.join(', ')}${more}.`;
+  const more = left.length > maxNamed ? said` and ${left.length - maxNamed} more` : '';
+  const listed = names.join(', ');
+  const message =
+    left.length === 1
+      ? said`One tensor has no assignment and will be F16: ${listed}.`
+      : said`${left.length} tensors have no assignment and will be F16: ${listed}${more}.`;
   const { start } = json.span('assignments');
   return [fault('tensor/unlisted', 'information', { start, end: start + 1 }, message)];
 }

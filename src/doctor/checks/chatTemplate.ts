@@ -6,6 +6,7 @@ import type { Check, CheckContext } from '../check';
 import type { Code } from '../codes';
 import { bareMessage, placeOf, type Patient } from '../patient';
 import { tokenText, vocabularyOf } from '../vocabulary';
+import { said } from '../../protocol/said';
 
 /** A template, and where it comes from. */
 interface Source {
@@ -39,7 +40,7 @@ export const chatTemplateCheck: Check = {
       if (text.trim() !== first.text.trim())
         context.report({
           ...{ code: 'chat-template/differs', file, ...(key ? { key } : {}) },
-          message: `The template is not that of ${first.file.replace(/^.*[\\/]/, '')}, which transformers uses instead of it.`,
+          message: said`The template is not that of ${first.file.replace(/^.*[\\/]/, '')}, which transformers uses instead of it.`,
         });
   },
 };
@@ -111,13 +112,13 @@ type Render = (messages: typeof longer, prompt?: boolean) => string;
 function parsed({ text, file }: Source, say: Say): BoundedTemplate | undefined {
   const code = 'chat-template/invalid';
   if (text.length > maxTemplate) {
-    say(code, `The template has ${text.length} characters, which is too long for one.`);
+    say(code, said`The template has ${text.length} characters, which is too long for one.`);
     return undefined;
   }
   try {
     return boundedTemplate(text, file);
   } catch (error) {
-    say(code, `It is not a Jinja template: ${reasonOf(error)}`);
+    say(code, said`It is not a Jinja template: ${reasonOf(error)}`);
     return undefined;
   }
 }
@@ -127,15 +128,18 @@ function rendersPlain(render: Render, say: Say): boolean {
   try {
     const [whole, alone] = [render(longer), render(plain)];
     if (!whole.includes(question) || !whole.includes(answer) || !alone.includes(question))
-      say('chat-template/drops-text', 'What the user or the assistant says is not in what it renders.');
+      say('chat-template/drops-text', said`What the user or the assistant says is not in what it renders.`);
     if (render(plain, true) === alone)
       say(
         'chat-template/no-generation-prompt',
-        'With "add_generation_prompt" it renders the same as without.',
+        said`With "add_generation_prompt" it renders the same as without.`,
       );
     return true;
   } catch (error) {
-    say('chat-template/does-not-render', `A conversation of user and assistant fails: ${reasonOf(error)}`);
+    say(
+      'chat-template/does-not-render',
+      said`A conversation of user and assistant fails: ${reasonOf(error)}`,
+    );
     return false;
   }
 }
@@ -145,9 +149,9 @@ function rendersGuided(render: Render, say: Say): void {
   const code = 'chat-template/ignores-system';
   try {
     if (!render(guided).includes(rules))
-      say(code, 'The text of the system message is not in what it renders.');
+      say(code, said`The text of the system message is not in what it renders.`);
   } catch (error) {
-    say(code, `A system message is refused: ${reasonOf(error)}`);
+    say(code, said`A system message is refused: ${reasonOf(error)}`);
   }
 }
 
@@ -157,6 +161,6 @@ async function missing(patient: Patient, { report }: CheckContext): Promise<void
   const tokenizer = await patient.json('tokenizer.json');
   const added = tokenizer?.value && vocabularyOf(tokenizer.value)?.addedTexts;
   if (!tokenizer || !added?.has('<|im_start|>') || !added.has('<|im_end|>')) return;
-  const message = 'The tokenizer has tokens of a chat (<|im_start|>), but no file has a template.';
+  const message = said`The tokenizer has tokens of a chat (<|im_start|>), but no file has a template.`;
   report({ code: 'chat-template/missing', file: tokenizer.file, message });
 }

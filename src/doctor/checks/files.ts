@@ -9,6 +9,7 @@ import { headerReaders } from '../../model/readHeader';
 import { indexName, readWeightIndex } from '../../model/weightIndex';
 import { plural, size } from '../../protocol/words';
 import type { ModelFormat, TensorDescriptor } from '../../protocol/model';
+import { said } from '../../protocol/said';
 import type { Check, CheckContext, Found } from '../check';
 import type { Code } from '../codes';
 import { bareMessage, placeOf, type Patient } from '../patient';
@@ -84,13 +85,13 @@ async function missingFiles({ model }: Patient, { report, signal }: CheckContext
   }
   const code = 'index/missing-shard';
   if (absent.length > 1 && listed && listed.shards.size === absent.length) {
-    const message = `None of the ${absent.length} files that the index names is there: download them.`;
+    const message = said`None of the ${absent.length} files that the index names is there: download them.`;
     return report({ code, file: listed.path, key: ['weight_map'], message });
   }
   for (const name of absent) {
     const tensor = listed?.shards.get(name);
     const key = tensor === undefined ? {} : { key: ['weight_map', tensor] };
-    report({ code, file: listed?.path ?? path, ...key, message: `${name} is missing: download it.` });
+    report({ code, file: listed?.path ?? path, ...key, message: said`${name} is missing: download it.` });
   }
 }
 
@@ -133,9 +134,7 @@ function reportTruncated(
   const lost = missing.reduce((sum, { missingBytes = 0 }) => sum + missingBytes, 0);
   report({
     ...{ code: 'file/truncated', file, tensor: first.name, offset: bytes },
-    message:
-      `${basename(file)} has ${size(bytes)} and lacks ${size(lost)}: the download was interrupted. ${tensors.length - missing.length} of ` +
-      `${plural(tensors.length, 'tensor')} can still be read.`,
+    message: said`${basename(file)} has ${size(bytes)} and lacks ${size(lost)}: the download was interrupted. ${tensors.length - missing.length} of ${plural(tensors.length, 'tensor')} can still be read.`,
   });
 }
 
@@ -146,7 +145,7 @@ function reportUnused({ description }: Model, { report }: CheckContext): void {
     const bytes = /^Unused after the last tensor: (.+)\.$/.exec(warning)?.[1];
     if (bytes === undefined) continue;
     const file = files.length === 1 ? files[0]! : description.path;
-    const message = `After the last tensor, ${bytes} belong to none: the safetensors library refuses the file.`;
+    const message = said`After the last tensor, ${bytes} belong to none: the safetensors library refuses the file.`;
     report({ code: 'layout/unused-bytes', file, message });
   }
 }
@@ -161,9 +160,11 @@ function reportUnaligned(file: string, tensors: readonly TensorDescriptor[], { r
   });
   const [first] = odd;
   if (!first) return;
-  const which = `${plural(odd.length, 'tensor')} ${odd.length === 1 ? 'does' : 'do'}`;
   report({
     ...{ code: 'layout/unaligned-elements', file, tensor: first.name, offset: first.offset },
-    message: `${which} not begin at a multiple of the size of an element: programs that map the file must copy the data.`,
+    message:
+      odd.length === 1
+        ? said`1 tensor does not begin at a multiple of the size of an element: programs that map the file must copy the data.`
+        : said`${plural(odd.length, 'tensor')} do not begin at a multiple of the size of an element: programs that map the file must copy the data.`,
   });
 }

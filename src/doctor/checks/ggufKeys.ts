@@ -1,5 +1,6 @@
 import type { GgufFile } from '../../model/gguf';
 import type { Check, CheckContext } from '../check';
+import { said } from '../../protocol/said';
 
 /** A key that llama.cpp asks every language model for; any of several where it takes either. `%` is the architecture. */
 interface RequiredKey {
@@ -71,7 +72,7 @@ function hyperParameters(
       code: 'gguf/missing-key',
       file,
       key,
-      message: 'The file lacks "general.architecture": no program can load it.',
+      message: said`The file lacks "general.architecture": no program can load it.`,
     });
     return;
   }
@@ -85,7 +86,7 @@ function hyperParameters(
       code: 'gguf/missing-key',
       file,
       key: [full(keys[0]!)],
-      message: `The file lacks ${named}, which llama.cpp requires.`,
+      message: said`The file lacks ${named}, which llama.cpp requires.`,
     });
   }
   for (const key of counts) {
@@ -94,7 +95,7 @@ function hyperParameters(
       continue;
     report({
       ...{ code: 'gguf/wrong-value', file, offset: value.offset, key: [`${architecture}.${key}`] },
-      message: `"${architecture}.${key}" is ${String(value.scalar)}; it must be a whole number of at least 1.`,
+      message: said`"${architecture}.${key}" is ${String(value.scalar)}; it must be a whole number of at least 1.`,
     });
   }
 }
@@ -115,7 +116,7 @@ function tokenizerLists(
     if (length === undefined || length === count) continue;
     report({
       ...{ code: 'tokenizer/list-lengths', file, offset: value!.offset, key: [key] },
-      message: `"${key}" has ${length} entries, but there are ${count} tokens.`,
+      message: said`"${key}" has ${length} entries, but there are ${count} tokens.`,
     });
   }
   if (rows !== undefined && rows !== count)
@@ -126,14 +127,14 @@ function tokenizerLists(
         offset: tokens!.offset,
       },
       ...{ tensor: 'token_embd.weight', key: ['tokenizer.ggml.tokens'] },
-      message: `The file has ${count} tokens, but its embedding has ${rows} rows: llama.cpp needs the same number of both.`,
+      message: said`The file has ${count} tokens, but its embedding has ${rows} rows: llama.cpp needs the same number of both.`,
     });
   for (const [key, { scalar, offset }] of metadata) {
     if (!/^tokenizer\.ggml\.\w+_token_id$/.test(key) || scalar === undefined) continue;
     if (Number(scalar) < count || Number(scalar) >= 2 ** 32 - 1) continue; // −1 as u32: none
     report({
       ...{ code: 'special-tokens/out-of-range', file, offset, key: [key] },
-      message: `"${key}" is ${String(scalar)}, but there are ${count} tokens.`,
+      message: said`"${key}" is ${String(scalar)}, but there are ${count} tokens.`,
     });
   }
 }

@@ -1,6 +1,7 @@
 import { valuesOfGguf } from '../../architectures/ggufView';
 import type { Model } from '../../model/model';
 import type { TensorDescriptor } from '../../protocol/model';
+import { said } from '../../protocol/said';
 import type { CheckContext } from '../check';
 
 /** Blocks that must agree before one that differs is taken for damaged. */
@@ -22,7 +23,7 @@ export function ggufTensors(model: Model, { report }: CheckContext): void {
       const [, tensor] = [...found][0]!;
       report({
         ...{ code: 'tensor/unexpected', file: tensor.file, tensor: tensor.name, offset: tensor.offset },
-        message: `Block ${block} is there, but "${architecture}.block_count" is ${count}: llama.cpp refuses the file.`,
+        message: said`Block ${block} is there, but "${architecture}.block_count" is ${count}: llama.cpp refuses the file.`,
       });
     }
   if (blocks.size > 0)
@@ -30,12 +31,12 @@ export function ggufTensors(model: Model, { report }: CheckContext): void {
       if (!blocks.has(block))
         report({
           ...{ code: 'tensor/missing', file: path, tensor: `blk.${block}.*` },
-          message: `Block ${block} of ${count} has no tensors.`,
+          message: said`Block ${block} of ${count} has no tensors.`,
         });
   for (const name of missingInBlocks(blocks))
     report({
       ...{ code: 'tensor/missing', file: path, tensor: name },
-      message: 'All other blocks but the first have such a tensor.',
+      message: said`All other blocks but the first have such a tensor.`,
     });
   if (
     !tensors.some(({ name }) => name === 'token_embd.weight') &&
@@ -44,7 +45,7 @@ export function ggufTensors(model: Model, { report }: CheckContext): void {
   )
     report({
       ...{ code: 'tensor/missing', file: path, tensor: 'token_embd.weight' },
-      message: 'The file has a tokenizer and blocks, but no embedding.',
+      message: said`The file has a tokenizer and blocks, but no embedding.`,
     });
   statedShapes(model, architecture, report);
 }
@@ -107,7 +108,7 @@ function statedShapes(
           offset: tensor.offset,
           key: [full],
         },
-        message: `The shape is [${tensor.shape.join(', ')}], but "${full}" is ${String(value)}.`,
+        message: said`The shape is [${tensor.shape.join(', ')}], but "${full}" is ${String(value)}.`,
       });
     }
 }

@@ -7,17 +7,27 @@ import { numberedSet } from '../../model/weightCandidates';
 import { indexName, readWeightIndex, type WeightIndex } from '../../model/weightIndex';
 import { plural } from '../../protocol/words';
 import type { TensorDescriptor } from '../../protocol/model';
+import { said } from '../../protocol/said';
 import type { Check, CheckContext, Fix } from '../check';
 import { bareMessage, placeOf } from '../patient';
 
 /** Tensors that are named in a message. */
 const named = 3;
 
-/** What is said of tensors. @param them "it" or "them". */
+/** What is said of one tensor, and of several with their number. */
 const sayings = {
-  'index/missing-tensor': (them: string) => `listed, but the shard that is named does not have ${them}`,
-  'index/unlisted-tensor': (them: string) => `in a shard, but the index does not list ${them}`,
-  'index/wrong-shard': () => 'in another shard than the index says',
+  'index/missing-tensor': (names: string, count?: string) =>
+    count === undefined
+      ? said`1 tensor is listed, but the shard that is named does not have it (${names}).`
+      : said`${count} are listed, but the shard that is named does not have them (${names}).`,
+  'index/unlisted-tensor': (names: string, count?: string) =>
+    count === undefined
+      ? said`1 tensor is in a shard, but the index does not list it (${names}).`
+      : said`${count} are in a shard, but the index does not list them (${names}).`,
+  'index/wrong-shard': (names: string, count?: string) =>
+    count === undefined
+      ? said`1 tensor is in another shard than the index says (${names}).`
+      : said`${count} are in another shard than the index says (${names}).`,
 } as const;
 
 type IndexCode = keyof typeof sayings;
@@ -39,7 +49,7 @@ export const indexCheck: Check = {
     for (const shard of forgotten)
       report({
         ...{ code: 'index/unlisted-tensor', file: path, key: ['weight_map'] },
-        message: `${shard} is there, but the index names no tensor of it.`,
+        message: said`${shard} is there, but the index names no tensor of it.`,
       });
     const isWhole = missingFiles.length === 0 && forgotten.length === 0;
     const change = isWhole ? rewritten(index, stored) : undefined;
@@ -76,9 +86,8 @@ function wrongTensors(
 }
 
 function messageOf(code: IndexCode, names: readonly string[]): string {
-  const [are, them] = names.length === 1 ? ['is', 'it'] : ['are', 'them'];
   const shown = names.slice(0, named).join(', ') + (names.length > named ? ', …' : '');
-  return `${plural(names.length, 'tensor')} ${are} ${sayings[code](them)} (${shown}).`;
+  return sayings[code](shown, names.length === 1 ? undefined : plural(names.length, 'tensor'));
 }
 
 /** Indexes of the model's files that opening it passes over, as they cannot be read or list nothing. */
@@ -97,7 +106,7 @@ async function ignoredIndexes(
       report({
         code: 'index/unreadable',
         file,
-        message: 'The index lists no tensor: libraries load nothing.',
+        message: said`The index lists no tensor: libraries load nothing.`,
       });
     } catch (error) {
       if (!(error instanceof QuantscopeError) || error.code !== 'MODEL_FILE') throw error;
@@ -136,7 +145,7 @@ function rewritten({ path }: WeightIndex, stored: StoredTensors): Fix {
   const total = [...stored.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
   return {
     file: path,
-    description: 'The index is written again from what the shards hold.',
+    description: said`The index is written again from what the shards hold.`,
     apply(text) {
       const old = parseJson(text) as Record<string, unknown>;
       const stated = old['metadata'];

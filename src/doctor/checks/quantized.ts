@@ -2,6 +2,7 @@ import { isRecord } from '../../model/json';
 import { joinPlace } from '../../model/place';
 import { quantizationOf } from '../../layouts/layout';
 import type { TensorDescriptor } from '../../protocol/model';
+import { said } from '../../protocol/said';
 import type { Check, CheckContext, Fix } from '../check';
 import { withJsonValue } from '../fixes/jsonEdit';
 
@@ -29,7 +30,7 @@ export const quantizedCheck: Check = {
 
 const setFormat = (file: string, key: readonly string[], format: string): Fix => ({
   file,
-  description: `"checkpoint_format" becomes "${format}", as the zero points are stored.`,
+  description: said`"checkpoint_format" becomes "${format}", as the zero points are stored.`,
   apply: (text) => withJsonValue(text, key, format),
 });
 
@@ -54,8 +55,8 @@ function groupSizes(
       ...{ code: 'quantized/group-size', file: scales.file, tensor: name, offset },
       message:
         groups === expected
-          ? `Groups of ${size} do not divide the ${columns} columns: most runtimes refuse the last one.`
-          : `There are scales of ${groups} groups for ${columns} columns, but ${file} states "group_size" ${size}, which makes ${expected}.`,
+          ? said`Groups of ${size} do not divide the ${columns} columns: most runtimes refuse the last one.`
+          : said`There are scales of ${groups} groups for ${columns} columns, but ${file} states "group_size" ${size}, which makes ${expected}.`,
     });
   }
 }
@@ -70,7 +71,7 @@ function incomplete(tensors: readonly TensorDescriptor[], { report }: CheckConte
     if (lacking.includes('scales'))
       report({
         ...{ code: 'quantized/incomplete', file, tensor: name, offset },
-        message: `The codes are there, but not ${lacking.map((part) => `${module}.${part}`).join(' and ')}.`,
+        message: said`The codes are there, but not ${lacking.map((part) => `${module}.${part}`).join(', ')}.`,
       });
   }
 }

@@ -3,6 +3,7 @@ import { withJsonValue } from '../fixes/jsonEdit';
 import type { Patient, PatientJson } from '../patient';
 import { tokenText, vocabularyOf } from '../vocabulary';
 import { embeddingRows } from './tokenizer';
+import { said } from '../../protocol/said';
 
 const roles = ['bos', 'eos', 'pad', 'unk', 'sep', 'mask'] as const;
 /** Roles of which all files mean the same token; padding is often set for training alone. */
@@ -34,7 +35,7 @@ export const specialTokensCheck: Check = {
           if (rows !== undefined && id >= rows)
             report({
               ...{ code: 'special-tokens/out-of-range', file: json.file, key: [key] },
-              message: `"${key}" is ${id}, but the embedding has ${rows} rows.`,
+              message: said`"${key}" is ${id}, but the embedding has ${rows} rows.`,
             });
       if (!vocabulary) continue;
       const byText: Statement[] = [];
@@ -44,7 +45,7 @@ export const specialTokensCheck: Check = {
         else
           report({
             ...{ code: 'special-tokens/unknown', file: json.file, key: [key] },
-            message: `"${key}" is ${JSON.stringify(text)}, which tokenizer.json does not have.`,
+            message: said`"${key}" is ${JSON.stringify(text)}, which tokenizer.json does not have.`,
           });
       }
       if (comparedRoles.has(role))
@@ -89,7 +90,7 @@ function disagreements([tokenizer, ...texts]: readonly Statement[], byId: readon
     if (agrees(statement)) return [];
     const { json, key, ids } = statement;
     const change = isConfirmed && byId.includes(statement) ? setId(json.file, key, meant) : undefined;
-    const message = `"${key}" is the token ${ids.join(' or ')}, but "${tokenizer.key}" of ${nameOf(tokenizer.json)} is ${meant}.`;
+    const message = said`"${key}" is the token ${ids.join(' or ')}, but "${tokenizer.key}" of ${nameOf(tokenizer.json)} is ${meant}.`;
     return [{ file: json.file, key: [key], message, change }];
   });
 }
@@ -98,6 +99,6 @@ const nameOf = ({ file }: PatientJson): string => file.replace(/^.*[\\/]/, '');
 
 const setId = (file: string, key: string, id: number): Fix => ({
   file,
-  description: `"${key}" becomes ${id}, as the tokenizer and the other files have it.`,
+  description: said`"${key}" becomes ${id}, as the tokenizer and the other files have it.`,
   apply: (text) => withJsonValue(text, [key], id),
 });

@@ -7,6 +7,7 @@ import { indexName } from '../../model/weightIndex';
 import type { Check, CheckContext } from '../check';
 import { bareMessage, placeOf, type Patient } from '../patient';
 import { ggufTensors } from './ggufTensors';
+import { said } from '../../protocol/said';
 
 /** So many tensors are missing for each that is there where the configuration is that of another model. */
 const otherModel = 8;
@@ -61,8 +62,7 @@ function checkpointTensors({ model, path }: Patient, { report }: CheckContext): 
   }
   const missing = matched.problems.filter(({ kind }) => kind === 'missing').length;
   if (missing > otherModel * matched.matched.length) {
-    const message =
-      'Hardly a tensor is one that config.json leads to: it is the configuration of another model.';
+    const message = said`Hardly a tensor is one that config.json leads to: it is the configuration of another model.`;
     return report({ code: 'config/other-model', file, message });
   }
   const places = new Map(description.tensors.map((tensor) => [tensor.name, tensor]));
@@ -73,7 +73,7 @@ function checkpointTensors({ model, path }: Patient, { report }: CheckContext): 
     if (problem.kind === 'missing')
       report({
         ...{ code: 'tensor/missing', file, tensor: name },
-        message: `config.json leads to a tensor of shape ${shown(problem.expected)} that no file has.`,
+        message: said`config.json leads to a tensor of shape ${shown(problem.expected)} that no file has.`,
       });
     else if (problem.kind === 'unexpected')
       report({
@@ -83,13 +83,13 @@ function checkpointTensors({ model, path }: Patient, { report }: CheckContext): 
           tensor: name,
           ...(tensor ? { offset: tensor.offset } : {}),
         },
-        message: `The architecture "${matched.description.name}" has no such tensor: programs ignore it, or refuse the model.`,
+        message: said`The architecture "${matched.description.name}" has no such tensor: programs ignore it, or refuse the model.`,
       });
     else
       report({
         ...{ code: 'tensor/wrong-shape', file: tensor?.file ?? file, tensor: name },
         ...(tensor ? { offset: tensor.offset } : {}),
-        message: `The shape is ${shown(problem.shape)}; config.json leads to ${shown(problem.expected)}.`,
+        message: said`The shape is ${shown(problem.shape)}; config.json leads to ${shown(problem.expected)}.`,
       });
   }
 }

@@ -2,6 +2,7 @@ import { tensorRole } from '../../model/roles';
 import type { Check } from '../check';
 import { bareMessage, placeOf, type Patient } from '../patient';
 import { vocabularyOf } from '../vocabulary';
+import { said } from '../../protocol/said';
 
 /** JSON files beside the weights that programs read; config.json is read with the model. */
 const jsonFiles = [
@@ -36,7 +37,7 @@ export const tokenizerCheck: Check = {
     const { file, value } = json;
     const vocabulary = vocabularyOf(value);
     if (!vocabulary) {
-      const message = 'The file has no vocabulary ("model" with "vocab"): no library can load the tokenizer.';
+      const message = said`The file has no vocabulary ("model" with "vocab"): no library can load the tokenizer.`;
       report({ code: 'tokenizer/unreadable', file, key: ['model'], message });
       return;
     }
@@ -49,7 +50,7 @@ export const tokenizerCheck: Check = {
       if (other !== undefined)
         report({
           ...{ code: 'tokenizer/doubled-id', file, key: ['model', 'vocab', text] },
-          message: `The tokens ${JSON.stringify(other)} and ${JSON.stringify(text)} both have the id ${id}.`,
+          message: said`The tokens ${JSON.stringify(other)} and ${JSON.stringify(text)} both have the id ${id}.`,
         });
       if (rows !== undefined && id >= rows) beyond.push(text);
     }
@@ -57,7 +58,7 @@ export const tokenizerCheck: Check = {
     if (first !== undefined)
       report({
         ...{ code: 'tokenizer/too-many-tokens', file, key: ['model', 'vocab', first] },
-        message: `The token ${JSON.stringify(first)} has the id ${vocabulary.ids.get(first)}, but the embedding has ${rows} rows${beyond.length > 1 ? `; so have ${beyond.length - 1} more` : ''}.`,
+        message: said`The token ${JSON.stringify(first)} has the id ${vocabulary.ids.get(first)!}, but the embedding has ${rows!} rows${beyond.length > 1 ? said`; so have ${beyond.length - 1} more` : ''}.`,
       });
   },
 };

@@ -11,6 +11,7 @@ import { matrixOf, readAs } from '../../model/rows';
 import type { ScanResult } from '../../native';
 import { plural } from '../../protocol/words';
 import type { TensorDescriptor } from '../../protocol/model';
+import { said } from '../../protocol/said';
 import type { Check, CheckContext, Found } from '../check';
 
 /** The largest number of half precision. */
@@ -79,35 +80,47 @@ async function scanned(
 /** What is wrong with the values of a tensor. */
 function* faultsOf(tensor: TensorDescriptor, result: ScanResult): Generator<Pick<Found, 'code' | 'message'>> {
   const { nans, infinities, absMax, zeros, count } = result;
-  const of = `of ${plural(count, 'weight')}`;
-  if (nans > 0) yield { code: 'values/nan', message: `${nans} ${of} ${nans === 1 ? 'is' : 'are'} NaN.` };
+  const all = plural(count, 'weight');
+  if (nans > 0)
+    yield {
+      code: 'values/nan',
+      message: nans === 1 ? said`1 of ${all} is NaN.` : said`${nans} of ${all} are NaN.`,
+    };
   if (infinities > 0)
     yield {
       code: 'values/infinite',
-      message: `${infinities} ${of} ${infinities === 1 ? 'is' : 'are'} infinite.`,
+      message:
+        infinities === 1 ? said`1 of ${all} is infinite.` : said`${infinities} of ${all} are infinite.`,
     };
   if (!isQuantizable(tensor)) return;
   if (absMax > largestHalf)
     yield {
       code: 'values/f16-overflow',
-      message: `The largest weight is ${absMax.toPrecision(6)}: in half precision, which ends at ${largestHalf}, it is infinite.`,
+      message: said`The largest weight is ${absMax.toPrecision(6)}: in half precision, which ends at ${largestHalf}, it is infinite.`,
     };
   const { role } = tensorRole(tensor.name);
   if (zeros === count) {
-    yield { code: 'values/all-zero', message: 'All weights are 0.' };
+    yield { code: 'values/all-zero', message: said`All weights are 0.` };
     return;
   }
   if (tensor.shape.length !== 2 || role === 'token_embd' || role === 'output') return; // rows of unused tokens
   const [rows, columns] = [deadIn(result.rowAbsMax), deadIn(result.columnAbsMax)];
+  const [allRows = 0, allColumns = 0] = tensor.shape;
   if (rows > 0)
     yield {
       code: 'values/dead-rows',
-      message: `${plural(rows, 'row')} of ${tensor.shape[0]} ${rows === 1 ? 'has' : 'have'} no weight other than 0.`,
+      message:
+        rows === 1
+          ? said`1 row of ${allRows} has no weight other than 0.`
+          : said`${plural(rows, 'row')} of ${allRows} have no weight other than 0.`,
     };
   if (columns > 0)
     yield {
       code: 'values/dead-columns',
-      message: `${plural(columns, 'column')} of ${tensor.shape[1]} ${columns === 1 ? 'has' : 'have'} no weight other than 0.`,
+      message:
+        columns === 1
+          ? said`1 column of ${allColumns} has no weight other than 0.`
+          : said`${plural(columns, 'column')} of ${allColumns} have no weight other than 0.`,
     };
 }
 
@@ -149,7 +162,7 @@ async function duplicates(
     report({
       ...placeOf(tensor),
       code: 'values/duplicate',
-      message: `The weights are those of ${other.name}, bit by bit.`,
+      message: said`The weights are those of ${other.name}, bit by bit.`,
     });
     return;
   }

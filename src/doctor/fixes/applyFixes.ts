@@ -5,6 +5,7 @@ import { parseJson } from '../../model/json';
 import { isRemote } from '../../model/remote/address';
 import type { Fix } from '../check';
 import type { Patient } from '../patient';
+import { said } from '../../protocol/said';
 
 /**
  * Changes files of settings: all fixes of a file at once, atomically.
@@ -16,7 +17,9 @@ export async function applyFixes(fixes: readonly Fix[], { model }: Patient): Pro
   );
   for (const file of new Set(fixes.map((fix) => fix.file))) {
     if (isRemote(file) || weights.has(file))
-      throw new QuantscopeError('REQUEST', 'Fixes change files of settings of this machine only.', { file });
+      throw new QuantscopeError('REQUEST', said`Fixes change files of settings of this machine only.`, {
+        file,
+      });
     const before = await readFile(file, 'utf8');
     const after = fixes.reduce((text, fix) => (fix.file === file ? fix.apply(text) : text), before);
     parseJson(after);

@@ -6,6 +6,7 @@ import { matrixOf } from '../../model/rows';
 import type { DocumentFault, DocumentHint } from '../../protocol/documentCheck';
 import type { Recipe } from '../../protocol/recipe';
 import { plural, size } from '../../protocol/words';
+import { said } from '../../protocol/said';
 import { recipeFault } from '../../recipes/recipeText';
 
 /** What a recipe for checkpoints would do to a model, from headers: what it does not apply to, and the size of what each rule makes. */
@@ -19,12 +20,12 @@ export function recipeOnModel(
   try {
     const { tensors, warnings } = planCheckpoint(model, recipe);
     const faults = warnings.map((warning) =>
-      recipeFault(json, '$.rules', 'recipe/idle', 'warning', `For ${name}: ${warning}`),
+      recipeFault(json, '$.rules', 'recipe/idle', 'warning', said`For ${name}: ${warning}`),
     );
     return { faults, hints: recipe.rules.flatMap((_, rule) => ruleHint(json, rule, tensors)) };
   } catch (error) {
     if (!(error instanceof QuantscopeError) || error.code === 'CANCELLED') throw error;
-    const message = `For ${name}: ${error.message}`;
+    const message = said`For ${name}: ${error.message}`;
     return { faults: [recipeFault(json, '$.rules', 'recipe/model', 'warning', message)], hints: [] };
   }
 }

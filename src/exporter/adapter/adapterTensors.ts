@@ -6,6 +6,7 @@ import { checkpointRow } from '../../architectures/rowOrder';
 import { QuantscopeError } from '../../model/errors';
 import { matrixOf } from '../../model/rows';
 import type { TensorDescriptor } from '../../protocol/model';
+import { said } from '../../protocol/said';
 
 /** The change of one tensor of a GGUF file. */
 export interface AdapterTensor {
@@ -173,6 +174,6 @@ function rearranged(
   changes: ReadonlyMap<string, WeightChange>,
 ): QuantscopeError {
   const source = pieces.map(({ tensor }) => tensor).find((tensor) => changes.has(tensor.name))!;
-  const message = `The adapter changes a weight that GGUF has rearranged as ${name}: its factors cannot be written. Merge the adapter on export (--lora).`;
+  const message = said`The adapter changes a weight that GGUF has rearranged as ${name}: its factors cannot be written. Merge the adapter on export (--lora).`;
   return new QuantscopeError('UNSUPPORTED', message, { file: source.file, tensor: source.name });
 }

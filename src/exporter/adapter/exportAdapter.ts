@@ -9,6 +9,7 @@ import { modelHash } from '../../model/identity';
 import type { KeyValue } from '../../model/keyValue';
 import type { Model } from '../../model/model';
 import type { ExportedAdapter } from '../../protocol/adapters';
+import { said } from '../../protocol/said';
 import { ensureFreeSpace } from '../diskSpace';
 import { layOutGguf, writeGguf, type GgufTensor } from '../gguf/writer';
 import { adapterTensor, type AdapterTensor } from './adapterTensors';
@@ -48,7 +49,7 @@ async function writeAdapter(
 ): Promise<ExportedAdapter> {
   const { alpha, file } = adapter.config;
   if (alpha === 0)
-    throw new QuantscopeError('UNSUPPORTED', '"lora_alpha" is 0, which llama.cpp takes for no scale.', {
+    throw new QuantscopeError('UNSUPPORTED', said`"lora_alpha" is 0, which llama.cpp takes for no scale.`, {
       file,
     });
   const { architecture, tensors } = await tensorsOf(adapter, base, signal);
@@ -99,7 +100,7 @@ async function tensorsOf(adapter: Adapter, base: Model, signal: AbortSignal | un
 
 function wholeTensor({ whole, tensor }: WeightChange): QuantscopeError {
   const { file, name, offset } = whole!;
-  const message = `The adapter replaces "${tensor.name}"; llama.cpp's adapters have low-rank changes only. Merge the adapter on export (--lora).`;
+  const message = said`The adapter replaces "${tensor.name}"; llama.cpp's adapters have low-rank changes only. Merge the adapter on export (--lora).`;
   return new QuantscopeError('UNSUPPORTED', message, { file, tensor: name, offset });
 }
 
@@ -110,8 +111,8 @@ function notApplied(
 ): QuantscopeError {
   const { file, name: tensor, offset } = changes.get(source)!.change!.a;
   const where =
-    name === undefined ? 'which GGUF does not have' : `${name} in GGUF, where llama.cpp ignores it`;
-  const message = `The adapter changes "${source}", ${where}. Merge the adapter on export (--lora).`;
+    name === undefined ? said`which GGUF does not have` : said`${name} in GGUF, where llama.cpp ignores it`;
+  const message = said`The adapter changes "${source}", ${where}. Merge the adapter on export (--lora).`;
   return new QuantscopeError('UNSUPPORTED', message, { file, tensor, offset });
 }
 

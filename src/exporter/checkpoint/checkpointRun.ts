@@ -4,6 +4,7 @@ import type { Model } from '../../model/model';
 import type { EngineProgress } from '../../protocol/engine';
 import type { QuantizedWeight } from '../../protocol/quantizeModel';
 import { plural } from '../../protocol/words';
+import { said } from '../../protocol/said';
 import type { EvidenceSource } from '../../quant/evidence';
 import type { WeightTransforms } from '../../quant/transforms';
 import { biasOf, keptRows } from './keptRows';
@@ -141,7 +142,9 @@ const keptCodesNotes = (count: number): string[] =>
   count === 0
     ? []
     : [
-        `${plural(count, 'matrix keeps', 'matrices keep')} the codes and scales of the model, which are of the same grid.`,
+        count === 1
+          ? said`1 matrix keeps the codes and scales of the model, which are of the same grid.`
+          : said`${plural(count, 'matrix', 'matrices')} keep the codes and scales of the model, which are of the same grid.`,
       ];
 
 /** Most names that a note lists. */
@@ -154,9 +157,11 @@ function correctionNotes(biases: readonly string[], uncorrected: readonly string
   const corrected = plural(biases.length, 'bias', 'biases');
   const layers = plural(uncorrected.length, 'matrix', 'matrices');
   return [
-    ...(biases.length > 0 ? [`Mean outputs are corrected in ${corrected} ${some(biases)}.`] : []),
+    ...(biases.length > 0 ? [said`Mean outputs are corrected in ${corrected} ${some(biases)}.`] : []),
     ...(uncorrected.length > 0
-      ? [`The mean outputs of ${layers} ${some(uncorrected)} are not corrected: their layers have no bias.`]
+      ? [
+          said`The mean outputs of ${layers} ${some(uncorrected)} are not corrected: their layers have no bias.`,
+        ]
       : []),
   ];
 }

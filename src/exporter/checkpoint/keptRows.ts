@@ -1,6 +1,7 @@
 import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
 import type { TensorDescriptor } from '../../protocol/model';
+import { said } from '../../protocol/said';
 import type { TensorTransform } from '../../quant/transforms';
 import { encodeFloats, readRows } from './readRows';
 
@@ -30,7 +31,7 @@ export async function* keptRows(
     correction?.forEach((value, i) => (values[i]! += value));
     const bytes = await encodeFloats(values, dtype, signal);
     if (!bytes) {
-      const message = `A weight of rows ${firstRow} to ${firstRow + rows - 1} is not finite in ${dtype}.`;
+      const message = said`A weight of rows ${firstRow} to ${firstRow + rows - 1} is not finite in ${dtype}.`;
       const { file, name, offset } = tensor;
       throw new QuantscopeError('MODEL_FILE', message, { file, tensor: name, offset });
     }

@@ -1,6 +1,7 @@
 import type { Model } from '../../model/model';
 import { holdsWeights, tensorRole } from '../../model/roles';
 import type { TensorDescriptor } from '../../protocol/model';
+import { said } from '../../protocol/said';
 
 /** Models whose linear layers are `Conv1D`, with matrices `[in, out]`: no library quantizes those as they are. */
 const transposedModels = new Set(['gpt2', 'openai-gpt', 'imagegpt', 'decision_transformer']);
@@ -51,16 +52,16 @@ export function whyNotLinear(
   { config }: Pick<Model, 'config'>,
 ): string | undefined {
   const { name, shape } = tensor;
-  if (tensor.elements === 0) return 'no weights';
-  if (!name.endsWith('.weight')) return 'not a weight of a module';
-  if (shape.length === 3) return 'merged experts';
-  if (shape.length !== 2) return 'not a matrix';
-  if (!tensor.readable || !holdsWeights(tensor)) return 'not real numbers';
-  if (tensorRole(name).role === 'norm') return 'a norm';
-  if (embedding.test(name)) return 'an embedding';
-  if (router.test(name)) return 'chooses experts';
+  if (tensor.elements === 0) return said`no weights`;
+  if (!name.endsWith('.weight')) return said`not a weight of a module`;
+  if (shape.length === 3) return said`merged experts`;
+  if (shape.length !== 2) return said`not a matrix`;
+  if (!tensor.readable || !holdsWeights(tensor)) return said`not real numbers`;
+  if (tensorRole(name).role === 'norm') return said`a norm`;
+  if (embedding.test(name)) return said`an embedding`;
+  if (router.test(name)) return said`chooses experts`;
   const type = config?.['model_type'];
   if (typeof type === 'string' && transposedModels.has(type) && !name.endsWith('lm_head.weight'))
-    return 'a transposed matrix (Conv1D)';
+    return said`a transposed matrix (Conv1D)`;
   return undefined;
 }

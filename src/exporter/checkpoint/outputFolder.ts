@@ -5,6 +5,7 @@ import { QuantscopeError } from '../../model/errors';
 import { isRecord } from '../../model/json';
 import { readJsonFile } from '../../model/jsonFiles';
 import type { ModelDescription } from '../../protocol/model';
+import { said } from '../../protocol/said';
 
 /** Marks a folder as written by this program, and says how. */
 export const recordName = 'quantscope.json';
@@ -25,21 +26,21 @@ export async function outputFolder(
   const refuse = (message: string): QuantscopeError =>
     new QuantscopeError('REQUEST', message, { file: path });
   if (await holdsModel(destination, model))
-    throw refuse('The output folder holds the model that is read; choose another folder.');
+    throw refuse(said`The output folder holds the model that is read; choose another folder.`);
   const names = await readdir(destination);
   if (names.length === 0) return destination;
   const written = await filesOfRecord(join(destination, recordName));
   if (!written)
     throw refuse(
-      'The folder exists and is not an earlier output of Quantscope, so that it is not replaced; choose another name.',
+      said`The folder exists and is not an earlier output of Quantscope, so that it is not replaced; choose another name.`,
     );
   const added = names.find((name) => name !== recordName && !written.has(name));
   if (added !== undefined)
     throw refuse(
-      `The folder has "${added}", which Quantscope did not write, so that it is not replaced; choose another name.`,
+      said`The folder has "${added}", which Quantscope did not write, so that it is not replaced; choose another name.`,
     );
   if (!overwrite)
-    throw refuse('The folder holds an earlier output. Allow overwriting (--overwrite) to replace it.');
+    throw refuse(said`The folder holds an earlier output. Allow overwriting (--overwrite) to replace it.`);
   return destination;
 }
 

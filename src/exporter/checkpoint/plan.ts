@@ -7,6 +7,7 @@ import { matrixOf } from '../../model/rows';
 import type { Grid } from '../../protocol/grids';
 import type { TensorDescriptor } from '../../protocol/model';
 import type { MethodOptions, Recipe, RecipeRule } from '../../protocol/recipe';
+import { said } from '../../protocol/said';
 import type { Method } from '../../quant/methods/method';
 import { methodById } from '../../quant/methods/methods';
 import { optionsOf } from '../../quant/methods/options';
@@ -74,8 +75,7 @@ export function planCheckpoint(
   writer: LayoutWriter = writerNamed(recipe.layout)!,
 ): CheckpointPlan {
   if (recipe.activations?.scale === 'static') {
-    const message =
-      'Fixed scales of inputs are not written: they would have to be stored with each module. Scales of each token ("scale": "token") are.';
+    const message = said`Fixed scales of inputs are not written: they would have to be stored with each module. Scales of each token ("scale": "token") are.`;
     throw new QuantscopeError('UNSUPPORTED', message, { file: model.description.path });
   }
   const plan = planRecipe(model, recipe, writer);
@@ -135,8 +135,8 @@ function biasesAfterWeights(tensors: readonly TensorDescriptor[]): TensorDescrip
 }
 
 function nothingToDo({ description }: Model, { id }: Recipe, refusal: string | undefined): QuantscopeError {
-  const why = refusal === undefined ? ' No rule matches a matrix that is not skipped.' : ` ${refusal}`;
-  return new QuantscopeError('REQUEST', `The recipe ${id} quantizes nothing of this model.${why}`, {
+  const why = refusal === undefined ? said` No rule matches a matrix that is not skipped.` : ` ${refusal}`;
+  return new QuantscopeError('REQUEST', said`The recipe ${id} quantizes nothing of this model.${why}`, {
     file: description.path,
   });
 }
@@ -172,28 +172,29 @@ class Planner {
     if (this.patterns.skips(module))
       return this.kept(
         tensor,
-        this.patterns.skipsByDefault ? 'kept: skipped by default' : 'kept: skipped by the recipe',
+        this.patterns.skipsByDefault ? said`kept: skipped by default` : said`kept: skipped by the recipe`,
       );
     const notLinear = whyNotLinear(tensor, this.model);
     const rule = this.patterns.ruleOf(name, notLinear === undefined);
     const chosen = this.recipe.rules[rule];
-    if (!chosen) return this.kept(tensor, `kept: ${notLinear ?? 'no rule of the recipe'}`);
-    if (!isGrid(chosen.grid)) return this.kept(tensor, `kept by rule ${rule + 1}`);
+    if (!chosen) return this.kept(tensor, said`kept: ${notLinear ?? 'no rule of the recipe'}`);
+    if (!isGrid(chosen.grid)) return this.kept(tensor, said`kept by rule ${rule + 1}`);
     if (
       tensor.shape.length < 2 ||
       tensor.elements === 0 ||
       !tensor.readable ||
       dtypeNamed(this.dtypeOf(tensor))?.float !== true
     )
-      return this.kept(tensor, `kept: ${notLinear ?? 'not a matrix of real numbers'}`);
-    if (areTransposedExperts(tensor, this.model)) return this.refuse(tensor, 'experts are stored transposed');
+      return this.kept(tensor, said`kept: ${notLinear ?? 'not a matrix of real numbers'}`);
+    if (areTransposedExperts(tensor, this.model))
+      return this.refuse(tensor, said`experts are stored transposed`);
     return this.quantized(tensor, { ...chosen, grid: chosen.grid }, rule);
   }
 
   /** Keeps a tensor that the recipe would quantize. */
   private refuse(tensor: TensorDescriptor, reason: string): PlannedTensor {
     this.refused.add(tensor.name);
-    return this.kept(tensor, `kept: ${reason.replace(/\.$/, '')}`);
+    return this.kept(tensor, said`kept: ${reason.replace(/\.$/, '')}`);
   }
 
   private quantized(
@@ -213,7 +214,8 @@ class Planner {
     const refusal = this.writer.refuse(weight) ?? method.refuse(task);
     if (refusal !== undefined) return this.refuse(tensor, refusal);
     const parts = this.writer.parts(weight);
-    const reason = this.recipe.rules[index]!.match === undefined ? 'linear layer' : `rule ${index + 1}`;
+    const reason =
+      this.recipe.rules[index]!.match === undefined ? said`linear layer` : said`rule ${index + 1}`;
     const matrix: PlannedMatrix = { weight, method, options, rule: index, sharesRange: [] };
     return { tensor, matrix, parts, bytes: bytesOfParts(parts), reason };
   }

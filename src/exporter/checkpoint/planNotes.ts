@@ -1,6 +1,7 @@
 import { joinedWeights } from '../../layouts/writing';
 import type { TensorDescriptor } from '../../protocol/model';
 import { plural } from '../../protocol/words';
+import { said } from '../../protocol/said';
 import { requantizedNote } from '../requantized';
 
 /** What is said of a planned tensor. */
@@ -41,8 +42,8 @@ export function joinedWarnings(tensors: readonly NotedTensor[]): string[] {
   );
   const [first] = mixed;
   if (!first) return [];
-  const more = mixed.length === 1 ? '' : ` (and ${mixed.length - 1} more of that kind)`;
+  const more = mixed.length === 1 ? '' : said` (and ${mixed.length - 1} more of that kind)`;
   return [
-    `${first.join(', ')}${more}: some of them are quantized and others are kept, but vLLM and SGLang join them into one matrix and do not load such a model.`,
+    said`${first.join(', ')}${more}: some of them are quantized and others are kept, but vLLM and SGLang join them into one matrix and do not load such a model.`,
   ];
 }

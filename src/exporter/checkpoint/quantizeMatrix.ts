@@ -5,6 +5,7 @@ import { matrixOf } from '../../model/rows';
 import { loadNative, type ErrorSums, type TensorRange } from '../../native';
 import type { TensorDescriptor } from '../../protocol/model';
 import type { EvidenceKind } from '../../protocol/recipe';
+import { said } from '../../protocol/said';
 import { foundEvidence, usedEvidence, type EvidenceSource } from '../../quant/evidence';
 import { wholeRows } from '../../quant/grids/groups';
 import { meanScale } from '../../quant/grids/nested';
@@ -256,7 +257,7 @@ function badWeight(
       ? 'NaN'
       : 'infinite';
   const at = firstRow * matrixOf(tensor.shape).columns + index;
-  return new QuantscopeError('MODEL_FILE', `Weight ${at} is ${what}; it cannot be quantized.`, {
+  return new QuantscopeError('MODEL_FILE', said`Weight ${at} is ${what}; it cannot be quantized.`, {
     file,
     tensor: name,
     offset,

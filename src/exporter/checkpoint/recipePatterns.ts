@@ -1,5 +1,6 @@
 import { PatternTrials } from '../../model/patternTrials';
 import type { Recipe } from '../../protocol/recipe';
+import { said } from '../../protocol/said';
 import { isOutput } from './linearWeights';
 
 /** A module to skip: as the recipe names it, and how it is matched. */
@@ -15,7 +16,7 @@ export class RecipePatterns {
   private readonly rules: readonly (RegExp | undefined)[];
   /** Patterns that some name matched. */
   private readonly matched = new Set<RegExp | string>();
-  private readonly trials = new PatternTrials('The patterns of the recipe');
+  private readonly trials = new PatternTrials(said`The patterns of the recipe`);
 
   constructor({ skip, rules }: Pick<Recipe, 'skip' | 'rules'>) {
     this.skipped = skip?.map((item) => ({
@@ -44,14 +45,14 @@ export class RecipePatterns {
   idle(): string[] {
     const rules = this.rules.flatMap((pattern, index) =>
       pattern && !this.matched.has(pattern)
-        ? [`Rule ${index + 1} (${pattern.source}) applies to no tensor.`]
+        ? [said`Rule ${index + 1} (${pattern.source}) applies to no tensor.`]
         : [],
     );
     // Recipes name the head for all models; those with tied embeddings have none.
     const skipped = (this.skipped ?? []).filter(
       ({ item, pattern }) => !this.matched.has(pattern) && item !== 'lm_head',
     );
-    return [...rules, ...skipped.map(({ item }) => `"${item}" in skip matches no module.`)];
+    return [...rules, ...skipped.map(({ item }) => said`"${item}" in skip matches no module.`)];
   }
 
   /** Index of the first rule that matches, or −1; one without a pattern matches all `usual` tensors. */

@@ -6,6 +6,7 @@ import type { StoredTensor } from '../../layouts/layout';
 import { reason } from '../../model/byteSource';
 import { QuantscopeError } from '../../model/errors';
 import { safetensorsHeader, tensorBytes, type SafetensorsTensor } from '../safetensorsHeader';
+import { said } from '../../protocol/said';
 
 /** Dtypes by increasing alignment, as the safetensors library orders them: tensors of a file are sorted by it, the largest first. */
 const byAlignment = [
@@ -156,7 +157,9 @@ export class ShardFile {
 
   private check({ part, size, written }: Place, isRight: boolean): void {
     if (isRight) return;
-    const message = `${written} bytes were written where dtype and shape require ${part.atMost ? 'at most ' : ''}${size}.`;
+    const message = part.atMost
+      ? said`${written} bytes were written where dtype and shape require at most ${size}.`
+      : said`${written} bytes were written where dtype and shape require ${size}.`;
     throw new QuantscopeError('INTERNAL', message, { file: this.path, tensor: part.name });
   }
 
@@ -177,5 +180,5 @@ const sizesOf = (parts: readonly StoredTensor[]): number =>
   parts.reduce((sum, part) => sum + tensorBytes(part), 0);
 
 function failure(file: string, cause: unknown): QuantscopeError {
-  return new QuantscopeError('IO', `The file cannot be written: ${reason(cause)}`, { file }, cause);
+  return new QuantscopeError('IO', said`The file cannot be written: ${reason(cause)}`, { file }, cause);
 }

@@ -1,5 +1,6 @@
 import type { EngineProgress } from '../../protocol/engine';
 import type { QuantizedWeight } from '../../protocol/quantizeModel';
+import { said } from '../../protocol/said';
 import type { PlannedTensor } from './plan';
 
 /** Milliseconds between two reports. */
@@ -52,7 +53,7 @@ export class WeightMeter {
     const left = (this.toQuantize - this.quantized) / this.quantized;
     const secondsLeft = Math.max(0, ((now - this.start) / 1000) * left);
     this.report({
-      message: `tensor ${this.begun} of ${this.tensors.length}: ${this.current!.tensor.name}`,
+      message: said`tensor ${this.begun} of ${this.tensors.length}: ${this.current!.tensor.name}`,
       ...{ done: Math.round(this.doneBytes), total: this.totalBytes, unit: 'bytes' },
       ...(Number.isFinite(secondsLeft) ? { secondsLeft } : {}),
       ...(finished.length === 0 ? {} : { finished }),

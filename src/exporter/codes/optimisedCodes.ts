@@ -7,6 +7,7 @@ import { loadNative } from '../../native';
 import type { GgmlQuantType } from '../../protocol/ggmlTypes';
 import type { ExportPreview, Objective, OptimisedPart } from '../../protocol/export';
 import { plural } from '../../protocol/words';
+import { said } from '../../protocol/said';
 import { typesWithCodes } from '../../quant/columns/blocks';
 import { maxCovariance, type EvidenceSource } from '../../quant/evidence';
 import { needsImportance } from '../plan/fileTypes';
@@ -98,7 +99,7 @@ export class CodeOptimiser {
       if (!planned.importance && needsImportance(to, name))
         throw new QuantscopeError(
           'REQUEST',
-          `${to} needs importance weights, and the inputs of this tensor were not measured over the text.`,
+          said`${to} needs importance weights, and the inputs of this tensor were not measured over the text.`,
           { tensor: name },
         );
       this.unknown.add(name);
@@ -115,7 +116,7 @@ export class CodeOptimiser {
     const { optimised, warnings } = planned;
     const names = [...this.unknown];
     const count = plural(names.length, 'tensor');
-    const unknown = `Inputs were not measured for ${count} (${names.join(', ')}): llama.cpp's encoder found the codes.`;
+    const unknown = said`Inputs were not measured for ${count} (${names.join(', ')}): llama.cpp's encoder found the codes.`;
     return {
       ...planned,
       ...(optimised ? { optimised: { ...optimised, tensors: optimised.tensors - names.length } } : {}),
@@ -148,7 +149,7 @@ export class CodeOptimiser {
       .map(({ name }) => name);
     if (names.length === 0) return [];
     return [
-      `Codes of ${plural(names.length, 'tensor')} are those of the one-sided objective, as gradients at their outputs are not known, or they are the output matrix in a type on a lattice: ${names.join(', ')}.`,
+      said`Codes of ${plural(names.length, 'tensor')} are those of the one-sided objective, as gradients at their outputs are not known, or they are the output matrix in a type on a lattice: ${names.join(', ')}.`,
     ];
   }
 }

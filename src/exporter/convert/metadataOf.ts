@@ -2,6 +2,7 @@ import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
 import { readSafetensorsMetadata } from '../../model/safetensors';
 import type { ConversionPlan } from './conversionPlan';
+import { said } from '../../protocol/said';
 
 /** Keys that describe how the tensors of a file are quantized. */
 const ofQuantization = /^quantscope\./;
@@ -37,7 +38,7 @@ export async function metadataOf(
         if (ofQuantization.test(key))
           throw new QuantscopeError(
             'UNSUPPORTED',
-            `The files state different values of the metadata key "${key}", by which their tensors are read.`,
+            said`The files state different values of the metadata key "${key}", by which their tensors are read.`,
             { file },
           );
         differing.add(key);
@@ -49,7 +50,7 @@ export async function metadataOf(
   return {
     metadata: { ...usual, ...Object.fromEntries(kept) },
     notes: [...differing].map(
-      (key) => `The metadata key "${key}" is left out: the files state different values of it.`,
+      (key) => said`The metadata key "${key}" is left out: the files state different values of it.`,
     ),
   };
 }

@@ -8,6 +8,7 @@ import type { Model } from '../../model/model';
 import type { ConvertSettings } from '../../protocol/convert';
 import type { TensorDescriptor } from '../../protocol/model';
 import { plural } from '../../protocol/words';
+import { said } from '../../protocol/said';
 import type { FloatDtype } from './castNumbers';
 import { copied, type ConversionPlan, type PlannedConversion, type RoundedTensor } from './conversionPlan';
 import { planRestored } from './planRestored';
@@ -58,7 +59,7 @@ function planCheckpoint(model: Model, settings: ConvertSettings): ConversionPlan
     isDecoded: decodes,
     notes:
       left.length > 0
-        ? [`${plural(left.length, 'scale')} of inputs, keys and values are left out: weights are plain.`]
+        ? [said`${plural(left.length, 'scale')} of inputs, keys and values are left out: weights are plain.`]
         : [],
   };
 }
@@ -72,31 +73,33 @@ function refuseSettings({ description, config }: Model, settings: ConvertSetting
   if (settings.allowInfinity && settings.dtype === undefined && !settings.decode)
     refuse(
       'REQUEST',
-      'Infinite weights are only allowed where a dtype is given (--dtype): nothing is rounded.',
+      said`Infinite weights are only allowed where a dtype is given (--dtype): nothing is rounded.`,
     );
   if (settings.names)
-    refuse('REQUEST', 'Names as in GGUF are for GGUF files: the tensors of a checkpoint keep their names.');
+    refuse(
+      'REQUEST',
+      said`Names as in GGUF are for GGUF files: the tensors of a checkpoint keep their names.`,
+    );
   if (settings.decode && quantizedLayout)
-    refuse('UNSUPPORTED', `The layout ${quantizedLayout.name} cannot be decoded.`);
+    refuse('UNSUPPORTED', said`The layout ${quantizedLayout.name} cannot be decoded.`);
   if (settings.decode && statedBesides(config).warnings.length > 0)
     refuse(
       'UNSUPPORTED',
-      'config.json names transforms of weights and inputs (transform_config): plain weights would be those of another model.',
+      said`config.json names transforms of weights and inputs (transform_config): plain weights would be those of another model.`,
     );
   if (settings.decode && !isStored)
-    refuse('REQUEST', 'No weight of the model is stored quantized: there is nothing to decode.');
+    refuse('REQUEST', said`No weight of the model is stored quantized: there is nothing to decode.`);
   if (settings.dtype === undefined || settings.decode || !(isStored || quantizedLayout)) return;
   refuse(
     'REQUEST',
-    'The weights are stored quantized: codes and scales have no other dtype. Decode them (--decode), or leave out the dtype.',
+    said`The weights are stored quantized: codes and scales have no other dtype. Decode them (--decode), or leave out the dtype.`,
   );
 }
 
 /** @throws QuantscopeError REQUEST for adapters merged into some weights of which the others stay codes and scales. */
 function refuseMerged({ description, merged }: Model, { decode }: ConvertSettings, isStored: boolean): void {
   if (!merged || decode || !(isStored || description.quantizedLayout)) return;
-  const message =
-    'The weights are stored quantized, those that adapters change would not be: decode all of them (--decode).';
+  const message = said`The weights are stored quantized, those that adapters change would not be: decode all of them (--decode).`;
   throw new QuantscopeError('REQUEST', message, { file: description.path });
 }
 
@@ -105,7 +108,7 @@ function planned(tensor: TensorDescriptor, dtype: FloatDtype | undefined): Plann
   if (dtype === undefined || tensor.dtype === dtype || !dtypeNamed(tensor.dtype)?.float)
     return copied(tensor);
   if (tensor.readable) return rounded(tensor, dtype);
-  const message = `Weights of the dtype ${tensor.dtype} cannot be decoded, so they cannot be converted to ${dtype}.`;
+  const message = said`Weights of the dtype ${tensor.dtype} cannot be decoded, so they cannot be converted to ${dtype}.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file: tensor.file, tensor: tensor.name });
 }
 
@@ -125,7 +128,7 @@ function rounded(tensor: TensorDescriptor, dtype: FloatDtype): RoundedTensor {
 function refuseIncomplete({ description }: Model): void {
   const { path, missingFiles, part } = description;
   if (part?.alone === true || missingFiles.length === 0) return;
-  const message = `Shards are missing: ${missingFiles.slice(0, 5).join(', ')}.`;
+  const message = said`Shards are missing: ${missingFiles.slice(0, 5).join(', ')}.`;
   throw new QuantscopeError('REQUEST', message, { file: path });
 }
 
@@ -135,11 +138,13 @@ function ownTensors({ description, modules = [], folder }: Model): readonly Tens
   const own = description.tensors.filter(({ file }) => !others.some((other) => file.startsWith(other)));
   const lost = own.find((tensor) => !tensor.readable && !canBeCopied(tensor));
   if (lost)
-    throw new QuantscopeError('UNSUPPORTED', lost.unreadableReason ?? 'The tensor cannot be read.', {
+    throw new QuantscopeError('UNSUPPORTED', lost.unreadableReason ?? said`The tensor cannot be read.`, {
       ...{ file: lost.file, tensor: lost.name },
     });
   if (own.length > 0) return own;
-  throw new QuantscopeError('REQUEST', 'The model has no tensors to convert.', { file: description.path });
+  throw new QuantscopeError('REQUEST', said`The model has no tensors to convert.`, {
+    file: description.path,
+  });
 }
 
 /** A dtype that cannot be decoded is no obstacle to a copy. */

@@ -8,6 +8,7 @@ import type { SentenceModule } from '../../model/sentenceModules';
 import type { ConvertSettings } from '../../protocol/convert';
 import type { ModelDescription, TensorDescriptor } from '../../protocol/model';
 import { plural } from '../../protocol/words';
+import { said } from '../../protocol/said';
 import { printPython } from '../checkpoint/jsonText';
 import { tensorBytes } from '../safetensorsHeader';
 import type { FloatDtype } from './castNumbers';
@@ -33,10 +34,11 @@ export async function planRestored(
   refuse(description, settings);
   const dtype = settings.dtype?.toUpperCase() as FloatDtype | undefined;
   const decoded = description.tensors.filter((tensor) => isQuantizedDtype(tensor.dtype)).length;
-  const notes =
-    decoded > 0
-      ? [`${plural(decoded, 'tensor')} of quantized types ${decoded === 1 ? 'is' : 'are'} decoded.`]
-      : [];
+  const decodedNote =
+    decoded === 1
+      ? said`1 tensor of quantized types is decoded.`
+      : said`${plural(decoded, 'tensor')} of quantized types are decoded.`;
+  const notes = decoded > 0 ? [decodedNote] : [];
   if (settings.names === 'gguf') {
     const tensors = description.tensors.map((tensor) => plain(tensor, dtype));
     return { tensors, isDecoded: true, files: new Map(), notes };
@@ -60,13 +62,13 @@ export async function planRestored(
 
 /** @throws QuantscopeError as `planRestored`, for what its tensors and the settings decide. */
 function refuse({ path: file, tensors }: ModelDescription, settings: ConvertSettings): void {
-  const message = 'Weights of GGUF files are always decoded; leave out --decode.';
+  const message = said`Weights of GGUF files are always decoded; leave out --decode.`;
   if (settings.decode) throw new QuantscopeError('REQUEST', message, { file });
   if (tensors.length === 0)
-    throw new QuantscopeError('REQUEST', 'The model has no tensors to convert.', { file });
+    throw new QuantscopeError('REQUEST', said`The model has no tensors to convert.`, { file });
   const lost = tensors.find(({ readable }) => !readable);
   if (lost)
-    throw new QuantscopeError('UNSUPPORTED', lost.unreadableReason ?? 'The tensor cannot be read.', {
+    throw new QuantscopeError('UNSUPPORTED', lost.unreadableReason ?? said`The tensor cannot be read.`, {
       ...{ file: lost.file, tensor: lost.name, offset: lost.offset },
     });
 }
@@ -111,7 +113,9 @@ function widthNotes(tensors: readonly RoundedTensor[]): string[] {
   const [first] = wide;
   if (!first) return [];
   return [
-    `${plural(wide.length, 'tensor')} of float64 ${wide.length === 1 ? 'is' : 'are'} rounded, "${first.name}" to ${first.dtype}.`,
+    wide.length === 1
+      ? said`1 tensor of float64 is rounded, "${first.name}" to ${first.dtype}.`
+      : said`${plural(wide.length, 'tensor')} of float64 are rounded, "${first.name}" to ${first.dtype}.`,
   ];
 }
 

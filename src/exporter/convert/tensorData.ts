@@ -6,6 +6,7 @@ import type { Model } from '../../model/model';
 import { readElements } from '../../model/strides';
 import { loadNative } from '../../native';
 import { plural } from '../../protocol/words';
+import { said } from '../../protocol/said';
 import { castNumbers, type FloatDtype, type Overflows } from './castNumbers';
 import type { CopiedTensor, PlannedConversion, RoundedTensor } from './conversionPlan';
 
@@ -67,9 +68,9 @@ async function* casts(
   }
   if (inexact > 0)
     note?.(
-      `${plural(inexact, 'weight')} of ${name} lost bits when the file was made: an export gives others.`,
+      said`${plural(inexact, 'weight')} of ${name} lost bits when the file was made: an export gives others.`,
     );
-  if (overflows > 0) note?.(`${plural(overflows, 'weight')} of ${name} became infinite in ${dtype}.`);
+  if (overflows > 0) note?.(said`${plural(overflows, 'weight')} of ${name} became infinite in ${dtype}.`);
 }
 
 interface CastOptions {
@@ -138,7 +139,7 @@ function doesNotFit(
   })!;
   const { name, file, shape } = read.tensor;
   const at = indexText(read.offset / weightBytes + index - first, shape);
-  const message = `Weight ${at} is ${value}, which does not fit into ${dtype} (at most ${largest[dtype]}). Choose another dtype, or let such weights become infinite (--allow-infinity).`;
+  const message = said`Weight ${at} is ${value}, which does not fit into ${dtype} (at most ${largest[dtype]}). Choose another dtype, or let such weights become infinite (--allow-infinity).`;
   return new QuantscopeError('MODEL_FILE', message, { file, tensor: name });
 }
 

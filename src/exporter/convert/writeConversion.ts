@@ -8,6 +8,7 @@ import { configName } from '../../model/jsonFiles';
 import type { Model } from '../../model/model';
 import type { ConvertPreview, ConvertResult, ConvertSettings } from '../../protocol/convert';
 import type { EngineProgress } from '../../protocol/engine';
+import { said } from '../../protocol/said';
 import { printPython } from '../checkpoint/jsonText';
 import { outputFolder, recordName } from '../checkpoint/outputFolder';
 import { recordOfSource } from '../checkpoint/report';
@@ -136,17 +137,18 @@ function refuseTarget({ out, maxShardBytes, single, overwrite }: ConvertTarget, 
     throw new QuantscopeError('REQUEST', message, { file: out });
   };
   if (isFile && (maxShardBytes !== undefined || single))
-    refuse('The output is one file; the number of files is chosen for a folder.');
-  if (isFile && overwrite) refuse('A file is replaced without being asked; only folders need --overwrite.');
+    refuse(said`The output is one file; the number of files is chosen for a folder.`);
+  if (isFile && overwrite)
+    refuse(said`A file is replaced without being asked; only folders need --overwrite.`);
   if (maxShardBytes !== undefined && single)
-    refuse('A largest size of files (--max-shard-size) and a single file (--single) exclude each other.');
+    refuse(said`A largest size of files (--max-shard-size) and a single file (--single) exclude each other.`);
 }
 
 /** @throws QuantscopeError REQUEST for one file of a model, which is no checkpoint. */
 function refusePart({ description }: Model, { out }: ConvertTarget): void {
   const { part } = description;
   if (part?.alone !== true) return;
-  const message = `${part.file} alone is file ${part.number} of ${part.count} of a model, so that no folder of a checkpoint is made of it: choose a name that ends in ".safetensors", or convert the whole model.`;
+  const message = said`${part.file} alone is file ${part.number} of ${part.count} of a model, so that no folder of a checkpoint is made of it: choose a name that ends in ".safetensors", or convert the whole model.`;
   throw new QuantscopeError('REQUEST', message, { file: out });
 }
 

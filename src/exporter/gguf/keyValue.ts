@@ -2,6 +2,7 @@ import { ggufValueTypeId, type GgufScalar } from '../../model/ggufValue';
 import { QuantscopeError } from '../../model/errors';
 import { fitsScalar, type KeyValue, type ScalarType } from '../../model/keyValue';
 import type { ByteWriter } from './byteWriter';
+import { said } from '../../protocol/said';
 
 /**
  * Writes key, type and value.
@@ -23,7 +24,10 @@ export function writeKeyValue(out: ByteWriter, pair: KeyValue): void {
 
 function writeScalar(out: ByteWriter, key: string, type: ScalarType, value: GgufScalar): void {
   if (!fitsScalar(type, value))
-    throw new QuantscopeError('REQUEST', `The key "${key}" is ${String(value)}, which ${type} cannot hold.`);
+    throw new QuantscopeError(
+      'REQUEST',
+      said`The key "${key}" is ${String(value)}, which ${type} cannot hold.`,
+    );
   scalarWriters[type](out, value);
 }
 

@@ -3,6 +3,7 @@ import type { KeyValue } from '../../model/keyValue';
 import { maxGgufParts } from '../../model/limits';
 import { padding } from './byteWriter';
 import { defaultAlignment, layOutGguf, type GgufLayout, type GgufTensor } from './writer';
+import { said } from '../../protocol/said';
 
 /** How a model is split into files. */
 export type SplitRule<T> =
@@ -18,12 +19,12 @@ export type SplitRule<T> =
  */
 export function splitTensors<T extends GgufTensor>(tensors: readonly T[], rule: SplitRule<T>): T[][] {
   if (rule.kind !== 'keep' && !(rule.value >= 1))
-    throw new QuantscopeError('REQUEST', `The limit of a split must be at least 1, not ${rule.value}.`);
+    throw new QuantscopeError('REQUEST', said`The limit of a split must be at least 1, not ${rule.value}.`);
   const parts = rule.kind === 'keep' ? kept(tensors, rule.partOf) : cut(tensors, rule);
   if (parts.length > maxGgufParts)
     throw new QuantscopeError(
       'REQUEST',
-      `The split would make ${parts.length} files; choose a larger limit.`,
+      said`The split would make ${parts.length} files; choose a larger limit.`,
     );
   return parts;
 }
@@ -103,6 +104,6 @@ export function layOutParts<T extends GgufTensor>(
 export function parseSplitSize(text: string): number {
   const [, digits, unit = ''] = /^(\d+)([MG])$/i.exec(text) ?? [];
   if (digits === undefined || Number(digits) === 0)
-    throw new QuantscopeError('REQUEST', `"${text}" is not the size of a part; write 300M or 2G.`);
+    throw new QuantscopeError('REQUEST', said`"${text}" is not the size of a part; write 300M or 2G.`);
   return Number(digits) * (unit.toUpperCase() === 'M' ? 1e6 : 1e9);
 }

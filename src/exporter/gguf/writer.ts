@@ -6,6 +6,7 @@ import { dimensions } from '../plan/mixed';
 import { ByteWriter, padding } from './byteWriter';
 import type { KeyValue } from '../../model/keyValue';
 import { writeKeyValue } from './keyValue';
+import { said } from '../../protocol/said';
 
 /** A tensor as the header lists it. */
 export interface GgufTensor {
@@ -55,7 +56,7 @@ export function layOutGguf<T extends GgufTensor>(
 function writeTensorInfo(out: ByteWriter, { name, shape, to }: GgufTensor, offset: number): void {
   const type = ggmlTypeId(to);
   if (type === undefined)
-    throw new QuantscopeError('INTERNAL', `${to} is not a ggml type.`, { tensor: name });
+    throw new QuantscopeError('INTERNAL', said`${to} is not a ggml type.`, { tensor: name });
   const sizes = shape.slice(-dimensions(shape)).reverse();
   out.text(name);
   out.u32(Math.max(1, sizes.length));
@@ -87,7 +88,7 @@ export async function writeGguf<T extends GgufTensor>(
       written += bytes.length;
     }
     if (written !== tensor.bytes) {
-      const message = `${written} bytes were written where ${tensor.bytes} were planned.`;
+      const message = said`${written} bytes were written where ${tensor.bytes} were planned.`;
       throw new QuantscopeError('INTERNAL', message, { file: file.target, tensor: tensor.name });
     }
     await file.write(new Uint8Array(padding(tensor.bytes, layout.alignment)));

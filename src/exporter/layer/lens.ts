@@ -5,6 +5,7 @@ import { loadNative, type TensorRange } from '../../native';
 import type { LensFacts, LensRecipe, LensRow, TensorLens } from '../../protocol/lens';
 import type { TensorDescriptor } from '../../protocol/model';
 import type { EvidenceKind, MethodOptions } from '../../protocol/recipe';
+import { said } from '../../protocol/said';
 import { methodEvidence } from '../../quant/evidence';
 import type { Method } from '../../quant/methods/method';
 import { checkedOptions } from '../../quant/methods/options';
@@ -91,7 +92,7 @@ type SharedWork = Omit<LensWork, 'target' | 'method' | 'options'>;
 function readerOf(model: Model, tensor: TensorDescriptor): TensorReader {
   const reader = new TensorReader(model, tensor, { holds: false });
   if (reader.elements > 0) return reader;
-  throw new QuantscopeError('REQUEST', 'The tensor has no weights.', {
+  throw new QuantscopeError('REQUEST', said`The tensor has no weights.`, {
     ...{ file: tensor.file, tensor: tensor.name },
   });
 }
@@ -121,7 +122,7 @@ function impossible(
   const needed = methodEvidence(work.method, work.options);
   if (needed === 'none') return undefined;
   if (!known?.stored.kinds.includes(needed)) return { missing: needed };
-  return isMeasured ? undefined : { refused: 'Calibration does not measure the inputs of this tensor.' };
+  return isMeasured ? undefined : { refused: said`Calibration does not measure the inputs of this tensor.` };
 }
 
 async function factsOf(

@@ -14,6 +14,7 @@ import type { Grid } from '../../protocol/grids';
 import type { MethodResult } from '../../protocol/methods';
 import type { TensorDescriptor } from '../../protocol/model';
 import type { Recipe } from '../../protocol/recipe';
+import { said } from '../../protocol/said';
 import { formatById, formats } from '../../quant/catalogue';
 import type { QuantFormat } from '../../quant/format';
 import { writerNamed, writers } from '../../recipes/writers';
@@ -64,8 +65,8 @@ export async function saveLayer(
   if (layout === own.id && 'type' in target) return saveBlocks(work, target.type, out, inputs);
   const writer = writerNamed(layout);
   if (!writer)
-    throw refused(work, `There is no layout "${layout}" that stores ${target.name} by this method.`);
-  if (!('grid' in target)) throw refused(work, `${writer.label} does not store types of GGUF.`);
+    throw refused(work, said`There is no layout "${layout}" that stores ${target.name} by this method.`);
+  if (!('grid' in target)) throw refused(work, said`${writer.label} does not store types of GGUF.`);
   return saveParts(work, target.grid, writer, out, inputs);
 }
 

@@ -1,6 +1,7 @@
 import { isRowOf } from '../../ampq/candidates';
 import type { ConvertedTensor } from '../../architectures/convertedTensor';
 import type { MmprojType } from '../../protocol/mmproj';
+import { said } from '../../protocol/said';
 import { dimensions } from '../plan/mixed';
 import type { MixedType } from '../plan/mixture';
 
@@ -16,16 +17,17 @@ const plain = /\.patch_embd\.weight(\.\d+)?$|^mm\.(patch_merger|input_projection
  */
 export function mmprojType({ name, shape }: ConvertedTensor, type: MmprojType): MixedType {
   if (dimensions(shape) < 2 || added.test(name))
-    return { type: 'F32', cause: 'kept', reason: 'kept in full precision' };
+    return { type: 'F32', cause: 'kept', reason: said`kept in full precision` };
   if (plain.test(name))
     return {
       ...{ type: type === 'F16' ? 'F16' : 'F32', cause: 'kept' },
-      reason: 'needs a plain float for its operation',
+      reason: said`needs a plain float for its operation`,
     };
-  if (isRowOf(type, shape.at(-1)!)) return { type, cause: 'default', reason: `type of matrices is ${type}` };
+  if (isRowOf(type, shape.at(-1)!))
+    return { type, cause: 'default', reason: said`type of matrices is ${type}` };
   return {
     type: 'F16',
     cause: 'fallback',
-    reason: `row length is not a multiple of the block size of ${type}`,
+    reason: said`row length is not a multiple of the block size of ${type}`,
   };
 }

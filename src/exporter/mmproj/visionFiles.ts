@@ -10,6 +10,7 @@ import { isRecord } from '../../model/json';
 import { configName, readJsonFile } from '../../model/jsonFiles';
 import type { Model } from '../../model/model';
 import { readTokenizer } from '../../tokenizer/readTokenizer';
+import { said } from '../../protocol/said';
 
 /** The vision part of a model, and the file that says how images are prepared. */
 export interface VisionPart extends ConvertedVision {
@@ -35,12 +36,13 @@ export async function readVision(model: Model, signal?: AbortSignal): Promise<Vi
 function configOf({ description, config, configProblem, folder, gguf }: Model): StatedFile {
   const { path, part, missingFiles, missingBytes } = description;
   const wrong = (message: string): QuantscopeError => new QuantscopeError('REQUEST', message, { file: path });
-  if (gguf) throw wrong('A GGUF file has no vision part: give the checkpoint that it was made of.');
-  if (part?.alone) throw wrong('One file of a model is opened alone; its vision part needs all of them.');
+  if (gguf) throw wrong(said`A GGUF file has no vision part: give the checkpoint that it was made of.`);
+  if (part?.alone) throw wrong(said`One file of a model is opened alone; its vision part needs all of them.`);
   if (missingFiles.length > 0 || missingBytes > 0)
-    throw wrong('Files of the model are missing or incomplete.');
+    throw wrong(said`Files of the model are missing or incomplete.`);
   if (configProblem) throw configProblem;
-  if (!config) throw wrong('The vision part follows from config.json, which is missing next to the weights.');
+  if (!config)
+    throw wrong(said`The vision part follows from config.json, which is missing next to the weights.`);
   return { value: config, file: joinPlace(folder, configName(config)) };
 }
 
@@ -56,9 +58,9 @@ async function imagesOf(folder: string, signal: AbortSignal | undefined): Promis
     const stated = isRecord(value) && name === combined ? value[inner] : value;
     if (isRecord(stated)) return { value: stated, file };
     if (name === combined) break;
-    throw new QuantscopeError('MODEL_FILE', 'The file does not hold a JSON object.', { file });
+    throw new QuantscopeError('MODEL_FILE', said`The file does not hold a JSON object.`, { file });
   }
-  const message = `${usual}, which states how images are prepared, is missing next to the weights, and so is ${combined} with "${inner}".`;
+  const message = said`${usual}, which states how images are prepared, is missing next to the weights, and so is ${combined} with "${inner}".`;
   throw new QuantscopeError('REQUEST', message, { file: joinPlace(folder, usual) });
 }
 

@@ -7,6 +7,7 @@ import { withKeys, withoutQuantization } from '../checkpoint/jsonText';
 import { genaiConfig } from './genaiConfig';
 import type { OnnxOptions, PlannedModel } from './planOnnx';
 import { transformersJsConfig } from './transformersJs';
+import { said } from '../../protocol/said';
 
 /** A small file beside the graph. */
 export interface Companion {
@@ -51,10 +52,10 @@ export async function companionFiles(
 function checkTransformersJs(config: Model['config'], withoutPast: boolean | undefined): void {
   const refuse = (message: string): QuantscopeError => new QuantscopeError('REQUEST', message);
   if (config === undefined || configName(config) !== 'config.json')
-    throw refuse('transformers.js needs the config.json and tokenizer.json of a checkpoint.');
+    throw refuse(said`transformers.js needs the config.json and tokenizer.json of a checkpoint.`);
   if (withoutPast)
     throw refuse(
-      'transformers.js generates with keys and values of earlier tokens: a graph needs their inputs.',
+      said`transformers.js generates with keys and values of earlier tokens: a graph needs their inputs.`,
     );
 }
 

@@ -2,6 +2,7 @@ import type { ElementType } from '../../graph/elementTypes';
 import type { Attribute, Value } from '../../graph/onnxWriter';
 import type { Ops } from '../../graph/ops';
 import type { Grid } from '../../protocol/grids';
+import { said } from '../../protocol/said';
 import { refuseGrid, unsupported } from './storage';
 
 /** A grid as DequantizeLinear expresses it, for a matrix `[out, in]`. */
@@ -69,21 +70,21 @@ export const codeBytes = (count: number, { isHalfByte }: LinearCodes): number =>
 function codeType(grid: Grid): ElementType {
   const reason = refuseGrid(grid);
   if (reason !== undefined) throw unsupported(reason);
-  if (grid.zero === 'float') throw unsupported('Zero points of DequantizeLinear are integers.');
+  if (grid.zero === 'float') throw unsupported(said`Zero points of DequantizeLinear are integers.`);
   const { levels } = grid;
   if (levels.kind === 'integer') {
     const small = levels.bits <= 4;
     return levels.signed ? (small ? 'I4' : 'I8') : small ? 'U4' : 'U8';
   }
   if (levels.kind === 'table')
-    throw unsupported(`DequantizeLinear has no table of values; MatMulBnb4 holds ${levels.table}.`);
+    throw unsupported(said`DequantizeLinear has no table of values; MatMulBnb4 holds ${levels.table}.`);
   const { exponent, mantissa, special, bias = 2 ** (exponent - 1) - 1 } = levels;
   if (exponent === 4 && mantissa === 3 && special === 'nan' && bias === 7) return 'F8_E4M3';
   if (exponent === 5 && mantissa === 2 && special === 'ieee' && bias === 15) return 'F8_E5M2';
-  throw unsupported('Of floats, opset 21 dequantizes E4M3 (with NaN only) and E5M2 (IEEE).');
+  throw unsupported(said`Of floats, opset 21 dequantizes E4M3 (with NaN only) and E5M2 (IEEE).`);
 }
 
 function groupOf({ group }: Grid): LinearCodes['group'] {
   if (group === 'tensor' || group === 'row' || typeof group === 'number') return group;
-  throw unsupported('DequantizeLinear has one scale for the tensor, per row, or per group of a row.');
+  throw unsupported(said`DequantizeLinear has one scale for the tensor, per row, or per group of a row.`);
 }

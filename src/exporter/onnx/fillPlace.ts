@@ -2,6 +2,7 @@ import type { AtomicFile } from '../../files/atomicFile';
 import type { DigestRecorder } from '../../files/digests/recorder';
 import { QuantscopeError, throwIfCancelled } from '../../model/errors';
 import type { EngineProgress } from '../../protocol/engine';
+import { said } from '../../protocol/said';
 import type { Place } from './places';
 
 /** Milliseconds between two reports. */
@@ -71,7 +72,7 @@ export async function fillPlace(
     throwIfCancelled(signal);
     const part = place.parts[index]!;
     if (offset + bytes.length > part.bytes)
-      throw new QuantscopeError('INTERNAL', `${part.name} has ${part.bytes} bytes; more were written.`);
+      throw new QuantscopeError('INTERNAL', said`${part.name} has ${part.bytes} bytes; more were written.`);
     const { offset: start, record } = parts[index]!;
     record(offset, bytes);
     await file.writeAt(start + offset, bytes);
@@ -80,7 +81,7 @@ export async function fillPlace(
   }, signal);
   const expected = bytesOfPlace(place);
   if (written !== expected)
-    throw new QuantscopeError('INTERNAL', `${written} of ${expected} bytes were written.`);
+    throw new QuantscopeError('INTERNAL', said`${written} of ${expected} bytes were written.`);
 }
 
 /** An error with the tensor that it is about. */

@@ -3,6 +3,7 @@ import type { Ops } from '../../graph/ops';
 import { loadNative } from '../../native';
 import { bytesOf } from './bytes';
 import { unsupported, type MatrixStorage } from './storage';
+import { said } from '../../protocol/said';
 
 /** Dtypes of weights that are not quantized. Graphs compute in float32; BF16 has no kernel on WebGPU. */
 export const floatDtypes = ['F32', 'F16', 'BF16'] as const;
@@ -40,6 +41,6 @@ async function halves(
   const bad = await loadNative().recodeRows('F32', bytesOf(values), dtype, values.length, bytesOf(target), {
     signal,
   });
-  if (bad) throw unsupported(`Weight ${firstIndex + bad.index} cannot be stored as ${dtype}.`);
+  if (bad) throw unsupported(said`Weight ${firstIndex + bad.index} cannot be stored as ${dtype}.`);
   return target;
 }

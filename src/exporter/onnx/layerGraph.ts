@@ -7,6 +7,7 @@ import type { Model } from '../../model/model';
 import { GraphTensors, type MatrixChoices } from './graphTensors';
 import { smallest, type OnnxFile } from './onnxFile';
 import type { StorageOptions } from './storages';
+import { said } from '../../protocol/said';
 
 export interface LayerOptions extends StorageOptions {
   /** Weights in a file of their own; otherwise only where they do not fit into one of 2 GB. */
@@ -28,7 +29,7 @@ export function layerFile(
   const file = model.description.path;
   const [rows, columns] = tensor.shape;
   if (rows === undefined || columns === undefined || tensor.shape.length !== 2 || tensor.elements === 0) {
-    const message = `It has the shape [${tensor.shape.join(', ')}] and is not a matrix.`;
+    const message = said`It has the shape [${tensor.shape.join(', ')}] and is not a matrix.`;
     throw new QuantscopeError('REQUEST', message, { file, tensor: name });
   }
   const weights = new Weights(model, {

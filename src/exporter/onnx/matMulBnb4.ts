@@ -1,5 +1,6 @@
 import { bytesOf } from './bytes';
 import type { Grid } from '../../protocol/grids';
+import { said } from '../../protocol/said';
 import { codeScales, quantizedSlabs, refuseGrid, unsupported } from './storage';
 import type { MatrixChoice, MatrixStorage } from './storage';
 
@@ -41,7 +42,7 @@ function tableBlocks(grid: Grid, columns: number): { table: 'nf4' | 'fp4'; block
   const reason = refuseGrid(grid);
   if (reason !== undefined) throw unsupported(reason);
   const { levels, group } = grid;
-  if (levels.kind !== 'table') throw unsupported('MatMulBnb4 holds NF4 and FP4.');
+  if (levels.kind !== 'table') throw unsupported(said`MatMulBnb4 holds NF4 and FP4.`);
   const block =
     typeof group === 'number' && columns % group === 0
       ? group
@@ -50,7 +51,7 @@ function tableBlocks(grid: Grid, columns: number): { table: 'nf4' | 'fp4'; block
         : undefined;
   if (block === undefined || block < 16 || !Number.isInteger(Math.log2(block)))
     throw unsupported(
-      'MatMulBnb4 has blocks of 16 or more weights, a power of two, of the flattened matrix.',
+      said`MatMulBnb4 has blocks of 16 or more weights, a power of two, of the flattened matrix.`,
     );
   return { table: levels.table, block };
 }

@@ -1,5 +1,6 @@
 import { bytesOf } from './bytes';
 import type { Grid } from '../../protocol/grids';
+import { said } from '../../protocol/said';
 import { codeScales, quantizedSlabs, refuseGrid, unsupported } from './storage';
 import type { MatrixChoice, MatrixStorage } from './storage';
 
@@ -64,7 +65,7 @@ export function matMulNBitsStorage(
 
 function roundingNote(level: AccuracyLevel): string {
   const bits = level === 4 ? '8 bits' : '16 bits';
-  return `The accuracy level ${level} allows MatMulNBits to round inputs to ${bits}: logits then differ from those of the weights in float32.`;
+  return said`The accuracy level ${level} allows MatMulNBits to round inputs to ${bits}: logits then differ from those of the weights in float32.`;
 }
 
 /** What a grid is for the operator: unsigned codes of `bits` bits after `offset` is added, in blocks. */
@@ -73,12 +74,12 @@ function integerGroups(grid: Grid): { bits: number; block: number; offset: numbe
   if (reason !== undefined) throw unsupported(reason);
   const { levels, group, zero } = grid;
   if (levels.kind !== 'integer' || !knownBits.includes(levels.bits))
-    throw unsupported('MatMulNBits holds integers of 2, 4 and 8 bits.');
+    throw unsupported(said`MatMulNBits holds integers of 2, 4 and 8 bits.`);
   if (typeof group !== 'number' || !blockSizes.includes(group))
-    throw unsupported(`MatMulNBits has groups of ${blockSizes.join(', ')} weights.`);
+    throw unsupported(said`MatMulNBits has groups of ${blockSizes.join(', ')} weights.`);
   const middle = 2 ** (levels.bits - 1);
   if (!levels.signed && zero === undefined)
-    throw unsupported(`MatMulNBits takes ${middle} for the zero point of codes that have none.`);
+    throw unsupported(said`MatMulNBits takes ${middle} for the zero point of codes that have none.`);
   return { bits: levels.bits, block: group, offset: levels.signed ? middle : 0 };
 }
 

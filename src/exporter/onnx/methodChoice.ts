@@ -1,5 +1,6 @@
 import type { Grid } from '../../protocol/grids';
 import type { MethodOptions } from '../../protocol/recipe';
+import { said } from '../../protocol/said';
 import type { Evidence, Method } from '../../quant/methods/method';
 import type { ActivationGrid } from './calibrationRanges';
 import type { MatrixRows } from './rows';
@@ -25,7 +26,7 @@ export function methodChoice(
     async open(matrix, signal) {
       const { shape, name } = matrix;
       const reason = method.refuse({ grid, shape, options });
-      if (reason !== undefined) throw unsupported(`${method.label} cannot be applied: ${reason}`);
+      if (reason !== undefined) throw unsupported(said`${method.label} cannot be applied: ${reason}`);
       const range = grid.group === 'tensor' ? { range: await matrix.range(signal) } : {};
       const found = evidence ? await evidence(matrix, signal) : {};
       return method.open({ ...{ name, grid, shape, evidence: found, options }, ...range }, signal);

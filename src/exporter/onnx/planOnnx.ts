@@ -8,6 +8,7 @@ import { GraphTensors, type MatrixChoices } from './graphTensors';
 import type { LayerOptions } from './layerGraph';
 import { smallest, type OnnxFile } from './onnxFile';
 import { transformersJsPath, type TransformersJsDtype } from './transformersJs';
+import { said } from '../../protocol/said';
 
 export interface OnnxOptions extends LayerOptions {
   /** Positions that the graph has room for; the model's context length when absent. */
@@ -56,20 +57,21 @@ function checkNames(choices: MatrixChoices, { tensors }: OnnxFile, file: string)
   const known = new Set(tensors.map(({ name }) => name));
   const stranger = [...choices.keys()].find((name) => !known.has(name));
   if (stranger === undefined) return;
-  const message = 'The graph multiplies with no matrix of this name.';
+  const message = said`The graph multiplies with no matrix of this name.`;
   throw new QuantscopeError('REQUEST', message, { file, tensor: stranger });
 }
 
 function contextOf({ shape }: DescribedDecoder, context: number | undefined, file: string): number {
   if (context === undefined || context <= shape.contextLength) return context ?? shape.contextLength;
-  const message = `The model was made for ${shape.contextLength} positions; a graph of ${context} cannot be written.`;
+  const message = said`The model was made for ${shape.contextLength} positions; a graph of ${context} cannot be written.`;
   throw new QuantscopeError('REQUEST', message, { file });
 }
 
 function notesOn({ shortLength }: DescribedDecoder, context: number): string[] {
   if (shortLength === undefined) return [];
-  const [which, other] = context > shortLength ? ['more than', 'shorter'] : ['at most', 'longer'];
   return [
-    `The model rotates texts of ${which} ${shortLength} tokens by other factors than ${other} ones (LongRoPE), and a graph holds one set: with ${context} positions it has those for texts of ${which} ${shortLength} tokens.`,
+    context > shortLength
+      ? said`The model rotates texts of more than ${shortLength} tokens by other factors than shorter ones (LongRoPE), and a graph holds one set: with ${context} positions it has those for texts of more than ${shortLength} tokens.`
+      : said`The model rotates texts of at most ${shortLength} tokens by other factors than longer ones (LongRoPE), and a graph holds one set: with ${context} positions it has those for texts of at most ${shortLength} tokens.`,
   ];
 }

@@ -3,9 +3,9 @@ import { bytesOf } from './bytes';
 import { codeBytes, dequantize, linearCodes, packed } from './dequantizeLinear';
 import { codeScales, quantizedSlabs, type MatrixChoice, type MatrixStorage } from './storage';
 import { Transposed } from './transposed';
+import { said } from '../../protocol/said';
 
-const fusableNote =
-  'ONNX Runtime replaces products with these weights by MatMulNBits, which rounds their inputs to 8 bits: faster, but logits change by about 0.1. The session option session.qdq_matmulnbits_accuracy_level = 1 keeps float32, and so does the exact form of the same weights.';
+const fusableNote = said`ONNX Runtime replaces products with these weights by MatMulNBits, which rounds their inputs to 8 bits: faster, but logits change by about 0.1. The session option session.qdq_matmulnbits_accuracy_level = 1 keeps float32, and so does the exact form of the same weights.`;
 
 /**
  * Codes and scales for DequantizeLinear, `[in, out]`, followed by MatMul, which runtimes replace by operators on integers: where

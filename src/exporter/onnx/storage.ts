@@ -3,6 +3,7 @@ import type { Value } from '../../graph/onnxWriter';
 import type { Ops } from '../../graph/ops';
 import { QuantscopeError } from '../../model/errors';
 import type { Grid } from '../../protocol/grids';
+import { said } from '../../protocol/said';
 import { wholeRows } from '../../quant/grids/groups';
 import type { RowQuantizer } from '../../quant/methods/method';
 import type { QuantizedRows } from '../../quant/quantized';
@@ -63,11 +64,11 @@ export async function* quantizedSlabs(
     const slab = await quantizer.quantize(values, signal);
     if (slab.groupOfColumn)
       throw unsupported(
-        'Its columns were quantized in an order of their own, and operators of ONNX take groups of adjacent columns only; choose static groups or no reordering.',
+        said`Its columns were quantized in an order of their own, and operators of ONNX take groups of adjacent columns only; choose static groups or no reordering.`,
       );
     if (slab.columnScales)
       throw unsupported(
-        'Its columns were scaled on their own, and operators of ONNX have no such scales; choose a method without them.',
+        said`Its columns were scaled on their own, and operators of ONNX have no such scales; choose a method without them.`,
       );
     yield { ...slab, first };
   }
@@ -77,13 +78,13 @@ export const unsupported = (message: string): QuantscopeError => new QuantscopeE
 
 /** The part of a grid that no operator of ONNX has, as a sentence; undefined when there is none. */
 export function refuseGrid({ outliers, levels, zero, global, double }: Grid): string | undefined {
-  if (global) return 'Operators of ONNX have no scale of the whole tensor on top of those of groups.';
+  if (global) return said`Operators of ONNX have no scale of the whole tensor on top of those of groups.`;
   if (double)
-    return 'Operators of ONNX have scales in float32; scales that are quantized themselves would only lose by it.';
+    return said`Operators of ONNX have scales in float32; scales that are quantized themselves would only lose by it.`;
   if (zero === 'minimum')
-    return 'Operators of ONNX subtract a zero point from codes; they add no minimum to the scaled weight.';
-  if (outliers) return 'Columns that stay in half precision have no place in an operator of ONNX.';
-  if (levels.kind === 'integer' && levels.bits > 8) return 'Codes have at most 8 bits.';
+    return said`Operators of ONNX subtract a zero point from codes; they add no minimum to the scaled weight.`;
+  if (outliers) return said`Columns that stay in half precision have no place in an operator of ONNX.`;
+  if (levels.kind === 'integer' && levels.bits > 8) return said`Codes have at most 8 bits.`;
   return undefined;
 }
 

@@ -5,6 +5,7 @@ import { isRecord } from '../../model/json';
 import { readJsonFile } from '../../model/jsonFiles';
 import type { FloatDtype } from './floats';
 import type { OnnxFile } from './onnxFile';
+import { said } from '../../protocol/said';
 
 /**
  * The dtypes that transformers.js can be asked for, and the suffix of the file that it then loads.
@@ -44,7 +45,7 @@ export function transformersJsDtype(
   if (dtype === 'int8' && asymmetric) return 'uint8';
   if ((dtype === 'q4' || dtype === 'q2') && floats === 'F16') return `${dtype}f16`;
   if (dtype) return dtype;
-  const message = `transformers.js has no dtype for ${form.codes ? form.id : floats}; it has ${Object.keys(suffixes).join(', ')}.`;
+  const message = said`transformers.js has no dtype for ${form.codes ? form.id : String(floats)}; it has ${Object.keys(suffixes).join(', ')}.`;
   throw new QuantscopeError('REQUEST', message);
 }
 

@@ -2,6 +2,7 @@ import { suggestion } from '../../model/closest';
 import { QuantscopeError } from '../../model/errors';
 import type { Grid } from '../../protocol/grids';
 import type { OnnxForm } from '../../protocol/exportOnnx';
+import { said } from '../../protocol/said';
 import { bitsandbytes4bit, e4m3, onnxBlocks, onnxInt8 } from '../../quant/grids/libraries';
 import type { ActivationForm } from './calibrationRanges';
 import type { FloatDtype } from './floats';
@@ -32,43 +33,42 @@ export interface WeightForm extends OnnxForm {
 
 /** Adding a form here adds it to the command line and to the palette. */
 export const weightForms: readonly WeightForm[] = [
-  floats('f32', 'F32', 'float32, for every runtime'),
-  floats('f16', 'F16', 'float16, cast to float32 when the model is loaded'),
+  floats('f32', 'F32', said`float32, for every runtime`),
+  floats('f16', 'F16', said`float16, cast to float32 when the model is loaded`),
   floats(
     'bf16',
     'BF16',
-    'bfloat16, cast to float32 when the model is loaded; loses nothing of BF16 checkpoints, not for WebGPU',
+    said`bfloat16, cast to float32 when the model is loaded; loses nothing of BF16 checkpoints, not for WebGPU`,
   ),
-  qdq(8, 'exact', 'int8, one scale per row, or per block with a block size; computed in float32'),
-  qdq(4, 'exact', 'int4 in blocks of 32; computed in float32, slowly in ONNX Runtime'),
-  qdq(8, 'fusable', 'the same codes as qdq-int8; ONNX Runtime rounds inputs to 8 bits, which is fast'),
-  qdq(4, 'fusable', 'the same codes as qdq-int4; ONNX Runtime rounds inputs to 8 bits, which is fast'),
+  qdq(8, 'exact', said`int8, one scale per row, or per block with a block size; computed in float32`),
+  qdq(4, 'exact', said`int4 in blocks of 32; computed in float32, slowly in ONNX Runtime`),
+  qdq(8, 'fusable', said`the same codes as qdq-int8; ONNX Runtime rounds inputs to 8 bits, which is fast`),
+  qdq(4, 'fusable', said`the same codes as qdq-int4; ONNX Runtime rounds inputs to 8 bits, which is fast`),
   {
-    ...{ id: 'qdq-fp8', label: 'QDQ FP8', description: 'FP8 E4M3, one scale per row' },
+    ...{ id: 'qdq-fp8', label: 'QDQ FP8', description: said`FP8 E4M3, one scale per row` },
     codes: { storage: 'qdq', grid: plain('qdq-fp8', fp8('row')) },
   },
-  matMulNBits(4, 'the usual form of language models in ONNX Runtime and transformers.js'),
-  matMulNBits(8, 'close to the original; fast on a CPU only with accuracy level 4'),
-  matMulNBits(2, 'smallest; needs a method that makes up for errors to be useful'),
+  matMulNBits(4, said`the usual form of language models in ONNX Runtime and transformers.js`),
+  matMulNBits(8, said`close to the original; fast on a CPU only with accuracy level 4`),
+  matMulNBits(2, said`smallest; needs a method that makes up for errors to be useful`),
   bnb('nf4'),
   bnb('fp4'),
   {
     ...{ id: 'static-int8', label: 'Static QDQ int8' },
-    description:
-      'int8 weights per row, and inputs of matrices rounded to uint8 by ranges from a calibration text',
+    description: said`int8 weights per row, and inputs of matrices rounded to uint8 by ranges from a calibration text`,
     codes: { storage: 'qdq', grid: plain('static-int8', onnxInt8('row', true)) },
     transformersJs: 'q8',
     ...{ needsText: true, activations: { type: 'U8', symmetric: false } },
   },
   {
     ...{ id: 'tensorrt-int8', label: 'TensorRT int8' },
-    description: 'int8 weights per row and int8 inputs, all symmetric, as TensorRT takes them',
+    description: said`int8 weights per row and int8 inputs, all symmetric, as TensorRT takes them`,
     codes: { storage: 'qdq', grid: plain('tensorrt-int8', onnxInt8('row', true)) },
     ...{ needsText: true, activations: { type: 'I8', symmetric: true } },
   },
   {
     ...{ id: 'tensorrt-fp8', label: 'TensorRT FP8' },
-    description: 'FP8 E4M3 weights and inputs, one scale per tensor, as TensorRT takes them',
+    description: said`FP8 E4M3 weights and inputs, one scale per tensor, as TensorRT takes them`,
     codes: { storage: 'qdq', grid: plain('tensorrt-fp8', fp8('tensor')) },
     ...{ needsText: true, activations: { type: 'F8_E4M3', symmetric: true } },
   },
@@ -79,7 +79,7 @@ export function weightForm(id: string): WeightForm {
   const found = weightForms.find((form) => form.id === id.toLowerCase());
   if (found) return found;
   const ids = weightForms.map((form) => form.id);
-  const message = `There is no form of weights "${id}".${suggestion(id, ids)} The forms are: ${ids.join(', ')}.`;
+  const message = said`There is no form of weights "${id}".${suggestion(id, ids)} The forms are: ${ids.join(', ')}.`;
   throw new QuantscopeError('REQUEST', message);
 }
 
@@ -132,7 +132,7 @@ function bnb(table: 'nf4' | 'fp4'): WeightForm {
   const id = `bnb-${table}`;
   return {
     ...{ id, label: `MatMulBnb4 ${table.toUpperCase()}` },
-    description: `${table.toUpperCase()} of bitsandbytes in blocks of 64`,
+    description: said`${table.toUpperCase()} of bitsandbytes in blocks of 64`,
     transformersJs: 'bnb4',
     codes: {
       storage: 'matmulbnb4',
@@ -154,4 +154,4 @@ function plain(id: string, grid: Grid): (options: GridOptions) => Grid {
 }
 
 const refused = (id: string, what: string): QuantscopeError =>
-  new QuantscopeError('REQUEST', `${id} has no choice of ${what}.`);
+  new QuantscopeError('REQUEST', said`${id} has no choice of ${what}.`);

@@ -1,5 +1,6 @@
 import { QuantscopeError } from '../../model/errors';
 import type { KeyValue } from '../../model/keyValue';
+import { said } from '../../protocol/said';
 
 /** Longest key and text that llama.cpp accepts (bytes). */
 const maxLength = 127;
@@ -14,18 +15,18 @@ const layoutKey = /^general\.alignment$|^split\./;
 export function parseKeyValueOverride(text: string): KeyValue {
   const [, key = '', type = '', value = ''] = /^([^=]+)=(\w+):(.*)$/s.exec(text) ?? [];
   const wrong = (why: string): QuantscopeError =>
-    new QuantscopeError('REQUEST', `"${text}" is not an override: ${why}.`);
-  if (key === '') throw wrong('write KEY=TYPE:VALUE, as in tokenizer.ggml.add_bos_token=bool:false');
-  if (layoutKey.test(key)) throw wrong(`${key} describes the file itself and cannot be set`);
+    new QuantscopeError('REQUEST', said`"${text}" is not an override: ${why}.`);
+  if (key === '') throw wrong(said`write KEY=TYPE:VALUE, as in tokenizer.ggml.add_bos_token=bool:false`);
+  if (layoutKey.test(key)) throw wrong(said`${key} describes the file itself and cannot be set`);
   if ([key, value].some((part) => Buffer.byteLength(part) > maxLength))
-    throw wrong(`key and value may have at most ${maxLength} bytes`);
+    throw wrong(said`key and value may have at most ${maxLength} bytes`);
   if (type === 'str') return { key, type: 'string', value };
   if (type === 'bool' && /^(true|false)$/.test(value)) return { key, type: 'bool', value: value === 'true' };
   if (type === 'int' && /^\d+$/.test(value) && Number(value) < 2 ** 32)
     return { key, type: 'u32', value: Number(value) };
   if (type === 'float' && value.trim() !== '' && Number.isFinite(Math.fround(Number(value))))
     return { key, type: 'f32', value: Number(value) };
-  throw wrong('TYPE is int (0 to 4294967295), float (single precision), bool (true or false) or str');
+  throw wrong(said`TYPE is int (0 to 4294967295), float (single precision), bool (true or false) or str`);
 }
 
 /** Pairs without those of the same keys, followed by the overrides, as llama.cpp writes them. */

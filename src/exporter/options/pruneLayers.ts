@@ -1,5 +1,6 @@
 import { QuantscopeError } from '../../model/errors';
 import { blockOf } from '../plan/order';
+import { said } from '../../protocol/said';
 
 /**
  * Names of tensors after some blocks are left out: later blocks move up. `undefined` for a tensor that is left out.
@@ -13,11 +14,12 @@ export function prunedNames(
   const blocks = [...new Set(names.map(blockOf).filter((block) => block >= 0))].sort((a, b) => a - b);
   const strange = pruned.find((block) => !blocks.includes(block));
   if (strange !== undefined) {
-    const there = blocks.length === 0 ? 'the model has no blocks' : `the blocks are ${rangesOf(blocks)}`;
-    throw new QuantscopeError('REQUEST', `There is no block ${strange} to leave out; ${there}.`);
+    const there =
+      blocks.length === 0 ? said`the model has no blocks` : said`the blocks are ${rangesOf(blocks)}`;
+    throw new QuantscopeError('REQUEST', said`There is no block ${strange} to leave out; ${there}.`);
   }
   const left = blocks.filter((block) => !pruned.includes(block));
-  if (left.length === 0) throw new QuantscopeError('REQUEST', 'All blocks would be left out.');
+  if (left.length === 0) throw new QuantscopeError('REQUEST', said`All blocks would be left out.`);
   return new Map(
     names.map((name) => {
       const block = blockOf(name);

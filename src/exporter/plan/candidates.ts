@@ -17,6 +17,7 @@ import {
 } from './fileTypes';
 import { mixTypes } from './mixture';
 import { roleFactors } from './roleFactors';
+import { said } from '../../protocol/said';
 
 export interface CandidateOptions {
   readonly signal?: AbortSignal;
@@ -54,7 +55,7 @@ async function exportedCandidates(
   if (imatrix && !chosen.some(({ name }) => imatrix.entries.has(name)))
     throw new QuantscopeError(
       'REQUEST',
-      'The importance matrix has no entries for the tensors of this model.',
+      said`The importance matrix has no entries for the tensors of this model.`,
       {
         file: imatrix.path,
       },

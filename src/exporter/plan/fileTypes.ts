@@ -1,6 +1,7 @@
 import { suggestion } from '../../model/closest';
 import { QuantscopeError } from '../../model/errors';
 import { ggmlFormats } from '../../protocol/ggmlTypes';
+import { said } from '../../protocol/said';
 
 /** A GGUF file type: what llama.cpp calls a preset. */
 export interface FileType {
@@ -16,41 +17,41 @@ const type = (name: string, id: number, base: string, label: string): FileType =
 
 /** The file types of llama.cpp v0.5.0, smallest first (as large models are in them; MXFP4_MOE by its experts). */
 export const fileTypes: readonly FileType[] = [
-  type('Q1_0', 40, 'Q1_0', '1 bit: signs and a scale, for models trained this way'),
-  type('IQ1_S', 24, 'IQ1_S', '1.6 bit: the smallest usable one'),
-  type('TQ1_0', 36, 'TQ1_0', '1.7 bit: ternary, for models trained this way'),
-  type('IQ1_M', 31, 'IQ1_M', '1.8 bit: a little better than IQ1_S'),
-  type('IQ2_XXS', 19, 'IQ2_XXS', '2.1 bit: large models on small machines'),
-  type('TQ2_0', 37, 'TQ2_0', '2.1 bit: ternary, faster than TQ1_0'),
-  type('Q2_0', 41, 'Q2_0', '2.3 bit: four levels and a scale'),
-  type('IQ2_XS', 20, 'IQ2_XS', '2.3 bit: a little better than IQ2_XXS'),
-  type('IQ2_S', 28, 'IQ2_XS', '2.5 bit: more for value, down and output layers'),
-  type('IQ2_M', 29, 'IQ2_S', '2.7 bit: the best with two bits'),
-  type('Q2_K_S', 21, 'Q2_K', '2.8 bit: Q2_K with fewer bits for value and down layers'),
-  type('Q2_K', 10, 'Q2_K', '3 bit: two, three for value and down layers'),
-  type('IQ3_XXS', 23, 'IQ3_XXS', '3.1 bit: the best of its size'),
-  type('IQ3_XS', 22, 'IQ3_S', '3.3 bit: IQ3_S with fewer bits for queries and keys'),
-  type('Q3_K_S', 11, 'Q3_K', '3.4 bit in all layers'),
-  type('IQ3_S', 26, 'IQ3_S', '3.4 bit: better than Q3_K_S'),
-  type('IQ3_M', 27, 'IQ3_S', '3.7 bit: four for value and output layers'),
-  type('Q3_K_M', 12, 'Q3_K', '3.9 bit: more for value, down and output layers'),
-  type('Q3_K_L', 13, 'Q3_K', '4.3 bit: five for value, down and output layers'),
-  type('IQ4_XS', 30, 'IQ4_XS', '4.25 bit: nearly as good as Q4_K, smaller'),
-  type('MXFP4_MOE', 38, 'MXFP4', '4.25 bit floating point for experts, 8 bit for the rest'),
-  type('IQ4_NL', 25, 'IQ4_NL', '4.5 bit, levels fitted to the distribution of weights'),
-  type('Q4_0', 2, 'Q4_0', '4.5 bit, one scale per 32 weights: fast, less accurate'),
-  type('Q4_K_S', 14, 'Q4_K', '4.5 bit, more for the first layers'),
-  type('Q4_K_M', 15, 'Q4_K', '4.8 bit, more for half of the value and down layers: the usual choice'),
-  type('Q4_1', 3, 'Q4_1', '5 bit, scale and minimum per 32 weights'),
-  type('Q5_K_S', 16, 'Q5_K', '5.5 bit in all layers'),
-  type('Q5_0', 8, 'Q5_0', '5.5 bit, one scale per 32 weights'),
-  type('Q5_K_M', 17, 'Q5_K', '5.7 bit, more for half of the value and down layers'),
-  type('Q5_1', 9, 'Q5_1', '6 bit, scale and minimum per 32 weights'),
-  type('Q6_K', 18, 'Q6_K', '6.6 bit: close to the original'),
-  type('Q8_0', 7, 'Q8_0', '8.5 bit: hardly distinguishable from the original'),
-  type('F16', 1, 'F16', '16 bit, IEEE half precision: not quantized'),
-  type('BF16', 32, 'BF16', '16 bit, bfloat16: not quantized'),
-  type('F32', 0, 'F32', '32 bit: not quantized'),
+  type('Q1_0', 40, 'Q1_0', said`1 bit: signs and a scale, for models trained this way`),
+  type('IQ1_S', 24, 'IQ1_S', said`1.6 bit: the smallest usable one`),
+  type('TQ1_0', 36, 'TQ1_0', said`1.7 bit: ternary, for models trained this way`),
+  type('IQ1_M', 31, 'IQ1_M', said`1.8 bit: a little better than IQ1_S`),
+  type('IQ2_XXS', 19, 'IQ2_XXS', said`2.1 bit: large models on small machines`),
+  type('TQ2_0', 37, 'TQ2_0', said`2.1 bit: ternary, faster than TQ1_0`),
+  type('Q2_0', 41, 'Q2_0', said`2.3 bit: four levels and a scale`),
+  type('IQ2_XS', 20, 'IQ2_XS', said`2.3 bit: a little better than IQ2_XXS`),
+  type('IQ2_S', 28, 'IQ2_XS', said`2.5 bit: more for value, down and output layers`),
+  type('IQ2_M', 29, 'IQ2_S', said`2.7 bit: the best with two bits`),
+  type('Q2_K_S', 21, 'Q2_K', said`2.8 bit: Q2_K with fewer bits for value and down layers`),
+  type('Q2_K', 10, 'Q2_K', said`3 bit: two, three for value and down layers`),
+  type('IQ3_XXS', 23, 'IQ3_XXS', said`3.1 bit: the best of its size`),
+  type('IQ3_XS', 22, 'IQ3_S', said`3.3 bit: IQ3_S with fewer bits for queries and keys`),
+  type('Q3_K_S', 11, 'Q3_K', said`3.4 bit in all layers`),
+  type('IQ3_S', 26, 'IQ3_S', said`3.4 bit: better than Q3_K_S`),
+  type('IQ3_M', 27, 'IQ3_S', said`3.7 bit: four for value and output layers`),
+  type('Q3_K_M', 12, 'Q3_K', said`3.9 bit: more for value, down and output layers`),
+  type('Q3_K_L', 13, 'Q3_K', said`4.3 bit: five for value, down and output layers`),
+  type('IQ4_XS', 30, 'IQ4_XS', said`4.25 bit: nearly as good as Q4_K, smaller`),
+  type('MXFP4_MOE', 38, 'MXFP4', said`4.25 bit floating point for experts, 8 bit for the rest`),
+  type('IQ4_NL', 25, 'IQ4_NL', said`4.5 bit, levels fitted to the distribution of weights`),
+  type('Q4_0', 2, 'Q4_0', said`4.5 bit, one scale per 32 weights: fast, less accurate`),
+  type('Q4_K_S', 14, 'Q4_K', said`4.5 bit, more for the first layers`),
+  type('Q4_K_M', 15, 'Q4_K', said`4.8 bit, more for half of the value and down layers: the usual choice`),
+  type('Q4_1', 3, 'Q4_1', said`5 bit, scale and minimum per 32 weights`),
+  type('Q5_K_S', 16, 'Q5_K', said`5.5 bit in all layers`),
+  type('Q5_0', 8, 'Q5_0', said`5.5 bit, one scale per 32 weights`),
+  type('Q5_K_M', 17, 'Q5_K', said`5.7 bit, more for half of the value and down layers`),
+  type('Q5_1', 9, 'Q5_1', said`6 bit, scale and minimum per 32 weights`),
+  type('Q6_K', 18, 'Q6_K', said`6.6 bit: close to the original`),
+  type('Q8_0', 7, 'Q8_0', said`8.5 bit: hardly distinguishable from the original`),
+  type('F16', 1, 'F16', said`16 bit, IEEE half precision: not quantized`),
+  type('BF16', 32, 'BF16', said`16 bit, bfloat16: not quantized`),
+  type('F32', 0, 'F32', said`32 bit: not quantized`),
 ];
 
 /** Aliases that llama-quantize accepts. */
@@ -65,8 +66,8 @@ export function fileTypeNamed(name: string): FileType {
   const found = fileTypes.find((candidate) => candidate.name === (aliases[upper] ?? upper));
   if (found) return found;
   const known = fileTypes.map((candidate) => candidate.name);
-  const message = `"${name}" is not a file type that can be exported.${suggestion(name, known)}`;
-  throw new QuantscopeError('REQUEST', `${message} The file types are: ${known.join(', ')}.`);
+  const message = said`"${name}" is not a file type that can be exported.${suggestion(name, known)}`;
+  throw new QuantscopeError('REQUEST', said`${message} The file types are: ${known.join(', ')}.`);
 }
 
 /** File types that stand for several of one base: the one without larger or smaller layers. */

@@ -4,6 +4,7 @@ import type { QuantFormat } from '../../quant/format';
 import { isMixed } from './mixed';
 import type { MixedType } from './mixture';
 import type { NamedTensor } from './tensor';
+import { said } from '../../protocol/said';
 
 /** One format for every matrix of the blocks that it fits; the others have no type. */
 export function formatTypes(
@@ -15,7 +16,7 @@ export function formatTypes(
   for (const tensor of tensors) {
     const { name } = tensor.converted;
     if (!name.startsWith('blk.') || !isMixed(tensor.converted) || !suits(format, tensor, imatrix)) continue;
-    types.set(name, { type: format.id, cause: 'default', reason: `format ${format.id}` });
+    types.set(name, { type: format.id, cause: 'default', reason: said`format ${format.id}` });
   }
   return types;
 }

@@ -1,5 +1,6 @@
 import { ggmlType } from '../../model/dtypes';
 import type { TensorTypeRule, TypeCause } from '../../protocol/export';
+import { said } from '../../protocol/said';
 import { fittingType } from '../../quant/fittingType';
 import type { Architecture } from './architecture';
 import type { FileType } from './fileTypes';
@@ -48,7 +49,7 @@ const columnsOf = ({ shape }: Tensor): number => shape[shape.length - 1] ?? 1;
 function fitShape(wanted: MixedType, columns: number): MixedType {
   const type = fittingType(wanted.type, columns);
   if (type === wanted.type) return wanted;
-  const reason = `the row length (${columns}) is not a multiple of the block size of ${wanted.type}`;
+  const reason = said`the row length (${columns}) is not a multiple of the block size of ${wanted.type}`;
   return { type, cause: 'fallback', reason, wanted: wanted.type };
 }
 
@@ -95,10 +96,10 @@ class Mixer {
     const { base, name } = this.fileType;
     const role = roleOf(tensor.name);
     if (tokenEmbeddingType !== undefined && role === 'embedding')
-      return { type: tokenEmbeddingType, cause: 'embedding', reason: 'requested token-embedding type' };
+      return { type: tokenEmbeddingType, cause: 'embedding', reason: said`requested token-embedding type` };
     if (outputType !== undefined && role === 'output')
-      return { type: outputType, cause: 'output', reason: 'requested output type' };
-    const start: MixedType = { type: base, cause: 'default', reason: `default of ${name}` };
+      return { type: outputType, cause: 'output', reason: said`requested output type` };
+    const start: MixedType = { type: base, cause: 'default', reason: said`default of ${name}` };
     if ((ggmlType(base)?.block ?? 1) === 1) return start;
     const wanted = this.overridden(tensor.name) ?? (pure ? start : this.mixed(tensor, role, start));
     return fitShape(wanted, columnsOf(tensor));
@@ -106,7 +107,7 @@ class Mixer {
 
   private overridden(name: string): MixedType | undefined {
     const rule = this.overrides.of(name);
-    return rule && { type: rule.type, cause: 'rule', reason: `rule ${rule.pattern}` };
+    return rule && { type: rule.type, cause: 'rule', reason: said`rule ${rule.pattern}` };
   }
 
   private mixed(tensor: Tensor, role: Role, start: MixedType): MixedType {
@@ -116,7 +117,7 @@ class Mixer {
       return {
         type: outputType,
         cause: 'output',
-        reason: 'requested output type: the embedding is the output',
+        reason: said`requested output type: the embedding is the output`,
       };
     const counted = this.seen.get(role) ?? 0;
     this.seen.set(role, counted + 1);

@@ -1,6 +1,7 @@
 import { ggmlType } from '../../model/dtypes';
 import type { Architecture } from './architecture';
 import { feedForward, type Role } from './roles';
+import { said } from '../../protocol/said';
 
 /**
  * The mixtures of llama.cpp v0.5.0 (llama-quant.cpp): which file type gives which tensors more or fewer bits than its base.
@@ -50,16 +51,16 @@ const isFalcon = ({ architecture }: Situation): boolean => architecture.name ===
 const low: ReadonlySet<string> = new Set(['IQ1_S', 'IQ1_M', 'IQ2_XXS', 'IQ2_XS', 'IQ2_S', 'IQ2_M']);
 const isBetterLow = (file: string): boolean => file === 'IQ2_S' || file === 'IQ2_M';
 
-const sharedValues = 'value matrix that several heads share: small, so more bits cost little';
+const sharedValues = said`value matrix that several heads share: small, so more bits cost little`;
 
 const outputRule: Rule = (situation) => {
   const { file, base, columns } = situation;
   const { block = 1 } = ggmlType(base) ?? {};
-  if (file === 'MXFP4_MOE') return { type: 'Q8_0', reason: 'output tensor' };
+  if (file === 'MXFP4_MOE') return { type: 'Q8_0', reason: said`output tensor` };
   if (isFalcon(situation) || columns % block !== 0)
-    return { type: 'Q8_0', reason: 'output tensor that Q6_K does not fit' };
-  if (low.has(file) || file === 'IQ3_XXS') return { type: 'Q5_K', reason: 'output tensor' };
-  return when(base !== 'Q8_0', 'Q6_K', 'output tensor');
+    return { type: 'Q8_0', reason: said`output tensor that Q6_K does not fit` };
+  if (low.has(file) || file === 'IQ3_XXS') return { type: 'Q5_K', reason: said`output tensor` };
+  return when(base !== 'Q8_0', 'Q6_K', said`output tensor`);
 };
 
 const embeddingTypes: Readonly<Record<string, string>> = {
@@ -70,17 +71,17 @@ const embeddingTypes: Readonly<Record<string, string>> = {
 
 const embeddingRule: Rule = ({ file }) => {
   const type = embeddingTypes[file];
-  return type === undefined ? undefined : { type, reason: 'token embedding' };
+  return type === undefined ? undefined : { type, reason: said`token embedding` };
 };
 
 const spare = (situation: Situation): Choice | undefined =>
   when(
     moreBits(situation),
     'Q6_K',
-    `${situation.file} gives layer ${situation.index + 1} of ${situation.count} more bits`,
+    said`${situation.file} gives layer ${situation.index + 1} of ${situation.count} more bits`,
   );
 
-const early = 'one of the first layers, which matter more';
+const early = said`one of the first layers, which matter more`;
 
 type ByFile = Readonly<Record<string, (situation: Situation) => Choice | undefined>>;
 
@@ -91,27 +92,27 @@ const shared =
 
 const lowValue = ({ file, sharing, architecture }: Situation): Choice => {
   if (sharing >= 4 || architecture.experts >= 4) return { type: 'Q4_K', reason: sharedValues };
-  return { type: isBetterLow(file) ? 'IQ3_S' : 'Q2_K', reason: 'value matrix' };
+  return { type: isBetterLow(file) ? 'IQ3_S' : 'Q2_K', reason: said`value matrix` };
 };
 
 const always = (type: string, reason: string) => (): Choice => ({ type, reason });
 
 const valueTypes: ByFile = {
-  Q2_K: shared('Q4_K', { type: 'Q3_K', reason: 'value matrix' }),
+  Q2_K: shared('Q4_K', { type: 'Q3_K', reason: said`value matrix` }),
   Q2_K_S: shared('Q4_K'),
   IQ3_XXS: (situation) => {
     const { hasImportance } = situation;
     return shared('Q4_K', {
       type: hasImportance ? 'IQ3_XXS' : 'IQ3_S',
-      reason: hasImportance ? 'value matrix' : 'value matrix without an importance matrix',
+      reason: hasImportance ? said`value matrix` : said`value matrix without an importance matrix`,
     })(situation);
   },
   IQ3_XS: shared('Q4_K'),
   IQ3_S: shared('Q4_K'),
-  IQ3_M: always('Q4_K', 'value matrix'),
+  IQ3_M: always('Q4_K', said`value matrix`),
   Q3_K_M: ({ index }) =>
-    index < 2 ? { type: 'Q5_K', reason: early } : { type: 'Q4_K', reason: 'value matrix' },
-  Q3_K_L: always('Q5_K', 'value matrix'),
+    index < 2 ? { type: 'Q5_K', reason: early } : { type: 'Q4_K', reason: said`value matrix` },
+  Q3_K_L: always('Q5_K', said`value matrix`),
   Q4_K_S: ({ index }) => when(index < 4, 'Q5_K', early),
   Q4_K_M: spare,
   Q5_K_M: spare,
@@ -136,42 +137,46 @@ const seventyBillion: Rule = ({ architecture, file }, type) =>
   when(
     isSeventyBillion(architecture) && !low.has(file) && (type === 'Q3_K' || type === 'Q4_K'),
     'Q5_K',
-    'value matrix of a 70B model',
+    said`value matrix of a 70B model`,
   );
 
 const eightExperts =
   (type: string, applies: (file: string) => boolean): Rule =>
   ({ architecture, file }) =>
-    when(architecture.experts === 8 && applies(file), type, 'small compared with the weights of 8 experts');
+    when(
+      architecture.experts === 8 && applies(file),
+      type,
+      said`small compared with the weights of 8 experts`,
+    );
 
 const keyTypes: ByFile = {
-  IQ3_XS: always('IQ3_XXS', 'query and key matrices take fewer bits'),
-  IQ3_XXS: always('IQ2_S', 'query and key matrices take fewer bits'),
+  IQ3_XS: always('IQ3_XXS', said`query and key matrices take fewer bits`),
+  IQ3_XXS: always('IQ2_S', said`query and key matrices take fewer bits`),
 };
 
 const downTypes: ByFile = {
-  Q2_K: always('Q3_K', 'down projection'),
+  Q2_K: always('Q3_K', said`down projection`),
   Q2_K_S: (situation) => when(isFirst(situation, 8), 'Q4_K', early),
   IQ3_XXS: (situation) => {
     if (situation.hasImportance) return undefined;
     return isFirst(situation, 8)
       ? { type: 'Q4_K', reason: early }
-      : { type: 'Q3_K', reason: 'down projection without an importance matrix' };
+      : { type: 'Q3_K', reason: said`down projection without an importance matrix` };
   },
   Q3_K_M: (situation) => {
     if (isFirst(situation, 16)) return { type: 'Q5_K', reason: early };
     const more = !isFalcon(situation) || moreBits(situation);
-    return { type: more ? 'Q4_K' : 'Q3_K', reason: 'down projection' };
+    return { type: more ? 'Q4_K' : 'Q3_K', reason: said`down projection` };
   },
   IQ3_M: (situation) => {
     const more = situation.architecture.experts === 8 && moreBits(situation);
     return when(isFirst(situation, 8) || more, 'Q4_K', early);
   },
-  Q3_K_L: (situation) => ({ type: isFalcon(situation) ? 'Q4_K' : 'Q5_K', reason: 'down projection' }),
+  Q3_K_L: (situation) => ({ type: isFalcon(situation) ? 'Q4_K' : 'Q5_K', reason: said`down projection` }),
   Q4_K_M: (situation) => {
     if (!isFalcon(situation)) return spare(situation);
     if (isFirst(situation, 16)) return { type: 'Q6_K', reason: early };
-    return { type: moreBits(situation) ? 'Q5_K' : 'Q4_K', reason: 'down projection of falcon' };
+    return { type: moreBits(situation) ? 'Q5_K' : 'Q4_K', reason: said`down projection of falcon` };
   },
   Q5_K_M: spare,
   Q4_K_S: (situation) => when(!isFalcon(situation) && isFirst(situation, 8), 'Q5_K', early),
@@ -197,10 +202,14 @@ const fewBits: ReadonlySet<string> = new Set([
 
 const attentionOutputRule: Rule = (situation) => {
   const { file, architecture } = situation;
-  const reason = 'output projection of the attention';
+  const reason = said`output projection of the attention`;
   if (isFalcon(situation) && !low.has(file)) return when(file === 'Q3_K_L', 'Q4_K', reason);
   if (architecture.experts === 8)
-    return when(fewBits.has(file) || low.has(file), 'Q5_K', 'small compared with the weights of 8 experts');
+    return when(
+      fewBits.has(file) || low.has(file),
+      'Q5_K',
+      said`small compared with the weights of 8 experts`,
+    );
   const type = attentionOutputTypes[file];
   return type === undefined ? undefined : { type, reason };
 };
@@ -210,7 +219,7 @@ const middle: Rule = ({ file, index, count }) =>
   when(
     file === 'IQ3_XS' && index >= Math.floor(count / 8) && index < Math.floor((7 * count) / 8),
     'IQ3_XXS',
-    'one of the middle layers, which matter less',
+    said`one of the middle layers, which matter less`,
   );
 
 const byFile =
@@ -238,7 +247,7 @@ const expertsOnly: Rule = ({ role, matrices, architecture }) =>
   // The attention of bailingmoe3 has merged matrices too.
   matrices > 1 && (architecture.name !== 'bailingmoe3' || feedForward.has(role))
     ? { type: 'MXFP4', reason: 'experts' }
-    : { type: 'Q8_0', reason: 'not one of the experts' };
+    : { type: 'Q8_0', reason: said`not one of the experts` };
 
 /** The rules of a role, in order. */
 export function rulesOf(role: Role, file: string): readonly Rule[] {

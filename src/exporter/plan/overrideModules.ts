@@ -3,6 +3,7 @@ import { tensorRole } from '../../model/roles';
 import { namedBits } from '../../protocol/formatBits';
 import type { Plan } from '../../protocol/plan';
 import { listOf } from '../../protocol/tableNotes';
+import { said } from '../../protocol/said';
 
 /** A module of the checkpoint and the bits that a plan gives its weight; 16 for one that is left as it is. */
 export interface PlannedModule {
@@ -36,7 +37,7 @@ export function plannedModules({ assignments }: Pick<Plan, 'assignments'>): Plan
       if (ggufName.test(source))
         throw new QuantscopeError(
           'REQUEST',
-          `The plan is of a GGUF file: "${source}" is not the name of a module. Make a plan of the checkpoint that the file was made from.`,
+          said`The plan is of a GGUF file: "${source}" is not the name of a module. Make a plan of the checkpoint that the file was made from.`,
         );
       const module = source.replace(/\.weight$/, '');
       if (module === source) without.push(source);
@@ -88,7 +89,7 @@ export const raisedNotes = (raised: readonly string[]): string[] =>
   raised.length === 0
     ? []
     : [
-        `The runtime computes some modules of a layer together, in one format; these get the widest of their group: ${listOf(raised)}.`,
+        said`The runtime computes some modules of a layer together, in one format; these get the widest of their group: ${listOf(raised)}.`,
       ];
 
 /** Formats that become integers of another width, as a sentence; undefined where all keep their bits. */
@@ -101,5 +102,5 @@ export function widenedNote(
     if (bits < unquantized && widthFor(bits, widths) !== bits) changed.set(format, widthFor(bits, widths));
   if (changed.size === 0) return undefined;
   const list = [...changed].map(([format, width]) => `${format} to ${width} bits`).join(', ');
-  return `The runtime has integers of ${widths.join(', ')} bits; widened: ${list}.`;
+  return said`The runtime has integers of ${widths.join(', ')} bits; widened: ${list}.`;
 }

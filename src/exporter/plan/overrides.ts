@@ -9,6 +9,7 @@ import type { Recipe } from '../../protocol/recipe';
 import { compressedIntegers, gptq } from '../../quant/grids/libraries';
 import { QuantscopeError } from '../../model/errors';
 import { namedBits } from '../../protocol/formatBits';
+import { said } from '../../protocol/said';
 import { encodableTypes } from './fileTypes';
 import {
   inAgreement,
@@ -47,11 +48,10 @@ const [groupSize, mlxGroup] = [128, 64];
  */
 const widths = { compressedTensors: [4, 8], gptq: [2, 3, 4, 8], mlx: [2, 3, 4, 5, 6, 8] } as const;
 
-const otherFormats =
-  'The runtime has integers in groups in place of the types of GGUF: the bits are those of the plan, its sizes and its divergence are not.';
+const otherFormats = said`The runtime has integers in groups in place of the types of GGUF: the bits are those of the plan, its sizes and its divergence are not.`;
 
 /** What MLX stores where a plan has integer zero points. */
-const biasOfMlx = 'MLX stores a bias for each group where the plan has a zero point: one byte more.';
+const biasOfMlx = said`MLX stores a bias for each group where the plan has a zero point: one byte more.`;
 
 /**
  * Lines `PATTERN=TYPE` of `llama-quantize --tensor-type-file`, each for the tensors of one role and type.
@@ -61,7 +61,7 @@ function tensorTypes({ assignments }: Plan): OverridesText {
   const groups = new Map<string, { names: string[]; type: string }>();
   for (const { tensor, format } of assignments) {
     if (!encodableTypes.has(format))
-      throw new QuantscopeError('REQUEST', `${format} is not a type of GGUF.`, { tensor });
+      throw new QuantscopeError('REQUEST', said`${format} is not a type of GGUF.`, { tensor });
     const key = `${tensor.replace(/\d+/, '#')} ${format}`;
     const known = groups.get(key);
     if (known) known.names.push(tensor);
@@ -71,7 +71,7 @@ function tensorTypes({ assignments }: Plan): OverridesText {
   return {
     text: printTensorTypes(rules),
     notes: [
-      'llama-quantize --tensor-type-file FILE IN.gguf OUT.gguf TYPE writes them, TYPE being a quantized one, which applies to no tensor of the plan.',
+      said`llama-quantize --tensor-type-file FILE IN.gguf OUT.gguf TYPE writes them, TYPE being a quantized one, which applies to no tensor of the plan.`,
     ],
   };
 }
@@ -113,13 +113,15 @@ const notesOf = (
     ...(modules.some(({ format }) => encodableTypes.has(format) && !isFloat(format)) ? [otherFormats] : []),
     ...(widened === undefined ? [] : [widened]),
     ...more,
-    ...(without.length === 0 ? [] : [`Left out, as they are not weights of modules: ${without.join(', ')}.`]),
+    ...(without.length === 0
+      ? []
+      : [said`Left out, as they are not weights of modules: ${without.join(', ')}.`]),
   ];
 };
 
 const isFloat = (format: string): boolean => isKept({ bits: namedBits(format) ?? 0 });
 
-const outputKept = 'Embedding and output matrix are left as they are, as runtimes of this layout expect.';
+const outputKept = said`Embedding and output matrix are left as they are, as runtimes of this layout expect.`;
 
 /** `quantization_config` with a group for each width. */
 function compressedTensors(plan: Plan): OverridesText {

@@ -2,6 +2,7 @@ import { checkedFormat } from '../../ampq/bindPlan';
 import { sourcesOf, type ConvertedTensor } from '../../architectures/convertedTensor';
 import { ggmlType } from '../../model/dtypes';
 import type { Plan } from '../../protocol/plan';
+import { said } from '../../protocol/said';
 import { isMixed } from './mixed';
 import type { MixedType, MixtureOptions } from './mixture';
 import type { NamedTensor } from './tensor';
@@ -28,13 +29,13 @@ export function plannedTypes(
     const asked = { 'output.weight': outputType, 'token_embd.weight': tokenEmbeddingType }[name];
     const rule = overrides.of(name);
     const format = assigned.get(unprunedName);
-    if (asked !== undefined) types.set(name, { type: asked, cause: 'output', reason: 'requested type' });
-    else if (rule) types.set(name, { type: rule.type, cause: 'rule', reason: `rule ${rule.pattern}` });
+    if (asked !== undefined) types.set(name, { type: asked, cause: 'output', reason: said`requested type` });
+    else if (rule) types.set(name, { type: rule.type, cause: 'rule', reason: said`rule ${rule.pattern}` });
     else if (format !== undefined) {
       const type = checkedFormat(format, converted.shape, { file, tensor: unprunedName });
       types.set(name, { type, cause: 'plan', reason: 'plan' });
     } else if (!isQuantized(converted))
-      types.set(name, { type: 'F16', cause: 'plan', reason: 'not in the plan' });
+      types.set(name, { type: 'F16', cause: 'plan', reason: said`not in the plan` });
   }
   return types;
 }

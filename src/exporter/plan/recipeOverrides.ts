@@ -2,6 +2,7 @@ import type { OverridesText } from '../../protocol/overrides';
 import type { Plan } from '../../protocol/plan';
 import { runtimeRules } from '../../ampq/runtimes';
 import type { Runtime } from '../../protocol/runtimes';
+import { said } from '../../protocol/said';
 import {
   inAgreement,
   isKept,
@@ -50,7 +51,7 @@ export function planRecipe(plan: Plan, kind: keyof typeof targets): OverridesTex
   const quantized = modules.filter((item) => !kept.includes(item));
   const recipe = {
     ...{ version: 1, id: 'plan', label: `Plan of ${plan.model.name}` },
-    description: `The widths of a plan with ${plan.total.bitsPerWeight.toFixed(2)} bits per weight.`,
+    description: said`The widths of a plan with ${plan.total.bitsPerWeight.toFixed(2)} bits per weight.`,
     ...{ layout, target, rules: rulesOf(quantized, grids) },
     // Without a list, the output matrix would be left as it is.
     ...(target === 'onnx' ? { skip: [] } : {}),
@@ -60,19 +61,19 @@ export function planRecipe(plan: Plan, kind: keyof typeof targets): OverridesTex
   return {
     text: `${JSON.stringify(recipe, null, 2)}\n`,
     notes: [
-      'quantscope quantize-model MODEL --recipe FILE --out DIR writes it.',
+      said`quantscope quantize-model MODEL --recipe FILE --out DIR writes it.`,
       ...(changed.length === 0
         ? []
         : [
-            `${changed.join(', ')} are replaced by integers of the same or the next width (${grids.join(', ')}): sizes and divergence of the plan do not hold. recommend --runtime ${runtime} makes a plan of them.`,
+            said`${changed.join(', ')} are replaced by integers of the same or the next width (${grids.join(', ')}): sizes and divergence of the plan do not hold. recommend --runtime ${runtime} makes a plan of them.`,
           ]),
       ...raisedNotes(raised),
       ...(lost.length === 0
         ? []
-        : [`Left as they are, as the layout cannot store them: ${lost.join(', ')}.`]),
+        : [said`Left as they are, as the layout cannot store them: ${lost.join(', ')}.`]),
       ...(without.length === 0
         ? []
-        : [`Left out, as they are not weights of modules: ${without.join(', ')}.`]),
+        : [said`Left out, as they are not weights of modules: ${without.join(', ')}.`]),
     ],
   };
 }

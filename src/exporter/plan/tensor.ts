@@ -14,6 +14,7 @@ import { holdsWeights } from '../../model/roles';
 import { factorOf, inBlocks, matrixOf } from '../../model/rows';
 import type { ExportedTensor, ExportSettings } from '../../protocol/export';
 import type { TensorDescriptor } from '../../protocol/model';
+import { said } from '../../protocol/said';
 import { suppliesImportance } from '../codes/codeFinder';
 import { needsImportance, type FileType } from './fileTypes';
 import { isMixed } from './mixed';
@@ -66,7 +67,7 @@ export function planTensor(
   if (!isForeign && !isRowOf(type, columns))
     throw new QuantscopeError(
       'REQUEST',
-      `The row length (${columns}) is not a multiple of the block size of ${type}; choose another type for this tensor.`,
+      said`The row length (${columns}) is not a multiple of the block size of ${type}; choose another type for this tensor.`,
       { tensor: name },
     );
   const importance = importanceFor(converted, unprunedName, type, context);
@@ -80,7 +81,7 @@ export function planTensor(
     shape,
     bytes: isForeign ? sources.reduce((sum, { byteLength }) => sum + byteLength, 0) : bytesIn(type, shape),
     cause,
-    reason: repacked ? `${reason}, codes and scales as they are` : reason,
+    reason: repacked ? said`${reason}, codes and scales as they are` : reason,
     ...(importance ? { importance } : {}),
   };
 }
@@ -118,7 +119,7 @@ export function planFactors({ name, converted }: PlannedTensor): PlannedTensor[]
     {
       ...{ name: own, shape, converted: { name: own, shape, columns: 1, pieces } },
       ...{ source: factors[0]!.name, sources: factors.length, from: 'F32', to: 'F32' },
-      ...{ bytes: bytesIn('F32', shape), cause: 'kept', reason: 'what its blocks are multiplied by' },
+      ...{ bytes: bytesIn('F32', shape), cause: 'kept', reason: said`what its blocks are multiplied by` },
     },
   ];
 }
@@ -131,8 +132,8 @@ function keptType(converted: ConvertedTensor, { model }: TensorContext): MixedTy
   if (leave && blocks !== undefined && blocksOf(converted, blocks))
     return { type: blocks, cause: 'kept', reason: 'copied' };
   if (dtype !== undefined && (model.gguf || (leave && ggmlType(dtype) && !changesWeights(converted))))
-    return { type: dtype, cause: 'kept', reason: 'copied unchanged' };
-  return { type: 'F32', cause: 'kept', reason: 'kept in full precision' };
+    return { type: dtype, cause: 'kept', reason: said`copied unchanged` };
+  return { type: 'F32', cause: 'kept', reason: said`kept in full precision` };
 }
 
 /**
@@ -153,8 +154,8 @@ function importanceFor(
   if (found || !needsImportance(type, name, fileType?.name)) return found;
   if (codes === 'optimised' && suppliesImportance(converted, type)) return undefined;
   const message = imatrix
-    ? `${type} needs importance weights, and the importance matrix has none for this tensor.`
-    : `${type} needs an importance matrix (imatrix): without one the model would be nearly unusable. Compute one from a text (“Compute Importance Matrix…”, or quantscope imatrix) and choose it for the export, or let the codes be optimised.`;
+    ? said`${type} needs importance weights, and the importance matrix has none for this tensor.`
+    : said`${type} needs an importance matrix (imatrix): without one the model would be nearly unusable. Compute one from a text (“Compute Importance Matrix…”, or quantscope imatrix) and choose it for the export, or let the codes be optimised.`;
   throw new QuantscopeError('REQUEST', message, { tensor: name });
 }
 
@@ -183,11 +184,11 @@ function checkConvertible(
     new QuantscopeError('UNSUPPORTED', message, { file: tensor.file, tensor: tensor.name });
   if (isQuantized(tensor.dtype) && !allowRequantize)
     throw unsupported(
-      `The tensor is already quantized to ${tensor.dtype}; requantizing it to ${to} would add to its error. Export from an F16, BF16 or F32 file, or allow requantizing.`,
+      said`The tensor is already quantized to ${tensor.dtype}; requantizing it to ${to} would add to its error. Export from an F16, BF16 or F32 file, or allow requantizing.`,
     );
   if (!tensor.readable || !holdsWeights(tensor))
     throw unsupported(
-      tensor.unreadableReason ?? `${tensor.dtype} does not hold weights that can be converted.`,
+      tensor.unreadableReason ?? said`${tensor.dtype} does not hold weights that can be converted.`,
     );
 }
 

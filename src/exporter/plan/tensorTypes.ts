@@ -4,6 +4,7 @@ import { QuantscopeError } from '../../model/errors';
 import { literalPattern } from '../../model/literalPattern';
 import { PatternTrials } from '../../model/patternTrials';
 import type { TensorTypeRule } from '../../protocol/export';
+import { said } from '../../protocol/said';
 import { spellOutPosixClasses } from '../options/posixClasses';
 import { encodableTypes } from './fileTypes';
 
@@ -38,7 +39,7 @@ export class TensorTypeRules {
   constructor(rules: readonly TensorTypeRule[], names: readonly string[], limit?: number) {
     const compiled = compileRules(rules);
     const idle = new Set(compiled);
-    const trials = new PatternTrials('The patterns of the tensor-type rules');
+    const trials = new PatternTrials(said`The patterns of the tensor-type rules`);
     trials.run(() => {
       for (const name of names)
         for (const rule of compiled) {
@@ -59,16 +60,16 @@ export class TensorTypeRules {
 export function tensorTypeNamed(type: string): string {
   const upper = type.toUpperCase();
   if (encodableTypes.has(upper)) return upper;
-  const message = `"${type}" is not a valid tensor type.${suggestion(type, encodableTypes)}`;
-  throw new QuantscopeError('REQUEST', `${message} The types are: ${[...encodableTypes].join(', ')}.`);
+  const message = said`"${type}" is not a valid tensor type.${suggestion(type, encodableTypes)}`;
+  throw new QuantscopeError('REQUEST', said`${message} The types are: ${[...encodableTypes].join(', ')}.`);
 }
 
 function compilePattern(pattern: string): RegExp {
-  if (pattern === '') throw new QuantscopeError('REQUEST', 'A tensor-type rule has an empty pattern.');
+  if (pattern === '') throw new QuantscopeError('REQUEST', said`A tensor-type rule has an empty pattern.`);
   try {
     return new RegExp(spellOutPosixClasses(pattern.toLowerCase()));
   } catch (cause) {
-    const message = `The pattern "${pattern}" of a tensor-type rule is not a regular expression (${reason(cause)}).`;
+    const message = said`The pattern "${pattern}" of a tensor-type rule is not a regular expression (${reason(cause)}).`;
     throw new QuantscopeError('REQUEST', message, {}, cause);
   }
 }
@@ -82,7 +83,7 @@ export function parseTensorTypes(text: string, file?: string): TensorTypeRule[] 
   return entries.map((entry) => {
     const at = entry.indexOf('=');
     if (at < 1 || at === entry.length - 1) {
-      const message = `"${entry}" is not PATTERN=TYPE.`;
+      const message = said`"${entry}" is not PATTERN=TYPE.`;
       throw new QuantscopeError('REQUEST', message, file === undefined ? {} : { file });
     }
     const rule = { pattern: entry.slice(0, at), type: entry.slice(at + 1).toUpperCase() };

@@ -3,6 +3,7 @@ import type { Imatrix } from '../../model/imatrix';
 import type { ExportedTensor, ExportSettings } from '../../protocol/export';
 import type { Plan } from '../../protocol/plan';
 import { plural } from '../../protocol/words';
+import { said } from '../../protocol/said';
 import { requantizedNote } from '../requantized';
 import { TensorTypeRules } from './tensorTypes';
 
@@ -28,15 +29,15 @@ export function warningsOf(
     ...requantized(tensors),
     ...fallbacks(tensors),
     ...(imatrix ? withoutImportance(tensors, imatrix) : []),
-    ...(whole ? idleTexts(whole, includeWeights, 'include') : []),
-    ...(whole ? idleTexts(whole, excludeWeights, 'exclude') : []),
+    ...(whole ? idleTexts(whole, includeWeights, said`there is nothing to include`) : []),
+    ...(whole ? idleTexts(whole, excludeWeights, said`there is nothing to exclude`) : []),
     ...(imatrix && plan && !plan.imatrix
       ? [
-          'The plan was made without an importance matrix: its types and figures are those of weights that are encoded without one.',
+          said`The plan was made without an importance matrix: its types and figures are those of weights that are encoded without one.`,
         ]
       : []),
     ...(plan?.codes && codes !== 'optimised'
-      ? ['The plan was made for optimised codes: its figures are not those of this file.']
+      ? [said`The plan was made for optimised codes: its figures are not those of this file.`]
       : []),
     ...idleRules(tensors, tensorTypes),
   ];
@@ -50,10 +51,12 @@ function requantized(tensors: readonly ExportedTensor[]): string[] {
   return [
     note,
     ...(larger
-      ? ['Some become larger without becoming more accurate: their new type has more bits than the old one.']
+      ? [
+          said`Some become larger without becoming more accurate: their new type has more bits than the old one.`,
+        ]
       : []),
     ...(again.some(({ from, shape }) => from === 'MXFP4 blocks' && shape.length === 3)
-      ? ['With the type MXFP4_MOE, experts that are stored in MXFP4 keep their codes and scales.']
+      ? [said`With the type MXFP4_MOE, experts that are stored in MXFP4 keep their codes and scales.`]
       : []),
   ];
 }
@@ -63,7 +66,9 @@ function fallbacks(tensors: readonly ExportedTensor[]): string[] {
   if (fallen.length === 0) return [];
   const types = [...new Set(fallen.map(({ to }) => to))].join(', ');
   return [
-    `${count(fallen)} given another type (${types}), since the row length is not a multiple of the requested type's block size.`,
+    fallen.length === 1
+      ? said`1 tensor is given another type (${types}), since the row length is not a multiple of the requested type's block size.`
+      : said`${count(fallen)} are given another type (${types}), since the row length is not a multiple of the requested type's block size.`,
   ];
 }
 
@@ -82,17 +87,16 @@ function withoutImportance(
   if (bare.length === 0) return [];
   const names = bare.slice(0, 3).map(({ name }) => name);
   return [
-    `The importance matrix ${path} has no entries for ${plural(bare.length, 'tensor')}: ${names.join(', ')}${bare.length > 3 ? ', …' : ''}.`,
+    said`The importance matrix ${path} has no entries for ${plural(bare.length, 'tensor')}: ${names.join(', ')}${bare.length > 3 ? ', …' : ''}.`,
   ];
 }
 
 /** Texts that select entries of the matrix but match none. */
-function idleTexts({ path, entries }: Imatrix, texts: readonly string[], verb: string): string[] {
+function idleTexts({ path, entries }: Imatrix, texts: readonly string[], nothing: string): string[] {
   const names = [...entries.keys()];
   const idle = texts.filter((text) => !names.some((name) => name.includes(text)));
   return idle.map(
-    (text) =>
-      `No entry of the importance matrix ${path} has "${text}" in its name: there is nothing to ${verb}.`,
+    (text) => said`No entry of the importance matrix ${path} has "${text}" in its name: ${nothing}.`,
   );
 }
 
@@ -102,12 +106,11 @@ function idleRules(
 ): string[] {
   const names = tensors.map(({ name }) => name);
   return new TensorTypeRules(rules, names).idle.map(
-    ({ pattern }) => `The rule ${pattern} does not match any tensor's name.`,
+    ({ pattern }) => said`The rule ${pattern} does not match any tensor's name.`,
   );
 }
 
-const count = (tensors: readonly unknown[]): string =>
-  `${plural(tensors.length, 'tensor')} ${tensors.length === 1 ? 'is' : 'are'}`;
+const count = (tensors: readonly unknown[]): string => plural(tensors.length, 'tensor');
 
 const bits = (dtype: string): number => {
   const { bitsPerBlock = 0, block = 1 } = ggmlType(dtype) ?? {};

@@ -16,6 +16,7 @@ import type { Imatrix } from '../../model/imatrix';
 import type { Model } from '../../model/model';
 import type { TensorDescriptor } from '../../protocol/model';
 import { maxUnproven, type StatedFileType } from '../../protocol/provenance';
+import { said } from '../../protocol/said';
 
 /** How a tensor of a file would be made of the source in the type that it has in the file. */
 export type FileTensor = TensorDescriptor & {
@@ -77,8 +78,8 @@ function plannedLike(
   context: TensorContext,
 ): Pick<FileTensor, 'planned' | 'problem'> {
   if (!encodableTypes.has(dtype) && sourceDtype(converted) !== dtype)
-    return { problem: `${dtype} cannot be encoded.` };
-  const type = { type: dtype, cause: 'rule', reason: 'its type in the file' } as const;
+    return { problem: said`${dtype} cannot be encoded.` };
+  const type = { type: dtype, cause: 'rule', reason: said`its type in the file` } as const;
   try {
     return { planned: planTensor({ converted, unprunedName: converted.name }, type, context) };
   } catch (error) {

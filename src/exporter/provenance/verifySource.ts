@@ -10,6 +10,7 @@ import {
   type TensorDifference,
   type UnprovenTensor,
 } from '../../protocol/provenance';
+import { said } from '../../protocol/said';
 import { dimensions } from '../plan/mixed';
 import { exportedKeyValues } from '../prepareGguf';
 import type { ExportPlan } from '../plan';
@@ -38,7 +39,7 @@ export async function verifySource(
   const start = performance.now();
   const { path } = file.description;
   if (!file.gguf)
-    throw new QuantscopeError('REQUEST', 'Only a GGUF file is compared with its source.', { file: path });
+    throw new QuantscopeError('REQUEST', said`Only a GGUF file is compared with its source.`, { file: path });
   const plan = await planLikeFile(source, file, imatrix, signal);
   const run = new Comparison(file, source, { signal, onProgress });
   const expected = await exportedKeyValues(source, exportPlanOf(plan), signal);
@@ -94,7 +95,12 @@ class Comparison {
       this.done += tensor.byteLength;
     }
     for (const { name, type } of missing)
-      this.add({ tensor: name, type, verdict: 'missing', message: 'The file lacks a tensor of the source.' });
+      this.add({
+        tensor: name,
+        type,
+        verdict: 'missing',
+        message: said`The file lacks a tensor of the source.`,
+      });
   }
 
   private async one(tensor: FileTensor): Promise<void> {
@@ -102,12 +108,12 @@ class Comparison {
     const fail = (verdict: UnprovenTensor['verdict'], message: string): void =>
       this.add({ tensor: name, type, verdict, message });
     if (problem !== undefined) return fail('unknown', problem);
-    if (!planned) return fail('added', 'The source has no such tensor.');
-    if (!tensor.readable) return fail('unknown', tensor.unreadableReason ?? 'The tensor cannot be read.');
+    if (!planned) return fail('added', said`The source has no such tensor.`);
+    if (!tensor.readable) return fail('unknown', tensor.unreadableReason ?? said`The tensor cannot be read.`);
     if (!isSameShape(shape, planned.shape))
       return fail(
         'shape',
-        `Its shape is [${shape.join(', ')}]; the source gives [${planned.shape.join(', ')}].`,
+        said`Its shape is [${shape.join(', ')}]; the source gives [${planned.shape.join(', ')}].`,
       );
     return this.compare(tensor, planned);
   }
@@ -160,22 +166,22 @@ function judged({
   encodedError,
 }: TensorDifference): Pick<UnprovenTensor, 'verdict' | 'message'> {
   if (differing <= Math.max(1, fewBlocks * blocks))
-    return { verdict: 'changed', message: 'Few blocks differ: they were damaged or edited.' };
+    return { verdict: 'changed', message: said`Few blocks differ: they were damaged or edited.` };
   if (relativeError <= usualErrors * encodedError)
     return {
       verdict: 'codes',
-      message: 'The weights are those of the source, their codes were found otherwise.',
+      message: said`The weights are those of the source, their codes were found otherwise.`,
     };
-  return { verdict: 'weights', message: 'The weights are not those of the source.' };
+  return { verdict: 'weights', message: said`The weights are not those of the source.` };
 }
 
 function notesOf({ unproven }: Comparison, stated: unknown, imatrix: Imatrix | undefined): readonly string[] {
   const isOpen = unproven.some(({ verdict }) => verdict === 'codes' || verdict === 'unknown');
   if (imatrix && stated === undefined)
-    return ['The file does not say that it was made with an importance matrix.'];
+    return [said`The file does not say that it was made with an importance matrix.`];
   if (!imatrix && typeof stated === 'string' && isOpen)
     return [
-      `The file says that it was made with the importance matrix "${stated}": give it to compare with.`,
+      said`The file says that it was made with the importance matrix "${stated}": give it to compare with.`,
     ];
   return [];
 }

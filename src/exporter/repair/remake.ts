@@ -8,6 +8,7 @@ import type { Model } from '../../model/model';
 import { objectives, type Objective } from '../../protocol/export';
 import type { ConvertSettings } from '../../protocol/convert';
 import type { MmprojType } from '../../protocol/mmproj';
+import { said } from '../../protocol/said';
 import type { EvidenceSource } from '../../quant/evidence';
 import { CodeOptimiser } from '../codes/optimisedCodes';
 import { encodeTensors } from '../encodeTensor';
@@ -31,7 +32,7 @@ const refuse = (message: string, file: string): QuantscopeError =>
 /** @throws QuantscopeError REQUEST where a file was made of another model. */
 export function checkSource(origin: Origin, { description }: Model, file: string): void {
   if (origin.source.hash === modelHash(description)) return;
-  const message = `The file was made of "${origin.source.name}" with the hash ${origin.source.hash.slice(0, 12)}…; ${description.path} has ${modelHash(description).slice(0, 12)}…. Give the model that it was made of.`;
+  const message = said`The file was made of "${origin.source.name}" with the hash ${origin.source.hash.slice(0, 12)}…; ${description.path} has ${modelHash(description).slice(0, 12)}…. Give the model that it was made of.`;
   throw refuse(message, file);
 }
 
@@ -88,14 +89,14 @@ function targetOf(
 
 function checkImatrix(recorded: unknown, imatrix: Imatrix | undefined, file: string): void {
   if (!isRecord(recorded)) {
-    if (imatrix) throw refuse('The file was made without an importance matrix.', file);
+    if (imatrix) throw refuse(said`The file was made without an importance matrix.`, file);
     return;
   }
   const name = `${String(recorded['file'])} (${String(recorded['hash']).slice(0, 12)}…)`;
   if (!imatrix)
-    throw refuse(`The file was made with the importance matrix ${name}: give it (--imatrix FILE).`, file);
+    throw refuse(said`The file was made with the importance matrix ${name}: give it (--imatrix FILE).`, file);
   if (imatrixHash(imatrix) !== recorded['hash'])
-    throw refuse(`The file was made with the importance matrix ${name}; this is another one.`, file);
+    throw refuse(said`The file was made with the importance matrix ${name}; this is another one.`, file);
 }
 
 /** Encodes tensors of a vision part again, as the list of digests says, whose settings were checked. @throws QuantscopeError as `exportMmproj`. */

@@ -2,6 +2,7 @@ import type { DigestManifest } from '../../files/digests/manifest';
 import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
 import type { Recipe } from '../../protocol/recipe';
+import { said } from '../../protocol/said';
 import { explained, parseRecipe } from '../../recipes/readRecipe';
 import { CheckpointRun, type RunOptions } from '../checkpoint/checkpointRun';
 import { biasOf } from '../checkpoint/keptRows';
@@ -43,7 +44,7 @@ function recipeOf(recipe: unknown, file: string): Recipe {
   if (recipe !== undefined) return explained(() => parseRecipe(recipe), file);
   throw new QuantscopeError(
     'MODEL_FILE',
-    'The list of digests does not say by which recipe the file was made.',
+    said`The list of digests does not say by which recipe the file was made.`,
     {
       file,
     },

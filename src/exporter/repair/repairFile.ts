@@ -9,6 +9,7 @@ import { DigestRecorder, piecesOf } from '../../files/digests/recorder';
 import type { Inputs } from '../../files/inputs';
 import type { ByteSource } from '../../model/byteSource';
 import { QuantscopeError } from '../../model/errors';
+import { said } from '../../protocol/said';
 
 /** Makes tensors again: writes the bytes of each, in order. */
 export type Remake = (
@@ -35,7 +36,7 @@ export async function damagedTensors(
   if (source.size > bytes || changed.length > 0)
     throw new QuantscopeError(
       'UNSUPPORTED',
-      'The header, or padding between tensors, is damaged; only tensors can be made again. Export the file again.',
+      said`The header, or padding between tensors, is damaged; only tensors can be made again. Export the file again.`,
       { file: source.path, ...(changed[0] ? { offset: changed[0].offset } : {}) },
     );
   const damaged = new Set<string>();
@@ -137,7 +138,6 @@ function refuseOthers(expected: DigestManifest, found: DigestManifest, file: str
   const byName = new Map(found.tensors.map(({ name, chunks }) => [name, digestOf(chunks)]));
   const other = expected.tensors.find(({ name, chunks }) => byName.get(name) !== digestOf(chunks));
   if (!other && Buffer.compare(found.outside, expected.outside) === 0) return;
-  const message =
-    'What was made again is not what was written: another version of Quantscope, other settings, or the file was changed meanwhile. Nothing was written.';
+  const message = said`What was made again is not what was written: another version of Quantscope, other settings, or the file was changed meanwhile. Nothing was written.`;
   throw new QuantscopeError('MODEL_FILE', message, { file, ...(other ? { tensor: other.name } : {}) });
 }

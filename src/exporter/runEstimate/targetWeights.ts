@@ -3,6 +3,7 @@ import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
 import type { Plan } from '../../protocol/plan';
 import type { RunTarget } from '../../protocol/runEstimate';
+import { said } from '../../protocol/said';
 import { presetById } from '../../recipes/resolveRecipe';
 import { planRecipe } from '../checkpoint/plan';
 import { planExport } from '../plan';
@@ -54,7 +55,10 @@ const storedTensors = ({ description }: Pick<ModelHeaders, 'description'>): Targ
 function recipeWeights(model: Model, id: string): TargetWeights {
   const recipe = presetById(id);
   if (recipe.target === 'gguf')
-    throw new QuantscopeError('REQUEST', `The recipe ${id} makes a GGUF file: name its file type instead.`);
+    throw new QuantscopeError(
+      'REQUEST',
+      said`The recipe ${id} makes a GGUF file: name its file type instead.`,
+    );
   const { tensors } = planRecipe(model, recipe);
   return {
     label: recipe.label,

@@ -13,6 +13,7 @@ import { pieceModel } from './pieceModel';
 import { differenceOf } from './sameTokenizer';
 import { byteLevelJson, rankedJson, unigramJson, wordPieceJson } from './tokenizerJson';
 import { tokenizerConfig } from './tokenizerConfig';
+import { said } from '../../../protocol/said';
 
 /** Files of a tokenizer. */
 export interface RestoredTokenizer {
@@ -24,7 +25,7 @@ export interface RestoredTokenizer {
 const leftOut = (why: string): RestoredTokenizer => ({
   files: new Map(),
   notes: [
-    `The tokenizer is left out: ${why}. Copy its files from the checkpoint that the file was made from.`,
+    said`The tokenizer is left out: ${why}. Copy its files from the checkpoint that the file was made from.`,
   ],
 });
 
@@ -57,7 +58,7 @@ export async function restoreTokenizer(
     const files: TokenizerFiles = { folder: model.folder, tokenizerName: 'tokenizer.json', ...written };
     const { keyValues } = tokenizerOf(files, config, values.tokens.length);
     const difference = differenceOf(values, await tokenizerValues(pairValues(keyValues, source.file)));
-    if (difference !== undefined) return leftOut(`an export of its files would have ${difference}`);
+    if (difference !== undefined) return leftOut(said`an export of its files would have ${difference}`);
     return { files: textsOf(written), notes: [] };
   } catch (error) {
     if (!(error instanceof QuantscopeError) || error.code === 'CANCELLED') throw error;

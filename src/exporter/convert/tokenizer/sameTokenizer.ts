@@ -1,6 +1,7 @@
 import type { TokenizerValues } from '../../../evaluation/tokenizer/ggufValues';
 import { ggmlPreTokenizers } from '../../../evaluation/tokenizer/ggmlPreTokenizers';
 import { tokenTypes } from '../../../tokenizer/vocabulary';
+import { said } from '../../../protocol/said';
 
 /** What decides the ids of a text besides tokens and merges. */
 const settings: Readonly<Record<string, (values: TokenizerValues) => unknown>> = {
@@ -29,12 +30,12 @@ function rulesOf(pre: string): unknown {
  */
 export function differenceOf(wanted: TokenizerValues, found: TokenizerValues): string | undefined {
   const other = Object.entries(settings).find(([, of]) => stated(of(wanted)) !== stated(of(found)));
-  if (other) return `"${other[0]}" ${stated(other[1](found))} instead of ${stated(other[1](wanted))}`;
+  if (other) return said`"${other[0]}" ${stated(other[1](found))} instead of ${stated(other[1](wanted))}`;
   const token = wanted.tokens.findIndex((_, id) => differs(wanted, found, id));
-  if (token >= 0) return `${shown(found, token)} instead of ${shown(wanted, token)} as token ${token}`;
+  if (token >= 0) return said`${shown(found, token)} instead of ${shown(wanted, token)} as token ${token}`;
   const merge = wanted.merges.findIndex((pair, rank) => pair !== found.merges[rank]);
-  if (merge >= 0) return `another merge ${merge} than ${JSON.stringify(wanted.merges[merge])}`;
-  return wanted.merges.length === found.merges.length ? undefined : `${found.merges.length} merges`;
+  if (merge >= 0) return said`another merge ${merge} than ${JSON.stringify(wanted.merges[merge])}`;
+  return wanted.merges.length === found.merges.length ? undefined : said`${found.merges.length} merges`;
 }
 
 const stated = (value: unknown): string =>
@@ -52,6 +53,6 @@ function differs(wanted: TokenizerValues, found: TokenizerValues, id: number): b
 }
 
 const shown = ({ tokens, types, scores }: TokenizerValues, id: number): string => {
-  const score = scores.length > 0 ? `, score ${scores[id]}` : '';
-  return `${JSON.stringify(tokens[id])} (type ${types[id]}${score})`;
+  const score = scores.length > 0 ? said`, score ${scores[id]!}` : '';
+  return said`${JSON.stringify(tokens[id])} (type ${types[id]!}${score})`;
 };

@@ -4,6 +4,7 @@ import { preTokenizerDefinition } from '../../../tokenizer/preTokenizerDefinitio
 import { tokenTypes } from '../../../tokenizer/vocabulary';
 import { pieceText } from '../../../tokenizer/wordPiece';
 import { addedToken, entriesOf, isAdded, type Entry } from './entries';
+import { said } from '../../../protocol/said';
 
 type Json = Record<string, unknown>;
 
@@ -27,7 +28,10 @@ const bpe = { type: 'BPE', dropout: null, continuing_subword_prefix: null, end_o
 export function byteLevelJson(values: TokenizerValues): Json {
   const words = preTokenizerDefinition(values.pre);
   if (!words)
-    throw new QuantscopeError('UNSUPPORTED', `no definition of the pre-tokenizer "${values.pre}" is known`);
+    throw new QuantscopeError(
+      'UNSUPPORTED',
+      said`no definition of the pre-tokenizer "${values.pre}" is known`,
+    );
   const entries = entriesOf(values);
   return tokenizerJson(entries, {
     normalizer: null,
