@@ -1,5 +1,5 @@
 import { QuantscopeError } from '../model/errors';
-import type { EngineMethod, EngineProgress, EngineRequests } from '../protocol/engine';
+import type { EngineMethod, EngineProgress, EngineRequests, LogLine } from '../protocol/engine';
 import { cancelled, EngineProcess } from './clientProcess';
 import { forkEngine, type EngineProgram, type ProcessKind, type StartTransport } from './clientTransport';
 import { processKinds } from './processKinds';
@@ -7,8 +7,8 @@ import { processKinds } from './processKinds';
 export interface EngineOptions extends EngineProgram {
   /** A process ended unexpectedly; its calls are already rejected. */
   readonly onExit?: (reason: string) => void;
-  /** Lines that the processes printed. */
-  readonly log?: (line: string) => void;
+  /** Lines that the processes logged or printed. */
+  readonly log?: (line: LogLine) => void;
   /** How processes are started; as child processes by default, replaced in tests. */
   readonly start?: StartTransport;
 }

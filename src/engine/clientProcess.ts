@@ -4,10 +4,13 @@ import type {
   EngineMethod,
   EngineOutbound,
   EngineProgress,
+  LogLevel,
+  LogLine,
   SerializedError,
 } from '../protocol/engine';
 import { rememberSpoken } from '../protocol/said';
 import type { ProcessKind, StartTransport, Transport } from './clientTransport';
+import { printedLine } from './printedLine';
 
 /** How long a start may take (ms): usually less than a second, but other programs may have the processors. */
 const startTimeout = 60_000;
@@ -33,7 +36,7 @@ export interface ProcessHooks {
   crashed(reason: string, lastOutput: string): void;
   /** It takes requests, the number of those that it works on changed, or it ended. */
   changed(): void;
-  log(line: string): void;
+  log(line: LogLine): void;
 }
 
 export interface ProcessCall {
@@ -72,7 +75,7 @@ export class EngineProcess {
     );
     this.transport = start(kind, {
       message: (message) => this.receive(message),
-      output: (text) => this.keepOutput(text),
+      output: (text, level) => this.keepOutput(text, level),
       ended: (reason) => this.ended(reason),
     });
   }
@@ -128,6 +131,8 @@ export class EngineProcess {
         return this.started();
       case 'pong':
         return;
+      case 'log':
+        return this.hooks.log(message);
       case 'progress': {
         const call = this.pending.get(message.id);
         if (call?.abandoned === false) call.onProgress?.(message.progress);
@@ -231,10 +236,11 @@ export class EngineProcess {
     this.hooks.changed();
   }
 
-  private keepOutput(text: string): void {
+  private keepOutput(text: string, level: LogLevel): void {
     for (const line of text.split('\n').filter(Boolean)) {
-      this.hooks.log(line);
-      this.output = [...this.output, line].slice(-keptLines);
+      const printed = printedLine(line, level);
+      this.hooks.log(printed);
+      this.output = [...this.output, printed.text].slice(-keptLines);
     }
   }
 }

@@ -1,5 +1,5 @@
 import { fork } from 'node:child_process';
-import type { EngineInbound, EngineOutbound } from '../protocol/engine';
+import type { EngineInbound, EngineOutbound, LogLevel } from '../protocol/engine';
 
 /** What an engine process does: answer short requests, or run one long job at a time. */
 export type ProcessKind = 'interactive' | 'job';
@@ -7,8 +7,8 @@ export type ProcessKind = 'interactive' | 'job';
 /** Events of a process for its owner. */
 export interface TransportEvents {
   message(message: EngineOutbound): void;
-  /** Text that the process printed. */
-  output(text: string): void;
+  /** Text that the process printed, and how much it matters where its lines do not say. */
+  output(text: string, level: LogLevel): void;
   /** Once: the process ended, or could not be started. */
   ended(reason: string): void;
 }
@@ -40,9 +40,8 @@ export function forkEngine(program: EngineProgram): StartTransport {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: { ...process.env, ...program.env, ELECTRON_RUN_AS_NODE: '1' },
     });
-    const print = (data: Buffer): void => events.output(data.toString());
-    child.stdout?.on('data', print);
-    child.stderr?.on('data', print);
+    child.stdout?.on('data', (data: Buffer) => events.output(data.toString(), 'info'));
+    child.stderr?.on('data', (data: Buffer) => events.output(data.toString(), 'warn'));
     child.on('message', (message) => events.message(message as EngineOutbound));
     child.on('error', (error) => events.ended(error.message));
     child.on('exit', (code, signal) => events.ended(signal ? `signal ${signal}` : `exit status ${code}`));
@@ -50,7 +49,7 @@ export function forkEngine(program: EngineProgram): StartTransport {
       pid: child.pid,
       send: (message) =>
         child.send(message, (error) => {
-          if (error) events.output(`A message could not be sent: ${error.message}`);
+          if (error) events.output(`A message could not be sent: ${error.message}`, 'warn');
         }),
       disconnect: () => {
         if (child.connected) child.disconnect();

@@ -13,6 +13,7 @@ import type {
 import { spokenIn } from '../protocol/said';
 import type { Job } from './job';
 import { createJobs } from './jobs';
+import { requestLog } from './requestLog';
 import { OpenModels } from './models';
 
 /** Progress messages of one request are at least this far apart (milliseconds). */
@@ -33,14 +34,18 @@ function serve(): void {
     const controller = new AbortController();
     running.set(id, controller);
     const { progress, flush } = throttled(id);
+    const ended = requestLog(id, method, send);
     try {
       const job = jobs[method] as Job<EngineMethod> | undefined;
       if (!job) throw new QuantscopeError('REQUEST', `The engine has no "${String(method)}".`);
       const result: unknown = await job(params as never, { signal: controller.signal, progress });
       flush();
+      ended();
       send({ kind: 'result', id, result });
-    } catch (error) {
-      send({ kind: 'error', id, error: serializeError(error) });
+    } catch (cause) {
+      const error = serializeError(cause);
+      ended(error);
+      send({ kind: 'error', id, error });
     } finally {
       running.delete(id);
     }
@@ -64,6 +69,7 @@ function serve(): void {
   });
   const threads = Number(process.env['QUANTSCOPE_THREADS'] ?? 0);
   if (threads > 0) loadNative().setThreads(threads);
+  send({ kind: 'log', level: 'debug', text: `process ${process.pid} started with Node ${process.version}` });
   send({ kind: 'ready', version: process.version });
 }
 

@@ -48,6 +48,15 @@ export type EngineInbound =
   /** Checks that the process responds, even while it works. */
   | { kind: 'ping' };
 
+/** How much a line of the log matters, by the names of VS Code's log. */
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error';
+
+/** A line of the engine's log. */
+export interface LogLine {
+  readonly level: LogLevel;
+  readonly text: string;
+}
+
 /** Engine → host. */
 export type EngineOutbound = EngineAnswer & {
   /** The sentences in it; absent where there are none. */
@@ -57,6 +66,7 @@ export type EngineOutbound = EngineAnswer & {
 export type EngineAnswer =
   | { kind: 'ready'; version: string }
   | { kind: 'pong' }
+  | ({ kind: 'log' } & LogLine)
   | { kind: 'result'; id: number; result: unknown }
   | { kind: 'error'; id: number; error: SerializedError }
   | { kind: 'progress'; id: number; progress: EngineProgress };

@@ -58,7 +58,7 @@ export function createServices(context: vscode.ExtensionContext): Services {
     get env() {
       return { ...engineEnvironment(context), ...remoteAccess.environment(proxySetting()) };
     },
-    log: (line) => log.info(`engine: ${line}`),
+    log: ({ level, text }) => log[level](`engine: ${text}`),
     onExit: (reason) => log.error(`An engine process ended: ${reason}`),
   });
   const remoteAccess = new RemoteAccessStore(

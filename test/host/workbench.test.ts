@@ -1,10 +1,13 @@
-import { deepStrictEqual, ok, strictEqual } from 'node:assert/strict';
+import { deepStrictEqual, match, ok, strictEqual } from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
 import packageJson from '../../package.json';
 import type { ExtensionApi } from '../../src/extension';
 import { commands, views } from '../../src/vscode/contributions';
+import { eventually } from './eventually';
 
 const extension = vscode.extensions.getExtension<ExtensionApi>('quantscope.quantscope')!;
 
@@ -54,6 +57,29 @@ describe('the workbench', () => {
       ok(Object.values<string>(commands).includes(command), command);
       ok(when.length > 0, command);
     }
+  });
+
+  it('logs what the engine prints at its level', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'quantscope-warns-'));
+    const before = process.env['NODE_OPTIONS'];
+    writeFileSync(join(folder, 'warn.cjs'), "process.emitWarning('seen by a test');");
+    process.env['NODE_OPTIONS'] = `--require ${join(folder, 'warn.cjs')}`;
+    try {
+      await vscode.commands.executeCommand(commands.restartEngine);
+    } finally {
+      if (before === undefined) delete process.env['NODE_OPTIONS'];
+      else process.env['NODE_OPTIONS'] = before;
+    }
+    await vscode.commands.executeCommand(commands.showLog);
+    const line = await eventually('the warning is in the log', () => {
+      const shown = vscode.workspace.textDocuments.find(
+        ({ uri }) => uri.scheme === 'output' && uri.path.includes('Quantscope'),
+      );
+      return shown?.getText().match(/.*Warning: seen by a test/)?.[0];
+    });
+    match(line, /\[warning\] engine: \(node:\d+\) Warning/);
+    rmSync(folder, { recursive: true });
+    await vscode.commands.executeCommand(commands.restartEngine);
   });
 
   it('opens its views by commands', async () => {

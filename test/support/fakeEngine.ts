@@ -22,7 +22,7 @@ export class FakeProcess {
   }
 
   print(text: string): void {
-    this.events.output(text);
+    this.events.output(text, 'warn');
   }
 
   end(reason: string): void {

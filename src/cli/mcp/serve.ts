@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
-import { EngineClient } from '../../engine/client';
+import { EngineClient, type EngineOptions } from '../../engine/client';
 import { throwIfCancelled } from '../../model/errors';
 import { AllowedFolders } from './allowedFolders';
 import { createServer, type ServerSettings } from './server';
@@ -16,6 +16,13 @@ export interface ServeOptions extends Omit<ServerSettings, 'call'> {
   readonly allowRemote: boolean;
 }
 
+/** What engine processes log, without how each request goes: the client knows its calls. */
+const shown =
+  (log: ServeOptions['log']): NonNullable<EngineOptions['log']> =>
+  ({ level, text }) => {
+    if (level !== 'trace' && level !== 'debug') log(text);
+  };
+
 /** The engine's bundle lies next to this one. */
 const engineEntry = join(dirname(fileURLToPath(import.meta.url)), 'engine.mjs');
 
@@ -25,7 +32,7 @@ const engineEntry = join(dirname(fileURLToPath(import.meta.url)), 'engine.mjs');
  * @throws QuantscopeError CANCELLED when the signal fires.
  */
 export async function serve({ signal, log, roots, allowRemote, ...settings }: ServeOptions): Promise<void> {
-  const engine = new EngineClient({ entry: engineEntry, log, onExit: log });
+  const engine = new EngineClient({ entry: engineEntry, log: shown(log), onExit: log });
   const server = createServer(
     { ...settings, call: (method, params, options) => engine.call(method, params, options) },
     (client) => new AllowedFolders(roots, client, allowRemote),

@@ -133,7 +133,7 @@ describe('what the owner tells and keeps', () => {
   it('logs what processes print line by line, and explains an end with the last three lines', async () => {
     const lines: string[] = [];
     const { start, started: own } = fakeProcesses();
-    const logging = new EngineClient({ entry: 'fake', start, log: (line) => lines.push(line) });
+    const logging = new EngineClient({ entry: 'fake', start, log: ({ text }) => lines.push(text) });
     const call = logging.call('formats/list', {});
     own[0]!.print('one\ntwo\n');
     own[0]!.print('three\n\nfour\n');
