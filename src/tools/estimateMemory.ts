@@ -60,7 +60,10 @@ export const estimateMemory = defineTool({
       }),
     ),
   }),
-  async run({ model, formats, plan, memory, bandwidth, context, sequences, cacheType }, { call, place }) {
+  async run(
+    { model, formats, plan, memory, bandwidth, context, sequences, cacheType },
+    { call, place, modelPlace },
+  ) {
     const given = {
       memory: memory === undefined ? undefined : bytesOf('memory', memory),
       bandwidth:
@@ -71,7 +74,7 @@ export const estimateMemory = defineTool({
       ...(plan === undefined ? [] : [{ kind: 'plan', planFile: await place(plan) } as const]),
     ];
     const estimate = await call('model/estimate', {
-      ...{ path: await place(model), targets },
+      ...{ path: await modelPlace(model), targets },
       ...(context === undefined ? {} : { context }),
       ...(sequences === undefined ? {} : { sequences }),
       ...(cacheType === undefined ? {} : { cacheType }),

@@ -54,8 +54,8 @@ export const explainTensor = defineTool({
       .optional()
       .describe('What the plan next to the model gives this tensor'),
   }),
-  async run({ model, tensor, formats }, { call, place, cacheDir }) {
-    const named = { path: await place(model), tensor };
+  async run({ model, tensor, formats }, { call, modelPlace, cacheDir }) {
+    const named = { path: await modelPlace(model), tensor };
     const analysis = await call('tensor/analyse', named);
     const compared = await call('tensor/compare', { ...named, formats });
     const known = await call('tensor/suggestion', { ...named, cacheDir });

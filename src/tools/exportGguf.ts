@@ -57,14 +57,14 @@ export const exportGguf = defineTool({
 /** @throws QuantscopeError REQUEST unless it is by a type or by a plan, to a .gguf file that may be written. */
 async function exportRequest(
   { model, type, plan, out, overwrite }: z.output<typeof inputSchema>,
-  { place, target }: ToolContext,
+  { place, modelPlace, target }: ToolContext,
 ): Promise<ExportSettings & ModelRef & { readonly out: string }> {
   if ((type === undefined) === (plan === undefined))
     throw new QuantscopeError('REQUEST', 'Give "type" or "plan", and not both.');
   if (!/\.gguf$/i.test(out))
     throw new QuantscopeError('REQUEST', `"out" takes a name that ends with .gguf, not "${out}".`);
   return {
-    path: await place(model),
+    path: await modelPlace(model),
     out: await requireFree(await target(out), overwrite),
     ...(type === undefined ? {} : { type }),
     ...(plan === undefined ? {} : { planFile: await place(plan) }),

@@ -50,8 +50,8 @@ export const inspectModel = defineTool({
     matching: z.number().describe('Tensors that match, of which `tensors` lists some'),
     tensors: z.array(tensorSchema),
   }),
-  async run({ model: named, contains, first, count }, { call, place }) {
-    const ref = { path: await place(named) };
+  async run({ model: named, contains, first, count }, { call, modelPlace }) {
+    const ref = { path: await modelPlace(named) };
     const model = tabled(await call('model/open', ref));
     const facts = identityLines(await call('model/overview', ref));
     const matching = model.tensors.filter(({ name }) => contains === undefined || name.includes(contains));

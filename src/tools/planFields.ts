@@ -77,9 +77,9 @@ export async function recommendParams(input: RecommendInput, context: ToolContex
   if (text !== undefined && weightsOnly)
     throw new QuantscopeError('REQUEST', 'Give "text" or "weightsOnly", not both.');
   const goal = goalOf(input);
-  const { cacheDir, evaluationDir, device, place } = context;
+  const { cacheDir, evaluationDir, device, place, modelPlace } = context;
   return {
-    ...{ path: await place(model), goal, cacheDir, device },
+    ...{ path: await modelPlace(model), goal, cacheDir, device },
     ...(text === undefined ? {} : { text: await place(text) }),
     ...(weightsOnly ? { weightsOnly } : { optimised: { evidenceDir: evaluationDir } }),
   };

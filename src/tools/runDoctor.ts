@@ -37,8 +37,8 @@ export const runDoctor = defineTool({
     checkedBytes: z.number().describe('Bytes of weights that were read'),
     notes: z.array(z.string()),
   }),
-  async run({ model, weights, only }, { call, place }) {
-    const params = { path: await place(model), ...(only ? { only } : {}) };
+  async run({ model, weights, only }, { call, modelPlace }) {
+    const params = { path: await modelPlace(model), ...(only ? { only } : {}) };
     const { findings, omitted, checkedBytes, notes } = weights
       ? await call('model/doctor', params)
       : await call('model/doctorHeaders', params);

@@ -18,6 +18,8 @@ export interface ToolContext {
    * @throws QuantscopeError REQUEST for a place outside of what the host allows.
    */
   readonly place: (text: string) => Promise<string>;
+  /** The same of a model, of which other files are read, too: no link among them leads outside. */
+  readonly modelPlace: (text: string) => Promise<string>;
   /** The same of a file to write. */
   readonly target: (text: string) => Promise<string>;
   /** Where sensitivity results are kept, and those of evaluations. */

@@ -118,6 +118,13 @@ describe('tools for language models', () => {
     deepStrictEqual(data, {});
   });
 
+  it('cut the text to the room of the caller, and say so', async () => {
+    const { text, data } = await invoke('inspect_model', { model: '.' }, undefined, 1_000);
+    ok(text.length <= 1_000, text);
+    match(text, /\n\[Cut to the room that the caller has: \d+ of \d+ lines\. /);
+    deepStrictEqual(data, {});
+  });
+
   it('can be cancelled', async () => {
     const source = new vscode.CancellationTokenSource();
     const running = invoke('recommend_plan', { model: folder, budget: '4.2bpw' }, source.token);

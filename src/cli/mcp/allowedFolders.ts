@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { Server } from '@modelcontextprotocol/sdk/server/index.js';
 import { RootsListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import { isInsideOf, pathAmong } from '../../files/insideFolders';
+import { linkLeadingOut } from '../../files/linksOut';
 import { QuantscopeError } from '../../model/errors';
 import { absolutePlace } from '../../model/place';
 import { isAddress } from '../../model/remote/address';
@@ -35,6 +36,16 @@ export class AllowedFolders {
     throw new QuantscopeError('REQUEST', `${text} is on a server: --allow-remote permits to read it.`);
   }
 
+  /** The same of a model. @throws QuantscopeError REQUEST also for one with a link outside among its files. */
+  async modelPlace(text: string): Promise<string> {
+    const path = await this.place(text);
+    if (isAddress(path)) return path;
+    const folders = await this.folders();
+    const link = await linkLeadingOut(folders, path);
+    if (link === undefined) return path;
+    throw outside(`${link} is a link to what`, folders);
+  }
+
   /** The same of a file to write, which is on this machine. */
   async target(text: string): Promise<string> {
     if (isAddress(text))
@@ -46,11 +57,7 @@ export class AllowedFolders {
     const folders = await this.folders();
     const path = pathAmong(folders, text);
     if (await isInsideOf(folders, path)) return path;
-    const allowed = folders.length === 0 ? 'no folder' : folders.join(', ');
-    throw new QuantscopeError(
-      'REQUEST',
-      `${path} is outside of what may be used (${allowed}). The option --root of the server names other folders.`,
-    );
+    throw outside(path, folders);
   }
 
   private folders(): Promise<readonly string[]> {
@@ -67,4 +74,10 @@ export class AllowedFolders {
     const { roots } = await this.client.listRoots();
     return roots.filter(({ uri }) => uri.startsWith('file:')).map(({ uri }) => fileURLToPath(uri));
   }
+}
+
+function outside(what: string, folders: readonly string[]): QuantscopeError {
+  const allowed = folders.length === 0 ? 'no folder' : folders.join(', ');
+  const message = `${what} is outside of what may be used (${allowed}). The option --root of the server names other folders.`;
+  return new QuantscopeError('REQUEST', message);
 }

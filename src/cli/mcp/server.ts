@@ -65,6 +65,7 @@ function contextOf(
     ...kept,
     call: (method, params) => call(method, params, options),
     place: (text) => folders.place(text),
+    modelPlace: (text) => folders.modelPlace(text),
     target: (text) => folders.target(text),
   };
 }

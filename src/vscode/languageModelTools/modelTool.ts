@@ -6,6 +6,7 @@ import type { Tool, ToolContext } from '../../tools/tool';
 import { signalOf } from '../cancellation';
 import { consentFor, type Consent } from './consent';
 import type { ToolPlaces } from './places';
+import { withinRoom } from './room';
 
 type Input = Readonly<Record<string, unknown>>;
 
@@ -51,8 +52,7 @@ export class ModelTool implements vscode.LanguageModelTool<Input> {
     const tool = await this.load();
     const { data, lines } = await tool.run(checked(tool, input), this.context(token));
     const text = lines.map(printable).join('\n');
-    const json = JSON.stringify(data);
-    const parts = (await fits(`${text}\n${json}`, tokenizationOptions, token)) ? [text, json] : [text];
+    const parts = await withinRoom(text, JSON.stringify(data), tokenizationOptions, token);
     return new vscode.LanguageModelToolResult(parts.map((part) => new vscode.LanguageModelTextPart(part)));
   }
 
@@ -65,6 +65,7 @@ export class ModelTool implements vscode.LanguageModelTool<Input> {
       device: device(),
       call: (method, params) => call(method, params, { signal, title }),
       place: (text) => places.place(text),
+      modelPlace: (text) => places.modelPlace(text),
       target: (text) => places.target(text),
     };
   }
@@ -87,13 +88,4 @@ function checked(tool: Tool, given: Input): Input {
   if (success) return data;
   const faults = error.issues.map(({ path, message }) => `${path.join('.') || tool.name}: ${message}`);
   throw new QuantscopeError('REQUEST', faults.join('. '));
-}
-
-/** Whether an answer is within what the caller has room for. */
-async function fits(
-  text: string,
-  room: vscode.LanguageModelToolTokenizationOptions | undefined,
-  token: vscode.CancellationToken,
-): Promise<boolean> {
-  return room === undefined || (await room.countTokens(text, token)) <= room.tokenBudget;
 }

@@ -1,4 +1,5 @@
 import { isInsideOf, pathAmong, realPlace } from '../../files/insideFolders';
+import { linkLeadingOut } from '../../files/linksOut';
 import { QuantscopeError } from '../../model/errors';
 import { absolutePlace } from '../../model/place';
 import { isAddress } from '../../model/remote/address';
@@ -27,14 +28,30 @@ export class ToolPlaces {
     if (isAddress(text)) return absolutePlace(text);
     const folders = this.surroundings.folders();
     const path = pathAmong(folders, text);
-    if (await isInsideOf(folders, path)) return path;
-    const real = await realPlace(path);
-    for (const open of this.surroundings.open())
-      if (!isAddress(open) && (await realPlace(open)) === real) return path;
+    if ((await isInsideOf(folders, path)) || (await this.isOpen(path))) return path;
     throw new QuantscopeError(
       'REQUEST',
       `${path} lies outside of the workspace and is not open. Open the model in VS Code, or a folder that holds it.`,
     );
+  }
+
+  /** The same of a model: what the user has opened is read with all that belongs to it. @throws QuantscopeError REQUEST also for one with a link outside among its files. */
+  async modelPlace(text: string): Promise<string> {
+    const path = await this.place(text);
+    if (isAddress(path) || (await this.isOpen(path))) return path;
+    const link = await linkLeadingOut(this.surroundings.folders(), path);
+    if (link === undefined) return path;
+    throw new QuantscopeError(
+      'REQUEST',
+      `${link} is a link to what lies outside of the workspace. Open the model in VS Code to have it read.`,
+    );
+  }
+
+  private async isOpen(path: string): Promise<boolean> {
+    const real = await realPlace(path);
+    for (const open of this.surroundings.open())
+      if (!isAddress(open) && (await realPlace(open)) === real) return true;
+    return false;
   }
 
   /** The same of a file to write, which lies in the workspace. @throws QuantscopeError REQUEST for anything else. */

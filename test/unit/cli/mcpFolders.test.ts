@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync, symlinkSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { cpSync, existsSync, mkdirSync, symlinkSync } from 'node:fs';
+import { basename, dirname, join, relative } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { tools } from '../../../src/tools/tools';
-import { sampleFolder, temporaryFolder } from '../../support/files';
+import { sampleFolder, temporaryFolder, writeFile } from '../../support/files';
 import { connectMcp, textOf, type ConnectOptions } from '../../support/mcpClient';
 import { buildPrograms, type Programs } from '../../support/programs';
 
@@ -61,6 +61,42 @@ it('follows links and dots before it compares', async () => {
   const out = { model: sampleFolder, type: 'Q8_0', out: 'nowhere.gguf', overwrite: true };
   const linked = await connect({ args: ['--root', root, '--root', sampleFolder, '--allow-write'] });
   expect(textOf(await linked.call('export_gguf', out))).toContain('is a link that leads nowhere');
+});
+
+it('no tool reads a model with a link outside among its files, however the link is made', async () => {
+  const root = temporaryFolder();
+  const { call } = await connect({ args: ['--root', root, '--allow-write'] });
+  const secret = writeFile(temporaryFolder(), 'config.json', '{"secret": 1}');
+  const links: Readonly<Record<string, (folder: string) => void>> = {
+    symbolic: (folder) => symlinkSync(secret, join(folder, 'chat_template.jinja'), 'file'),
+    text: (folder) => writeFile(folder, 'other.safetensors', relative(folder, secret)),
+    module: (folder) => {
+      writeFile(folder, 'modules.json', '[{"type": "Dense", "path": "1_Dense"}]');
+      symlinkSync(dirname(secret), join(folder, '1_Dense'), 'junction');
+    },
+    template: (folder) => {
+      mkdirSync(join(folder, 'additional_chat_templates'));
+      symlinkSync(secret, join(folder, 'additional_chat_templates', 'a.jinja'), 'file');
+    },
+  };
+  for (const [kind, make] of Object.entries(links)) {
+    const folder = join(root, kind);
+    cpSync(sampleFolder, folder, { recursive: true });
+    symlinkSync(dirname(secret), join(folder, 'unrelated'), 'junction');
+    if (kind !== 'module')
+      expect((await call('inspect_model', { model: kind })).isError, kind).toBeUndefined();
+    make(folder);
+    for (const { name } of tools)
+      for (const valid of inputs[name]!) {
+        const text = textOf(await call(name, { ...valid, model: kind, ...outOf(valid) }));
+        expect(text, `${kind} ${name}`).toMatch(/ is a link to what is outside of what may be used/);
+        expect(text).not.toContain('secret');
+      }
+  }
+
+  function outOf({ out }: Readonly<Record<string, unknown>>): object {
+    return out === undefined ? {} : { out: join(root, String(out)) };
+  }
 });
 
 it('uses the folders of the client where it is started with none, also when they change', async () => {

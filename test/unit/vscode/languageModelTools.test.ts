@@ -6,6 +6,7 @@ import type { EngineCall, ToolContext } from '../../../src/tools/tool';
 import { tools } from '../../../src/tools/tools';
 import { consentFor, type Consent } from '../../../src/vscode/languageModelTools/consent';
 import { ToolPlaces } from '../../../src/vscode/languageModelTools/places';
+import { withinRoom } from '../../../src/vscode/languageModelTools/room';
 import { temporaryFolder } from '../../support/files';
 
 const [workspace, elsewhere] = [temporaryFolder(), temporaryFolder()];
@@ -39,6 +40,21 @@ describe('places of a language model', () => {
     await expect(places.target(opened)).rejects.toThrow('outside of the workspace');
   });
 
+  it('are models without links outside among their files, unless they are open', async () => {
+    const model = join(workspace, 'linked', 'model.safetensors');
+    mkdirSync(join(workspace, 'linked'));
+    writeFileSync(model, '');
+    symlinkSync('model.safetensors', join(workspace, 'linked', 'same.safetensors'), 'file');
+    expect(await placesWith().modelPlace(model)).toBe(model);
+    symlinkSync(opened, join(workspace, 'linked', 'config.json'), 'file');
+    await expect(placesWith().modelPlace(model)).rejects.toThrow(
+      /config\.json is a link to what lies outside/,
+    );
+    await expect(placesWith().modelPlace('linked')).rejects.toThrow('Open the model');
+    expect(await placesWith(model).modelPlace(model)).toBe(model);
+    expect(await placesWith().modelPlace(address)).toBe(address);
+  });
+
   it('are nothing without a workspace and an open model', async () => {
     const places = new ToolPlaces({ folders: () => [], open: () => [] });
     await expect(places.place('.')).rejects.toThrow('outside of the workspace');
@@ -59,6 +75,7 @@ async function asked(name: string, input: object, places = placesWith()): Promis
   const context: ToolContext = {
     ...{ call, cacheDir: 'a', evaluationDir: 'b', device: 'cpu' },
     place: (text) => places.place(text),
+    modelPlace: (text) => places.modelPlace(text),
     target: (text) => places.target(text),
   };
   const tool = tools.find((item) => item.name === name)!;
@@ -108,4 +125,38 @@ it('asks about a file that would be replaced, only where that is allowed', async
   await expect(asked('export_gguf', input)).rejects.toThrow('"overwrite" permits');
   const [{ writes }] = await asked('export_gguf', { ...input, overwrite: true });
   expect(writes).toEqual({ sentence: expect.stringContaining('This replaces the file') as string });
+});
+
+describe('an answer within the room of its caller', () => {
+  const lines = Array.from({ length: 200 }, (_, i) => `layer ${i}`);
+  const text = lines.join('\n');
+  const token = {} as never;
+  const countTokens = (part: string): Promise<number> => Promise.resolve(Math.ceil(part.length / 4));
+  const within = (tokenBudget: number) => withinRoom(text, '{"a":1}', { tokenBudget, countTokens }, token);
+
+  it('is text and data where both fit, or nothing was said about room', async () => {
+    expect(await withinRoom(text, '{}', undefined, token)).toEqual([text, '{}']);
+    expect(await within(1000)).toEqual([text, '{"a":1}']);
+  });
+
+  it('is the text alone where the data has no room', async () => {
+    expect(await within(await countTokens(text))).toEqual([text]);
+  });
+
+  it.each([60, 100, 300, 470])('has the first lines and says so, with room for %i tokens', async (budget) => {
+    const [cut, ...others] = await within(budget);
+    expect(others).toEqual([]);
+    expect(await countTokens(cut!)).toBeLessThanOrEqual(budget);
+    const shown = cut!.split('\n');
+    const note = shown.pop();
+    expect(note).toBe(
+      `[Cut to the room that the caller has: ${shown.length} of 200 lines. Ask for less to get all of it.]`,
+    );
+    expect(shown).toEqual(lines.slice(0, shown.length));
+    expect(await countTokens(cut!)).toBeGreaterThan(budget * 0.6);
+  });
+
+  it('says that it was cut where there is room for nothing', async () => {
+    expect(await within(1)).toEqual([expect.stringMatching(/^\[Cut .* 0 of 200 lines/)]);
+  });
 });
