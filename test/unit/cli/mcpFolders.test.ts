@@ -95,7 +95,7 @@ it('no tool reads a model with a link outside among its files, however the link 
   }
 
   function outOf({ out }: Readonly<Record<string, unknown>>): object {
-    return out === undefined ? {} : { out: join(root, String(out)) };
+    return typeof out === 'string' ? { out: join(root, out) } : {};
   }
 });
 
