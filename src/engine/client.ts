@@ -33,7 +33,9 @@ export interface RunningJob {
 }
 
 /** How long a process without a request is kept (ms): jobs often follow one another, and models stay open for the next request. */
-const idleTime: Readonly<Record<ProcessKind, number>> = { interactive: 600_000, job: 30_000 };
+const idleTime: Readonly<Record<ProcessKind, number>> = {
+  ...{ interactive: 600_000, job: 30_000, chat: 600_000 },
+};
 /** Crashes of one kind of process within the window after which none is started automatically. */
 const maxCrashes = 5;
 const crashWindow = 60_000;
@@ -50,10 +52,13 @@ export class EngineClient {
   private readonly all = new Set<EngineProcess>();
   /** Processes with outdated settings: they finish their work and take no new requests. */
   private readonly retired = new WeakSet<EngineProcess>();
+  /** Path of the model of a process's last job. */
+  private readonly lastModel = new WeakMap<EngineProcess, string>();
   private readonly idle = new Map<EngineProcess, NodeJS.Timeout>();
   private readonly crashes: Record<ProcessKind, { time: number; lastOutput: string }[]> = {
     interactive: [],
     job: [],
+    chat: [],
   };
   private readonly running = new Map<number, Job>();
   private readonly listeners = new Set<() => void>();
@@ -88,7 +93,7 @@ export class EngineClient {
   ): Promise<EngineRequests[M]['result']> {
     if (options.signal?.aborted) throw cancelled();
     const process = this.processFor(processKinds[method] ?? 'interactive');
-    const result = process.kind === 'job' ? this.run(process, method, params, options) : undefined;
+    const result = process.kind === 'interactive' ? undefined : this.run(process, method, params, options);
     return (await (result ?? process.call(method, params, options))) as EngineRequests[M]['result'];
   }
 
@@ -108,6 +113,13 @@ export class EngineClient {
   forgiveCrashes(): void {
     this.crashes.interactive = [];
     this.crashes.job = [];
+    this.crashes.chat = [];
+  }
+
+  /** Ends processes of chats that wait for the next turn over a model, and so closes what they keep open. */
+  endChats(path: string): void {
+    for (const process of [...this.idle.keys()])
+      if (process.kind === 'chat' && this.lastModel.get(process) === path) this.end(process);
   }
 
   /** For changed settings: new requests go to new processes; running jobs finish in theirs. */
@@ -138,6 +150,7 @@ export class EngineClient {
       ...{ id, method, title: title ?? method, cancelling: false },
       ...(path === undefined ? {} : { path }),
     };
+    if (path !== undefined) this.lastModel.set(process, path);
     const job: Job = { state, controller };
     const show = (change: Partial<RunningJob>): void => {
       job.state = { ...job.state, ...change };

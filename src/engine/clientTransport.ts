@@ -1,8 +1,8 @@
 import { fork } from 'node:child_process';
 import type { EngineInbound, EngineOutbound, LogLevel } from '../protocol/engine';
 
-/** What an engine process does: answer short requests, or run one long job at a time. */
-export type ProcessKind = 'interactive' | 'job';
+/** What an engine process does: answer short requests, or run one long job at a time, or one turn of a chat at a time, whose models stay open. */
+export type ProcessKind = 'interactive' | 'job' | 'chat';
 
 /** Events of a process for its owner. */
 export interface TransportEvents {
@@ -31,10 +31,10 @@ export interface EngineProgram {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Starts the engine's bundle as a child process; a job process runs at a lower priority than the editor. */
+/** Starts the engine's bundle as a child process; all but the interactive process run at a lower priority than the editor. */
 export function forkEngine(program: EngineProgram): StartTransport {
   return (kind, events) => {
-    const child = fork(program.entry, kind === 'job' ? ['--job'] : [], {
+    const child = fork(program.entry, kind === 'interactive' ? [] : ['--job'], {
       execArgv: [],
       serialization: 'advanced',
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],

@@ -24,12 +24,19 @@ interface Entry {
   stale: boolean;
 }
 
+/** A model that stays open until it is let go. */
+export interface HeldModel {
+  readonly model: Model;
+  readonly letGo: () => Promise<void>;
+}
+
 /** Opens models for the time of a request and keeps the most recent ones; a model whose files changed is reopened. */
 export class OpenModels {
   /** Latest used first. */
   private readonly entries: Entry[] = [];
   /** Openings that nobody awaits, until they have released their files. */
   private readonly abandoned = new Set<Promise<void>>();
+  private readonly holders = new Set<() => Promise<void>>();
   private idle: NodeJS.Timeout | undefined;
 
   /** @param onOpened called with every opened model. */
@@ -54,8 +61,20 @@ export class OpenModels {
     });
   }
 
+  /** Keeps a model open between requests. */
+  async hold(ref: ModelRef, signal: AbortSignal): Promise<HeldModel> {
+    const { entry, model } = await this.acquire(ref, signal);
+    return { model, letGo: () => this.release(entry) };
+  }
+
+  /** Calls back before everything is closed, so that those who hold models let them go. */
+  beforeClose(letGo: () => Promise<void>): void {
+    this.holders.add(letGo);
+  }
+
   /** Closes everything; requests must have ended. */
   async close(): Promise<void> {
+    for (const letGo of this.holders) await letGo();
     clearTimeout(this.idle);
     await Promise.all([...this.entries.splice(0).map(closeEntry), ...this.abandoned]);
   }

@@ -83,7 +83,7 @@ export const processKinds: Readonly<Record<EngineMethod, ProcessKind>> = {
   'evaluation/pair': 'interactive',
   'calibration/run': 'job',
   'evaluation/preview': 'job',
-  'chat/run': 'job',
+  'chat/run': 'chat',
   'chat/causes': 'job',
   'refinement/run': 'job',
   'refinement/estimate': 'job',

@@ -86,6 +86,8 @@ export interface ChatResult extends Readonly<Record<ChatSide, ChatText>> {
   readonly hasTemplate: boolean;
   /** Ids of the tokens before the answers. */
   readonly prompt: readonly number[];
+  /** How many of them both models had read in an earlier turn. */
+  readonly reused: number;
   readonly memory: 'whole' | 'streamed';
   readonly deviceLabel: string;
   readonly seconds: number;

@@ -1,12 +1,15 @@
 import { chatFormat, chatTokens } from '../../evaluation/chat/chatFormat';
+import { stepsOfPair, type PairedDecoders, type PairedText } from '../../evaluation/chat/pairedText';
 import { generateSideBySide } from '../../evaluation/chat/sideBySide';
 import { QuantscopeError } from '../../model/errors';
 import type { ChatParams, ChatResult } from '../../protocol/chat';
 import { openForText } from '../evaluation/openForText';
 import { contextLengthOf, runDevice } from '../evaluation/runPlan';
-import { checkTokens } from '../evaluation/sameTokens';
+import { checkTexts } from '../evaluation/sameTokens';
 import type { JobContext } from '../job';
-import { openPair, type PairedModels } from './openPair';
+import type { KeptPair } from './keptPair';
+import type { PairedModels } from './openPair';
+import type { Turn } from './turnKey';
 
 /** Most tokens of an answer unless others are asked for. */
 const usualTokens = 128;
@@ -20,6 +23,7 @@ export async function runChat(
   models: PairedModels,
   params: ChatParams,
   context: JobContext,
+  keptPair: KeptPair,
 ): Promise<ChatResult> {
   const started = performance.now();
   const { model, other } = models;
@@ -29,19 +33,19 @@ export async function runChat(
   const tokenizer = await openForText(model, signal);
   const format = await chatFormat(model, signal);
   const prompt = await chatTokens(format, tokenizer, messages, signal);
-  if (other) await checkTokens(other, 'the variant', tokenizer, prompt, signal);
   const contextLength = await contextLengthOf(model, signal);
   refuseTooLong(prompt.length, contextLength, model.description.path);
   const most = Math.min(tokens, contextLength - prompt.length);
-  const pair = await openPair(
-    models,
-    { ...params, where: where.device, length: prompt.length + most },
-    context,
-  );
-  const report = reporter(context, prompt.length, most);
-  try {
-    const answers = await generateSideBySide(pair.decoders, prompt, {
-      ...{ tokenizer, signal, ...report },
+  const turn: Turn = { models, params, where: where.device, length: prompt.length + most };
+  return keptPair.use(turn, context, async ({ pair, isNew, beginningOf }) => {
+    const { decoders, label } = pair;
+    const { vocabulary } = decoders.original.shape;
+    if (other && isNew) await checkTexts(other, 'the variant', tokenizer, vocabulary, signal);
+    const known = beginningOf(prompt);
+    const report = reporter(context, prompt.length, most);
+    const read = await readOn(known, decoders, prompt, { signal, onPrompt: report.onPrompt });
+    const { answers, texts } = await generateSideBySide(read, {
+      ...{ tokenizer, signal, onAnswer: report.onAnswer },
       sampling: {
         ...(temperature === undefined ? {} : { temperature }),
         ...(topP === undefined ? {} : { topP }),
@@ -49,16 +53,31 @@ export async function runChat(
       },
       endings: { tokens: format.ends, texts: stop, most, isContext: most < tokens },
     });
-    return {
-      ...{ ...answers, label: pair.label, hasTemplate: format.template !== undefined },
-      prompt: [...prompt],
-      memory: pair.decoders.original.keeps ? 'whole' : 'streamed',
+    const result: ChatResult = {
+      ...{ ...answers, label, hasTemplate: format.template !== undefined },
+      ...{ prompt: [...prompt], reused: known.tokens.length },
+      memory: decoders.original.keeps ? 'whole' : 'streamed',
       deviceLabel: where.label,
       seconds: (performance.now() - started) / 1000,
     };
-  } finally {
-    await pair.close();
-  }
+    // Of an answer that cannot be cut, the next turn may only have the beginning.
+    return { result, texts: read.canBeCut ? texts : [...texts, read] };
+  });
+}
+
+/** Both models read the rest of a prompt. */
+function readOn(
+  known: PairedText,
+  decoders: PairedDecoders,
+  prompt: Int32Array,
+  { signal, onPrompt }: { readonly signal: AbortSignal; readonly onPrompt: (tokens: number) => void },
+): Promise<PairedText> {
+  const first = known.tokens.length;
+  const rest = prompt.subarray(first);
+  const steps = stepsOfPair(decoders, rest.length);
+  let done = 0;
+  const onStep = (): void => onPrompt(first + Math.floor((++done / steps) * rest.length));
+  return known.with(rest, { signal, onStep });
 }
 
 function refuseTooLong(tokens: number, contextLength: number, file: string): void {

@@ -123,6 +123,16 @@ export async function contextLengthOf(model: ModelHeaders, signal?: AbortSignal)
   return Math.min(number('context_length'), longestOf({ traits, number })?.tokens ?? Infinity);
 }
 
+/** Whether a text of so many tokens is longer than those of the training before the context was stretched: some models rotate it by other factors (LongRoPE). */
+export async function isStretched(
+  model: ModelHeaders,
+  length: number,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  const number = numbersOf(await ggufView(model, signal), model.description.path);
+  return length > number('rope.scaling.original_context_length', 0);
+}
+
 export type MemoryChoice = 'auto' | 'whole' | 'streamed';
 
 /** Whether all weights of a model are kept in memory. @param models of its size that are to be kept together. */

@@ -4,12 +4,15 @@ import { isRecord } from '../../model/json';
 import type { ChatParams, ChatVariant } from '../../protocol/chat';
 import type { ModelRef } from '../../protocol/model';
 import { findCauses } from '../chat/findCauses';
+import { KeptPair } from '../chat/keptPair';
 import type { PairedModels } from '../chat/openPair';
 import { runChat } from '../chat/runChat';
 import { checkParams, modelKinds, wrongValue, type Job } from '../job';
 import type { OpenModels } from '../models';
 
-export function chatJob(models: OpenModels): Job<'chat/run'> {
+/** @param isShort whether so little memory is free that models should not stay open between turns. */
+export function chatJob(models: OpenModels, isShort?: () => boolean): Job<'chat/run'> {
+  const keptPair = new KeptPair(models, isShort);
   return (params, context) => {
     checkParams('chat/run', params, {
       ...{ ...modelKinds, cacheDir: 'path', variant: 'record', tokens: 'count?', stop: 'strings?' },
@@ -18,7 +21,7 @@ export function chatJob(models: OpenModels): Job<'chat/run'> {
     checkVariant('chat/run', params.variant);
     checkConversation(params);
     return withThreads(params.threads, () =>
-      withModels(models, params, context.signal, (pair) => runChat(pair, params, context)),
+      withModels(models, params, context.signal, (pair) => runChat(pair, params, context, keptPair)),
     );
   };
 }

@@ -43,6 +43,22 @@ export class Generation {
     return other;
   }
 
+  /** Whether blocks keep nothing but keys and values: a state of all tokens cannot be cut. */
+  get canBeCut(): boolean {
+    return this.decoder.shape.blocks.every(keepsEachToken);
+  }
+
+  /** What the text begins with, as a text of its own; undefined where that is less than all of it and it cannot be cut. */
+  upTo(tokens: number): Generation | undefined {
+    const other = this.fork();
+    if (tokens === this.position) return other;
+    if (!this.canBeCut) return undefined;
+    const { blocks } = this.decoder.shape;
+    other.position = tokens;
+    other.past = this.past.map((kept, i) => cut(kept, blocks[i]!, this.position, tokens));
+    return other;
+  }
+
   /** Takes the text to have so many tokens, with states of zero: their number decides the speed, not their values. */
   pretend(tokens: number): void {
     this.position = tokens;
@@ -179,6 +195,24 @@ class BlockRun {
     );
     return Object.fromEntries(inputs);
   }
+}
+
+/** Whether all that a block keeps is of one token each: `[1, heads, tokens, size]`. */
+const keepsEachToken = (block: BlockShape): boolean =>
+  Object.values(keptStates(block, 0)).every((dims) => dims[2] === 0);
+
+/** The first tokens of what such a block keeps. */
+function cut(kept: Kept, block: BlockShape, all: number, tokens: number): Kept {
+  const parts = Object.entries(keptStates(block, tokens)).map(([name, dims]) => {
+    const [, heads = 0, , size = 0] = dims;
+    const values = new Float32Array(heads * tokens * size);
+    for (let head = 0; head < heads; head++) {
+      const first = head * all * size;
+      values.set(kept[name]!.subarray(first, first + tokens * size), head * tokens * size);
+    }
+    return [name, values] as const;
+  });
+  return Object.fromEntries(parts);
 }
 
 function zeros(block: BlockShape, positions: number): Kept {

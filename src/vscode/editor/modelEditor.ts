@@ -51,8 +51,11 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
   private close(key: string): void {
     this.watchers.get(key)?.dispose();
     this.watchers.delete(key);
-    this.services.examinations.closed(key);
-    this.services.sessions.release(key);
+    const { examinations, sessions, engine } = this.services;
+    examinations.closed(key);
+    const session = sessions.all().find((other) => other.key === key);
+    if (session) engine.endChats(session.path);
+    sessions.release(key);
   }
 
   private opened(session: ModelSession): void {

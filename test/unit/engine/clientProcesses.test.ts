@@ -45,6 +45,29 @@ describe('where requests run', () => {
     expect(calls.map(({ is }) => is)).toEqual(['pending', 'ENGINE_DIED', 'pending', 'pending']);
   });
 
+  it('keeps the process of a chat for its next turn, and ends it when the model is closed', async () => {
+    const chat = { path, cacheDir: '/c', device: 'cpu', variant: { type: 'Q4_0' }, messages: [] } as const;
+    const turns = [client.call('chat/run', chat), client.call('chat/run', chat)].map(outcome);
+    expect(started.map(({ kind }) => kind)).toEqual(['chat', 'chat']);
+    started.forEach((process) => process.ready());
+    client.endChats(path); // both work
+    expect(client.processes).toHaveLength(2);
+    started.forEach((process) => process.answer(1, 'said'));
+    await pass(0);
+    expect(turns.map(({ is }) => is)).toEqual(['result "said"', 'result "said"']);
+    expect(client.processes).toHaveLength(1);
+    await pass(300_000);
+    void outcome(client.call('chat/run', chat));
+    expect(started).toHaveLength(2);
+    const [kept] = started.filter(({ killed }) => !killed);
+    kept!.answer(2, 'said');
+    await pass(0);
+    client.endChats('/another.gguf');
+    expect(client.processes).toHaveLength(1);
+    client.endChats(path);
+    expect(client.processes).toHaveLength(0);
+  });
+
   it('holds requests back until the process is ready, and leaves out those cancelled before', async () => {
     const controller = new AbortController();
     const early = outcome(client.call('tensor/analyse', analysis, { signal: controller.signal }));
