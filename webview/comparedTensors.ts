@@ -1,12 +1,24 @@
-import type { ComparedTensor } from '../src/protocol/compare';
+import * as l10n from '@vscode/l10n';
+import type { ComparedTensor, CompareStatus } from '../src/protocol/compare';
 import type { Filtered } from './filter';
 
 /** The compared tensors of two models as a table shows them. */
 
-/** What a filter looks at: the name, the dtypes and how the tensor compares. */
+/** How a tensor compares, in words. */
+export const statusWords: Readonly<Record<CompareStatus, string>> = {
+  equal: l10n.t('equal'),
+  different: l10n.t('different'),
+  shape: l10n.t('other shape'),
+  'not finite': l10n.t('not finite'),
+  'only in A': l10n.t('only in A'),
+  'only in B': l10n.t('only in B'),
+  unreadable: l10n.t('unreadable'),
+};
+
+/** What a filter looks at: the name, the dtypes and how the tensor compares, as it is shown and as it is saved. */
 export const lineOf = ({ name, status, a, b }: ComparedTensor): Filtered => ({
   name,
-  texts: [status, a?.dtype ?? '', b?.dtype ?? ''],
+  texts: [status, statusWords[status], a?.dtype ?? '', b?.dtype ?? ''],
 });
 
 const keys: Readonly<Record<string, (tensor: ComparedTensor) => number | string>> = {

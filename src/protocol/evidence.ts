@@ -2,14 +2,15 @@ import * as l10n from '@vscode/l10n';
 import type { ModelRef } from './model';
 import type { DeviceChoice } from './device';
 import type { EvidenceKind } from './recipe';
+import { inLanguage, said } from './said';
 
 /** What a method knows of the inputs of a matrix, in words: the rungs of evidence. */
 export const evidenceWords: Readonly<Record<EvidenceKind, string>> = {
-  none: l10n.t('weights alone'),
+  none: inLanguage(said`weights alone`),
   importance: l10n.t('importance'),
   hessian: l10n.t('Hessian'),
   activations: l10n.t('activations'),
-  gradients: l10n.t('Hessian and output gradients'),
+  gradients: inLanguage(said`Hessian and output gradients`),
 };
 
 /** The rungs, from what costs nothing to what costs most. */

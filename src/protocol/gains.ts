@@ -1,4 +1,5 @@
 import type { Spread } from './targets';
+import { inLanguage, said } from './said';
 
 /** The run over a text that gains come from. */
 export interface GainsSource {
@@ -40,7 +41,7 @@ export interface GainsSample {
 
 /** "interpolated from 8 of 32 blocks". */
 export const sampleText = ({ measured, blocks }: GainsSample): string =>
-  `interpolated from ${measured} of ${blocks} blocks`;
+  inLanguage(said`interpolated from ${measured} of ${blocks} blocks`);
 
 /** Whether a tensor, by its name in GGUF, is one of a block: of those, divergences can follow from gradients. */
 export const isInBlock = (tensor: string): boolean => /^blk\.\d+\./.test(tensor);

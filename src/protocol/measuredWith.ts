@@ -1,7 +1,7 @@
-import * as l10n from '@vscode/l10n';
 import { fewBitsFormat } from './fewBits';
 import { sampleText, type GainsSource } from './gains';
 import type { SensitivityTable, UsedCodes, UsedImatrix } from './plan';
+import { inLanguage, said } from './said';
 
 /** What figures were measured with: those of a table, or those of a plan. */
 export interface MeasuredWith {
@@ -39,49 +39,45 @@ interface Facet {
 const facets: readonly Facet[] = [
   {
     key: ({ codes }) => codes && [codes.method, codes.hash, codes.tokens, codes.objective],
-    text: ({ codes }) => (codes ? codesText(codes) : l10n.t('the codes of llama.cpp')),
+    text: ({ codes }) => (codes ? codesText(codes) : inLanguage(said`the codes of llama.cpp`)),
   },
   {
     key: ({ imatrix }) => imatrix?.hash,
     text: ({ imatrix }) =>
-      imatrix ? l10n.t('the importance matrix {0}', imatrix.file) : l10n.t('no importance matrix'),
+      imatrix
+        ? inLanguage(said`the importance matrix ${imatrix.file}`)
+        : inLanguage(said`no importance matrix`),
   },
   {
     // Of codes of llama.cpp no errors include the rounding.
     key: ({ codes, roundsActivations }) => codes && roundsActivations === true,
     text: ({ roundsActivations }) =>
       roundsActivations
-        ? l10n.t('errors with the rounding of activations (backend cpu)')
-        : l10n.t('errors without the rounding of activations (backend gpu)'),
+        ? inLanguage(said`errors with the rounding of activations (backend cpu)`)
+        : inLanguage(said`errors without the rounding of activations (backend gpu)`),
   },
   {
     key: ({ gains }) => gains && [gains.hash, gains.tokens, gains.by, gains.model, gains.sample?.measured],
-    text: ({ gains }) => (gains ? gainsText(gains) : l10n.t('no gains')),
+    text: ({ gains }) => (gains ? gainsText(gains) : inLanguage(said`no gains`)),
   },
 ];
 
 /** "optimised codes (gptq-cd 2 over 12,288 tokens of a.txt, two-sided)". */
 export const codesText = ({ method, text, tokens, objective }: UsedCodes): string =>
-  l10n.t(
-    'optimised codes ({0} over {1} tokens of {2}, {3})',
-    method,
-    tokens.toLocaleString('en-US'),
-    text,
-    objective,
+  inLanguage(
+    said`optimised codes (${method} over ${tokens.toLocaleString('en-US')} tokens of ${text}, ${objective})`,
   );
 
 /** "gains over 2,048 tokens of a.txt, by the curvature". */
 function gainsText({ text, tokens, by, fewBits, model, sample }: UsedGains): string {
   const details = [
-    ...(fewBits ? [l10n.t('in {0}', fewBitsFormat)] : []),
-    ...(by ? [l10n.t('by the curvature')] : []),
-    ...(model === undefined ? [] : [l10n.t('of the model {0}', model)]),
+    ...(fewBits ? [inLanguage(said`in ${fewBitsFormat}`)] : []),
+    ...(by ? [inLanguage(said`by the curvature`)] : []),
+    ...(model === undefined ? [] : [inLanguage(said`of the model ${model}`)]),
     ...(sample ? [sampleText(sample)] : []),
   ];
-  const over = l10n.t(
-    'gains over {0} tokens of {1}',
-    tokens.toLocaleString('en-US'),
-    text.replace(/^.*[\\/]/, ''),
+  const over = inLanguage(
+    said`gains over ${tokens.toLocaleString('en-US')} tokens of ${text.replace(/^.*[\\/]/, '')}`,
   );
   return [over, ...details].join(', ');
 }
@@ -91,7 +87,7 @@ export function measuredWithText(of: MeasuredWith): string {
   const { codes, imatrix, gains } = of;
   return [
     ...(codes ? [codesText(codes)] : []),
-    ...(imatrix ? [l10n.t('the importance matrix {0}', imatrix.file)] : []),
+    ...(imatrix ? [inLanguage(said`the importance matrix ${imatrix.file}`)] : []),
     ...(gains ? [gainsText(gains)] : []),
   ].join('; ');
 }
@@ -103,4 +99,4 @@ export const differencesText = (plan: MeasuredWith, present: MeasuredWith): stri
       const [theirs, ours] = [key(plan), key(present)];
       return JSON.stringify(theirs) !== JSON.stringify(ours);
     })
-    .map(({ text }) => l10n.t('{0}, now {1}', text(plan), text(present)));
+    .map(({ text }) => inLanguage(said`${text(plan)}, now ${text(present)}`));

@@ -52,7 +52,7 @@ export function partOfRole(role: string): KnownPart {
 }
 
 function areaOf(role: string, named: PartRow | undefined): Area {
-  if (/norm|^ln_/i.test(named?.label ?? role)) return 'norm';
+  if (/norm|^ln_/i.test(named?.id ?? role)) return 'norm';
   if (!named) return /experts?\./.test(role) ? 'experts' : 'other';
   if (named.row === 'mixer') return 'mixer';
   return /^(expert|router)/.test(named.id) ? 'experts' : 'feedForward';

@@ -2,28 +2,33 @@ import * as l10n from '@vscode/l10n';
 import type { MeasuredWith } from './measuredWith';
 import { sampleText, type GainsText } from './gains';
 import type { Plan, SensitivityRow, SensitivityTable } from './plan';
+import { inLanguage, said } from './said';
 
 /** What a figure rests on, from the weights alone up to a measurement of the plan as a whole. */
 export type Rung = 'weights' | 'importance' | 'hessian' | 'gains' | 'joint';
 
 /** The ladder of evidence, from its lowest rung. */
 const rungs: readonly { readonly id: Rung; readonly short: string; readonly label: string }[] = [
-  { id: 'weights', short: l10n.t('weights alone'), label: l10n.t('errors of the weights alone') },
+  {
+    id: 'weights',
+    short: inLanguage(said`weights alone`),
+    label: inLanguage(said`errors of the weights alone`),
+  },
   {
     id: 'importance',
     short: l10n.t('importance'),
-    label: l10n.t('errors of the weights, by the importance of their inputs'),
+    label: inLanguage(said`errors of the weights, by the importance of their inputs`),
   },
-  { id: 'hessian', short: l10n.t('Hessian'), label: l10n.t('errors of the outputs over a text') },
+  { id: 'hessian', short: l10n.t('Hessian'), label: inLanguage(said`errors of the outputs over a text`) },
   {
     id: 'gains',
-    short: l10n.t('gains over a text'),
-    label: l10n.t('effect of each tensor alone on the output, over a text'),
+    short: inLanguage(said`gains over a text`),
+    label: inLanguage(said`effect of each tensor alone on the output, over a text`),
   },
   {
     id: 'joint',
-    short: l10n.t('measured jointly'),
-    label: l10n.t('measured with all tensors together, over another text'),
+    short: inLanguage(said`measured jointly`),
+    label: inLanguage(said`measured with all tensors together, over another text`),
   },
 ];
 
@@ -37,7 +42,7 @@ export const rungLabel = (rung: Rung): string => rungs.find(({ id }) => id === r
 export function rungText(rung: Rung, of: RungDetails = {}): string {
   const at = rungs.findIndex(({ id }) => id === rung);
   const details = rung === 'gains' ? gainsDetails(of) : [];
-  return [l10n.t('rung {0} of {1}, {2}: {3}', at, rungs.length - 1, rung, rungs[at]!.label), ...details].join(
+  return [inLanguage(said`rung ${at} of ${rungs.length - 1}, ${rung}: ${rungs[at]!.label}`), ...details].join(
     ', ',
   );
 }
@@ -51,11 +56,11 @@ export interface RungDetails extends Pick<SensitivityTable, 'roundsActivations'>
 function gainsDetails({ roundsActivations, gainsFrom, gains }: RungDetails): string[] {
   const { sample, by } = gainsFrom ?? gains ?? {};
   return [
-    ...(by ? [l10n.t('by the curvature')] : []),
+    ...(by ? [inLanguage(said`by the curvature`)] : []),
     ...(sample ? [sampleText(sample)] : []),
     roundsActivations
-      ? l10n.t('with the rounding of activations')
-      : l10n.t('without the rounding of activations'),
+      ? inLanguage(said`with the rounding of activations`)
+      : inLanguage(said`without the rounding of activations`),
   ];
 }
 

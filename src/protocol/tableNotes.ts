@@ -1,6 +1,6 @@
-import * as l10n from '@vscode/l10n';
 import { chanceNote, sampleText } from './gains';
 import type { SensitivityRow, SensitivityTable, SkippedTensor } from './plan';
+import { inLanguage, said } from './said';
 
 /** Names that a note lists. */
 const listed = 3;
@@ -35,17 +35,15 @@ function estimatedNotes({ rows, gainsFrom }: SensitivityTable): string[] {
     ...(estimated.length === 0
       ? []
       : [
-          l10n.t(
-            'The effect of these on the output was not measured, or is not finite, and is estimated from their roles: {0}.',
-            names(estimated),
+          inLanguage(
+            said`The effect of these on the output was not measured, or is not finite, and is estimated from their roles: ${names(estimated)}.`,
           ),
         ]),
     ...(lost.length === 0
       ? []
       : [
-          l10n.t(
-            'The output is not finite when these are quantized, so plans use the errors of the weights alone: {0}.',
-            names(lost),
+          inLanguage(
+            said`The output is not finite when these are quantized, so plans use the errors of the weights alone: ${names(lost)}.`,
           ),
         ]),
   ];
@@ -54,9 +52,8 @@ function estimatedNotes({ rows, gainsFrom }: SensitivityTable): string[] {
 function otherModelNotes({ gainsFrom }: SensitivityTable): string[] {
   if (gainsFrom?.model === undefined) return [];
   return [
-    l10n.t(
-      'Gains are those of another model, {0}. How well they hold for this one was not measured: quantscope gains compare does that.',
-      gainsFrom.model,
+    inLanguage(
+      said`Gains are those of another model, ${gainsFrom.model}. How well they hold for this one was not measured: quantscope gains compare does that.`,
     ),
   ];
 }
@@ -69,16 +66,13 @@ function sampleNotes({ gainsFrom }: SensitivityTable): string[] {
   const { deviation } = gainsFrom.sample;
   const exactness =
     deviation === undefined
-      ? l10n.t('how exact they are is not known')
-      : l10n.t(
-          'they are exact to a factor of about {0} (one standard deviation, from leaving out each measured block in turn)',
-          deviation.toFixed(factorDigits),
+      ? inLanguage(said`how exact they are is not known`)
+      : inLanguage(
+          said`they are exact to a factor of about ${deviation.toFixed(factorDigits)} (one standard deviation, from leaving out each measured block in turn)`,
         );
   return [
-    l10n.t(
-      'Gains of the tensors in blocks are {0}, by role over depth; {1}.',
-      sampleText(gainsFrom.sample),
-      exactness,
+    inLanguage(
+      said`Gains of the tensors in blocks are ${sampleText(gainsFrom.sample)}, by role over depth; ${exactness}.`,
     ),
   ];
 }
@@ -91,19 +85,19 @@ export function keptNotes({ rows }: Pick<SensitivityTable, 'rows'>): string[] {
   );
   const unmeasured = rows.filter(({ cells }) => cells.length === 0);
   return [
-    ...keptNote(lost, l10n.t('have no finite error in any format (weights too large)')),
-    ...keptNote(unmeasured, l10n.t('were not measured')),
+    ...keptNote(lost, inLanguage(said`have no finite error in any format (weights too large)`)),
+    ...keptNote(unmeasured, inLanguage(said`were not measured`)),
   ];
 }
 
 /** That results of a run are lost when it ends, as a sentence. */
 export const notKeptNote = (reason: string): string =>
-  l10n.t('These results could not be kept for later: {0}', reason);
+  inLanguage(said`These results could not be kept for later: ${reason}`);
 
 function keptNote(rows: readonly SensitivityRow[], why: string): string[] {
   if (rows.length === 0) return [];
   const names = rows.map(({ tensor, lossless }) => `${tensor} (${lossless.format})`);
-  return [l10n.t('Tensors that {0} are kept without loss: {1}.', why, listOf(names))];
+  return [inLanguage(said`Tensors that ${why} are kept without loss: ${listOf(names)}.`)];
 }
 
 /** One sentence for each reason. */
@@ -111,10 +105,10 @@ function skippedNotes(skipped: readonly SkippedTensor[]): string[] {
   const reasons = new Set(skipped.map(({ reason }) => reason));
   return [...reasons].map((reason) => {
     const names = skipped.filter((item) => item.reason === reason).map(({ tensor }) => tensor);
-    return l10n.t('Not measured, and without a format in plans: {0} ({1}).', listOf(names), reason);
+    return inLanguage(said`Not measured, and without a format in plans: ${listOf(names)} (${reason}).`);
   });
 }
 
 /** The first names and the number of the others. */
 export const listOf = (names: readonly string[]): string =>
-  `${names.slice(0, listed).join(', ')}${names.length > listed ? l10n.t(' and {0} more', names.length - listed) : ''}`;
+  `${names.slice(0, listed).join(', ')}${names.length > listed ? inLanguage(said` and ${names.length - listed} more`) : ''}`;

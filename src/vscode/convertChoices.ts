@@ -2,6 +2,7 @@ import * as l10n from '@vscode/l10n';
 import type { ConvertPreview, ConvertSettings } from '../protocol/convert';
 import type { ModelDescription } from '../protocol/model';
 import { plural, size } from '../protocol/words';
+import { inLanguage } from '../protocol/said';
 
 /** Something to choose from a list. */
 export interface Choice<T> {
@@ -104,5 +105,5 @@ export function previewText({ tensors, files, others, notes }: ConvertPreview, i
   const changes = [...dtypes].map(([change, count]) => `${change}: ${plural(count, 'tensor')}`);
   const besides = others.length > 0 ? [l10n.t('Also: {0}.', others.join(', '))] : [];
   const replaced = isReplaced ? [l10n.t('The file that is there is replaced.')] : [];
-  return [weights, `${changes.join(', ')}.`, ...besides, ...replaced, ...notes].join('\n');
+  return [weights, `${changes.join(', ')}.`, ...besides, ...replaced, ...notes.map(inLanguage)].join('\n');
 }

@@ -3,6 +3,7 @@ import { EngineClient } from '../engine/client';
 import { isRemote } from '../model/remote/address';
 import type { ModelRef } from '../protocol/model';
 import type { DeviceChoice } from '../protocol/device';
+import { inLanguage } from '../protocol/said';
 import { settings } from './contributions';
 import { Devices } from './devices';
 import { Examinations } from './doctor/examinations';
@@ -130,12 +131,13 @@ function showNotices(log: vscode.LogOutputChannel): Notices {
   const logFailure = (error: unknown): void => log.error(String(error));
   return {
     info: (message) => {
-      vscode.window.showInformationMessage(noticeText(message)).then(undefined, logFailure);
+      vscode.window.showInformationMessage(noticeText(inLanguage(message))).then(undefined, logFailure);
     },
     warn: (message) => {
-      vscode.window.showWarningMessage(noticeText(message)).then(undefined, logFailure);
+      vscode.window.showWarningMessage(noticeText(inLanguage(message))).then(undefined, logFailure);
     },
-    error: async (message, ...actions) => vscode.window.showErrorMessage(noticeText(message), ...actions),
+    error: async (message, ...actions) =>
+      vscode.window.showErrorMessage(noticeText(inLanguage(message)), ...actions),
   };
 }
 

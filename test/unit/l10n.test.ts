@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import manifest from '../../package.json';
 import { extractTexts } from '../../scripts/l10n.mjs';
 import { projectRoot } from '../support/files';
-import { untranslated } from '../support/hostTexts';
+import { literalTypes, untranslated } from '../support/hostTexts';
 import { manifestTexts } from '../support/manifestTexts';
 
 type Texts = Readonly<Record<string, string>>;
@@ -67,6 +67,12 @@ describe('the texts of the extension and its page', () => {
 
   it('are never words alone where they cross processes: such a word could be a value of a message', () => {
     expect(extracted.said.filter((text) => !/\S\s+\S/.test(text))).toEqual([]);
+  });
+
+  it('are no values of messages where they cross processes: these would be translated, too', () => {
+    const values = new Set(literalTypes(join(projectRoot, 'src', 'protocol')));
+    expect(values).toContain('only in A');
+    expect(extracted.said.filter((text) => values.has(text))).toEqual([]);
   });
 
   it('are not shown by the extension host without a look-up', () => {

@@ -5,6 +5,7 @@ import { folderBeside, outputFolder } from '../remote/modelUri';
 import { QuantscopeError } from '../../model/errors';
 import type { ConvertParams, ConvertResult, ConvertSettings } from '../../protocol/convert';
 import { plural, size } from '../../protocol/words';
+import { inLanguage } from '../../protocol/said';
 import { commands } from '../contributions';
 import {
   checkpointFolder,
@@ -135,7 +136,7 @@ async function announce({ out, bytes, tensors, files, notes }: ConvertResult): P
   const open = vscode.l10n.t('Open');
   const message = [
     vscode.l10n.t('Written {0}: {1}, {2}.', basename(out), plural(tensors, 'tensor'), size(bytes)),
-    ...notes,
+    ...notes.map(inLanguage),
   ].join(' ');
   if ((await vscode.window.showInformationMessage(noticeText(message), open)) !== open) return;
   const first = /\.safetensors$/i.test(out) ? out : join(out, files[0]!);

@@ -9,6 +9,7 @@ import type {
   WeightVariant,
 } from '../../protocol/evaluation';
 import type { ModelRef } from '../../protocol/model';
+import { inLanguage } from '../../protocol/said';
 import { commands } from '../contributions';
 import { openEditor } from '../editor/openEditor';
 import { folderOf, recipeName, sessionKey } from '../paths';
@@ -110,7 +111,7 @@ async function announce(services: Services, { model, activity }: EvaluationSessi
   const show = vscode.l10n.t('Show');
   const answer =
     'message' in outcome
-      ? await vscode.window.showErrorMessage(noticeText(`${title}: ${outcome.message}`), show)
+      ? await vscode.window.showErrorMessage(noticeText(`${title}: ${inLanguage(outcome.message)}`), show)
       : await vscode.window.showInformationMessage(
           noticeText(vscode.l10n.t('{0}: finished.', title ?? '')),
           show,

@@ -9,7 +9,7 @@ import { size } from '../../protocol/words';
 import { commands } from '../contributions';
 import { chooseFile } from '../editor/files';
 import { openEditor } from '../editor/openEditor';
-import { messageOf } from '../host';
+import { messageOf, shownMessage } from '../host';
 import type { ModelSession } from '../modelSession';
 import { chosenDevice, type Services } from '../services';
 import { refineExported } from './refine';
@@ -156,7 +156,7 @@ async function runExport(services: Services, run: ExportRun): Promise<ExportResu
     const code = error instanceof QuantscopeError ? error.code : 'INTERNAL';
     if (code === 'CANCELLED') return undefined;
     services.log.error(`Export: ${messageOf(error)}`);
-    services.start(reportFailure(services, run, messageOf(error), code === 'ENGINE_DIED'));
+    services.start(reportFailure(services, run, shownMessage(error), code === 'ENGINE_DIED'));
     return undefined;
   }
 }

@@ -10,6 +10,7 @@ import {
   type MmprojType,
 } from '../../protocol/mmproj';
 import { plural, size } from '../../protocol/words';
+import { inLanguage } from '../../protocol/said';
 import { commands } from '../contributions';
 import { messageOf, shownMessage } from '../host';
 import type { ModelSession } from '../modelSession';
@@ -111,7 +112,7 @@ async function announce({ out, type, tensors, bytes, notes }: ExportedMmproj): P
     type,
     size(bytes),
   );
-  const message = [written, ...notes].join(' ');
+  const message = [written, ...notes.map(inLanguage)].join(' ');
   if ((await vscode.window.showInformationMessage(noticeText(message), open)) !== open) return;
   await vscode.commands.executeCommand('vscode.open', vscode.Uri.file(out));
 }

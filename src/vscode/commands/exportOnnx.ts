@@ -4,6 +4,7 @@ import { folderBeside } from '../remote/modelUri';
 import { QuantscopeError } from '../../model/errors';
 import type { OnnxForm, OnnxResult, OnnxSettings } from '../../protocol/exportOnnx';
 import { size } from '../../protocol/words';
+import { inLanguage } from '../../protocol/said';
 import { commands } from '../contributions';
 import { chooseFile } from '../editor/files';
 import { messageOf, shownMessage } from '../host';
@@ -97,7 +98,10 @@ async function announce({ out, files, fileBytes, bitsPerWeight, seconds, notes }
     bitsPerWeight.toFixed(2),
     seconds.toFixed(1),
   );
-  const message = [vscode.l10n.t('Exported {0}: {1}.', basename(out), figures), ...notes].join(' ');
+  const message = [
+    vscode.l10n.t('Exported {0}: {1}.', basename(out), figures),
+    ...notes.map(inLanguage),
+  ].join(' ');
   if ((await vscode.window.showInformationMessage(noticeText(message), show)) !== show) return;
   await vscode.commands.executeCommand('revealFileInOS', vscode.Uri.file(join(out, files[0]!.name)));
 }

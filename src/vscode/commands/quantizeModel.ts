@@ -5,6 +5,7 @@ import { folderBeside, outputFolder } from '../remote/modelUri';
 import type { QuantizeModelResult, QuantizeModelSettings } from '../../protocol/quantizeModel';
 import type { OutputName, QuantizationStart, ResolvedOutput } from '../../protocol/quantizationView';
 import type { WebviewRequests } from '../../protocol/webview';
+import { inLanguage } from '../../protocol/said';
 import { commands } from '../contributions';
 import { openEditor } from '../editor/openEditor';
 import type { ModelSession } from '../modelSession';
@@ -113,7 +114,7 @@ async function announce(services: Services, { model, activity }: QuantizationSes
           noticeText(vscode.l10n.t('{0}: finished.', title ?? '')),
           show,
         )
-      : await vscode.window.showErrorMessage(noticeText(`${title}: ${outcome.message}`), show);
+      : await vscode.window.showErrorMessage(noticeText(`${title}: ${inLanguage(outcome.message)}`), show);
   if (answer === show)
     await openEditor(services, { path: model.path, key: sessionKey(model) }, { tab: 'quantizeModel' });
 }

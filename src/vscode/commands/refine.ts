@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import { outputFolder } from '../remote/modelUri';
 import type { ModelRef } from '../../protocol/model';
 import type { RefinementResult, RefinementSettings } from '../../protocol/refinement';
+import { inLanguage } from '../../protocol/said';
 import { commands } from '../contributions';
 import { askFile, dialogs } from '../editor/files';
 import { openEditor } from '../editor/openEditor';
@@ -104,7 +105,7 @@ async function announce(services: Services, { model, activity }: RefinementSessi
           noticeText(vscode.l10n.t('{0}: finished.', title ?? '')),
           show,
         )
-      : await vscode.window.showErrorMessage(noticeText(`${title}: ${outcome.message}`), show);
+      : await vscode.window.showErrorMessage(noticeText(`${title}: ${inLanguage(outcome.message)}`), show);
   if (answer === show)
     await openEditor(services, { path: model.path, key: sessionKey(model) }, { tab: 'refine' });
 }

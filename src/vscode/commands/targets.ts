@@ -1,6 +1,7 @@
 import { basename, dirname } from 'node:path';
 import * as vscode from 'vscode';
 import type { LocatedModel, ModelLimits } from '../../protocol/model';
+import { inLanguage } from '../../protocol/said';
 import { modelEndings } from '../contributions';
 import { pathOf } from '../remote/modelUri';
 import type { ModelSession } from '../modelSession';
@@ -58,7 +59,7 @@ export async function isPossible(
   const limits = await engine.call('model/limits', session.ref).catch((): ModelLimits => ({}));
   const reason = limits[limit];
   if (reason === undefined) return true;
-  void notices.error(refusal(reason));
+  void notices.error(refusal(inLanguage(reason)));
   return false;
 }
 

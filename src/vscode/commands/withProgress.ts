@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import type { CallOptions } from '../../engine/client';
 import type { EngineProgress } from '../../protocol/engine';
 import { size, timeLeft } from '../../protocol/words';
+import { inLanguage } from '../../protocol/said';
 import { noticeText } from '../noticeText';
 
 /** Runs a request to the engine under a notification that shows its progress and can cancel it. */
@@ -30,5 +31,5 @@ export async function withProgress<T>(
 
 function textOf({ message, done, total, unit, secondsLeft }: EngineProgress): string {
   const bytes = unit === 'bytes' ? vscode.l10n.t(': {0} of {1}', size(done), size(total)) : '';
-  return `${message}${bytes}${timeLeft(secondsLeft)}`;
+  return `${inLanguage(message)}${bytes}${timeLeft(secondsLeft)}`;
 }

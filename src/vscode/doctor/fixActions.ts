@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { ModelRef } from '../../protocol/model';
+import { inLanguage } from '../../protocol/said';
 import { commands } from '../contributions';
 import type { Problems } from './problems';
 
@@ -26,7 +27,7 @@ export class FixActions implements vscode.CodeActionProvider {
     return diagnostics.flatMap((diagnostic) =>
       this.problems.behind(uri, diagnostic).flatMap(({ model, finding: { code, fix, file } }) => {
         if (fix === undefined) return [];
-        const title = vscode.l10n.t('Fix: {0}', fix);
+        const title = vscode.l10n.t('Fix: {0}', inLanguage(fix));
         const action = new vscode.CodeAction(title, vscode.CodeActionKind.QuickFix);
         const argument: FixArgument = { model, code, file };
         action.command = { command: commands.fixFinding, title, arguments: [argument] };

@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import type { DoctorFinding, Severity } from '../../protocol/doctor';
 import type { ModelRef } from '../../protocol/model';
+import { inLanguage } from '../../protocol/said';
 import { commands, problemSource } from '../contributions';
 import { sessionKey } from '../paths';
 import { uriOf } from '../remote/modelUri';
@@ -72,7 +73,8 @@ function diagnosticOf(finding: DoctorFinding): vscode.Diagnostic {
 }
 
 /** With the tensor, and with the byte of a file that has no lines. */
-function messageOf({ tensor, offset, place, message }: DoctorFinding): string {
+function messageOf({ tensor, offset, place, message: english }: DoctorFinding): string {
+  const message = inLanguage(english);
   const parts = [
     ...(tensor === undefined ? [] : [tensor]),
     ...(offset === undefined || offset === 0 || place

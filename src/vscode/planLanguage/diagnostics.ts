@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { DocumentFault, Span } from '../../protocol/documentCheck';
+import { inLanguage } from '../../protocol/said';
 import { problemSource } from '../contributions';
 import type { DocumentChecks } from './documentChecks';
 
@@ -25,7 +26,8 @@ export function showFaults(checks: DocumentChecks): vscode.Disposable {
 }
 
 function diagnosticOf(document: vscode.TextDocument, fault: DocumentFault): vscode.Diagnostic {
-  const { message, severity, code } = fault;
+  const { severity, code } = fault;
+  const message = inLanguage(fault.message);
   const diagnostic = new vscode.Diagnostic(rangeOf(document, fault), message, severities[severity]);
   diagnostic.source = problemSource;
   diagnostic.code = code;

@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { inLanguage } from '../../protocol/said';
 import type { DocumentChecks } from './documentChecks';
 
 /** Bits and bytes at the end of what they belong to. */
@@ -22,7 +23,7 @@ export class Hints implements vscode.InlayHintsProvider, vscode.Disposable {
     return check.hints
       .filter(({ offset }) => offset >= start && offset <= end)
       .map(({ offset, text }) => {
-        const hint = new vscode.InlayHint(document.positionAt(offset), text);
+        const hint = new vscode.InlayHint(document.positionAt(offset), inLanguage(text));
         hint.paddingLeft = true;
         return hint;
       });

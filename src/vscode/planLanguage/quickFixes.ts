@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { DocumentFault, FaultCode, TextFix } from '../../protocol/documentCheck';
+import { inLanguage } from '../../protocol/said';
 import { problemSource } from '../contributions';
 import { rangeOf } from './diagnostics';
 import type { DocumentChecks } from './documentChecks';
@@ -21,10 +22,11 @@ export class QuickFixes implements vscode.CodeActionProvider {
     const [start, end] = [document.offsetAt(range.start), document.offsetAt(range.end)];
     const near = check.faults.filter((fault) => fault.start <= end && fault.end >= start);
     const single = near.flatMap((fault) => {
+      const message = inLanguage(fault.message);
       const shown = diagnostics.filter(
-        (item) => item.source === problemSource && item.code === fault.code && item.message === fault.message,
+        (item) => item.source === problemSource && item.code === fault.code && item.message === message,
       );
-      return fault.fixes.map((fix, i) => actionOf(document, fix.title, [fix], shown, i === 0));
+      return fault.fixes.map((fix, i) => actionOf(document, inLanguage(fix.title), [fix], shown, i === 0));
     });
     const codes = new Set(near.filter(isFixable).map(({ code }) => code));
     return [...single, ...[...codes].flatMap((code) => forAll(document, code, check.faults))];

@@ -4,6 +4,7 @@ import type { EngineClient } from '../../engine/client';
 import { jobHead, progressText } from '../status';
 import { Throttle } from '../throttle';
 import type { JobNode } from './nodes';
+import { inLanguage } from '../../protocol/said';
 
 /** Milliseconds between two drawings. */
 const interval = 500;
@@ -42,7 +43,9 @@ export class JobsTree implements vscode.TreeDataProvider<JobNode>, vscode.Dispos
     item.description = [steps, ...path.map((file) => basename(file))]
       .filter((text) => text !== '')
       .join(' · ');
-    item.tooltip = [job.title, ...path, job.progress?.message ?? ''].filter((text) => text !== '').join('\n');
+    item.tooltip = [job.title, ...path, inLanguage(job.progress?.message ?? '')]
+      .filter((text) => text !== '')
+      .join('\n');
     return item;
   }
 }

@@ -1,7 +1,7 @@
 import * as l10n from '@vscode/l10n';
 import { useMemo } from 'preact/hooks';
-import type { ComparedTensor, ModelComparison } from '../../../src/protocol/compare';
-import { lineOf, orderCompared } from '../../comparedTensors';
+import type { ComparedTensor, CompareStatus, ModelComparison } from '../../../src/protocol/compare';
+import { lineOf, orderCompared, statusWords } from '../../comparedTensors';
 import { useAppState } from '../../context';
 import { filtered, parseFilter } from '../../filter';
 import { figure, fixed, ratio, shapeText } from '../../format';
@@ -68,7 +68,7 @@ export function ComparedTensors(props: {
 
 /** Of all tensors together, and how they were matched. */
 export function Totals({ result }: { result: ModelComparison }) {
-  const parts = Object.entries(result.counts).filter(([, count]) => count > 0);
+  const parts = Object.entries(result.counts).filter(([, count]) => count > 0) as [CompareStatus, number][];
   return (
     <>
       <dl class="totals">
@@ -78,7 +78,11 @@ export function Totals({ result }: { result: ModelComparison }) {
         </div>
         <div>
           <dt>{l10n.t('tensors')}</dt>
-          <dd>{parts.map(([status, count]) => `${count.toLocaleString('en-US')} ${status}`).join(', ')}</dd>
+          <dd>
+            {parts
+              .map(([status, count]) => `${count.toLocaleString('en-US')} ${statusWords[status]}`)
+              .join(', ')}
+          </dd>
         </div>
       </dl>
       {result.translated && (
@@ -118,7 +122,7 @@ const comparedColumns: readonly GridColumn<ComparedTensor>[] = [
 ];
 
 function errorText({ status, error, a, b }: ComparedTensor) {
-  if (error) return status === 'equal' ? 'equal' : figure(error.relativeError, 3);
+  if (error) return status === 'equal' ? statusWords.equal : figure(error.relativeError, 3);
   const shapes = l10n.t('[{0}] and [{1}]', shapeText(a?.shape ?? []), shapeText(b?.shape ?? []));
-  return <span class="state">{status === 'shape' ? shapes : status}</span>;
+  return <span class="state">{status === 'shape' ? shapes : statusWords[status]}</span>;
 }

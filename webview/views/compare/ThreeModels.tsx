@@ -1,6 +1,7 @@
 import * as l10n from '@vscode/l10n';
 import { useMemo, useState } from 'preact/hooks';
 import type { ThreeWayComparison, ThreeWayTensor } from '../../../src/protocol/compare';
+import { statusWords } from '../../comparedTensors';
 import { useApp, useAppState } from '../../context';
 import { filtered, parseFilter } from '../../filter';
 import { figure, shapeText } from '../../format';
@@ -85,7 +86,7 @@ const filteredBy = ({ name, dtypes, closer }: ThreeWayTensor) => ({
 
 const errorText = ({ a, b, statuses }: ThreeWayTensor, side: 'a' | 'b') => {
   const error = { a, b }[side];
-  return error ? figure(error.relativeError, 3) : <span class="state">{statuses[side]}</span>;
+  return error ? figure(error.relativeError, 3) : <span class="state">{statusWords[statuses[side]]}</span>;
 };
 
 const errorColumn = (side: 'a' | 'b', of: string): GridColumn<ThreeWayTensor> => ({

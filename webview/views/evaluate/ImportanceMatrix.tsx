@@ -15,14 +15,14 @@ const numbers = [
   {
     key: 'calibrationWindows',
     label: l10n.t('At most'),
-    name: 'Maximum chunks',
+    name: l10n.t('Maximum chunks'),
     placeholder: l10n.t('all chunks'),
     flag: l10n.t('Only the first chunks of the text; one hundred are usually enough'),
   },
   {
     key: 'calibrationContext',
     label: l10n.t('Context'),
-    name: 'Tokens per chunk',
+    name: l10n.t('Tokens per chunk'),
     placeholder: '512',
     flag: l10n.t('Tokens per chunk: 512, or the model’s context length where that is less'),
   },

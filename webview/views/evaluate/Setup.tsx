@@ -172,13 +172,13 @@ const numbers = {
   context: {
     label: l10n.t('Context'),
     flag: l10n.t('Tokens per window: 512, or the model’s context length where that is less'),
-    name: 'Tokens per window',
+    name: l10n.t('Tokens per window'),
     placeholder: '512',
   },
   windows: {
     label: l10n.t('At most'),
     flag: l10n.t('Only the first windows of the text; fewer are faster, and the standard error is larger'),
-    name: 'Maximum windows',
+    name: l10n.t('Maximum windows'),
     placeholder: l10n.t('all windows'),
   },
   stride: {

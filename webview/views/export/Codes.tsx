@@ -51,14 +51,14 @@ const numbers = [
   {
     key: 'calibrationTokens',
     label: l10n.t('Tokens'),
-    name: 'Calibration tokens',
+    name: l10n.t('Calibration tokens'),
     placeholder: '65536',
     flag: l10n.t('--tokens: of the text'),
   },
   {
     key: 'calibrationContext',
     label: l10n.t('Window'),
-    name: 'Tokens per calibration window',
+    name: l10n.t('Tokens per calibration window'),
     placeholder: '512',
     flag: l10n.t('--context: tokens of a window: 512, or the model’s context length where that is less'),
   },

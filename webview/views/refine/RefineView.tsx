@@ -220,7 +220,10 @@ function Outlook({
 function Estimate({ steps, done, seconds, memory, disk }: RefinementEstimate) {
   return (
     <dl class="totals" aria-live="polite">
-      <Figure name={l10n.t('steps')} value={done > 0 ? `${steps}, of which ${done} are made` : `${steps}`} />
+      <Figure
+        name={l10n.t('steps')}
+        value={done > 0 ? l10n.t('{0}, of which {1} are made', steps, done) : `${steps}`}
+      />
       <Figure name={l10n.t('time')} value={`≈ ${duration(seconds)}`} />
       <Figure name={l10n.t('memory')} value={`≈ ${size(memory)}`} />
       <Figure name={l10n.t('disk')} value={`≈ ${size(disk)}`} />

@@ -60,14 +60,14 @@ function Curve({ points, steps }: NonNullable<RefinementActivity['curve']>) {
   const gained = 1 - best.divergence / start.divergence;
   return (
     <dl class="totals">
-      <Figure name={l10n.t('last measured at step')} value={`${last.step} of ${steps}`} />
+      <Figure name={l10n.t('last measured at step')} value={l10n.t('{0} of {1}', last.step, steps)} />
       <Figure name={l10n.t('mean KLD at the start')} value={number(start.divergence)} />
       <Figure
         name={l10n.t('smallest')}
         value={
           best.step === 0
-            ? 'that of the start'
-            : `${number(best.divergence)} (step ${best.step}, −${(100 * gained).toFixed(0)} %)`
+            ? l10n.t('that of the start')
+            : l10n.t('{0} (step {1}, −{2} %)', number(best.divergence), best.step, (100 * gained).toFixed(0))
         }
       />
     </dl>
