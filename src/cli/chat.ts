@@ -1,19 +1,10 @@
-import { addAbortSignal } from 'node:stream';
 import { suggestion } from '../model/closest';
-import { throwIfCancelled } from '../model/errors';
 import { absolutePlace, exists } from '../model/place';
-import type {
-  CausesResult,
-  ChatEnd,
-  ChatMessage,
-  ChatResult,
-  ChatSettings,
-  ChatText,
-  ChatToken,
-  ChatVariant,
-} from '../protocol/chat';
-import { plural } from '../protocol/words';
+import type { ChatSettings, ChatVariant } from '../protocol/chat';
 import { loraOption } from './adapters';
+import { allOfStdin } from './chatLines';
+import { describe, describeCauses, mostDivergent, tokensBefore } from './chatText';
+import { systemTurn, talk, type Asker } from './chatTurns';
 import {
   countOption,
   flagOption,
@@ -28,7 +19,6 @@ import {
 } from './command';
 import { deviceOption } from './device';
 import { memoryOf, runOptions } from './runOptions';
-import { figure, table } from './text';
 
 export const chatCommand: Command = {
   name: 'chat',
@@ -40,7 +30,8 @@ export const chatCommand: Command = {
       ...valueOption('V', 'GGUF file, checkpoint, plan (.ampq.json), file type (Q4_K_M…), format or recipe'),
       ...{ required: true, mayBeAddress: true },
     },
-    prompt: valueOption('TEXT', 'what the user says (default: all of stdin)'),
+    prompt: valueOption('TEXT', 'what the user says (default: all of stdin; on a terminal, turn by turn)'),
+    turns: flagOption('read a turn of the user from each line of stdin, also where it is no terminal'),
     system: valueOption('TEXT', 'system message'),
     temperature: valueOption(
       'T',
@@ -58,23 +49,18 @@ export const chatCommand: Command = {
     ...runOptions,
   },
   async run(context) {
-    const { model, jobs, signal, progress, evaluationDir: cacheDir } = context;
-    const settings = await settingsOf(context);
-    const threads = countOption(context, 'threads');
-    const usual = { ...model, cacheDir, ...(threads === undefined ? {} : { threads }) };
-    const chat = await jobs['chat/run']({ ...usual, ...settings }, { signal, progress });
+    const ask = await askerOf(context);
+    const system = textOption(context, 'system');
+    const said = textOption(context, 'prompt');
+    const inTurns = context.options['turns'] === true;
+    if (inTurns && said !== undefined)
+      throw new UsageError('--turns reads what the user says from stdin, so that there is no --prompt.');
+    const isTyped = said === undefined && process.stdin.isTTY && context.options['json'] !== true;
+    if (inTurns || isTyped) return talk(context, ask, system);
+    const content = said ?? (await allOfStdin(context));
+    const chat = await ask.answers([...systemTurn(system), { role: 'user', content }], context);
     const found = context.options['causes'] === true ? mostDivergent(chat.original) : undefined;
-    const causes =
-      found &&
-      (await jobs['chat/causes'](
-        {
-          ...usual,
-          variant: settings.variant,
-          device: settings.device,
-          tokens: tokensBefore(chat, found.at),
-        },
-        { signal, progress },
-      ));
+    const causes = found && (await ask.causes(tokensBefore(chat, found.at), context));
     const explained = found && causes && { token: found.at, ...causes };
     return {
       json: { ...chat, ...(explained ? { causes: explained } : {}) },
@@ -83,7 +69,23 @@ export const chatCommand: Command = {
   },
 };
 
-async function settingsOf(context: CommandContext): Promise<ChatSettings> {
+/** What the engine is asked for, with the options of the command line. */
+async function askerOf(context: CommandContext): Promise<Asker> {
+  const { model, jobs, evaluationDir: cacheDir } = context;
+  const settings = await settingsOf(context);
+  const { variant, device } = settings;
+  const threads = countOption(context, 'threads');
+  const usual = { ...model, cacheDir, ...(threads === undefined ? {} : { threads }) };
+  return {
+    answers: (messages, { signal, progress }) =>
+      jobs['chat/run']({ ...usual, ...settings, messages }, { signal, progress }),
+    causes: (tokens, { signal, progress }) =>
+      jobs['chat/causes']({ ...usual, variant, device, tokens }, { signal, progress }),
+    stops: settings.stop ?? [],
+  };
+}
+
+async function settingsOf(context: CommandContext): Promise<Omit<ChatSettings, 'messages'>> {
   const tokens = countOption(context, 'tokens');
   const numbers = {
     temperature: numberOption(context, 'temperature', 0, 100),
@@ -94,7 +96,6 @@ async function settingsOf(context: CommandContext): Promise<ChatSettings> {
   const stop = textOptions(context, 'stop');
   return {
     variant: await variantOf(context, requiredOption(context, 'variant')),
-    messages: await messagesOf(context),
     ...Object.fromEntries(Object.entries(numbers).filter(([, value]) => value !== undefined)),
     ...(stop.length > 0 ? { stop } : {}),
     ...{ memory: memoryOf(context), device: deviceOption(context) },
@@ -123,30 +124,6 @@ function seedOption(context: CommandContext): number | undefined {
   throw new UsageError(`--seed takes a whole number, not "${text}".`);
 }
 
-async function messagesOf(context: CommandContext): Promise<ChatMessage[]> {
-  const system = textOption(context, 'system');
-  const content = textOption(context, 'prompt') ?? (await allOfStdin(context));
-  return [
-    ...(system === undefined ? [] : [{ role: 'system', content: system } as const]),
-    { role: 'user', content },
-  ];
-}
-
-async function allOfStdin({ signal, note }: CommandContext): Promise<string> {
-  if (process.stdin.isTTY) note('What you say is read from here up to the end of the input (Ctrl+D).');
-  const parts: Buffer[] = [];
-  try {
-    for await (const part of addAbortSignal(signal, process.stdin)) parts.push(part as Buffer);
-  } catch (error) {
-    throwIfCancelled(signal);
-    throw error;
-  }
-  // The end of the last line is that of the input, not of what the user says.
-  return Buffer.concat(parts)
-    .toString('utf8')
-    .replace(/\r?\n$/, '');
-}
-
 /** @throws UsageError for what is neither a file nor the name of a file type, a format or a recipe. */
 async function variantOf({ jobs, signal }: CommandContext, named: string): Promise<ChatVariant> {
   const place = absolutePlace(named);
@@ -161,84 +138,4 @@ async function variantOf({ jobs, signal }: CommandContext, named: string): Promi
   if (recipes.includes(named)) return { recipe: { recipe: named } };
   const close = suggestion(named, [...types, ...formats, ...recipes]);
   throw new UsageError(`--variant: there is no file, file type, format or recipe "${named}".${close}`);
-}
-
-interface Found {
-  readonly token: ChatToken;
-  readonly at: number;
-}
-
-function mostDivergent({ tokens }: ChatText): Found | undefined {
-  const all = tokens.map((token, at) => ({ token, at }));
-  return all.sort((a, b) => b.token.divergence - a.token.divergence)[0];
-}
-
-/** All tokens before one of the original's answer. */
-const tokensBefore = ({ prompt, original }: ChatResult, at: number): number[] => [
-  ...prompt,
-  ...original.tokens.slice(0, at).map(({ id }) => id),
-];
-
-const ends: Readonly<Record<ChatEnd, string>> = {
-  token: 'it ended its turn',
-  stop: 'a stop text',
-  length: 'the most tokens',
-  context: 'the end of the context',
-};
-
-function describe(chat: ChatResult): string[] {
-  const { label, original, variant, hasTemplate, prompt } = chat;
-  const written = hasTemplate
-    ? 'by the chat template'
-    : 'as text: the model has no chat template, and both go on with it';
-  return [
-    `conversation: ${plural(prompt.length, 'token')}, ${written}`,
-    ...answerLines('original', original),
-    ...answerLines(label, variant),
-    '',
-    ...tokenLines(original),
-  ];
-}
-
-function answerLines(name: string, { text, tokens, end }: ChatText): string[] {
-  const lines = text.split(/\r?\n/).map((line) => `  ${line}`);
-  return ['', `${name} (${plural(tokens.length, 'token')}, ended by ${ends[end]})`, ...lines];
-}
-
-/** Tokens that are shown. */
-const shownTokens = 10;
-
-function tokenLines({ tokens }: ChatText): string[] {
-  const mean = tokens.reduce((sum, { divergence }) => sum + divergence, 0) / Math.max(1, tokens.length);
-  const others = tokens.filter(({ instead }) => instead !== undefined).length;
-  const shown = tokens
-    .map((token, at) => ({ token, at }))
-    .sort((a, b) => b.token.divergence - a.token.divergence)
-    .slice(0, shownTokens);
-  return [
-    `along the answer of the original: mean KLD ${figure(mean)} nats; the variant chooses another token at ${others} of ${tokens.length}`,
-    ...table(
-      ['token', 'KLD, nats', 'p original', 'p variant', 'text', 'variant chooses'],
-      shown.map(({ token: { text, divergence, probability, instead }, at }) => [
-        ...[at + 1, figure(divergence), figure(probability.original), figure(probability.variant)],
-        ...[JSON.stringify(text), instead === undefined ? '' : JSON.stringify(instead)],
-      ]),
-    ),
-  ];
-}
-
-/** Tensors that are shown. */
-const shownTensors = 12;
-
-function describeCauses({ text }: ChatToken, { divergence, sum, tensors }: CausesResult): string[] {
-  return [
-    '',
-    `what moved ${JSON.stringify(text)}: KLD ${figure(divergence)}, errors of ${plural(tensors.length, 'tensor')} add up to ${figure(sum)}`,
-    ...table(
-      ['share', 'effect, nats', 'tensor'],
-      tensors
-        .slice(0, shownTensors)
-        .map(({ tensor, effect, share }) => [`${(100 * share).toFixed(1)} %`, figure(effect), tensor]),
-    ),
-  ];
 }

@@ -33,6 +33,8 @@ export interface CommandContext {
   readonly jobs: Jobs;
   readonly signal: AbortSignal;
   readonly progress: (progress: EngineProgress) => void;
+  /** Prints a part of the result before the rest is known; it may have several lines, or end within one. */
+  readonly say: (text: string) => void;
   /** Prints something on stderr that the user should know before the work is done. */
   readonly note: (text: string) => void;
   /** Where sensitivity results are kept. */

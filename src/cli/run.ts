@@ -88,6 +88,10 @@ async function resultOf(
     return await command.run({
       ...{ ...operands, options, jobs: createJobs(models), signal },
       progress: (step) => terminal.progress(step),
+      // With --json the result is one document.
+      say: (text) => {
+        if (options['json'] !== true) terminal.say(text);
+      },
       note: (text) => terminal.tell(text),
       cacheDir: join(cache?.folder ?? '', 'sensitivity'),
       evaluationDir: join(cache?.folder ?? '', 'evaluation'),

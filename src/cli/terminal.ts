@@ -37,9 +37,18 @@ export class Terminal {
    * @returns whether all of them were written; if not, it has been told why.
    */
   print(lines: readonly string[]): boolean {
+    return this.write(lines.map((line) => `${printable(line)}\n`).join(''));
+  }
+
+  /** A part of a result that is not complete yet. Ends of lines are such. @returns as `print`. */
+  say(text: string): boolean {
+    return this.write(text.split('\n').map(printable).join('\n'));
+  }
+
+  private write(text: string): boolean {
     this.clear();
     try {
-      writeWhole(this.out, lines.map((line) => `${printable(line)}\n`).join(''));
+      writeWhole(this.out, text);
       return true;
     } catch (error) {
       this.tell(`quantscope: The result cannot be written to stdout: ${(error as Error).message}`);
