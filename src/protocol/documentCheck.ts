@@ -52,6 +52,8 @@ export interface DocumentCheck {
   readonly model?: { readonly path: string; readonly name: string };
   /** Names that its tensors can have, and formats; for completion. */
   readonly names: readonly string[];
+  /** Of a plan: for each of these names those of the model's tensors that it is made of. */
+  readonly sources?: readonly (readonly string[])[];
   readonly formats: readonly string[];
 }
 

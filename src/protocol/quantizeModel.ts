@@ -49,6 +49,8 @@ export interface RecipeSelection {
   readonly recipe?: string;
   /** Path of a recipe file. */
   readonly recipeFile?: string;
+  /** The text that counts instead of what is in that file: it is being written. */
+  readonly recipeText?: string;
   readonly inline?: Recipe;
   readonly changes?: RecipeChanges;
 }

@@ -1,6 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import { suggestion } from '../model/closest';
 import { QuantscopeError } from '../model/errors';
+import { parseJsonBytes } from '../model/jsonFiles';
 import type { RecipeSelection } from '../protocol/quantizeModel';
 import type { Recipe } from '../protocol/recipe';
 import { said } from '../protocol/said';
@@ -14,10 +15,12 @@ import { explained, parseRecipe, readRecipeFile } from './readRecipe';
  * @throws QuantscopeError REQUEST for an unknown preset or an invalid recipe, MODEL_FILE naming the file and the place in it, IO.
  */
 export async function resolveRecipe(settings: RecipeSelection, signal?: AbortSignal): Promise<Recipe> {
-  const { recipe: id, recipeFile, inline, changes } = settings;
+  const { recipe: id, recipeFile, recipeText, inline, changes } = settings;
   const given = [id, recipeFile, inline].filter((item) => item !== undefined);
   if (given.length !== 1)
     throw new QuantscopeError('REQUEST', said`Give either a preset, a recipe file or a recipe.`);
+  if (recipeText !== undefined && recipeFile === undefined)
+    throw new QuantscopeError('REQUEST', said`The text of a recipe needs the path of its file.`);
   const recipe = id === undefined ? await statedRecipe(settings, signal) : presetById(id);
   return explained(() => {
     const changed = changes ? changedRecipe(recipe, parseChanges(changes)) : recipe;
@@ -26,9 +29,15 @@ export async function resolveRecipe(settings: RecipeSelection, signal?: AbortSig
   }, recipeFile);
 }
 
-async function statedRecipe({ recipeFile, inline }: RecipeSelection, signal?: AbortSignal): Promise<Recipe> {
+async function statedRecipe(
+  { recipeFile, recipeText, inline }: RecipeSelection,
+  signal?: AbortSignal,
+): Promise<Recipe> {
   if (recipeFile === undefined) return explained(() => parseRecipe(inline));
-  const recipe = await readRecipeFile(recipeFile, signal);
+  const recipe =
+    recipeText === undefined
+      ? await readRecipeFile(recipeFile, signal)
+      : explained(() => parseRecipe(parseJsonBytes(Buffer.from(recipeText), recipeFile)), recipeFile);
   const { calibration } = recipe;
   if (calibration?.text === undefined) return recipe;
   return { ...recipe, calibration: { ...calibration, text: resolve(dirname(recipeFile), calibration.text) } };

@@ -31,6 +31,7 @@ export const commands = {
   beatFile: 'quantscope.beatFile',
   openPlan: 'quantscope.openPlan',
   comparePlans: 'quantscope.comparePlans',
+  dryRunRecipe: 'quantscope.dryRunRecipe',
   convertToSafetensors: 'quantscope.convertToSafetensors',
   verifyFile: 'quantscope.verifyFile',
   verifySource: 'quantscope.verifySource',

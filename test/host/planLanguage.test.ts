@@ -18,6 +18,9 @@ const codesOf = (document: vscode.TextDocument): string[] =>
     .getDiagnostics(document.uri)
     .flatMap(({ source, code }) => (source === 'Quantscope' && typeof code === 'string' ? [code] : []));
 
+const ownFaultsOf = (uri: vscode.Uri): number =>
+  vscode.languages.getDiagnostics(uri).filter(({ source }) => source === 'Quantscope').length;
+
 async function open(name: string, text: string): Promise<vscode.TextDocument> {
   writeFileSync(join(folder, name), text);
   const document = await vscode.workspace.openTextDocument(join(folder, name));
@@ -139,6 +142,8 @@ describe('plans and recipes in the text editor', () => {
     ok(patterns.includes('^blk\\.\\d+\\.ffn_down\\.weight$'), patterns.join());
     const formats = await labelsAt(document, '"allow": ["Q8');
     ok(formats.includes('Q8_0'), formats.join());
+    const sources = await labelsAt(document, '"tensor":"blk.1.ffn_up.weight","sources":["');
+    strictEqual(sources[0], 'model.layers.1.mlp.up_proj.weight');
   });
 
   it('a recipe has them too', async () => {
@@ -151,6 +156,105 @@ describe('plans and recipes in the text editor', () => {
     deepStrictEqual([...new Set(codesOf(document))], ['recipe/idle']);
     const grids = await labelsAt(document, '"grid": "');
     ok(grids.includes('keep') && grids.includes('int4-g128'), grids.join());
+    const layouts = await labelsAt(document, '"layout": "');
+    ok(layouts.includes('gptq') && layouts.includes('compressed-tensors'), layouts.join());
+    mkdirSync(join(folder, 'texts'), { recursive: true });
+    writeFileSync(join(folder, 'texts', 'calibration.txt'), 'a');
+    const written = {
+      ...recipe,
+      rules: [{ grid: 'int4-g128', method: { id: '' } }],
+      calibration: { text: '' },
+    };
+    const other = await open('written.recipe.json', JSON.stringify(written, undefined, 2));
+    const methods = await labelsAt(other, '"method": {\n        "id": "');
+    ok(methods.includes('gptq'), methods.join());
+    deepStrictEqual(await labelsAt(other, '"text": "'), ['texts/calibration.txt']);
+  });
+
+  it('a dry run shows what the text of a recipe makes of the model, as it is written', async () => {
+    const recipe = {
+      ...{ version: 1, id: 'own', label: 'own', description: 'own.', layout: 'gptq', target: 'checkpoint' },
+      rules: [{ grid: 'int4-g128' }],
+    };
+    const document = await open('dry.recipe.json', JSON.stringify(recipe, undefined, 2));
+    const lenses = await vscode.commands.executeCommand<vscode.CodeLens[]>(
+      'vscode.executeCodeLensProvider',
+      document.uri,
+    );
+    const { command, arguments: given } = lenses[0]!.command!;
+    strictEqual(command, commands.dryRunRecipe);
+    strictEqual(await vscode.commands.executeCommand(command, ...(given as unknown[])), true);
+    const shown = vscode.workspace.textDocuments.find(({ uri }) => uri.scheme === 'quantscope-dry-run')!;
+    ok(
+      /42 .*int4/.test(shown.getText()) || /int4, group 128 +rtn +42/.test(shown.getText()),
+      shown.getText(),
+    );
+    const change = new vscode.WorkspaceEdit();
+    change.replace(document.uri, rangeOf(document, 'int4-g128'), 'int8-g128');
+    await vscode.workspace.applyEdit(change);
+    await eventually('the dry run follows', () => shown.getText().includes('int8'));
+    ok(!shown.getText().includes('int4'));
+    const broken = new vscode.WorkspaceEdit();
+    broken.replace(document.uri, rangeOf(document, 'int8-g128'), 'wood');
+    await vscode.workspace.applyEdit(broken);
+    await eventually('its fault is told', () => shown.getText().includes('wood'));
+    await vscode.commands.executeCommand('workbench.action.revertAndCloseActiveEditor');
+  });
+
+  /** Opened as the user does: a document that is opened for an extension outlives its editor by minutes. */
+  async function openFaulty(name: string): Promise<vscode.Uri> {
+    const uri = vscode.Uri.file(join(folder, name));
+    writeFileSync(uri.fsPath, faulty());
+    await vscode.commands.executeCommand('vscode.open', uri);
+    await eventually('faults are listed', () => ownFaultsOf(uri) > 0);
+    return uri;
+  }
+
+  it('a format that does not exist is told once', async () => {
+    const uri = vscode.Uri.file(join(folder, 'once.ampq.json'));
+    writeFileSync(uri.fsPath, faulty().replace('"version": 2', '"version": 3'));
+    await vscode.commands.executeCommand('vscode.open', uri);
+    const all = (): vscode.Diagnostic[] => vscode.languages.getDiagnostics(uri);
+    await eventually('the schema has told its own', () =>
+      all().some(({ source }) => source !== 'Quantscope'),
+    );
+    await eventually('faults are listed', () => ownFaultsOf(uri) > 0);
+    const document = await vscode.workspace.openTextDocument(uri);
+    const told = all().filter(({ range }) => range.contains(rangeOf(document, '"Q5_KK"')));
+    deepStrictEqual(
+      told.map(({ code }) => code),
+      ['format/unknown'],
+    );
+  });
+
+  it('faults go with the editor', async () => {
+    const uri = await openFaulty('closed.ampq.json');
+    await vscode.commands.executeCommand('workbench.action.closeActiveEditor');
+    await eventually('faults are gone', () => ownFaultsOf(uri) === 0);
+  });
+
+  it('faults go with the file', async () => {
+    const uri = await openFaulty('deleted.ampq.json');
+    const edit = new vscode.WorkspaceEdit();
+    edit.deleteFile(uri);
+    ok(await vscode.workspace.applyEdit(edit));
+    await eventually('faults are gone', () => ownFaultsOf(uri) === 0);
+  });
+
+  it('faults follow a file that is renamed, and go where it is no plan any longer', async () => {
+    const uri = await openFaulty('renamed.ampq.json');
+    const moved = vscode.Uri.file(join(folder, 'moved.ampq.json'));
+    const other = vscode.Uri.file(join(folder, 'moved.json'));
+    const rename = async (from: vscode.Uri, to: vscode.Uri): Promise<void> => {
+      const edit = new vscode.WorkspaceEdit();
+      edit.renameFile(from, to);
+      ok(await vscode.workspace.applyEdit(edit));
+      await eventually('faults of the old name are gone', () => ownFaultsOf(from) === 0);
+    };
+    await rename(uri, moved);
+    await eventually('faults have the new name', () => ownFaultsOf(moved) > 0);
+    await rename(moved, other);
+    strictEqual(ownFaultsOf(other), 0);
   });
 
   it('lenses lead to the page of the plan, in the editor of its model', async () => {

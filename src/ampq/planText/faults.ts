@@ -9,6 +9,8 @@ export interface CheckedModel {
   readonly candidates: Candidates;
   /** Its tensors that a plan can choose a format for, by their names in the exported file. */
   readonly byName: ReadonlyMap<string, Candidate>;
+  /** Names of the tensors of the model that each of them is made of, in the same order. */
+  readonly sources: readonly (readonly string[])[];
 }
 
 /** An assignment of which tensor and format are there and fit each other. */

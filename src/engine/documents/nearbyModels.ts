@@ -1,3 +1,4 @@
+import { sourcesOf } from '../../architectures/convertedTensor';
 import type { CheckedModel } from '../../ampq/planText/faults';
 import { candidatesOf } from '../../exporter/plan/candidates';
 import { QuantscopeError, throwIfCancelled } from '../../model/errors';
@@ -61,7 +62,8 @@ export class NearbyModels {
       if (kept) return kept;
       const candidates = await candidatesOf(model, { signal });
       const byName = new Map(candidates.tensors.map((item) => [item.converted.name, item]));
-      const found = { name: description.name, hash: modelHash(description), candidates, byName };
+      const sources = candidates.tensors.map(({ converted }) => sourcesOf(converted).map(({ name }) => name));
+      const found = { name: description.name, hash: modelHash(description), candidates, byName, sources };
       this.checked.set(description, found);
       return found;
     });

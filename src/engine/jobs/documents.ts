@@ -59,6 +59,7 @@ async function checkPlan(
     ...checkPlanText(read(), model),
     model: { path, name: model.name },
     names: [...model.byName.keys()],
+    sources: model.sources,
     formats: planFormats,
   };
 }

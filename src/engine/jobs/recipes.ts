@@ -15,6 +15,7 @@ const settingKinds = {
   ...modelKinds,
   recipe: 'string?',
   recipeFile: 'path?',
+  recipeText: 'text?',
   inline: 'record?',
   changes: 'record?',
   maxShardBytes: 'count?',

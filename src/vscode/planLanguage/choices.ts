@@ -1,7 +1,9 @@
 import * as l10n from '@vscode/l10n';
 import { literalPattern } from '../../model/literalPattern';
 import type { DocumentCheck } from '../../protocol/documentCheck';
+import type { FileTypeDescription } from '../../protocol/export';
 import { ggmlFormats } from '../../protocol/ggmlTypes';
+import type { RecipeChoices } from '../../protocol/quantizeModel';
 import { plural } from '../../protocol/words';
 import type { CompletionKind } from './completionPlace';
 
@@ -16,10 +18,19 @@ export interface Choice {
 /** Grids by their names, as examples of what can be composed. */
 const grids = ['int4-g128', 'int4-g128-zp', 'int8-g128', 'int8', 'e4m3', 'nf4', 'mxfp4', 'nvfp4'] as const;
 
-type Known = Pick<DocumentCheck, 'names' | 'formats' | 'model'>;
+/** What choices are made of. */
+export interface Known extends Pick<DocumentCheck, 'names' | 'sources' | 'formats' | 'model'> {
+  /** The tensor of the assignment that is written. */
+  readonly tensor?: string | undefined;
+  readonly recipes?: Pick<RecipeChoices, 'methods' | 'layouts'>;
+  readonly fileTypes?: readonly FileTypeDescription[];
+  /** Paths of texts from the folder of the document. */
+  readonly texts?: readonly string[];
+}
 
 const choices: Readonly<Record<CompletionKind, (known: Known) => readonly Choice[]>> = {
   tensor: ({ names, model }) => names.map((name) => choice(name, model?.name)),
+  source: sourceChoices,
   module: ({ names, model }) =>
     names
       .filter((name) => name.endsWith('.weight'))
@@ -35,6 +46,11 @@ const choices: Readonly<Record<CompletionKind, (known: Known) => readonly Choice
       detail: l10n.t('type of GGUF files'),
     })),
   ],
+  layout: ({ recipes }) =>
+    (recipes?.layouts ?? []).map(({ id, label, runtimes }) => choice(id, [label, ...runtimes].join(' · '))),
+  method: ({ recipes }) => (recipes?.methods ?? []).map(({ id, label }) => choice(id, label)),
+  fileType: ({ fileTypes = [] }) => fileTypes.map(({ name, label }) => choice(name, label)),
+  text: ({ texts = [] }) => texts.map((path) => choice(path)),
 };
 
 /** All values of a kind that are known, the likeliest first. */
@@ -51,6 +67,13 @@ const descriptions = new Map<string, string>(
     l10n.t('{0} bits per weight', ((8 * bytes) / block).toFixed(2)) + `. ${encoding.description}`,
   ]),
 );
+
+/** Names in the model: those that the tensor of the assignment is made of come first. */
+function sourceChoices({ names, sources = [], tensor, model }: Known): readonly Choice[] {
+  const own = tensor === undefined ? undefined : sources[names.indexOf(tensor)];
+  const ordered = new Set([...(own ?? []), ...sources.flat()]);
+  return [...ordered].map((name) => choice(name, model?.name));
+}
 
 /** Regular expressions of the same tensor in all blocks, then of each tensor. */
 function patternsOf(names: readonly string[]): readonly Choice[] {

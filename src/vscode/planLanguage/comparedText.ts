@@ -4,6 +4,7 @@ import { differencesText } from '../../protocol/measuredWith';
 import type { Budget, Plan } from '../../protocol/plan';
 import { printable } from '../../protocol/printable';
 import { plural, size } from '../../protocol/words';
+import { alignedRow, columnWidths } from './textTable';
 
 /** Which of two plans a text is about. */
 export type Side = 'before' | 'after';
@@ -83,15 +84,10 @@ function table(
 ): readonly string[] {
   const head = headOf(measure);
   const cells = { before: [head, ...rows.map(of('before'))], after: [head, ...rows.map(of('after'))] };
-  const widths = head.map((_, column) =>
-    [...cells.before, ...cells.after].reduce((most, row) => Math.max(most, row[column]!.length), 0),
-  );
+  const widths = columnWidths([...cells.before, ...cells.after]);
   return cells[side].map((row, i) => {
-    const line = row.map((cell, column) =>
-      column < 2 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!),
-    );
     const change = side === 'after' && i > 0 ? changeText(rows[i - 1]!) : '';
-    return [...line, change].join('  ').trimEnd();
+    return alignedRow([...row, change], widths, 2);
   });
 }
 

@@ -2,17 +2,31 @@ import { getLocation, type JSONPath } from 'jsonc-parser';
 import type { DocumentKind, Span } from '../../protocol/documentCheck';
 
 /** What belongs to a place of a plan or recipe. */
-export type CompletionKind = 'tensor' | 'pattern' | 'module' | 'format' | 'ggml' | 'grid';
+export type CompletionKind =
+  | 'tensor'
+  | 'source'
+  | 'pattern'
+  | 'module'
+  | 'format'
+  | 'ggml'
+  | 'grid'
+  | 'layout'
+  | 'method'
+  | 'fileType'
+  | 'text';
 
 /** Where a value is being written: the text that it replaces, with its quotes, which is empty where nothing is there yet. */
 export interface CompletionPlace extends Span {
   readonly kind: CompletionKind;
+  /** The tensor that the same object names before it. */
+  readonly tensor?: string;
 }
 
 /** Paths of values, with `*` for any place in a list, and what belongs there. */
 const places: Readonly<Record<DocumentKind, readonly (readonly [path: JSONPath, kind: CompletionKind])[]>> = {
   plan: [
     [['assignments', '*', 'tensor'], 'tensor'],
+    [['assignments', '*', 'sources', '*'], 'source'],
     [['assignments', '*', 'format'], 'format'],
     [['constraints', '*', 'tensors'], 'pattern'],
     [['constraints', '*', 'allow', '*'], 'format'],
@@ -23,7 +37,12 @@ const places: Readonly<Record<DocumentKind, readonly (readonly [path: JSONPath, 
     [['rules', '*', 'match'], 'pattern'],
     [['rules', '*', 'grid'], 'grid'],
     [['rules', '*', 'grid', 'ggml'], 'ggml'],
+    [['rules', '*', 'method', 'id'], 'method'],
+    [['method', 'id'], 'method'],
     [['skip', '*'], 'module'],
+    [['layout'], 'layout'],
+    [['fileType'], 'fileType'],
+    [['calibration', 'text'], 'text'],
   ],
 };
 
@@ -41,7 +60,15 @@ export function completionPlace(
     previousNode?.type === 'string' &&
     previousNode.offset < offset &&
     previousNode.offset + previousNode.length >= offset;
-  return isInside
-    ? { kind: found[1], start: previousNode.offset, end: previousNode.offset + previousNode.length }
-    : { kind: found[1], start: offset, end: offset };
+  const [start, end] = isInside
+    ? [previousNode.offset, previousNode.offset + previousNode.length]
+    : [offset, offset];
+  const tensor = found[1] === 'source' ? tensorBefore(text, start) : undefined;
+  return { kind: found[1], start, end, ...(tensor === undefined ? {} : { tensor }) };
+}
+
+/** The tensor of an assignment, which its sources follow. */
+function tensorBefore(text: string, offset: number): string | undefined {
+  const own = text.slice(text.lastIndexOf('{', offset), offset);
+  return /"tensor"\s*:\s*"([^"\\]*)"/.exec(own)?.[1];
 }

@@ -1,11 +1,14 @@
 import * as vscode from 'vscode';
 import { planEnding } from '../../ampq/planFile';
+import { documentKind } from '../../protocol/documentCheck';
 import { otherGlob } from '../contributions';
 
 /** Most plans of a workspace that are offered. */
 const maxPlans = 500;
 
 export const isPlan = ({ path }: vscode.Uri): boolean => path.toLowerCase().endsWith(planEnding);
+
+export const isRecipe = ({ path }: vscode.Uri): boolean => documentKind(path) === 'recipe';
 
 /** The plan in the text editor in front. */
 export function activePlan(): vscode.Uri | undefined {

@@ -1,11 +1,11 @@
 import * as vscode from 'vscode';
-import { planEnding } from '../../ampq/planFile';
 import type { Services } from '../services';
 import { registerComparePlans } from './comparePlans';
 import { Completions } from './completions';
 import { showFaults } from './diagnostics';
 import { DocumentChecks, plansAndRecipes } from './documentChecks';
 import { Hints } from './hints';
+import { registerDryRun } from './dryRun';
 import { PlanLenses } from './lenses';
 import { registerOpenPlan } from './openPlan';
 import { QuickFixes } from './quickFixes';
@@ -21,12 +21,13 @@ export function registerPlanLanguage(services: Services): vscode.Disposable {
     languages.registerInlayHintsProvider(plansAndRecipes, hints),
     languages.registerCompletionItemProvider(
       plansAndRecipes,
-      new Completions(checks),
+      new Completions(checks, services.engine),
       ...Completions.triggers,
     ),
-    languages.registerCodeLensProvider({ scheme: 'file', pattern: `**/*${planEnding}` }, new PlanLenses()),
+    languages.registerCodeLensProvider(plansAndRecipes, new PlanLenses()),
     registerOpenPlan(services, checks),
     registerComparePlans(services),
+    registerDryRun(services, checks),
   );
   checks.start();
   return registered;

@@ -51,7 +51,7 @@ function planText(formats: Readonly<Record<string, string>>, ...constraints: Pla
 describe('a plan', () => {
   it('has no fault where it is right, and the bits and bytes of each assignment', async () => {
     const text = planText({});
-    const { faults, hints, model, names, formats } = await check(text);
+    const { faults, hints, model, names, sources, formats } = await check(text);
     expect(faults).toEqual([]);
     expect(model).toEqual({ path: sampleWeights, name: 'tiny-shakespeare-llama' });
     expect(hints).toHaveLength(whole.assignments.length + 1);
@@ -62,7 +62,9 @@ describe('a plan', () => {
         .endsWith('"blk.3.ffn_up.weight","sources":["model.layers.3.mlp.up_proj.weight"],"format":"Q4_K"'),
     );
     expect(hint?.text).toBe('4.50 bpw · 110.59 kB');
-    expect(names).toContain('blk.0.attn_q.weight');
+    expect(sources![names.indexOf('blk.0.attn_q.weight')]).toEqual([
+      'model.layers.0.self_attn.q_proj.weight',
+    ]);
     expect(formats).toContain('IQ4_XS');
   });
 

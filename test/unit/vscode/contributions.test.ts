@@ -8,7 +8,7 @@ const { contributes } = packageJson;
 /** Commands of the explorer that are about files of one format, about plans, or about adapters. */
 const ofGguf = [commands.refine, commands.beatFile, commands.verifySource];
 const ofPlans = [commands.openPlan, commands.comparePlans];
-const ofOneFormat = new Set<string>([...ofGguf, ...ofPlans, commands.exportAdapter]);
+const ofOneFormat = new Set<string>([...ofGguf, ...ofPlans, commands.dryRunRecipe, commands.exportAdapter]);
 
 describe('package.json contributes what the code registers', () => {
   it('commands', () => {
@@ -75,6 +75,7 @@ describe('package.json contributes what the code registers', () => {
   it('every command in the palette, except those that only menus and links can call, cancelling while nothing runs, and what needs a plan in front', () => {
     expect(contributes.menus.commandPalette).toEqual([
       { command: commands.openPlan, when: 'resourceFilename =~ /\\.ampq\\.json$/i' },
+      { command: commands.dryRunRecipe, when: 'resourceFilename =~ /\\.recipe\\.json$/i' },
       { command: commands.cancelJob, when: contextKeys.jobsRunning },
       { command: commands.revealTensor, when: 'false' },
       { command: commands.pinFormat, when: 'false' },

@@ -21,6 +21,7 @@ describe('the place of a completion', () => {
     ['{"constraints": [{"tensors": "a", "allow": ["Q4_K", |]}]}', ['format', '']],
     ['{"constraints": [{"exclude": ["Q|"]}]}', ['format', '"Q"']],
     ['{"formats": ["|"]}', ['format', '""']],
+    ['{"assignments": [{"tensor": "a", "sources": ["b", "|"]}]}', ['source', '""']],
     ['{"assignments": [{"ten|sor": "a"}]}', undefined],
     ['{"model": {"name": "|"}}', undefined],
     ['{"assignments": [{"tensor": {"tensor": "|"}}]}', undefined],
@@ -31,8 +32,19 @@ describe('the place of a completion', () => {
     ['{"rules": [{"grid": "in|t"}]}', ['grid', '"int"']],
     ['{"rules": [{"grid": {"ggml": "|"}}]}', ['ggml', '""']],
     ['{"skip": ["lm|_head"]}', ['module', '"lm_head"']],
+    ['{"layout": "|"}', ['layout', '""']],
+    ['{"rules": [{"method": {"id": "|"}}]}', ['method', '""']],
+    ['{"method": {"id": "g|"}}', ['method', '"g"']],
+    ['{"fileType": "|"}', ['fileType', '""']],
+    ['{"calibration": {"text": "|"}}', ['text', '""']],
     ['{"label": "|"}', undefined],
   ])('of a recipe: %s', (marked, expected) => expect(at(marked, 'recipe')).toEqual(expected));
+});
+
+it('is one of an assignment, whose tensor is told', () => {
+  const text = '{"assignments": [{"tensor": "a", "sources": []}, {"tensor": "b.c", "sources": [""]}]}';
+  expect(completionPlace(text, text.lastIndexOf('""') + 1, 'plan')).toMatchObject({ tensor: 'b.c' });
+  expect(completionPlace('{"assignments": [{"sources": [""]}]}', 31, 'plan')).not.toHaveProperty('tensor');
 });
 
 describe('what is offered', () => {
@@ -58,6 +70,15 @@ describe('what is offered', () => {
     const matches = patterns.map((pattern) => known.names.filter((name) => pattern.test(name)));
     expect(matches).toEqual([known.names.slice(0, 2), ...known.names.map((name) => [name])]);
     expect(patterns.some((pattern) => pattern.test('blk.0.attn_qXweight'))).toBe(false);
+  });
+
+  it('are the sources of the tensor first, then those of others', () => {
+    const own = { ...known, sources: [['q.0'], ['q.1'], ['head', 'tied']] };
+    const labels = (tensor?: string): string[] =>
+      choicesFor('source', { ...own, tensor }).map(({ label }) => label);
+    expect(labels('output.weight')).toEqual(['head', 'tied', 'q.0', 'q.1']);
+    expect(labels()).toEqual(['q.0', 'q.1', 'head', 'tied']);
+    expect(labels('unknown')).toEqual(labels());
   });
 
   it('are objects for types of GGUF files in a recipe', () => {
