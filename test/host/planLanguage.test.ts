@@ -7,6 +7,7 @@ import type { Plan } from '../../src/protocol/plan';
 import type { ExtensionApi } from '../../src/extension';
 import { commands } from '../../src/vscode/contributions';
 import type { ComparedPlans } from '../../src/vscode/planLanguage/comparedText';
+import { planFor } from '../support/plans';
 import { eventually } from './eventually';
 
 const extension = vscode.extensions.getExtension<ExtensionApi>('quantscope.quantscope')!;
@@ -57,13 +58,13 @@ describe('plans and recipes in the text editor', () => {
     const sample = join(extension.extensionPath, 'samples', 'tiny-shakespeare-llama');
     for (const file of ['model.safetensors', 'config.json', 'tokenizer.json'])
       cpSync(join(sample, file), join(folder, file));
-    const api = await extension.activate();
-    const session = api.session(join(folder, 'model.safetensors'));
-    await session.ensureLoaded();
-    await session.runSensitivity();
-    session.plans.solve({ kind: 'bits-per-weight', value: 5 });
-    plan = session.plan!;
-    right = printPlan(plan);
+    await extension.activate();
+    const formats: Record<string, string> = { 'token_embd.weight': 'Q6_K', 'output.weight': 'Q6_K' };
+    for (let layer = 0; layer < 6; layer++)
+      for (const name of ['attn_q', 'attn_k', 'attn_v', 'attn_output', 'ffn_gate', 'ffn_up', 'ffn_down'])
+        formats[`blk.${layer}.${name}.weight`] = 'Q4_K';
+    plan = await planFor(join(folder, 'model.safetensors'), formats);
+    right = printPlan({ ...plan, budget: { kind: 'bits-per-weight', value: 6 } });
   });
 
   after(async () => {
@@ -157,7 +158,7 @@ describe('plans and recipes in the text editor', () => {
     const grids = await labelsAt(document, '"grid": "');
     ok(grids.includes('keep') && grids.includes('int4-g128'), grids.join());
     const layouts = await labelsAt(document, '"layout": "');
-    ok(layouts.includes('gptq') && layouts.includes('compressed-tensors'), layouts.join());
+    ok(layouts.includes('gptq') && layouts.includes('compressed-tensors-pack'), layouts.join());
     mkdirSync(join(folder, 'texts'), { recursive: true });
     writeFileSync(join(folder, 'texts', 'calibration.txt'), 'a');
     const written = {
