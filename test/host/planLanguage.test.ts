@@ -186,10 +186,7 @@ describe('plans and recipes in the text editor', () => {
     strictEqual(command, commands.dryRunRecipe);
     strictEqual(await vscode.commands.executeCommand(command, ...(given as unknown[])), true);
     const shown = vscode.workspace.textDocuments.find(({ uri }) => uri.scheme === 'quantscope-dry-run')!;
-    ok(
-      /42 .*int4/.test(shown.getText()) || /int4, group 128 +rtn +42/.test(shown.getText()),
-      shown.getText(),
-    );
+    ok(/int4, group 128 .* 42 /.test(shown.getText()), shown.getText());
     const change = new vscode.WorkspaceEdit();
     change.replace(document.uri, rangeOf(document, 'int4-g128'), 'int8-g128');
     await vscode.workspace.applyEdit(change);
