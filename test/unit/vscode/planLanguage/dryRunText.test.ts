@@ -28,7 +28,10 @@ it('has totals, warnings, what becomes of how much, and each tensor', async () =
 });
 
 it('is that of the text, and not of the file', async () => {
-  await expect(preview('{"version": 1')).rejects.toMatchObject({ code: 'MODEL_FILE', place: { file: recipeFile } });
+  await expect(preview('{"version": 1')).rejects.toMatchObject({
+    code: 'MODEL_FILE',
+    place: { file: recipeFile },
+  });
   await expect(preview(JSON.stringify({ ...recipe, layout: 3 }))).rejects.toThrow(/\$\.layout/);
   await expect(
     request('model/quantizePreview', { path: sampleFolder, recipe: 'gptq-int4-g128', recipeText: '{}' }),
