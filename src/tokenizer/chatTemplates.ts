@@ -8,6 +8,8 @@ import type { TokenizerFiles } from './tokenizerFiles';
 export interface ChatTemplates {
   /** The one that is used by default. */
   readonly standard?: string;
+  /** Where that one comes from. */
+  readonly file?: string;
   /** The others, by name: for tool use, for retrieval… */
   readonly named: ReadonlyMap<string, string>;
 }
@@ -20,26 +22,32 @@ export interface ChatTemplates {
  */
 export function chatTemplatesOf(files: TokenizerFiles): ChatTemplates {
   const { folder, chatTemplate, moreChatTemplates, processorTemplate, config } = files;
-  const named = new Map(moreChatTemplates ?? []);
-  if (chatTemplate !== undefined) named.set('default', chatTemplate);
+  const found: Templates = new Map();
+  for (const [name, text] of moreChatTemplates ?? [])
+    found.set(name, { text, file: joinPlace(folder, 'additional_chat_templates', `${name}.jinja`) });
+  if (chatTemplate !== undefined)
+    found.set('default', { text: chatTemplate, file: joinPlace(folder, 'chat_template.jinja') });
   const sources = {
     'tokenizer_config.json': config?.['chat_template'],
     'chat_template.json': processorTemplate,
   };
   for (const [name, stated] of Object.entries(sources))
-    if (named.size === 0) addStated(named, stated ?? undefined, joinPlace(folder, name));
-  return fromNamed(named);
+    if (found.size === 0) addStated(found, stated ?? undefined, joinPlace(folder, name));
+  return fromFound(found);
 }
 
 /** The one that is used by default of what a file states as `chat_template`. @throws QuantscopeError as `chatTemplatesOf`. */
 export function standardTemplate(stated: unknown, file: string): string | undefined {
-  const named = new Map<string, string>();
-  addStated(named, stated ?? undefined, file);
-  return fromNamed(named).standard;
+  const found: Templates = new Map();
+  addStated(found, stated ?? undefined, file);
+  return fromFound(found).standard;
 }
 
+/** Templates by name, each with the file that it comes from. */
+type Templates = Map<string, { readonly text: string; readonly file: string }>;
+
 /** One template, or several with names: a list of `name` and `template`, or an object. */
-function addStated(named: Map<string, string>, stated: unknown, file: string): void {
+function addStated(found: Templates, stated: unknown, file: string): void {
   if (stated === undefined) return;
   const entries: unknown[] = Array.isArray(stated)
     ? (stated as unknown[]).map((entry) => (isRecord(entry) ? [entry['name'], entry['template']] : entry))
@@ -50,15 +58,15 @@ function addStated(named: Map<string, string>, stated: unknown, file: string): v
       const message = '"chat_template" is neither a template nor a list of templates with names.';
       throw new QuantscopeError('MODEL_FILE', message, { file });
     }
-    named.set(name, template);
+    found.set(name, { text: template, file });
   }
 }
 
-function fromNamed(templates: ReadonlyMap<string, string>): ChatTemplates {
-  const named = new Map(templates);
-  const standard = named.get('default') ?? [...named.values()][0];
+function fromFound(found: Templates): ChatTemplates {
+  const standard = found.get('default') ?? [...found.values()][0];
+  const named = new Map([...found].map(([name, { text }]) => [name, text]));
   named.delete('default');
-  return { named, ...(standard === undefined ? {} : { standard }) };
+  return { named, ...(standard ? { standard: standard.text, file: standard.file } : {}) };
 }
 
 /** Keys of GGUF: a template each, and the list of names. Names keep letters, digits and underscores only. */

@@ -1,6 +1,7 @@
 import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
 import type { ChatMessage } from '../../protocol/chat';
+import { chatTemplatesOf } from '../../tokenizer/chatTemplates';
 import { renderChat } from '../../tokenizer/renderChat';
 import { readTokenizerFiles } from '../../tokenizer/tokenizerFiles';
 import { idKeys } from '../../tokenizer/vocabulary';
@@ -11,7 +12,7 @@ import type { TextTokenizer } from '../tokenizer/textTokenizer';
 
 /** How a model takes part in a conversation. */
 export interface ChatFormat {
-  /** Where the tokenizer comes from; errors name it. */
+  /** Where the template comes from, or the tokenizer of a model without one; errors name it. */
   readonly file: string;
   /** Absent for a model without one. */
   readonly template?: string;
@@ -25,11 +26,11 @@ export async function chatFormat(model: Model, signal?: AbortSignal): Promise<Ch
   const { file, tokens, eos } = await tokenizerValues(source);
   const template = source.scalar('tokenizer.chat_template');
   const stated = [idKeys.eot, idKeys.eom].map((name) => source.scalar(`tokenizer.ggml.${name}`));
-  const generation = model.gguf ? undefined : (await readTokenizerFiles(model.folder, signal)).generation;
-  const ids = [eos, ...stated, generation?.['eos_token_id']].flat();
+  const files = model.gguf ? undefined : await readTokenizerFiles(model.folder, signal);
+  const ids = [eos, ...stated, files?.generation?.['eos_token_id']].flat();
   const named = tokens.flatMap((text, id) => (endings.has(text) ? [id] : []));
   return {
-    file,
+    file: (files && chatTemplatesOf(files).file) ?? file,
     ...(typeof template === 'string' && template.trim() !== '' ? { template } : {}),
     ends: new Set([...named, ...ids.filter((id): id is number => typeof id === 'number')]),
   };

@@ -208,6 +208,46 @@ describe('a conversation', () => {
     await expect(chat(params)).rejects.toThrow(message);
   });
 
+  it('names the file of a template that fails, which need not be that of the tokenizer', async () => {
+    const failing = "{{ raise_exception('no such turns') }}";
+    const refused = (path: string) =>
+      chat({ path, variant: { format: 'Q8_0' } }).catch((error: Error) => error.message);
+    const path = join(folder, 'template');
+    cpSync(sampleFolder, path, { recursive: true });
+    const file = join(path, 'chat_template.jinja');
+    writeFileSync(file, failing);
+    expect(await refused(path)).toMatch(
+      /chat_template\.jinja.*no such turns|no such turns.*chat_template\.jinja/s,
+    );
+    rmSync(file);
+    const config = join(path, 'tokenizer_config.json');
+    const known = JSON.parse(readFileSync(config, 'utf8')) as object;
+    writeFileSync(config, JSON.stringify({ ...known, chat_template: failing }));
+    expect(await refused(path)).toContain('tokenizer_config.json');
+  });
+
+  it('is refused with a variant of as many tokens with other texts', async () => {
+    const path = join(folder, 'renamed');
+    cpSync(sampleFolder, path, { recursive: true });
+    const file = join(path, 'tokenizer.json');
+    const json = JSON.parse(readFileSync(file, 'utf8')) as { model: { vocab: Record<string, number> } };
+    const { vocab } = json.model;
+    const last = Object.entries(vocab).filter(([, id]) => id >= 400 && id < 1000);
+    const rename = (count: number): void => {
+      // Texts of the last tokens in another order: those of the prompt stay.
+      const ids = last.slice(0, count).map(([, id]) => id);
+      last.slice(0, count).forEach(([text], i) => (vocab[text] = ids[(i + 1) % count]!));
+      writeFileSync(file, JSON.stringify(json));
+    };
+    rename(400);
+    await expect(chat({ variant: { other: path }, messages: user('a') })).rejects.toThrow(
+      /^400 of 1024 tokens have another text in the variant, the first of them 400: .* Both must have the same vocabulary\./,
+    );
+    last.forEach(([text, id]) => (vocab[text] = id));
+    rename(8);
+    expect((await chat({ variant: { other: path }, tokens: 2 })).original.tokens).toHaveLength(2);
+  });
+
   it('is refused with a variant of another vocabulary', async () => {
     const path = join(folder, 'other');
     const { llama } = checkpoints;
