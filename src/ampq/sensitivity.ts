@@ -214,10 +214,11 @@ function keptCell(store: CellStore, candidate: Candidate, format: string): Measu
 
 /** Finished cells, including those of earlier runs, out of all; and the estimated time for the remaining weights. */
 class Progress {
-  private readonly started = performance.now();
   private readonly total: { readonly cells: number; readonly weights: number };
   private done = 0;
   private doneWeights = 0;
+  /** When the first weights were measured: that includes the start of the device, so the others are not estimated from it. */
+  private first: { readonly at: number; readonly weights: number } | undefined;
 
   constructor(
     missing: readonly Missing[],
@@ -233,16 +234,22 @@ class Progress {
   }
 
   begin(message: string): void {
-    const elapsed = (performance.now() - this.started) / 1000;
-    const left = this.total.weights - this.doneWeights;
-    const secondsLeft = this.doneWeights > 0 ? { secondsLeft: (elapsed * left) / this.doneWeights } : {};
+    const secondsLeft = this.secondsLeft();
     this.options.onProgress?.({
       message,
       done: this.done,
       total: this.total.cells,
       device: this.options.measurer.device,
-      ...secondsLeft,
+      ...(secondsLeft === undefined ? {} : { secondsLeft }),
     });
+  }
+
+  private secondsLeft(): number | undefined {
+    if (this.doneWeights === 0) return undefined;
+    this.first ??= { at: performance.now(), weights: this.doneWeights };
+    const seconds = (performance.now() - this.first.at) / 1000;
+    const measured = this.doneWeights - this.first.weights;
+    return measured === 0 ? undefined : (seconds * (this.total.weights - this.doneWeights)) / measured;
   }
 
   addWeights(weights: number): void {

@@ -31,37 +31,27 @@ import { sensitivity } from './sensitivity';
 import { stats } from './stats';
 import { verifyCommand } from './verify';
 
-/** The subcommands, in the order of the help. */
-export const commands: readonly Command[] = [
-  inspect,
-  estimateCommand,
-  reportCommand,
-  stats,
-  lensCommand,
-  scanCommand,
-  quantize,
-  sensitivity,
-  gainsCommand,
-  recommend,
-  certify,
-  exportCommand,
-  refineCommand,
-  exportOnnxCommand,
-  exportOverridesCommand,
-  exportLoraCommand,
-  exportMmprojCommand,
-  quantizeModelCommand,
-  recipesCommand,
-  convertCommand,
-  verifyCommand,
-  doctorCommand,
-  compareCommand,
-  evalCommand,
-  previewCommand,
-  chatCommand,
-  imatrixCommand,
-  formatsCommand,
-  scaffoldModelCommand,
-  gpuRuntimeCommand,
-  mcpCommand,
+/** The subcommands by what they are for, in the order of the help. */
+export const commandGroups: readonly { readonly title: string; readonly commands: readonly Command[] }[] = [
+  {
+    title: 'Look at models',
+    commands: [inspect, estimateCommand, reportCommand, stats, scanCommand, compareCommand],
+  },
+  { title: 'Find faults', commands: [doctorCommand, verifyCommand] },
+  {
+    title: 'Quantize tensors and checkpoints',
+    commands: [lensCommand, quantize, quantizeModelCommand, recipesCommand, previewCommand, formatsCommand],
+  },
+  { title: 'Plan the format of each tensor', commands: [sensitivity, gainsCommand, recommend, certify] },
+  {
+    title: 'Export',
+    commands: [
+      ...[exportCommand, refineCommand, exportOnnxCommand, exportOverridesCommand, exportLoraCommand],
+      ...[exportMmprojCommand, convertCommand],
+    ],
+  },
+  { title: 'Run models', commands: [evalCommand, chatCommand, imatrixCommand] },
+  { title: 'More', commands: [scaffoldModelCommand, gpuRuntimeCommand, mcpCommand] },
 ];
+
+export const commands: readonly Command[] = commandGroups.flatMap((group) => group.commands);

@@ -4,6 +4,7 @@ import { suggestion } from '../model/closest';
 import { absolutePlace } from '../model/place';
 import { isAddress } from '../model/remote/address';
 import type { ModelRef } from '../protocol/model';
+import { plural } from '../protocol/words';
 import { checkDigests, operandsOf, thisFile, UsageError, type Command, type Options } from './command';
 import { adaptersOf } from './adapters';
 import { commands } from './commands';
@@ -69,7 +70,7 @@ function checkComplete(command: Command, options: Options, operands: readonly st
     const wanted = expected.length === 0 ? 'no operands' : expected.join(' and ');
     const more = operands.length > expected.length ? command.moreOperands : undefined;
     throw new UsageError(
-      `${command.name} takes ${wanted}; ${operands.length} operands were given.${more === undefined ? '' : ` ${more}`}`,
+      `${command.name} takes ${wanted}; ${plural(operands.length, 'operand')} ${operands.length === 1 ? 'was' : 'were'} given.${more === undefined ? '' : ` ${more}`}`,
     );
   }
   // An empty name is that of a variable of a script that is not set, and would mean the working folder.

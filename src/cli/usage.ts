@@ -1,5 +1,5 @@
 import { checkDigests, operandsOf, thisFile, type Command, type OptionSpec } from './command';
-import { commands } from './commands';
+import { commandGroups, commands } from './commands';
 import { wrapped } from './text';
 
 /** Columns of an option's name in the help. */
@@ -25,13 +25,17 @@ const rules = [
 
 /** Help of the program, in lines of at most `columns` characters. */
 export function usage(columns: number): string[] {
-  const calls = commands.map((command) => [command.name, ...operandsOf(command)].join(' '));
-  const width = calls.reduce((most, call) => Math.max(most, call.length), 0) + 2;
+  const width = commands.reduce((most, command) => Math.max(most, callOf(command).length), 0) + 2;
   return [
     'Usage: quantscope COMMAND [OPERANDS] [options]',
     '',
-    ...commands.flatMap(({ summary }, i) => wrapped(`  ${calls[i]!.padEnd(width)}`, summary, columns)),
-    '',
+    ...commandGroups.flatMap((group) => [
+      `${group.title}:`,
+      ...group.commands.flatMap((command) =>
+        wrapped(`  ${callOf(command).padEnd(width)}`, command.summary, columns),
+      ),
+      '',
+    ]),
     ...wrapped('', purpose, columns),
     ...example,
     '',
@@ -68,8 +72,9 @@ export function commandUsage(command: Command, columns: number): string[] {
   ];
 }
 
-const usageLine = (command: Command): string =>
-  `Usage: quantscope ${[command.name, ...operandsOf(command)].join(' ')} [options]`;
+const usageLine = (command: Command): string => `Usage: quantscope ${callOf(command)} [options]`;
+
+const callOf = (command: Command): string => [command.name, ...operandsOf(command)].join(' ');
 
 function flag(help: string): OptionSpec {
   return { type: 'boolean', help };

@@ -59,6 +59,17 @@ describe('sensitivity', () => {
     expect(calls).toBeLessThanOrEqual(44 * 4 + 1);
   });
 
+  it('tells the time that is left only when the device has started: not by its first cell', async () => {
+    const told: (number | undefined)[] = [];
+    const model = await openModel(sampleFolder);
+    await runSensitivity(model, await candidatesOf(model), {
+      ...{ formats: formats.slice(0, 1), measurer: addon, cacheDir: temporaryFolder() },
+      onProgress: ({ secondsLeft }) => told.push(secondsLeft),
+    });
+    await model.close();
+    expect(told.slice(0, 3).map((seconds) => seconds !== undefined)).toEqual([false, false, true]);
+  });
+
   it('reads the same table from disk', async () => {
     const table = await measure();
     const model = await openModel(sampleFolder);

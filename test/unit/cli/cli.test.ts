@@ -41,6 +41,7 @@ describe('quantscope', () => {
     expect(code).toBe(0);
     for (const name of ['inspect', 'stats', 'quantize', 'sensitivity', 'recommend', 'export', 'formats'])
       expect(stdout).toContain(`  ${name}`);
+    expect(stdout).toMatch(/\n\nPlan the format of each tensor:\n {2}sensitivity MODEL /);
     expect(stdout).toContain('  quantscope recommend MODEL --fit 7.5GB --ctx-size 8192 --out plan.ampq.json');
     expect((await quantscope(['export', '--help'])).stdout).toContain('--plan P');
   });
@@ -51,7 +52,7 @@ describe('quantscope', () => {
     [['quantise'], /There is no command "quantise"\. Did you mean "quantize"\?/],
     [['inspect'], /inspect takes MODEL; 0 operands were given/],
     [['inspect', 'a', 'b'], /inspect takes MODEL; 2 operands were given/],
-    [['compare', 'a'], /compare takes MODEL and OTHER; 1 operands were given/],
+    [['compare', 'a'], /compare takes MODEL and OTHER; 1 operand was given/],
     [['inspect', 'a', '--colour'], /inspect has no option --colour\.$/m],
     [['inspect', 'a', '--metdata'], /inspect has no option --metdata\. Did you mean "--metadata"\?/],
     [['stats', 'a'], /--tensor is missing\. “quantscope inspect MODEL” lists/],

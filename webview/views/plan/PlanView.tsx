@@ -37,7 +37,7 @@ export function PlanView() {
     () => (sensitivity?.budgets ? steppedRange(sensitivity.budgets) : undefined),
     [sensitivity],
   );
-  if (!range) return <NothingMeasured />;
+  if (!range) return <NothingMeasured file={outline?.edited?.file} />;
   if (outline && !whole) return <Loading>{l10n.t('Reading the plan…')}</Loading>;
   const budget = movedBudget ?? whole?.plan.total.bitsPerWeight ?? (range.min * 3 + range.max) / 4;
   const { edited } = outline ?? {};
@@ -151,7 +151,8 @@ function Planned(props: {
   );
 }
 
-function NothingMeasured() {
+/** @param file the plan file beside the model that the list of tensors shows. */
+function NothingMeasured({ file }: { file: string | undefined }) {
   const ask = useAsk();
   const { job } = useAppState();
   return (
@@ -161,6 +162,14 @@ function NothingMeasured() {
           'A plan gives each tensor the format with the least loss within a size budget. It needs the sensitivity table first.',
         )}
       </p>
+      {file !== undefined && (
+        <p>
+          {l10n.t(
+            'The list of tensors shows the plan of {0}. It can be exported; what it costs is seen here once something was measured.',
+            file,
+          )}
+        </p>
+      )}
       <Button primary disabled={job.kind === 'running'} onClick={() => void ask('runSensitivity', {})}>
         {l10n.t('Run Sensitivity')}
       </Button>
