@@ -23,16 +23,22 @@ ensureAddon();
 const { ensureTestTools } = await import('./setup-tests.mjs');
 await ensureTestTools();
 const { build } = await import('esbuild');
-const program = join(root, 'dist', `bench-${name}.mjs`);
+const program = `bench-${name}`;
 await build({
-  entryPoints: [join(folder, name + ending)],
+  entryPoints: { [program]: join(folder, name + ending) },
+  outdir: join(root, 'dist'),
+  chunkNames: `${program}-[hash]`,
+  outExtension: { '.js': '.mjs' },
   bundle: true,
+  splitting: true, // a process that measures loads only what it needs
   platform: 'node',
   format: 'esm',
   packages: 'external',
-  outfile: program,
   logLevel: 'warning',
 });
-const child = spawn(execPath, [program, ...options], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+const child = spawn(execPath, [join(root, 'dist', `${program}.mjs`), ...options], {
+  cwd: root,
+  stdio: ['ignore', 'inherit', 'inherit'],
+});
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
 child.on('close', (code) => exit(code ?? 1));

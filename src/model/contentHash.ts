@@ -7,8 +7,8 @@ import { inParallel } from './inParallel';
 
 /** Samples of a model's weights, over all of its files: 256 kilobytes, a few milliseconds where each read costs 0.1 ms. */
 const modelSamples = 64;
-/** Samples per file at least, however many files the model has. */
-const leastSamples = 2;
+/** Samples per file at least, however many files the model has: a shard may be replaced alone. */
+const leastSamples = 1;
 /** Bytes of a sample: a page, the least that a disk reads. */
 const sampleBytes = 4096;
 /** Its multiples are spread evenly, and do not coincide with regular places. */
@@ -23,7 +23,7 @@ export type PlacedTensors = Pick<CheckpointHeader, 'columns'> & {
 
 /**
  * SHA-256 of samples of a file's weights at places that follow from its layout: half of them spread evenly over the bytes, the
- * other half over the tensors, so that neither a large tensor nor many small ones hide a change.
+ * other half over the tensors, so that neither a large tensor nor many small ones hide a change. A single one is in the middle of the bytes.
  * @param header of the file. @param files of the model, which share the samples.
  */
 export async function contentHash(

@@ -2,25 +2,18 @@ import { TensorTable } from '../protocol/tensorTable';
 import type { ByteSource } from './byteSource';
 import { bytesOf, elementsOf, safetensorsDtype } from './dtypes';
 import { maxTensors } from './limits';
+import { EntryRuns } from './entryRuns';
 import { IntegerStream } from './integerStream';
-import { NameOrder } from './nameOrder';
 import { NamePatterns } from './namePatterns';
 import { plainly, refusePlain, type PlainJson } from './plainJson';
 import { PlainEntry } from './safetensorsEntry';
 import { TensorKinds } from './tensorKinds';
+import { entryTemplate } from './textTemplate';
 
 /** What the headers of a model have in common. Files with one dictionary can be compared and joined by their integers. */
 export class HeaderDictionary {
   readonly names = new NamePatterns();
   readonly kinds = new TensorKinds();
-  /** The entry of the last tensor of each pattern. */
-  readonly entries: (KnownEntry | undefined)[] = [];
-}
-
-/** An entry up to its offsets, as the library writes it, and what it says. */
-interface KnownEntry {
-  readonly text: Uint8Array;
-  readonly kind: number;
 }
 
 /** The tensors of a file, in the order of their data, which begins where that of the one before ends. */
@@ -46,7 +39,7 @@ interface Listed {
   readonly metadata: unknown;
 }
 
-const metadataName = Buffer.from('"__metadata__"');
+const metadataName = '__metadata__';
 
 /**
  * The header of a safetensors file as the library writes it: tensors in the order of their data, all of which is there and can be decoded.
@@ -60,90 +53,128 @@ export const readHeaderColumns = (
   dictionary: HeaderDictionary,
 ): Listed | undefined => plainly(bytes, (json) => new ColumnReader(json, source.size, dictionary).read());
 
-/** Bytes of an entry, about: columns get room for as many. */
-const entryBytes = 100;
+/** Bytes of an entry at least, and about: columns get room for as many. */
+const [leastEntryBytes, entryBytes] = [48, 100];
 
 class ColumnReader {
   private readonly stream: IntegerStream;
-  private readonly offsets: number[] = [];
+  private readonly runs: EntryRuns;
   private readonly entry = new PlainEntry();
-  private readonly range = new Float64Array(2);
   private metadata: unknown;
-  private end = 0;
-  private readonly order = new NameOrder();
 
   constructor(
     private readonly json: PlainJson,
     private readonly fileSize: number,
     private readonly dictionary: HeaderDictionary,
   ) {
-    this.stream = new IntegerStream(Math.ceil((6 * json.bytes.length) / entryBytes));
+    const { length } = json.bytes;
+    this.stream = new IntegerStream(Math.ceil((6 * length) / entryBytes));
+    this.runs = new EntryRuns(dictionary.names, this.stream, 2 * Math.ceil(length / leastEntryBytes));
   }
 
   read(): Listed {
-    const { json, dictionary, offsets } = this;
-    const dataStart = 8 + json.bytes.length;
-    for (let more = json.opens(); more; more = json.continues())
-      if (json.takes(metadataName)) this.readMetadata();
-      else this.readTensor(dataStart);
-    const count = offsets.length;
+    const { json, dictionary, runs, stream } = this;
+    let count = 0;
+    for (let more = json.opens(); more; more = json.continues()) {
+      const name = json.name();
+      if (name === metadataName) this.readMetadata();
+      else {
+        this.readTensor(name);
+        count += 1 + runs.read(json);
+      }
+    }
     if (count > maxTensors) refusePlain();
-    offsets.push(dataStart + this.end);
-    const columns = { dictionary, count, stream: this.stream.all(), offsets: Float64Array.from(offsets) };
-    if (!this.order.isAscending && !hasDistinctNames(columns)) refusePlain();
-    return { columns, metadata: this.metadata };
+    const columns = { dictionary, count, stream: stream.all() };
+    if (!hasDistinctNames(columns)) refusePlain();
+    return { columns: { ...columns, offsets: this.offsetsOf(columns) }, metadata: this.metadata };
   }
 
   private readMetadata(): void {
     if (this.metadata !== undefined) refusePlain();
-    this.json.colon();
     this.metadata = this.json.anyObject();
   }
 
-  private readTensor(dataStart: number): void {
-    const { json, dictionary, stream, range } = this;
-    const at = stream.length;
-    const start = json.at;
-    const pattern = dictionary.names.read(json, stream);
-    this.order.add(json.bytes, start, json.at);
-    const known = dictionary.entries[pattern];
-    if (known && json.takes(known.text)) {
-      if (json.wholeNumbers(range) !== 2) refusePlain();
-      json.closes();
-      stream.values[at + 1] = known.kind;
-    } else stream.values[at + 1] = this.readEntry(pattern);
-    const [begin = 0, end = 0] = range;
-    const { byteLength } = dictionary.kinds.all[stream.values[at + 1]!]!;
-    if (begin !== this.end || end - begin !== byteLength || dataStart + end > this.fileSize) refusePlain();
-    this.offsets.push(dataStart + begin);
-    this.end = end;
-  }
-
-  /** An entry that is not that of the last tensor of its pattern. @returns its kind; its offsets are in the range. */
-  private readEntry(pattern: number): number {
-    const { json, dictionary, entry, range } = this;
-    json.colon();
+  /** A tensor that is not what was expected. */
+  private readTensor(name: string): void {
+    const { json, dictionary, entry, runs, stream } = this;
     const { dtype, shape, begin, end } = entry.read(json);
-    range[0] = begin;
-    range[1] = end;
     const elements = elementsOf(shape);
     const known = safetensorsDtype(dtype);
     if (elements === undefined || !known?.decodable) return refusePlain();
     const byteLength = bytesOf(known, elements);
-    if (byteLength !== end - begin) return refusePlain();
+    if (byteLength === undefined) return refusePlain();
     const kind = dictionary.kinds.of({ dtype, shape, elements, byteLength, readable: true });
-    const text = Buffer.from(`:{"dtype":"${dtype}","shape":[${shape.join()}],"data_offsets":`);
-    dictionary.entries[pattern] = { text, kind };
-    return kind;
+    const pattern = dictionary.names.look(name, kind, stream);
+    runs.numbers[runs.count++] = begin;
+    runs.numbers[runs.count++] = end;
+    if (runs.after[pattern]?.beside !== kind)
+      runs.after[pattern] = { text: entryTemplate(dtype, shape), beside: kind };
+  }
+
+  /** Where the tensors begin in the file, whose data must lie in their order without a gap, and where the last one ends. */
+  private offsetsOf({ count, stream }: Omit<FileColumns, 'offsets'>): Float64Array {
+    const { patterns } = this.dictionary.names;
+    const { all: kinds } = this.dictionary.kinds;
+    const { numbers } = this.runs;
+    const dataStart = 8 + this.json.bytes.length;
+    const offsets = new Float64Array(count + 1);
+    let end = 0;
+    for (let i = 0, at = 0; i < count; i++) {
+      const begin = end;
+      offsets[i] = dataStart + begin;
+      end = numbers[2 * i + 1]!;
+      if (numbers[2 * i] !== begin || end - begin !== kinds[stream[at + 1]!]!.byteLength) refusePlain();
+      at += 1 + patterns[stream[at]!]!.length; // a pattern has a number less than pieces
+    }
+    if (dataStart + end > this.fileSize) refusePlain();
+    offsets[count] = dataStart + end;
+    return offsets;
   }
 }
 
 /** Names are equal where their integers are. */
-export function hasDistinctNames({ dictionary, count, stream }: Omit<FileColumns, 'offsets'>): boolean {
+export const hasDistinctNames = (columns: Omit<FileColumns, 'offsets'>): boolean =>
+  isAscending(columns) || areDistinct(columns);
+
+/**
+ * Whether each name comes after the last one of its pattern by the texts of its numbers, as in a sorted list: then there are no two equal ones.
+ */
+function isAscending({ dictionary, count, stream }: Omit<FileColumns, 'offsets'>): boolean {
+  const { patterns } = dictionary.names;
+  const last = new Int32Array(patterns.length).fill(-1);
+  for (let i = 0, at = 0; i < count; i++) {
+    const pattern = stream[at]!;
+    const before = last[pattern]!;
+    const end = at + 1 + patterns[pattern]!.length;
+    if (before >= 0 && !isAfter(stream, before + 2, at + 2, end)) return false;
+    last[pattern] = at;
+    at = end;
+  }
+  return true;
+}
+
+/** Whether numbers up to an end come after as many others. */
+function isAfter(stream: Uint32Array, others: number, from: number, end: number): boolean {
+  let [other, at] = [others, from];
+  while (at < end && stream[at] === stream[other]) {
+    at += 1;
+    other += 1;
+  }
+  if (at === end) return false;
+  const [before, number] = [stream[other]!, stream[at]!];
+  let [a, b] = [before, number];
+  for (let power = 10; power <= before || power <= number; power *= 10) {
+    if (power > before) a *= 10;
+    if (power > number) b *= 10;
+  }
+  return a === b ? number > before : b > a; // 10 comes before 9
+}
+
+function areDistinct({ dictionary, count, stream }: Omit<FileColumns, 'offsets'>): boolean {
   const { patterns } = dictionary.names;
   const names = new Set<string>();
   for (let i = 0, at = 0; i < count; i++) {
-    const end = at + 1 + patterns[stream[at]!]!.length; // a pattern has a number less than pieces
+    const end = at + 1 + patterns[stream[at]!]!.length;
     names.add(`${stream[at]!} ${stream.subarray(at + 2, end).join(' ')}`);
     at = end;
   }

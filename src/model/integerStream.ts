@@ -9,12 +9,16 @@ export class IntegerStream {
   }
 
   push(value: number): void {
-    if (this.length === this.values.length) {
-      const larger = new Uint32Array(2 * this.values.length);
-      larger.set(this.values);
-      this.values = larger;
-    }
+    this.reserve(1);
     this.values[this.length++] = value;
+  }
+
+  /** Makes room for so many more values, which may replace `values`. */
+  reserve(count: number): void {
+    if (this.length + count <= this.values.length) return;
+    const larger = new Uint32Array(2 * (this.values.length + count));
+    larger.set(this.values);
+    this.values = larger;
   }
 
   all(): Uint32Array<ArrayBuffer> {

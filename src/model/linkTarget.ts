@@ -3,8 +3,8 @@ import { dirname, resolve } from 'node:path';
 import { openFileSource } from './byteSource';
 import { isRemote } from './remote/address';
 
-/** The longest path that Linux accepts (bytes). */
-const maxPath = 4096;
+/** Bytes of the text of a link at most: the longest path that Linux accepts. */
+export const maxLinkText = 4096;
 
 /**
  * Target of a symbolic link that was saved as a text file, as Git does where links are disabled; undefined for anything
@@ -13,7 +13,7 @@ const maxPath = 4096;
 export async function linkTarget(path: string): Promise<string | undefined> {
   if (isRemote(path)) return undefined; // its target would be on this machine
   const { size } = await stat(path);
-  if (size === 0 || size > maxPath) return undefined;
+  if (size === 0 || size > maxLinkText) return undefined;
   const source = await openFileSource(path);
   try {
     const text = Buffer.from(await source.read(0, source.size)).toString('utf8');

@@ -1,15 +1,15 @@
 import { basename } from 'node:path';
 import type { ModelFileIdentity } from '../protocol/model';
 import { said } from '../protocol/said';
-import type { OpenSource } from './byteSource';
+import type { ByteSource, OpenSource } from './byteSource';
 import type { CheckpointHeader } from './checkpointHeader';
 import { QuantscopeError } from './errors';
 import { fileKind } from './fileKind';
-import { headOf } from './headOf';
+import { Heads } from './heads';
 import { fileIdentity } from './identity';
 import { inParallel } from './inParallel';
 import { configEntries, readConfig } from './jsonFiles';
-import { linkTarget } from './linkTarget';
+import { linkTarget, maxLinkText } from './linkTarget';
 import type { OpenFiles } from './model';
 import type { FileMetadata, ModelContent } from './modelContent';
 import { nameFromPath } from './modelName';
@@ -141,7 +141,16 @@ async function openShards(
   signal?: AbortSignal,
 ): Promise<Opened> {
   const dictionary = index?.listed.columns?.dictionary;
-  const read: ReadHeader = (source, stop) => readHeader(source, stop, dictionary);
+  const heads = new Heads();
+  const read = (source: ByteSource) =>
+    heads.use(
+      source,
+      async (head) => {
+        await fileKind(head, { signal });
+        return readHeader(head, signal, dictionary);
+      },
+      signal,
+    );
   const shards = await inParallel(files, shardsAtOnce, (file) =>
     openShard(file, files.length, read, open, signal),
   );
@@ -170,19 +179,30 @@ async function openShards(
 async function openShard(
   path: string,
   count: number,
-  readHeader: ReadHeader,
+  read: (source: ByteSource) => Promise<CheckpointHeader>,
   open: OpenSource,
   signal?: AbortSignal,
 ): Promise<Shard> {
-  if (!(await exists(path))) return { path };
-  const source = await open((await linkTarget(path)) ?? path);
+  const source = await openPresent(path, open);
+  if (!source) return { path };
   try {
-    const head = await headOf(source, signal);
-    await fileKind(head, { signal });
-    const header = await readHeader(head, signal);
+    const header = await read(source);
     return { path, header, file: source.path, identity: await fileIdentity(source, header, count, signal) };
   } catch (error) {
     if (!(error instanceof QuantscopeError) || error.code !== 'MODEL_FILE') throw error;
     return { path, problem: said`A shard cannot be used: ${error.message}` };
   }
+}
+
+/** The file, or the one that it leads to; undefined where there is none. */
+async function openPresent(path: string, open: OpenSource): Promise<ByteSource | undefined> {
+  let source: ByteSource;
+  try {
+    source = await open(path);
+  } catch (error) {
+    if (!(await exists(path))) return undefined;
+    throw error;
+  }
+  const target = source.size > maxLinkText ? undefined : await linkTarget(path);
+  return target === undefined ? source : open(target);
 }

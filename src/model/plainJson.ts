@@ -1,5 +1,6 @@
 import { parseJson } from './json';
 import { maxJsonDepth } from './limits';
+import { exactDigits } from './textTemplate';
 
 /** Thrown where a text is not written plainly; it may still be JSON. One object serves all: nobody sees it. */
 class NotPlain extends Error {}
@@ -7,8 +8,6 @@ const notPlain = new NotPlain('not plain');
 
 const [quote, comma, colon, backslash, zero, nine] = [34, 44, 58, 92, 48, 57];
 const [openBrace, closeBrace, openList, closeList] = [123, 125, 91, 93];
-/** Digits of a whole number that is exact whatever they are. */
-const exactDigits = 15;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /**
@@ -20,22 +19,35 @@ export class PlainJson {
   /** Index of the next byte. A reader that tried something goes back by setting it. */
   at = 0;
   readonly bytes: Buffer;
+  /** The same bytes, several at once. */
+  readonly view: DataView;
 
   constructor({ buffer, byteOffset, length }: Uint8Array) {
     this.bytes = Buffer.from(buffer, byteOffset, length);
+    this.view = new DataView(buffer, byteOffset, length);
+  }
+
+  /** The text from an index to the next byte. */
+  textSince(start: number): string {
+    return this.bytes.toString('latin1', start, this.at);
   }
 
   /** Enters an object. @returns whether it has a member, whose name is next. */
   opens(): boolean {
     this.expect(openBrace);
-    return !this.take(closeBrace);
+    if (this.take(closeBrace)) return false;
+    this.skipSpace();
+    return true;
   }
 
   /** After the value of a member. @returns whether another member follows; if none does, the object was left. */
   continues(): boolean {
-    if (this.take(comma)) return true;
-    this.expect(closeBrace);
-    return false;
+    if (!this.take(comma)) {
+      this.expect(closeBrace);
+      return false;
+    }
+    this.skipSpace();
+    return true;
   }
 
   /** The name of a member; its value is next. */
@@ -55,34 +67,9 @@ export class PlainJson {
     return found;
   }
 
-  /** Whether exactly these bytes come next, which then are behind. */
-  takes(bytes: Uint8Array): boolean {
-    if (!this.isNext(bytes)) return false;
-    this.at += bytes.length;
-    return true;
-  }
-
-  /** The whole number that comes next, written as numbers are; −1 where there is none or it has more digits. */
-  numberInText(mostDigits: number): number {
-    const { bytes, at: start } = this;
-    let at = start;
-    let value = 0;
-    for (let byte = bytes[at]!; byte >= zero && byte <= nine; byte = bytes[++at]!)
-      value = value * 10 + (byte - zero);
-    const digits = at - start;
-    if (digits === 0 || digits > mostDigits || (digits > 1 && bytes[start] === zero)) return -1;
-    this.at = at;
-    return value;
-  }
-
   /** Between the name of a member and its value. */
   colon(): void {
     this.expect(colon);
-  }
-
-  /** After the value of a member that is the last one of its object. */
-  closes(): void {
-    this.expect(closeBrace);
   }
 
   /** @param known is returned where it is the same text. */
@@ -145,9 +132,14 @@ export class PlainJson {
 
   private wholeNumber(): number {
     this.skipSpace();
-    // What follows the number is checked by the caller: it expects a comma or an end.
-    const value = this.numberInText(exactDigits);
-    if (value < 0) throw notPlain;
+    const { bytes, at: start } = this;
+    let at = start;
+    let value = 0;
+    for (let byte = bytes[at]!; byte >= zero && byte <= nine; byte = bytes[++at]!)
+      value = value * 10 + (byte - zero);
+    const digits = at - start;
+    if (digits === 0 || digits > exactDigits || (digits > 1 && bytes[start] === zero)) throw notPlain;
+    this.at = at; // what follows the number is checked by the caller: it expects a comma or an end
     return value;
   }
 

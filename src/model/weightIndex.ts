@@ -1,8 +1,8 @@
 import { basename, dirname } from 'node:path';
 import type { ModelFileIdentity, ModelFormat } from '../protocol/model';
+import { EntryRuns } from './entryRuns';
 import { HeaderDictionary, hasDistinctNames } from './headerColumns';
 import { IntegerStream } from './integerStream';
-import { NameOrder } from './nameOrder';
 import { QuantscopeError } from './errors';
 import { kindByName } from './fileKind';
 import { isRecord } from './json';
@@ -13,6 +13,7 @@ import { isRemote, leadsElsewhere } from './remote/address';
 import { nameAt } from '../protocol/tensorTable';
 import { said } from '../protocol/said';
 import { plainly, refusePlain, type PlainJson } from './plainJson';
+import { textTemplate } from './textTemplate';
 
 /** What an index says, in its order. */
 export interface ListedTensors {
@@ -99,26 +100,26 @@ const bytesOfEntry = 90;
 
 function readMap(json: PlainJson): ListedColumns {
   const dictionary = new HeaderDictionary();
+  const { names } = dictionary;
   const stream = new IntegerStream(Math.ceil((integersOf * json.bytes.length) / bytesOfEntry));
-  const order = new NameOrder();
+  const runs = new EntryRuns(names, stream, 0);
   const places = new Map<string, number>();
-  let [count, place, last] = [0, -1, Buffer.of()];
+  let [count, end] = [0, 0];
   for (let more = json.opens(); more; more = json.continues()) {
-    const [at, start] = [stream.length, json.at];
-    dictionary.names.read(json, stream);
-    order.add(json.bytes, start, json.at);
-    if (place < 0 || !json.takes(last)) {
-      json.colon();
-      const shard = json.string();
-      place = places.get(shard) ?? places.size;
-      places.set(shard, place);
-      last = Buffer.from(`:"${shard}"`); // that of the next tensor, too, in most cases
-    }
-    stream.values[at + 1] = place;
-    count += 1;
+    if (count > 0) runs.between = textTemplate([json.textSince(end)]);
+    const name = json.string();
+    end = json.at;
+    json.colon();
+    const shard = json.string();
+    const place = places.get(shard) ?? places.size;
+    places.set(shard, place);
+    names.look(name, place, stream);
+    runs.afterAny = { text: textTemplate([json.textSince(end)]), beside: place }; // of the next tensor, too, in most cases
+    count += 1 + runs.read(json);
+    end = json.at;
   }
   const columns = { dictionary, count, stream: stream.all(), shards: [...places.keys()] };
-  if (!order.isAscending && !hasDistinctNames(columns)) refusePlain();
+  if (!hasDistinctNames(columns)) refusePlain();
   return columns;
 }
 

@@ -6,7 +6,6 @@ import { hugeMixture, writeShardedMixture } from '../support/mixtureModel';
 import { writeVocabularyGguf } from '../support/vocabularyGguf';
 import { printSection, table, writeSection } from './document';
 import { machine, packageVersion } from './machine';
-import { measurePage } from './openPage';
 import { readings, spent, type Reading } from './openReadings';
 
 /**
@@ -63,6 +62,7 @@ function shardTable(of: Spent): string {
 
 /** What the page takes in a browser, and what of it is the same for a model of few tensors. */
 async function pageText(file: string): Promise<string> {
+  const { measurePage } = await import('./openPage');
   const small = await measurePage(sampleFolder());
   const { firstRow, frames } = await measurePage(file);
   const sorted = frames.toSorted((a, b) => a - b);

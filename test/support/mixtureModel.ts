@@ -40,7 +40,7 @@ export function writeShardedMixture(
     for (const [tensor] of part) shardOf[tensor] = name;
   }
   const index = join(folder, 'model.safetensors.index.json');
-  writeFileSync(index, JSON.stringify({ metadata: {}, weight_map: shardOf }));
+  writeFileSync(index, `${JSON.stringify({ metadata: {}, weight_map: shardOf }, null, 2)}\n`); // as libraries write it, too
   writeFileSync(join(folder, 'config.json'), JSON.stringify(configOf(shape)));
   return { index, headers };
 }

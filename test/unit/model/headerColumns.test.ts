@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openModel } from '../../../src/layouts/openModel';
@@ -75,6 +76,38 @@ describe('headers that are read as columns', () => {
         ['layers.2.norm', 2],
       ],
     ]);
+  });
+
+  it.each([0, 1, 2, '\t'])('belong to an index that is indented by %j', async (indent) => {
+    const { index: path } = writeShardedMixture(temporaryFolder(), small, 7);
+    const plain = await described(path);
+    writeFileSync(path, JSON.stringify(JSON.parse(readFileSync(path, 'utf8')), null, indent));
+    const model = await described(path);
+    expect(tableOf(model)?.count).toBe(138);
+    expect(model.tensors).toEqual(plain.tensors);
+  });
+
+  it.each([
+    ['twice', { 'layers.0.a': '1.safetensors', 'layers.1.a': '1.safetensors' }, 'layers.1.a', 'layers.0.a'],
+    [
+      'with a number too long for one',
+      { 'layers.0.a': '1.safetensors' },
+      'layers.0.a',
+      'layers.1234567890.a',
+    ],
+    ['with a leading zero', { 'layers.0.a': '1.safetensors' }, 'layers.0.a', 'layers.00.a'],
+  ])('keep apart from an index that has a name %s', async (_, map, name, other) => {
+    const folder = temporaryFolder();
+    shard(
+      folder,
+      '1.safetensors',
+      Object.keys(map).map((key) => [key, 'F32', 2]),
+    );
+    const text = JSON.stringify({ metadata: {}, weight_map: map });
+    const path = writeFile(folder, 'model.safetensors.index.json', text.replace(name, other));
+    const { warnings, tensors } = await described(path);
+    expect(warnings.join()).toContain(`In a shard but not in the index: 1 tensor (${name})`);
+    expect(tensors.filter(({ readable }) => readable)).toHaveLength(Object.keys(map).length);
   });
 
   it('are compared with the index name by name', async () => {
