@@ -12,6 +12,7 @@ const files: Readonly<Record<string, () => Promise<unknown>>> = {
   chat: () => import('./chat.test'),
   workbench: () => import('./workbench.test'),
   planLanguage: () => import('./planLanguage.test'),
+  comparePlans: () => import('./comparePlans.test'),
 };
 
 /** What the extension host calls: runs every suite and leaves the results where the launcher reads them. */

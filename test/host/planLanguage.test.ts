@@ -1,17 +1,15 @@
 import { deepStrictEqual, ok, strictEqual } from 'node:assert/strict';
-import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
-import { printPlan } from '../../src/ampq/planFile';
 import type { Plan } from '../../src/protocol/plan';
-import type { ExtensionApi } from '../../src/extension';
 import { commands } from '../../src/vscode/contributions';
-import type { ComparedPlans } from '../../src/vscode/planLanguage/comparedText';
-import { planFor } from '../support/plans';
 import { eventually } from './eventually';
+import { PlanFolder, rangeOf } from './planFolder';
 
-const extension = vscode.extensions.getExtension<ExtensionApi>('quantscope.quantscope')!;
-const folder = join(vscode.workspace.workspaceFolders![0]!.uri.fsPath, 'plans');
+const plans = new PlanFolder('plans');
+const { folder } = plans;
+const open = (name: string, text: string): Promise<vscode.TextDocument> => plans.open(name, text);
 
 /** Codes of our problems of a document, once there are any. */
 const codesOf = (document: vscode.TextDocument): string[] =>
@@ -21,20 +19,6 @@ const codesOf = (document: vscode.TextDocument): string[] =>
 
 const ownFaultsOf = (uri: vscode.Uri): number =>
   vscode.languages.getDiagnostics(uri).filter(({ source }) => source === 'Quantscope').length;
-
-async function open(name: string, text: string): Promise<vscode.TextDocument> {
-  writeFileSync(join(folder, name), text);
-  const document = await vscode.workspace.openTextDocument(join(folder, name));
-  await vscode.window.showTextDocument(document);
-  return document;
-}
-
-/** The range of a text of a document. */
-function rangeOf(document: vscode.TextDocument, text: string): vscode.Range {
-  const at = document.getText().indexOf(text);
-  ok(at >= 0, `${text} is missing`);
-  return new vscode.Range(document.positionAt(at), document.positionAt(at + text.length));
-}
 
 const actionsAt = (document: vscode.TextDocument, text: string): Thenable<vscode.CodeAction[]> =>
   vscode.commands.executeCommand('vscode.executeCodeActionProvider', document.uri, rangeOf(document, text));
@@ -52,25 +36,12 @@ describe('plans and recipes in the text editor', () => {
   let plan: Plan;
   let right: string;
 
-  before(async function () {
-    this.timeout(180_000);
-    mkdirSync(folder, { recursive: true });
-    const sample = join(extension.extensionPath, 'samples', 'tiny-shakespeare-llama');
-    for (const file of ['model.safetensors', 'config.json', 'tokenizer.json'])
-      cpSync(join(sample, file), join(folder, file));
-    await extension.activate();
-    const formats: Record<string, string> = { 'token_embd.weight': 'Q6_K', 'output.weight': 'Q6_K' };
-    for (let layer = 0; layer < 6; layer++)
-      for (const name of ['attn_q', 'attn_k', 'attn_v', 'attn_output', 'ffn_gate', 'ffn_up', 'ffn_down'])
-        formats[`blk.${layer}.${name}.weight`] = 'Q4_K';
-    plan = await planFor(join(folder, 'model.safetensors'), formats);
-    right = printPlan({ ...plan, budget: { kind: 'bits-per-weight', value: 6 } });
+  before(async () => {
+    await plans.fill();
+    ({ plan, right } = plans);
   });
 
-  after(async () => {
-    await vscode.commands.executeCommand('workbench.action.closeAllEditors');
-    rmSync(folder, { recursive: true, force: true });
-  });
+  after(() => plans.remove());
 
   /** With two misspelled names, a format that does not exist, and one that the rows do not fit. */
   const faulty = (): string =>
@@ -266,32 +237,6 @@ describe('plans and recipes in the text editor', () => {
     strictEqual(await vscode.commands.executeCommand(command, ...(given as unknown[])), true);
     const { label } = vscode.window.tabGroups.activeTabGroup.activeTab!;
     strictEqual(label, 'plans', 'the name of the model');
-  });
-
-  it('two plans are compared as texts, with the sizes of the model', async () => {
-    const [first] = plan.assignments.filter(({ tensor }) => tensor === 'output.weight');
-    const other = first!.format === 'Q8_0' ? 'Q6_K' : 'Q8_0';
-    const edited = right.replace(/("tensor":"output\.weight".*?"format":")\w+"/, `$1${other}"`);
-    const [before, after] = [await open('a.ampq.json', right), await open('b.ampq.json', edited)];
-    const compared = (await vscode.commands.executeCommand<ComparedPlans | undefined>(
-      commands.comparePlans,
-      before.uri,
-      [before.uri, after.uri],
-    ))!;
-    deepStrictEqual(
-      compared.changes.changed.map(({ tensor, after: now }) => [tensor, now!.format]),
-      [['output.weight', other]],
-    );
-    ok(compared.changes.changed[0]!.bytes !== 0, 'the bytes are those of the new format');
-    const { input, label } = vscode.window.tabGroups.activeTabGroup.activeTab!;
-    strictEqual(label, 'a.ampq.json ↔ b.ampq.json (plans)');
-    ok(input instanceof vscode.TabInputTextDiff);
-    const texts = await Promise.all(
-      [input.original, input.modified].map(async (uri) =>
-        (await vscode.workspace.openTextDocument(uri)).getText().split('\n'),
-      ),
-    );
-    strictEqual(texts[0]!.length, texts[1]!.length);
   });
 });
 

@@ -9,7 +9,7 @@ import { candidatesOf } from '../../exporter/plan/candidates';
 import type { WeightChange } from '../../graph/transformer/weights';
 import { QuantscopeError } from '../../model/errors';
 import { readImatrix } from '../../model/imatrix';
-import { readJsonFile } from '../../model/jsonFiles';
+import { parseJsonBytes, readJsonFile } from '../../model/jsonFiles';
 import type { Model } from '../../model/model';
 import type { EvaluationSettings, WeightVariant } from '../../protocol/evaluation';
 import type { Plan } from '../../protocol/plan';
@@ -111,7 +111,12 @@ export async function readPlan(file: string): Promise<Plan> {
   return parsePlan((await readJsonFile(file)).value, file);
 }
 
-/** The plan of a file applied to a model: sizes and totals are recomputed. @throws as `readPlan` and `bindPlan`. */
-export async function readPlanFor(model: Model, file: string): Promise<Plan> {
-  return bindPlan(await readPlan(file), model.description, await candidatesOf(model), file);
+/**
+ * The plan of a file applied to a model: sizes and totals are recomputed.
+ * @param text what counts instead of the text in the file. @throws as `readPlan` and `bindPlan`.
+ */
+export async function readPlanFor(model: Model, file: string, text?: string): Promise<Plan> {
+  const plan =
+    text === undefined ? await readPlan(file) : parsePlan(parseJsonBytes(Buffer.from(text), file), file);
+  return bindPlan(plan, model.description, await candidatesOf(model), file);
 }

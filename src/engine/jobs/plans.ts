@@ -19,8 +19,9 @@ const maxPlans = 64;
 /** A plan applied to a model. */
 export function readPlanJob(models: OpenModels): Job<'plan/read'> {
   return (params, { signal }) => {
-    checkParams('plan/read', params, { ...modelKinds, planFile: 'path' });
-    return models.use(params, signal, (model) => readPlanFor(model, params.planFile));
+    checkParams('plan/read', params, { ...modelKinds, planFile: 'path', planText: 'text?' });
+    const { planFile, planText } = params;
+    return models.use(params, signal, (model) => readPlanFor(model, planFile, planText));
   };
 }
 

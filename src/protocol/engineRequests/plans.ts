@@ -35,8 +35,11 @@ export interface PlanRequests {
     params: StoredParams;
     result: SensitivityTable | undefined;
   };
-  /** A plan file applied to the model: checked against it, with sizes and totals recomputed. */
-  'plan/read': { params: ModelRef & { planFile: string }; result: Plan };
+  /**
+   * A plan file applied to the model: checked against it, with sizes and totals recomputed. `planText`: what counts instead of the text in that file, an
+   * earlier version of it for example.
+   */
+  'plan/read': { params: ModelRef & { planFile: string; planText?: string }; result: Plan };
   /**
    * The first plan file next to the model, in the order of their names, that is for it; as `plan/read` returns it. With `planFile` no other
    * is tried.

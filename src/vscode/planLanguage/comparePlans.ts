@@ -37,18 +37,29 @@ export function registerComparePlans(services: Services): vscode.Disposable {
   );
 }
 
-/** Two that are selected in the explorer; else the one that was clicked or is in front, and one that is asked for. */
+/** Two that are selected in the explorer, or shown side by side in front; else the one that was clicked or is in front, and one that is asked for. */
 async function choosePair(
   clicked: vscode.Uri | undefined,
   selected: readonly vscode.Uri[] = [],
 ): Promise<Pair | undefined> {
   const [first, second] = selected.filter(isPlan);
   if (first && second) return { before: first.toString(), after: second.toString() };
+  const shown = shownPair();
+  if (shown && (!clicked || Object.values(shown).includes(clicked.toString()))) return shown;
   const before = clicked ?? activePlan() ?? (await pickPlan(vscode.l10n.t('Compare which plan?')));
   if (!before) return undefined;
   const name = vscode.workspace.asRelativePath(before);
   const after = await pickPlan(vscode.l10n.t('Compare {0} with which plan?', name), before);
   return after && { before: before.toString(), after: after.toString() };
+}
+
+/** The plans of the editor in front that compares texts: two files, or a file with a version of it that git keeps. */
+function shownPair(): Pair | undefined {
+  const input = vscode.window.tabGroups.activeTabGroup.activeTab?.input;
+  if (!(input instanceof vscode.TabInputTextDiff)) return undefined;
+  const { original, modified } = input;
+  if (!isPlan(original) || !isPlan(modified)) return undefined;
+  return { before: original.toString(), after: modified.toString() };
 }
 
 /** The texts of both sides of comparisons; those that are open follow their files. */
