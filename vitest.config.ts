@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config';
-import { LongestFirst } from './test/support/longestFirst';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /**
  * Milliseconds. The limits end what hangs and judge no speed: a test on a machine that is slow or busy may take many times what it takes elsewhere, so no
@@ -19,6 +19,22 @@ const project = (name: string, extra: object = {}) => ({
     ...extra,
   },
 });
+
+/** Files that take longest. Vitest, which begins with large ones, would come to some of them last, and a processor would wait for their end. */
+const longest = [
+  ...['documentation', 'evaluation', 'ggml', 'provenance', 'evaluationTokenizer', 'optimisedCodes'],
+  ...['calibratedFolders', 'forward', 'architectures', 'webgpu'],
+].map((name) => `/test/oracle/${name}.test.ts`);
+
+const isLong = ({ moduleId }: TestSpecification): boolean => longest.some((name) => moduleId.endsWith(name));
+
+/** The order in which test files are started. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const usual = await super.sort(files);
+    return [...usual.filter(isLong), ...usual.filter((file) => !isLong(file))];
+  }
+}
 
 // Tests that load ONNX Runtime directly must not start its telemetry either; workers inherit this process's environment.
 process.env['ORT_DISABLE_TELEMETRY'] = '1';

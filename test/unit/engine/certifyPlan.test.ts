@@ -14,8 +14,11 @@ import type { Plan, SensitivityTable } from '../../../src/protocol/plan';
 import { verdictOf } from '../../../src/protocol/verdict';
 import { engineJobs } from '../../support/engineJobs';
 import { sampleFolder, temporaryFolder, writeFile } from '../../support/files';
+import { writeReducedSample } from '../../support/reducedSample';
 
 const folder = temporaryFolder();
+/** Trained weights, but few: whole models are measured in every test. */
+const sample = join(folder, 'sample');
 const cacheDir = join(folder, 'cache');
 const evaluationDir = join(folder, 'evaluation');
 const { request, evaluate } = engineJobs(evaluationDir);
@@ -29,22 +32,23 @@ let planFile: string;
 
 const certify = (params: Partial<CertifyParams> = {}): Promise<CertifiedPlan> =>
   request('plan/certify', {
-    ...{ path: sampleFolder, device: 'cpu', cacheDir: evaluationDir, planFile, text, ...cut },
+    ...{ path: sample, device: 'cpu', cacheDir: evaluationDir, planFile, text, ...cut },
     ...params,
   });
 
 beforeAll(async () => {
-  const model = await openModel(sampleFolder);
+  await writeReducedSample(sample);
+  const model = await openModel(sample);
   const frame = await fileFrame(model, {});
   await model.close();
-  const measured = { path: sampleFolder, device: 'cpu', cacheDir, text: calibration } as const;
+  const measured = { path: sample, device: 'cpu', cacheDir, text: calibration } as const;
   table = await request('sensitivity/run', { ...measured, tokens: 1024, context: 128 });
-  plan = makePlan(table, { kind: 'bytes', value: 3_178_560 }, frame);
+  plan = makePlan(table, { kind: 'bytes', value: 863_456 }, frame);
   planFile = writeFile(folder, 'plan.ampq.json', printPlan(plan));
 });
 
 const divergenceOf = async (variant: object): Promise<number> => {
-  const result = await evaluate({ text, ...cut, ...variant });
+  const result = await evaluate({ path: sample, text, ...cut, ...variant });
   return result.text!.divergence!.mean.value;
 };
 
@@ -98,7 +102,7 @@ describe('a certified plan', () => {
     const before = files();
     const messages: string[] = [];
     const params = {
-      path: sampleFolder,
+      path: sample,
       device: 'cpu',
       cacheDir: evaluationDir,
       planFile,
@@ -122,7 +126,7 @@ describe('a certified plan', () => {
   it('keeps its certificate in its file until a format is changed', async () => {
     const { plan: certified } = await certify();
     const file = writeFile(folder, 'certified.ampq.json', printPlan(certified));
-    const read = () => request('plan/read', { path: sampleFolder, planFile: file });
+    const read = () => request('plan/read', { path: sample, planFile: file });
     expect((await read()).certificate).toEqual(certified.certificate);
     const { format } = certified.assignments[0]!;
     const edited = printPlan(certified).replace(`"format":"${format}"`, '"format":"Q8_0"');
@@ -162,7 +166,7 @@ const misled = (): Plan =>
         row.tensor === 'output.weight' ? { ...row, gain: row.gain! / 20 } : row,
       ),
     },
-    { kind: 'bytes', value: 3_178_560 },
+    { kind: 'bytes', value: 863_456 },
     plan.frame,
   );
 
@@ -194,7 +198,7 @@ describe('a plan that is to be improved', () => {
     expect(improved.assignments.map(({ tensor, format }) => [tensor, format])).toEqual([...formats]);
     // The certificate is that of the odd windows alone, the evaluation that of both halves.
     const written = writeFile(folder, 'improved.ampq.json', printPlan(improved));
-    const both = await evaluate({ text, ...halves, planFile: written });
+    const both = await evaluate({ path: sample, text, ...halves, planFile: written });
     expect(both.text!.divergence!.mean.value).toBeLessThan(given.plan.certificate.measured.mean.value);
     expect(measured.mean.value / both.text!.divergence!.mean.value).not.toBe(1);
     await expect(certify({ planFile: written, ...halves })).rejects.toThrow(
@@ -203,7 +207,7 @@ describe('a plan that is to be improved', () => {
   });
 
   it('is estimated before, with all that it is compared with', async () => {
-    const params = { path: sampleFolder, device: 'cpu', cacheDir: evaluationDir, planFile, text } as const;
+    const params = { path: sample, device: 'cpu', cacheDir: evaluationDir, planFile, text } as const;
     const plain = await request('plan/certifyEstimate', { ...params, ...halves });
     const { certificate } = (await certify(halves)).plan;
     expect(plain).toMatchObject({ windows: 16, compared: certificate.rivals.length });
@@ -224,7 +228,7 @@ describe('a plan that is to be improved', () => {
       objective: 'two-sided',
     } as const;
     const file = writeFile(folder, 'two-sided.ampq.json', printPlan({ ...plan, codes }));
-    const params = { path: sampleFolder, device: 'cpu', cacheDir: evaluationDir, planFile: file } as const;
+    const params = { path: sample, device: 'cpu', cacheDir: evaluationDir, planFile: file } as const;
     const { seconds, compared } = await request('plan/certifyEstimate', { ...params, text, ...cut });
     const shapes = new Map(table.rows.map(({ tensor, shape }) => [tensor, shape]));
     const ofCodes = plan.assignments.flatMap(({ tensor, format }) =>
@@ -241,7 +245,7 @@ describe('a plan that is to be improved', () => {
     const first = await certify({ planFile: file, ...twice });
     const messages: string[] = [];
     const params = {
-      path: sampleFolder,
+      path: sample,
       device: 'cpu',
       cacheDir: evaluationDir,
       planFile: file,
@@ -284,13 +288,13 @@ describe('what cannot be certified', () => {
   it('is a plan against a file of another base, which is rejected before anything is measured', async () => {
     const messages: string[] = [];
     const params = {
-      path: sampleFolder,
+      path: sample,
       device: 'cpu',
       cacheDir: join(folder, 'fresh'),
       planFile,
       text,
     } as const;
-    const rival = join(sampleFolder, 'model.safetensors');
+    const rival = join(sample, 'model.safetensors');
     const wrong = { ...params, context: 128, windows: 16, improveFrom: cacheDir, rival } as const;
     await expect(
       request('plan/certify', wrong, { progress: ({ message }) => messages.push(message) }),
@@ -316,7 +320,7 @@ describe('what cannot be certified', () => {
 
   it('is a plan for a GPU and RAM with swaps, which could move bytes from one memory to the other', async () => {
     const settings = { context: 512, sequences: 1, cacheType: 'f16', memory: 1e9 } as const;
-    const fit = { ...settings, gpu: { memory: 1e9, layers: 3, cpuMoe: false } };
+    const fit = { ...settings, gpu: { memory: 1e9, layers: 1, cpuMoe: false } };
     const split = writeFile(folder, 'split.ampq.json', printPlan({ ...plan, fit }));
     await expect(
       certify({ planFile: split, context: 128, windows: 16, improveFrom: cacheDir }),

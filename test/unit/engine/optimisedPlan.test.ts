@@ -15,16 +15,19 @@ import type { Backend, Plan, SensitivityTable } from '../../../src/protocol/plan
 import type { EvidenceSource } from '../../../src/quant/evidence';
 import { engineJobs } from '../../support/engineJobs';
 import { sampleFolder, temporaryFolder, writeFile } from '../../support/files';
+import { writeReducedSample } from '../../support/reducedSample';
 
 const folder = temporaryFolder();
 const cacheDir = join(folder, 'cache');
 const evidenceDir = join(folder, 'evidence');
 const { request, evaluate } = engineJobs(evidenceDir);
+/** Trained weights, but few: codes are optimised in every test. */
+const sample = join(folder, 'sample');
 const text = join(sampleFolder, 'generated-calibration.txt');
 const tokens = 4096;
 const formats = ['Q3_K', 'Q4_K', 'Q6_K'];
 const plain = {
-  path: sampleFolder,
+  path: sample,
   device: 'cpu',
   cacheDir,
   formats,
@@ -43,7 +46,8 @@ let plan: Plan;
 let planFile: string;
 
 beforeAll(async () => {
-  const model = await openModel(sampleFolder);
+  await writeReducedSample(sample);
+  const model = await openModel(sample);
   const settings = { text, tokens, needs: ['hessian'], device: 'cpu' } as const;
   const context = { signal: new AbortController().signal, progress: () => undefined };
   evidence = await obtainEvidence(model, settings, evidenceDir, context);
@@ -56,13 +60,19 @@ beforeAll(async () => {
 
 const exported = (name: string, more: object = {}): Promise<ExportResult> =>
   request('export/gguf', {
-    ...{ path: sampleFolder, planFile, out: join(folder, name), cacheDir: evidenceDir, device: 'cpu' },
+    ...{ path: sample, planFile, out: join(folder, name), cacheDir: evidenceDir, device: 'cpu' },
     ...more,
   });
 
 const divergenceOf = async (variant: object): Promise<number> => {
   const over = { text: join(sampleFolder, 'generated-eval.txt'), context: 256, windows: 4 };
-  const result = await evaluate({ against: sampleFolder, cacheDir: evidenceDir, ...over, ...variant });
+  const result = await evaluate({
+    path: sample,
+    against: sample,
+    cacheDir: evidenceDir,
+    ...over,
+    ...variant,
+  });
   return result.text!.divergence!.mean.value;
 };
 
@@ -112,7 +122,7 @@ describe('a table of optimised codes', () => {
   });
 
   it('is the one that is shown before anything is measured, until a run measures other codes', async () => {
-    const own = { path: sampleFolder, cacheDir: join(folder, 'latest') };
+    const own = { path: sample, cacheDir: join(folder, 'latest') };
     const stored = () => request('sensitivity/stored', own);
     const few = { formats: ['Q4_K'], cacheDir: own.cacheDir, optimised };
     expect(await stored()).toBeUndefined();
@@ -144,13 +154,13 @@ describe('a table of optimised codes', () => {
   it('has larger errors for a CPU, which rounds inputs, than for a GPU', async () => {
     const own = { ...params, formats: ['Q4_K', 'Q8_0', 'F16'] };
     const stored = (backend?: Backend) =>
-      request('sensitivity/stored', { path: sampleFolder, cacheDir, ...(backend ? { backend } : {}) });
+      request('sensitivity/stored', { path: sample, cacheDir, ...(backend ? { backend } : {}) });
     const ofCpu = await request('sensitivity/run', { ...own, optimised });
     const ofGpu = await request('sensitivity/run', own);
     expect(ofGpu).not.toHaveProperty('roundsActivations');
     const cells = (from: SensitivityTable) =>
       from.rows
-        .find(({ tensor }) => tensor === 'blk.3.ffn_down.weight')!
+        .find(({ tensor }) => tensor === 'blk.1.ffn_down.weight')!
         .cells.filter(({ format }) => own.formats.includes(format));
     const errors = (from: SensitivityTable) => cells(from).map((cell) => cell.relativeSquaredError);
     const added = errors(ofCpu).map((error, i) => error - errors(ofGpu)[i]!);
@@ -164,13 +174,13 @@ describe('a table of optimised codes', () => {
   it.each(['Q3_K', 'Q4_K'])(
     'has the errors of the outputs with the codes that an export writes in %s',
     async (type) => {
-      const tensor = 'blk.3.attn_q.weight';
+      const tensor = 'blk.1.attn_q.weight';
       const out = join(folder, `${type}.gguf`);
-      const source = await openModel(sampleFolder);
+      const source = await openModel(sample);
       await exportGguf(source, { type, pure: true, codes: 'optimised' }, out, { evidence });
       await source.close();
-      const { hessian } = await evidence.for('model.layers.3.self_attn.q_proj.weight', 'hessian');
-      const [before, after] = [await valuesOf(sampleFolder, tensor), await valuesOf(out, tensor)];
+      const { hessian } = await evidence.for('model.layers.1.self_attn.q_proj.weight', 'hessian');
+      const [before, after] = [await valuesOf(sample, tensor), await valuesOf(out, tensor)];
       const error = outputSquares(
         before.map((x, i) => x - after[i]!),
         hessian!,
@@ -218,7 +228,7 @@ describe('a table of optimised codes', () => {
 describe('a plan for optimised codes', () => {
   it('is exported with them, in the size that it predicts, and evaluated as it is exported', async () => {
     const { out, optimised, warnings } = await exported('plan.gguf');
-    expect(optimised!.tensors).toBe(43);
+    expect(optimised!.tensors).toBe(15);
     expect(warnings.join()).not.toContain('figures');
     expect(statSync(out).size).toBe(plan.total.fileBytes);
     const ofFile = await divergenceOf({ path: out });
@@ -242,7 +252,7 @@ describe('a plan for optimised codes', () => {
 
   it('is certified as it is evaluated, against presets with codes of both kinds', async () => {
     const over = { text: join(sampleFolder, 'generated-eval.txt'), context: 128, windows: 8 } as const;
-    const certify = { path: sampleFolder, device: 'cpu', cacheDir: evidenceDir, planFile } as const;
+    const certify = { path: sample, device: 'cpu', cacheDir: evidenceDir, planFile } as const;
     const { plan: certified } = await request('plan/certify', { ...certify, ...over });
     const { measured, rivals } = certified.certificate;
     expect(measured.mean.value).toBeCloseTo(await divergenceOf({ planFile, ...over }), 12);
@@ -265,8 +275,8 @@ describe('a plan for optimised codes', () => {
       'The plan was made for optimised codes over 4,096 tokens of generated-calibration.txt, and what was measured there is not kept.',
     );
     expect(existsSync(out)).toBe(false);
-    await expect(evaluate({ planFile, text, cacheDir: join(folder, 'elsewhere') })).rejects.toThrow(
-      'is not kept',
-    );
+    await expect(
+      evaluate({ path: sample, planFile, text, cacheDir: join(folder, 'elsewhere') }),
+    ).rejects.toThrow('is not kept');
   });
 });
