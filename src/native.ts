@@ -13,6 +13,7 @@ import {
 import { scanFunctions, type ScanBinding, type ScanFunctions } from './native/scan';
 import { trainingFunctions, type TrainingBinding, type TrainingFunctions } from './native/training';
 import { solverFunctions, type SolverBinding, type SolverFunctions } from './native/solvers';
+import { said } from './protocol/said';
 
 export type {
   BadWeight,
@@ -103,7 +104,7 @@ function loadBinding(): Binding {
     'quantscope.node',
   );
   const fail = (what: string, cause?: unknown): QuantscopeError => {
-    const message = `The native addon for ${platform} ${what}. Build it with: node scripts/native.mjs`;
+    const message = said`The native addon for ${platform} ${what}. Build it with: node scripts/native.mjs`;
     return new QuantscopeError('UNSUPPORTED', message, { file }, cause);
   };
   let binding: Binding;

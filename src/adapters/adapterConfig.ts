@@ -5,6 +5,7 @@ import { readJsonFile } from '../model/jsonFiles';
 import { PatternTrials } from '../model/patternTrials';
 import { stated } from '../model/statedValue';
 import type { ModelFileIdentity } from '../protocol/model';
+import { said } from '../protocol/said';
 
 /** What the adapter_config.json of PEFT says about low-rank changes. */
 export interface AdapterConfig {
@@ -42,15 +43,15 @@ const harmless = [
 
 /** Why keys that are set are refused. */
 const refused: Readonly<Record<string, string>> = {
-  use_dora: 'DoRA scales rows of the sum of base and change',
-  use_qalora: 'QALoRA averages inputs before the change',
-  lora_bias: 'biases of the changes are not read',
-  layer_replication: 'it repeats layers of the base',
-  target_parameters: 'it changes tensors that are no modules',
-  trainable_token_indices: 'it replaces rows of the embedding',
-  alora_invocation_tokens: 'the adapter is active after certain tokens only, so that it cannot be merged',
-  megatron_config: 'modules of Megatron are not read',
-  ensure_weight_tying: 'it ties embedding and output',
+  use_dora: said`DoRA scales rows of the sum of base and change`,
+  use_qalora: said`QALoRA averages inputs before the change`,
+  lora_bias: said`biases of the changes are not read`,
+  layer_replication: said`it repeats layers of the base`,
+  target_parameters: said`it changes tensors that are no modules`,
+  trainable_token_indices: said`it replaces rows of the embedding`,
+  alora_invocation_tokens: said`the adapter is active after certain tokens only, so that it cannot be merged`,
+  megatron_config: said`modules of Megatron are not read`,
+  ensure_weight_tying: said`it ties embedding and output`,
 };
 
 /** Ways to begin the training that leave the base as it is; others subtract the first change from it. */
@@ -67,7 +68,7 @@ export async function readAdapterConfig(folder: string, signal?: AbortSignal): P
   const file = joinPlace(folder, 'adapter_config.json');
   const { value: config, hash, size, mtimeMs } = await readJsonFile(file, signal);
   if (!isRecord(config))
-    throw new QuantscopeError('MODEL_FILE', 'The file does not hold a JSON object.', { file });
+    throw new QuantscopeError('MODEL_FILE', said`The file does not hold a JSON object.`, { file });
   refuseKeys(config, file);
   const rank = countOf(config['r'], 'r', file);
   const alpha = numberOf(config['lora_alpha'], 'lora_alpha', file);
@@ -79,7 +80,7 @@ export async function readAdapterConfig(folder: string, signal?: AbortSignal): P
     ...{ file, alpha, identity: { path: file, size, mtimeMs, headerHash: hash } },
     fanInFanOut: config['fan_in_fan_out'] === true,
     scalesOf(modules) {
-      const trials = new PatternTrials('The patterns of the adapter');
+      const trials = new PatternTrials(said`The patterns of the adapter`);
       return trials.run(() => {
         const scales = modules.map((module): [string, ModuleScale] => {
           targets(module, trials);
@@ -97,17 +98,19 @@ function refuseKeys(config: Readonly<Record<string, unknown>>, file: string): vo
   const unsupported = (message: string): QuantscopeError =>
     new QuantscopeError('UNSUPPORTED', message, { file });
   if (config['peft_type'] !== 'LORA')
-    throw unsupported(`"peft_type" ${stated(config['peft_type'])}; only adapters of type LORA are read.`);
+    throw unsupported(said`"peft_type" ${stated(config['peft_type'])}; only adapters of type LORA are read.`);
   const start = config['init_lora_weights'];
   if (!plainStarts.includes(start))
     throw unsupported(
-      `"init_lora_weights" ${stated(start)}: such an adapter belongs to a base that was changed before the training. Save it as a plain LoRA first.`,
+      said`"init_lora_weights" ${stated(start)}: such an adapter belongs to a base that was changed before the training. Save it as a plain LoRA first.`,
     );
   const known = new Set<string>([...followed, ...harmless]);
   for (const [key, value] of Object.entries(config)) {
     if (known.has(key) || isUnset(value)) continue;
-    const why = Object.hasOwn(refused, key) ? refused[key]! : 'it is not known, and may change the result';
-    throw unsupported(`"${key}" ${stated(value)}, which is not supported: ${why}.`);
+    const why = Object.hasOwn(refused, key)
+      ? refused[key]!
+      : said`it is not known, and may change the result`;
+    throw unsupported(said`"${key}" ${stated(value)}, which is not supported: ${why}.`);
   }
 }
 
@@ -119,14 +122,16 @@ const isUnset = (value: unknown): boolean =>
 
 function countOf(value: unknown, key: string, file: string): number {
   if (Number.isSafeInteger(value) && (value as number) > 0) return value as number;
-  throw new QuantscopeError('MODEL_FILE', `"${key}" ${stated(value)}; a rank of at least 1 is needed.`, {
+  throw new QuantscopeError('MODEL_FILE', said`"${key}" ${stated(value)}; a rank of at least 1 is needed.`, {
     file,
   });
 }
 
 function numberOf(value: unknown, key: string, file: string): number {
   if (typeof value === 'number' && Number.isFinite(value)) return value;
-  throw new QuantscopeError('MODEL_FILE', `"${key}" ${stated(value)}; a finite number is needed.`, { file });
+  throw new QuantscopeError('MODEL_FILE', said`"${key}" ${stated(value)}; a finite number is needed.`, {
+    file,
+  });
 }
 
 type Patterns = readonly { readonly pattern: RegExp; readonly value: number }[];
@@ -140,7 +145,9 @@ function patternsOf(
 ): Patterns {
   const entries = config[key] ?? {};
   if (!isRecord(entries))
-    throw new QuantscopeError('MODEL_FILE', `"${key}" ${stated(entries)}; an object is needed.`, { file });
+    throw new QuantscopeError('MODEL_FILE', said`"${key}" ${stated(entries)}; an object is needed.`, {
+      file,
+    });
   return Object.entries(entries).map(([text, value]) => ({
     pattern: expression(`^(.*\\.)?(${text})$`, key, file),
     value: valueOf(value, `${key}.${text}`, file),
@@ -151,7 +158,7 @@ function expression(text: string, key: string, file: string): RegExp {
   try {
     return new RegExp(text);
   } catch (cause) {
-    const message = `"${key}" holds ${JSON.stringify(text)}, which is not a regular expression.`;
+    const message = said`"${key}" holds ${JSON.stringify(text)}, which is not a regular expression.`;
     throw new QuantscopeError('MODEL_FILE', message, { file }, cause);
   }
 }
@@ -170,14 +177,14 @@ function targetsOf(
   const [wanted, left] = ['target_modules', 'exclude_modules'].map((key) => matcher(config[key], key, file));
   const layers = layersOf(config['layers_to_transform'], file);
   const reasons: readonly (readonly [why: string, applies: Matches])[] = [
-    ['"target_modules" does not name it', (module, trials) => wanted?.(module, trials) === false],
-    ['"exclude_modules" names it', (module, trials) => left?.(module, trials) === true],
-    ['"layers_to_transform" leaves its layer out', (module) => layers?.has(layerOf(module)) === false],
+    [said`"target_modules" does not name it`, (module, trials) => wanted?.(module, trials) === false],
+    [said`"exclude_modules" names it`, (module, trials) => left?.(module, trials) === true],
+    [said`"layers_to_transform" leaves its layer out`, (module) => layers?.has(layerOf(module)) === false],
   ];
   return (module, trials) => {
     const why = reasons.find(([, applies]) => applies(module, trials))?.[0];
     if (why === undefined) return;
-    const message = `The adapter has a change of "${module}", but ${why}: PEFT would ignore it.`;
+    const message = said`The adapter has a change of "${module}", but ${why}: PEFT would ignore it.`;
     throw new QuantscopeError('MODEL_FILE', message, { file });
   };
 }
@@ -197,7 +204,7 @@ function matcher(value: unknown, key: string, file: string): Matches | undefined
   }
   if (Array.isArray(value) && value.every((item) => typeof item === 'string'))
     return (module) => value.some((name) => module === name || module.endsWith(`.${name}`));
-  throw new QuantscopeError('MODEL_FILE', `"${key}" ${stated(value)}; names or a pattern are needed.`, {
+  throw new QuantscopeError('MODEL_FILE', said`"${key}" ${stated(value)}; names or a pattern are needed.`, {
     file,
   });
 }
@@ -206,6 +213,6 @@ function layersOf(value: unknown, file: string): ReadonlySet<unknown> | undefine
   if (value === undefined || value === null) return undefined;
   const layers: unknown[] = Array.isArray(value) ? value : [value];
   if (layers.every((layer) => Number.isSafeInteger(layer))) return new Set(layers);
-  const message = `"layers_to_transform" ${stated(value)}; numbers of layers are needed.`;
+  const message = said`"layers_to_transform" ${stated(value)}; numbers of layers are needed.`;
   throw new QuantscopeError('MODEL_FILE', message, { file });
 }

@@ -7,6 +7,7 @@ import { readAs } from '../model/rows';
 import { loadNative } from '../native';
 import type { AdapterRef, ModelFileIdentity, TensorDescriptor } from '../protocol/model';
 import { plural } from '../protocol/words';
+import { said } from '../protocol/said';
 import { addChanges, readLowRank, type LowRank } from './lowRank';
 import { openAdapter, type Adapter } from './openAdapter';
 import { weightChanges, type WeightChange } from './weightChanges';
@@ -69,11 +70,11 @@ function checkReplacement(
 ) {
   const place = whole && { file: whole.file, tensor: whole.name, offset: whole.offset };
   if (place && weight !== 1) {
-    const message = `The adapter replaces "${tensor.name}": it can only be merged with weight 1, not ${weight}.`;
+    const message = said`The adapter replaces "${tensor.name}": it can only be merged with weight 1, not ${weight}.`;
     throw new QuantscopeError('UNSUPPORTED', message, place);
   }
   if (place && others.length > 0) {
-    const message = `The adapter replaces "${tensor.name}", which another adapter changes, too.`;
+    const message = said`The adapter replaces "${tensor.name}", which another adapter changes, too.`;
     throw new QuantscopeError('UNSUPPORTED', message, place);
   }
 }
@@ -89,8 +90,8 @@ function checkBase({
 }: TensorDescriptor): void {
   const plain = safetensorsDtype(dtype);
   if (readable && (stored || (plain?.float && plain.decodable))) return;
-  const why = unreadableReason ?? `its dtype is ${dtype}`;
-  throw new QuantscopeError('UNSUPPORTED', `An adapter cannot be merged into this weight: ${why}.`, {
+  const why = unreadableReason ?? said`its dtype is ${dtype}`;
+  throw new QuantscopeError('UNSUPPORTED', said`An adapter cannot be merged into this weight: ${why}.`, {
     ...{ file, tensor: name, offset },
   });
 }
@@ -122,7 +123,7 @@ function withChanges(
     tensor(name) {
       const tensor = byName.get(name);
       if (tensor) return tensor;
-      const message = `The model has no such tensor.${suggestion(name, byName.keys())}`;
+      const message = said`The model has no such tensor.${suggestion(name, byName.keys())}`;
       throw new QuantscopeError('REQUEST', message, { file: description.path, tensor: name });
     },
     async read(tensor, offset, length, signal) {
@@ -157,8 +158,8 @@ function filesOf({ weights, config }: Adapter, weight: number): ModelFileIdentit
 }
 
 function noteOf({ name, changes, whole }: Adapter, weight: number): string {
-  const replaced = whole.size > 0 ? ` and ${plural(whole.size, 'replaced tensor')}` : '';
-  return `The adapter ${name} is merged with weight ${weight}: ${plural(changes.length, 'low-rank change')}${replaced}. Merged weights read as F32.`;
+  const replaced = whole.size > 0 ? said` and ${plural(whole.size, said`replaced tensor`)}` : '';
+  return said`The adapter ${name} is merged with weight ${weight}: ${plural(changes.length, said`low-rank change`)}${replaced}. Merged weights read as F32.`;
 }
 
 function mergedReads(base: Model, changes: ReadonlyMap<string, readonly WeightedChange[]>): ReadInto {

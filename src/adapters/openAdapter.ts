@@ -8,6 +8,7 @@ import { headerReaders } from '../model/readHeader';
 import { readElements } from '../model/strides';
 import { loadNative } from '../native';
 import type { Danger, ModelFileIdentity, TensorDescriptor } from '../protocol/model';
+import { said } from '../protocol/said';
 import { readAdapterConfig, type AdapterConfig, type ModuleScale } from './adapterConfig';
 
 /** The low-rank change of a module: `alpha / divisor · B · A`. */
@@ -63,7 +64,7 @@ export async function openAdapter(path: string, signal?: AbortSignal): Promise<A
   try {
     const kind = await fileKind(source);
     if (kind !== 'safetensors' && kind !== 'pytorch') {
-      const message = `The file is ${kind === 'gguf' ? 'GGUF' : 'JSON'}; the tensors of an adapter are in safetensors or a PyTorch file.`;
+      const message = said`The file is ${kind.toUpperCase()}; the tensors of an adapter are in safetensors or a PyTorch file.`;
       throw new QuantscopeError('MODEL_FILE', message, { file });
     }
     const header = await headerReaders[kind](source, signal);
@@ -91,7 +92,7 @@ async function weightsOf(path: string): Promise<string> {
     const file = joinPlace(folder, name);
     if (await exists(file)) return file;
   }
-  const message = `The folder holds no adapter: ${fileNames.join(' or ')} is missing.`;
+  const message = said`The folder holds no adapter: ${fileNames.join(' or ')} is missing.`;
   throw new QuantscopeError('REQUEST', message, { file: folder });
 }
 
@@ -111,7 +112,7 @@ function sorted(tensors: readonly TensorDescriptor[]) {
     if (!tensor.readable || tensor.missingBytes !== undefined)
       throw wrong(
         tensor,
-        `The tensor cannot be read: ${tensor.unreadableReason ?? 'bytes of it are missing'}.`,
+        said`The tensor cannot be read: ${tensor.unreadableReason ?? 'bytes of it are missing'}.`,
       );
     const name = tensor.name.replace(prefix, '');
     const [, module, factor] = factorName.exec(name) ?? [];
@@ -125,9 +126,9 @@ function sorted(tensors: readonly TensorDescriptor[]) {
 
 function notRead(tensor: TensorDescriptor): QuantscopeError {
   const what = tensor.name.includes('lora_magnitude_vector')
-    ? 'The adapter is one of DoRA, which scales rows of the sum of base and change'
-    : 'The adapter has a part that is not a factor of a low-rank change';
-  return new QuantscopeError('UNSUPPORTED', `${what}; it is not supported.`, {
+    ? said`The adapter is one of DoRA, which scales rows of the sum of base and change`
+    : said`The adapter has a part that is not a factor of a low-rank change`;
+  return new QuantscopeError('UNSUPPORTED', said`${what}; it is not supported.`, {
     ...{ file: tensor.file, tensor: tensor.name, offset: tensor.offset },
   });
 }
@@ -140,7 +141,7 @@ function changeOf(module: string, found: Factors, scale: ModuleScale, file: stri
   const a = isEmbedding ? found.lora_embedding_A : found.lora_A;
   const b = isEmbedding ? found.lora_embedding_B : found.lora_B;
   if (!a || !b || Object.keys(found).length > 2) {
-    const message = `"${module}" needs one pair of factors A and B; it has ${Object.keys(found).join(', ')}.`;
+    const message = said`"${module}" needs one pair of factors A and B; it has ${Object.keys(found).join(', ')}.`;
     throw new QuantscopeError('MODEL_FILE', message, { file });
   }
   for (const [tensor, at] of [
@@ -150,7 +151,7 @@ function changeOf(module: string, found: Factors, scale: ModuleScale, file: stri
     if (tensor.shape.length !== 2)
       throw new QuantscopeError(
         'UNSUPPORTED',
-        'Only changes of matrices are supported, not of convolutions.',
+        said`Only changes of matrices are supported, not of convolutions.`,
         {
           ...{ file, tensor: tensor.name, offset: tensor.offset },
         },
@@ -158,7 +159,7 @@ function changeOf(module: string, found: Factors, scale: ModuleScale, file: stri
     if (tensor.shape[at] !== scale.rank)
       throw wrong(
         tensor,
-        `The shape is [${tensor.shape.join(', ')}]; adapter_config.json says rank ${scale.rank}.`,
+        said`The shape is [${tensor.shape.join(', ')}]; adapter_config.json says rank ${scale.rank}.`,
       );
   }
   return { module, isEmbedding, a, b, ...scale };
@@ -176,6 +177,6 @@ async function finiteFloats(
   const values = new Float32Array(count);
   await loadNative().decode(tensor.dtype, bytes, values, signal);
   const bad = values.findIndex((value) => !Number.isFinite(value));
-  if (bad >= 0) throw wrong(tensor, `Number ${first + bad} is ${values[bad]}; adapters must be finite.`);
+  if (bad >= 0) throw wrong(tensor, said`Number ${first + bad} is ${values[bad]!}; adapters must be finite.`);
   return values;
 }

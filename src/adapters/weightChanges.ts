@@ -2,6 +2,7 @@ import { QuantscopeError } from '../model/errors';
 import { suggestion } from '../model/closest';
 import type { Model } from '../model/model';
 import type { TensorDescriptor } from '../protocol/model';
+import { said } from '../protocol/said';
 import type { Adapter, ModuleChange } from './openAdapter';
 
 /** What an adapter does to one tensor of its base. */
@@ -33,7 +34,7 @@ export function weightChanges(base: Model, adapter: Adapter): Map<string, Weight
   if (base.gguf)
     throw new QuantscopeError(
       'UNSUPPORTED',
-      'An adapter has the names of a checkpoint, and the model is a GGUF file: export its checkpoint with the adapter, or the adapter for llama.cpp (export-lora).',
+      said`An adapter has the names of a checkpoint, and the model is a GGUF file: export its checkpoint with the adapter, or the adapter for llama.cpp (export-lora).`,
       { file: base.description.path },
     );
   const names = new BaseNames(base);
@@ -50,7 +51,9 @@ export function weightChanges(base: Model, adapter: Adapter): Map<string, Weight
     found.set(tensor.name, { ...found.get(tensor.name), adapter, tensor, change, isTransposed });
   }
   if (found.size === 0)
-    throw new QuantscopeError('MODEL_FILE', 'The adapter changes nothing.', { file: adapter.weights.path });
+    throw new QuantscopeError('MODEL_FILE', said`The adapter changes nothing.`, {
+      file: adapter.weights.path,
+    });
   refuseTied(names, found);
   return found;
 }
@@ -76,9 +79,9 @@ class BaseNames {
     const [tensor, ...others] = this.bare.get(bareName(name)) ?? [];
     if (tensor && others.length === 0) return tensor;
     const why = tensor
-      ? `could be ${[tensor, ...others].map((other) => other.name).join(' or ')} of the model`
-      : `is not in the model.${suggestion(name, this.exact.keys())}`;
-    throw new QuantscopeError('MODEL_FILE', `The adapter is for another model: "${name}" ${why}`, {
+      ? said`could be ${[tensor, ...others].map((other) => other.name).join(' or ')} of the model`
+      : said`is not in the model.${suggestion(name, this.exact.keys())}`;
+    throw new QuantscopeError('MODEL_FILE', said`The adapter is for another model: "${name}" ${why}`, {
       ...{ file: of.file, tensor: of.name, offset: of.offset },
     });
   }
@@ -107,12 +110,12 @@ function misshaped(
   { name, shape }: TensorDescriptor,
   product = ` [${of.shape.join(', ')}]`,
 ) {
-  const message = `The adapter is for another model: it changes a weight of${product}, and "${name}" is [${shape.join(', ')}] in the model.`;
+  const message = said`The adapter is for another model: it changes a weight of${product}, and "${name}" is [${shape.join(', ')}] in the model.`;
   return new QuantscopeError('MODEL_FILE', message, { file: of.file, tensor: of.name, offset: of.offset });
 }
 
 function twice({ a }: ModuleChange, { name }: TensorDescriptor): QuantscopeError {
-  const message = `Two changes of the adapter are of "${name}".`;
+  const message = said`Two changes of the adapter are of "${name}".`;
   return new QuantscopeError('MODEL_FILE', message, { file: a.file, tensor: a.name, offset: a.offset });
 }
 
@@ -126,7 +129,7 @@ function refuseTied(names: BaseNames, found: ReadonlyMap<string, WeightChange>):
   const { tensor } = embedding;
   throw new QuantscopeError(
     'UNSUPPORTED',
-    'The adapter changes the embedding, which is the output of this model as well: with PEFT only the embedding would change, merged both would.',
+    said`The adapter changes the embedding, which is the output of this model as well: with PEFT only the embedding would change, merged both would.`,
     { file: tensor.file, tensor: tensor.name, offset: tensor.offset },
   );
 }

@@ -5,6 +5,7 @@ import { matrixOf } from '../model/rows';
 import { loadNative } from '../native';
 import type { CodePoints } from '../protocol/analysis';
 import type { TensorDescriptor } from '../protocol/model';
+import { said } from '../protocol/said';
 import { BadWeightError } from '../quant/badWeight';
 import type { QuantFormat } from '../quant/format';
 import { levelCodes } from '../quant/grids/levels';
@@ -32,7 +33,7 @@ export async function codePoints(
   const refused = format.refuse(tensor.shape);
   if (refused !== undefined) throw new QuantscopeError('UNSUPPORTED', refused, place);
   if (isPlain(format)) {
-    const message = `${format.id} rounds each weight alone: it has no codes that are scaled.`;
+    const message = said`${format.id} rounds each weight alone: it has no codes that are scaled.`;
     throw new QuantscopeError('UNSUPPORTED', message, place);
   }
   const range = format.needsRange
@@ -45,7 +46,7 @@ export async function codePoints(
     return { tensor: tensor.name, format: format.id, ...found, isSample };
   } catch (error) {
     if (!(error instanceof BadWeightError)) throw error;
-    const message = `Weights that are not finite have no values in ${format.id}.`;
+    const message = said`Weights that are not finite have no values in ${format.id}.`;
     throw new QuantscopeError('MODEL_FILE', message, place, error);
   }
 }

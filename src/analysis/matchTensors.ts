@@ -3,6 +3,7 @@ import { unchanged, type ConvertedTensor } from '../architectures/convertedTenso
 import { ggufView } from '../architectures/ggufView';
 import { isDescribed } from '../architectures/registry';
 import type { Model } from '../model/model';
+import { said } from '../protocol/said';
 
 /** The same tensor of two models; one side may lack it. */
 export interface TensorPair {
@@ -51,7 +52,7 @@ export async function matchTensors(a: Model, b: Model, signal?: AbortSignal): Pr
 
 function undescribedNote({ description }: Model): string {
   const { architecture = 'unknown' } = description;
-  return `There is no description of the architecture "${architecture}": tensors are matched by their usual names. Where a GGUF file orders rows differently or merges tensors (experts, fused matrices), they count as different or as missing on one side.`;
+  return said`There is no description of the architecture "${architecture}": tensors are matched by their usual names. Where a GGUF file orders rows differently or merges tensors (experts, fused matrices), they count as different or as missing on one side.`;
 }
 
 const byName = (tensors: readonly ConvertedTensor[]): ReadonlyMap<string, ConvertedTensor> =>

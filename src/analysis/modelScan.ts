@@ -6,6 +6,7 @@ import { matrixOf, readAs } from '../model/rows';
 import type { ScanOptions, ScanResult } from '../native';
 import type { TensorDescriptor } from '../protocol/model';
 import { scanFigureNames, scanSigma, type ModelScan, type ScanFigureName } from '../protocol/modelScan';
+import { said } from '../protocol/said';
 import type { QuantFormat } from '../quant/format';
 import { measureSlab } from './measureRows';
 import { addSums, errorMetrics, noSums } from './metrics';
@@ -72,7 +73,7 @@ export async function storedScan(model: Model, { cacheDir, format }: ModelScanOp
 function refuseUseless(model: Model, format: QuantFormat): void {
   const reasons = readable(model).map(({ shape }) => format.refuse(shape));
   if (reasons.length === 0 || reasons.some((reason) => reason === undefined)) return;
-  const message = `No tensor of the model can be quantized to ${format.id}: ${reasons[0]}`;
+  const message = said`No tensor of the model can be quantized to ${format.id}: ${reasons[0]!}`;
   throw new QuantscopeError('REQUEST', message, { file: model.description.path });
 }
 

@@ -4,6 +4,7 @@ import type { Model } from '../model/model';
 import { matrixOf, readAs } from '../model/rows';
 import type { CellSize, RegionMap, TensorRegion } from '../protocol/analysis';
 import type { TensorDescriptor } from '../protocol/model';
+import { said } from '../protocol/said';
 import { exactNumbers } from './float32';
 import { floatsOf } from './tensorReader';
 
@@ -57,7 +58,11 @@ function fittingCell({ rows, columns }: TensorRegion): CellSize {
 function check(tensor: TensorDescriptor, region: TensorRegion, cell: CellSize): void {
   const place = { file: tensor.file, tensor: tensor.name };
   if (!tensor.readable)
-    throw new QuantscopeError('UNSUPPORTED', tensor.unreadableReason ?? 'The tensor cannot be read.', place);
+    throw new QuantscopeError(
+      'UNSUPPORTED',
+      tensor.unreadableReason ?? said`The tensor cannot be read.`,
+      place,
+    );
   const { rows, columns } = matrixOf(tensor.shape);
   const isInside = (first: number, count: number, end: number): boolean =>
     [first, count].every(Number.isSafeInteger) && first >= 0 && count > 0 && first + count <= end;
@@ -66,13 +71,17 @@ function check(tensor: TensorDescriptor, region: TensorRegion, cell: CellSize): 
     !isInside(region.firstColumn, region.columns, columns)
   ) {
     const asked = `${region.rows} × ${region.columns} weights from row ${region.firstRow}, column ${region.firstColumn}`;
-    throw new QuantscopeError('REQUEST', `The tensor of ${rows} × ${columns} has no ${asked}.`, place);
+    throw new QuantscopeError('REQUEST', said`The tensor of ${rows} × ${columns} has no ${asked}.`, place);
   }
   const isSize = (size: number): boolean => Number.isSafeInteger(size) && size > 0;
   const cells = Math.ceil(region.rows / cell.rows) * Math.ceil(region.columns / cell.columns);
   if (isSize(cell.rows) && isSize(cell.columns) && cells <= maxCells) return;
   const of = `cells of ${cell.rows} × ${cell.columns} weights`;
-  throw new QuantscopeError('REQUEST', `A map has at most ${maxCells} cells; ${of} do not make one.`, place);
+  throw new QuantscopeError(
+    'REQUEST',
+    said`A map has at most ${maxCells} cells; ${of} do not make one.`,
+    place,
+  );
 }
 
 function emptyMap(region: TensorRegion, cell: CellSize): RegionMap & { values: number[] } {

@@ -5,6 +5,7 @@ import { matrixOf, maxRowWeights } from '../model/rows';
 import type { CodeAnalysis, GroupMap, StoredAnalysis } from '../protocol/analysis';
 import { defined } from '../protocol/defined';
 import type { TensorDescriptor } from '../protocol/model';
+import { said } from '../protocol/said';
 import { blockCodes, hasBlocks, partsOfBlocks } from './blockCodes';
 import { GroupMeans } from './groupMeans';
 import type { TensorWork } from './tensorReader';
@@ -28,9 +29,10 @@ export async function analyseStored(
   const { name, file, shape, elements, byteLength, stored, readable, unreadableReason } = tensor;
   const place = { file, tensor: name };
   const isBlocks = hasBlocks(tensor);
-  if (!stored && !isBlocks) throw new QuantscopeError('REQUEST', 'The tensor is not stored in parts.', place);
+  if (!stored && !isBlocks)
+    throw new QuantscopeError('REQUEST', said`The tensor is not stored in parts.`, place);
   if (!readable)
-    throw new QuantscopeError('UNSUPPORTED', unreadableReason ?? 'The tensor cannot be read.', place);
+    throw new QuantscopeError('UNSUPPORTED', unreadableReason ?? said`The tensor cannot be read.`, place);
   // Rows are read whole: no published model has longer ones.
   const isShown = elements > 0 && (!isBlocks || matrixOf(shape).columns <= maxRowWeights);
   const codes = isBlocks ? blockCodes(model, tensor) : model.codes(tensor);

@@ -12,6 +12,7 @@ import type { Model } from '../model/model';
 import { matrixOf, readAs } from '../model/rows';
 import { loadNative, type BadWeight, type TensorRange } from '../native';
 import type { TensorDescriptor } from '../protocol/model';
+import { said } from '../protocol/said';
 
 /** What every pass over a tensor takes. */
 export interface TensorWork {
@@ -67,7 +68,7 @@ export class TensorReader {
     this.isHeld = holds && bytesOf(this.tensor) <= heldBytes;
     const unreadable = sourcesOf(this.tensor).find(({ readable }) => !readable);
     if (!unreadable) return;
-    const message = unreadable.unreadableReason ?? 'The tensor cannot be read.';
+    const message = unreadable.unreadableReason ?? said`The tensor cannot be read.`;
     throw new QuantscopeError('UNSUPPORTED', message, { file: unreadable.file, tensor: unreadable.name });
   }
 
@@ -135,7 +136,7 @@ export class TensorReader {
 
   /** The error that a weight of a slab cannot be quantized. */
   badWeight({ firstWeight, dtype, data }: TensorSlab, bad: BadWeight): QuantscopeError {
-    const message = `Weight ${firstWeight + bad.index} is ${badKind(bad, dtype, data)}; it cannot be quantized.`;
+    const message = said`Weight ${firstWeight + bad.index} is ${badKind(bad, dtype, data)}; it cannot be quantized.`;
     const [source] = sourcesOf(this.tensor);
     const { file, name, offset } = source ?? { name: this.tensor.name };
     return new QuantscopeError('MODEL_FILE', message, {

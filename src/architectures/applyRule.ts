@@ -1,6 +1,7 @@
 import { elementsOf } from '../model/dtypes';
 import { QuantscopeError } from '../model/errors';
 import type { TensorDescriptor } from '../protocol/model';
+import { said } from '../protocol/said';
 import { partOf, type ConvertedTensor, type Piece } from './convertedTensor';
 import type { RowRange, TensorRule } from './description';
 import type { MatchedRule } from './matchRules';
@@ -17,7 +18,7 @@ export function applyRule({ rule, tensors }: MatchedRule, file: string): Convert
   const shape = shapeOf(rule, pieces, columns);
   const rows = pieces.reduce((sum, piece) => sum + piece.rows, 0);
   if (rows * columns !== elementsOf(shape) || (rule.unit && rows % rule.unit.rows !== 0)) {
-    const message = `${rows} rows of ${columns} weights do not form [${shape.join(', ')}].`;
+    const message = said`${rows} rows of ${columns} weights do not form [${shape.join(', ')}].`;
     throw new QuantscopeError('INTERNAL', message, { file, tensor: rule.to });
   }
   const { unit, add, map, factors } = rule;

@@ -1,4 +1,5 @@
 import type { TensorDescriptor } from '../protocol/model';
+import { said } from '../protocol/said';
 import type { ConfigReader } from './configReader';
 
 /** What the tensors bound of the numbers of a config.json. */
@@ -17,6 +18,6 @@ export function unreadNotes(reader: ConfigReader, file = 'config.json'): string[
   const listed = keys.slice(0, 8).map((key) => JSON.stringify(key));
   const rest = keys.length > 8 ? ` and ${keys.length - 8} more` : '';
   return [
-    `${file} has unknown keys for this architecture: ${listed.join(', ')}${rest}. If they change what the model computes, neither an export nor an evaluation follows them.`,
+    said`${file} has unknown keys for this architecture: ${listed.join(', ')}${rest}. If they change what the model computes, neither an export nor an evaluation follows them.`,
   ];
 }

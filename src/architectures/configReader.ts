@@ -4,6 +4,7 @@ import { maxParts } from '../model/limits';
 import { stated } from '../model/statedValue';
 import { listedClass, sameModel } from './classNames';
 import { harmlessKeys } from './harmlessKeys';
+import { said } from '../protocol/said';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -118,13 +119,13 @@ export class ConfigReader {
   /** How many layers there are; each has at least one tensor. */
   layers(key: string, fallback?: number, least = 1): number {
     const { tensors } = this.facts;
-    return this.parts(key, fallback, least, tensors, `the checkpoint has only ${tensors} tensors`);
+    return this.parts(key, fallback, least, tensors, said`the checkpoint has only ${tensors} tensors`);
   }
 
   /** How many heads or experts there are; each has at least one row. */
   count(key: string, fallback?: number, least = 1): number {
     const { largestDimension: size } = this.facts;
-    return this.parts(key, fallback, least, size, `the largest dimension of its tensors is ${size}`);
+    return this.parts(key, fallback, least, size, said`the largest dimension of its tensors is ${size}`);
   }
 
   /**
@@ -134,7 +135,7 @@ export class ConfigReader {
   checkRotated(dimensions: number): void {
     const { largestDimension: size } = this.facts;
     if (dimensions <= size) return;
-    const message = `${dimensions} dimensions of a head would be rotated; the largest dimension of the tensors is ${size}.`;
+    const message = said`${dimensions} dimensions of a head would be rotated; the largest dimension of the tensors is ${size}.`;
     throw new QuantscopeError('MODEL_FILE', message, { file: this.file });
   }
 
@@ -167,7 +168,7 @@ export class ConfigReader {
   expectTied(): void {
     if (this.tied(true)) return;
     throw this.unsupported(
-      'The output matrix is not the embedding ("tie_word_embeddings"), but llama.cpp uses the embedding as output for this architecture.',
+      said`The output matrix is not the embedding ("tie_word_embeddings"), but llama.cpp uses the embedding as output for this architecture.`,
     );
   }
 
@@ -243,7 +244,7 @@ export class ConfigReader {
     if (allowed.includes(value ?? fallback)) return;
     const known = allowed.map((item) => JSON.stringify(item)).join(' or ');
     throw this.unsupported(
-      `"${this.path}${key}" ${stated(value, fallback)}; GGUF can express ${known} for this architecture.`,
+      said`"${this.path}${key}" ${stated(value, fallback)}; GGUF can express ${known} for this architecture.`,
     );
   }
 

@@ -2,6 +2,7 @@ import { QuantscopeError } from '../model/errors';
 import type { KeyValue } from '../model/keyValue';
 import type { SentenceModule } from '../model/sentenceModules';
 import type { TensorDescriptor } from '../protocol/model';
+import { said } from '../protocol/said';
 import { isBaseClass, listedClass } from './classNames';
 import { ConfigReader } from './configReader';
 import { applyRule } from './applyRule';
@@ -135,6 +136,6 @@ function checkOutput(tensors: readonly ConvertedTensor[]): void {
   const [rows, tokens] = [output?.shape[0], embedding?.shape[0]];
   if (rows === undefined || tokens === undefined || rows === tokens) return;
   const source = output!.pieces[0]!.tensor;
-  const message = `The output has ${rows} rows, but the embedding has ${tokens}: llama.cpp needs the same number of both.`;
+  const message = said`The output has ${rows} rows, but the embedding has ${tokens}: llama.cpp needs the same number of both.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file: source.file, tensor: source.name });
 }

@@ -2,6 +2,7 @@ import { QuantscopeError, throwIfCancelled } from '../model/errors';
 import type { Model } from '../model/model';
 import { matrixOf, maxRowWeights, partWeights, readAs } from '../model/rows';
 import type { TensorDescriptor } from '../protocol/model';
+import { said } from '../protocol/said';
 import type { ConvertedTensor } from './convertedTensor';
 import type { ColumnOrder, RowRange, Unit } from './description';
 
@@ -125,7 +126,7 @@ function* runsOf({ columns, pieces, unit, name }: ConvertedTensor): Generator<Ru
     if (unit && unit.rows * rowBytes > maxUnitBytes)
       throw new QuantscopeError(
         'UNSUPPORTED',
-        `${unit.rows} rows of ${columns} weights are reordered together and do not fit into memory.`,
+        said`${unit.rows} rows of ${columns} weights are reordered together and do not fit into memory.`,
         { file: tensor.file, tensor: name, offset: tensor.offset },
       );
     if (unit || columns <= maxRowWeights) yield { tensor, dtype, offset, rows, columns, rowBytes, step };
@@ -253,7 +254,7 @@ function regroup(
 ): void {
   const bytes = size * weightBytes;
   if (!Number.isInteger(weightBytes) || from.length !== groups * members * bytes)
-    throw new QuantscopeError('UNSUPPORTED', 'The columns of weights in blocks cannot be reordered.', {
+    throw new QuantscopeError('UNSUPPORTED', said`The columns of weights in blocks cannot be reordered.`, {
       tensor: name,
     });
   for (let group = 0; group < groups; group++) {
@@ -280,7 +281,7 @@ export function transpose(
 ): void {
   const View = { 1: Uint8Array, 2: Uint16Array, 4: Uint32Array, 8: BigUint64Array }[weightBytes];
   if (!View)
-    throw new QuantscopeError('UNSUPPORTED', 'Weights in blocks cannot be transposed.', { tensor: name });
+    throw new QuantscopeError('UNSUPPORTED', said`Weights in blocks cannot be transposed.`, { tensor: name });
   const source = new View(from.buffer as ArrayBuffer, from.byteOffset, from.length / weightBytes);
   const target = new View(to.buffer as ArrayBuffer, to.byteOffset, to.length / weightBytes);
   const wide = source.length / rows;

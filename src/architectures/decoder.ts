@@ -3,6 +3,7 @@ import type { KeyValue } from '../model/keyValue';
 import type { ConfigReader } from './configReader';
 import { f32, u32 } from './keyValues';
 import { readRope, ropeKeyValues, type Rope } from './rope';
+import { said } from '../protocol/said';
 
 /** The numbers that nearly every decoder has, under llama's names in config.json. */
 export interface Decoder {
@@ -82,7 +83,9 @@ function rotatedShare(config: ConfigReader, usual?: number): number {
   const fallback = usual ?? 1;
   const share = config.number(key, config.inner('rope_parameters')?.number(key, fallback) ?? fallback);
   if (share === 1 || usual !== undefined) return share;
-  throw config.unsupported(`"${key}" is ${share}, but heads are rotated as a whole in this architecture.`);
+  throw config.unsupported(
+    said`"${key}" is ${share}, but heads are rotated as a whole in this architecture.`,
+  );
 }
 
 /** The numbers of a decoder as key-values. */
@@ -112,7 +115,7 @@ export const layerNormEpsilon = (config: ConfigReader, key: string, fallback = 1
 export function expectSquareAttention(config: ConfigReader, { heads, headSize, hiddenSize }: Decoder): void {
   if (heads * headSize === hiddenSize) return;
   throw config.unsupported(
-    `${heads} heads of size ${headSize} do not add up to the hidden size ${hiddenSize}, as llama.cpp requires for this architecture.`,
+    said`${heads} heads of size ${headSize} do not add up to the hidden size ${hiddenSize}, as llama.cpp requires for this architecture.`,
   );
 }
 
@@ -122,7 +125,7 @@ export function sharedHeadSize(config: ConfigReader, hiddenSize: number, heads: 
   if (Number.isInteger(size) && size % 2 === 0) return size;
   throw new QuantscopeError(
     'MODEL_FILE',
-    `${heads} heads share a hidden size of ${hiddenSize}; the size of a head must be whole and even.`,
+    said`${heads} heads share a hidden size of ${hiddenSize}; the size of a head must be whole and even.`,
     { file: config.file },
   );
 }

@@ -4,6 +4,7 @@ import type { ConfigReader } from './configReader';
 import type { Conversion } from './description';
 import { bool } from './keyValues';
 import { architectures } from './registry';
+import { said } from '../protocol/said';
 
 /** Key of GGUF, without the architecture, that says whether tokens see only those before them. */
 const causalKey = 'attention.causal';
@@ -18,7 +19,7 @@ export function withDirection(conversion: Conversion, config: ConfigReader): Con
   if (config.flag('is_causal', true) || keyValues.some(isCausalKey)) return conversion;
   if (window || keyValues.some(({ key }) => key === 'attention.sliding_window'))
     throw config.unsupported(
-      '"is_causal" is false and layers have a sliding window: llama.cpp would apply the window only to earlier tokens, transformers also to later ones.',
+      said`"is_causal" is false and layers have a sliding window: llama.cpp would apply the window only to earlier tokens, transformers also to later ones.`,
     );
   return { ...conversion, keyValues: [...keyValues, bool(causalKey, false)] };
 }
@@ -49,6 +50,6 @@ export function refuseBidirectional(header: Header, file: string): void {
   const instead = runs
     ? ' Its embeddings are evaluated with pairs of texts, on the Evaluate tab or by quantscope eval --pairs.'
     : '';
-  const message = `Attention in this model is bidirectional: each token also sees later ones. It embeds texts and does not predict tokens, so perplexity and KL divergence are not defined for it, and it cannot be run over a text here.${instead}`;
+  const message = said`Attention in this model is bidirectional: each token also sees later ones. It embeds texts and does not predict tokens, so perplexity and KL divergence are not defined for it, and it cannot be run over a text here.${instead}`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }

@@ -1,6 +1,7 @@
 import type { KeyValue } from '../model/keyValue';
 import { isModule, moduleTensor, type SentenceModule } from '../model/sentenceModules';
 import type { TensorDescriptor } from '../protocol/model';
+import { said } from '../protocol/said';
 import type { ArchitectureDescription, Conversion, TensorRule } from './description';
 import { u32 } from './keyValues';
 
@@ -80,7 +81,7 @@ function otherNotes(modules: readonly SentenceModule[], dense: boolean): string[
   const names = others.map(({ type }) => JSON.stringify(type)).join(', ');
   const them = others.length === 1 ? 'it' : 'them';
   return [
-    `modules.json lists ${names}, which GGUF cannot express for this architecture: embeddings are made without ${them}.`,
+    said`modules.json lists ${names}, which GGUF cannot express for this architecture: embeddings are made without ${them}.`,
   ];
 }
 
@@ -93,8 +94,8 @@ function poolingOf(modules: readonly SentenceModule[], embeds: boolean): Express
   const keyValues = embeds ? [u32('pooling_type', noPooling)] : [];
   if (!module && !embeds) return { keyValues, tensors: [], notes: [] };
   const note = module
-    ? `The pooling of this model (${modes.join(' and ')}) cannot be expressed in GGUF: choose one when you run it.`
-    : 'The model has no pooling (modules.json and 1_Pooling of sentence-transformers): llama.cpp makes a vector of each token unless you choose a pooling when you run it.';
+    ? said`The pooling of this model (${modes.join(' and ')}) cannot be expressed in GGUF: choose one when you run it.`
+    : said`The model has no pooling (modules.json and 1_Pooling of sentence-transformers): llama.cpp makes a vector of each token unless you choose a pooling when you run it.`;
   return { keyValues, tensors: [], notes: [note] };
 }
 
@@ -128,11 +129,11 @@ function denseLayersOf(
     typeof inner !== 'number'
   )
     return leftOut(
-      'llama.cpp applies exactly two, directly after the pooling, without bias and activation, from the hidden size to another and back',
+      said`llama.cpp applies exactly two, directly after the pooling, without bias and activation, from the hidden size to another and back`,
     );
   const names = new Set(tensors.map(({ name }) => name));
   const missing = layers.find((layer) => !names.has(moduleTensor(layer, 'linear.weight')));
-  if (missing) return leftOut(`the checkpoint has no weights in ${missing.path} with "linear.weight"`);
+  if (missing) return leftOut(said`the checkpoint has no weights in ${missing.path} with "linear.weight"`);
   const rule = (module: SentenceModule, name: string, shape: readonly number[]): TensorRule => ({
     to: `${name}.weight`,
     from: [moduleTensor(module, 'linear.weight')],
@@ -142,7 +143,7 @@ function denseLayersOf(
     keyValues: [...featureKeys('dense_2', hidden, inner), ...featureKeys('dense_3', inner, hidden)],
     tensors: [rule(first!, 'dense_2', [inner, hidden]), rule(second!, 'dense_3', [hidden, inner])],
     notes: [
-      `The dense layers after the pooling (${first!.path}, ${second!.path}) are written as dense_2 and dense_3, so that llama.cpp (since October 2025) gives the embeddings of sentence-transformers.`,
+      said`The dense layers after the pooling (${first!.path}, ${second!.path}) are written as dense_2 and dense_3, so that llama.cpp (since October 2025) gives the embeddings of sentence-transformers.`,
     ],
   };
 }
@@ -155,7 +156,9 @@ const isPlain = (module: SentenceModule): boolean =>
 const leftOut = (reason: string): Expressed => ({
   keyValues: [],
   tensors: [],
-  notes: [`The dense layers of modules.json are left out, and embeddings are made without them: ${reason}.`],
+  notes: [
+    said`The dense layers of modules.json are left out, and embeddings are made without them: ${reason}.`,
+  ],
 });
 
 function numberOf(pairs: readonly KeyValue[], key: string): number {

@@ -6,6 +6,7 @@ import { configName } from '../model/jsonFiles';
 import type { KeyValue } from '../model/keyValue';
 import type { Model } from '../model/model';
 import type { ModelPart, TensorDescriptor } from '../protocol/model';
+import { said } from '../protocol/said';
 import { convertCheckpoint, type ConvertedCheckpoint, type ConvertOptions } from './convertCheckpoint';
 import { unchanged, type ConvertedTensor } from './convertedTensor';
 import type { ComputedTensor, LayerWindow } from './description';
@@ -73,13 +74,17 @@ export function ggufHeader(model: ModelHeaders): GgufHeader {
 function checkComplete({ missingFiles, missingBytes, part, path }: ModelHeaders['description']): void {
   if (part?.alone) throw new QuantscopeError('REQUEST', aloneText(part), { file: path });
   if (missingFiles.length > 0)
-    throw new QuantscopeError('REQUEST', `Shards are missing: ${missingFiles.slice(0, 5).join(', ')}.`, {
+    throw new QuantscopeError('REQUEST', said`Shards are missing: ${missingFiles.slice(0, 5).join(', ')}.`, {
       file: path,
     });
   if (missingBytes > 0)
-    throw new QuantscopeError('REQUEST', `${missingBytes} bytes are missing: the model is not complete.`, {
-      file: path,
-    });
+    throw new QuantscopeError(
+      'REQUEST',
+      said`${missingBytes} bytes are missing: the model is not complete.`,
+      {
+        file: path,
+      },
+    );
 }
 
 function headerOfGguf(gguf: GgufFile): GgufHeader {
@@ -117,7 +122,7 @@ function converted(
   if (!config)
     throw new QuantscopeError(
       'REQUEST',
-      'Names and shapes of a checkpoint follow from its config.json, which is missing next to its weights.',
+      said`Names and shapes of a checkpoint follow from its config.json, which is missing next to its weights.`,
       { file },
     );
   return convertCheckpoint(description.tensors, config, file, { ...options, modules });
@@ -138,7 +143,7 @@ async function viewOfCheckpoint(model: ModelHeaders, signal: AbortSignal | undef
   if (!tied || (await sameWeights(model, tied.output, tied.embedding, signal)))
     return { ...stated, ...lookUp(stated) };
   const own = converted(model, { ownOutput: true });
-  const note = `config.json says that the output is the embedding ("tie_word_embeddings"), but ${tied.output.name} and ${tied.embedding.name} differ: ${tied.output.name} is used as output.`;
+  const note = said`config.json says that the output is the embedding ("tie_word_embeddings"), but ${tied.output.name} and ${tied.embedding.name} differ: ${tied.output.name} is used as output.`;
   return { ...own, notes: [note, ...own.notes], ...lookUp(own) };
 }
 

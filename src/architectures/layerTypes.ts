@@ -1,4 +1,5 @@
 import type { ConfigReader } from './configReader';
+import { said } from '../protocol/said';
 
 /**
  * The kind of each layer: as a list of config.json says, else by the rule of the class.
@@ -19,7 +20,7 @@ export function layerTypes<Kind extends string>(
     const known = kinds.find((kind) => kind === type);
     if (known !== undefined) return known;
     throw config.unsupported(
-      `GGUF cannot express layers of type ${JSON.stringify(type)} for this architecture.`,
+      said`GGUF cannot express layers of type ${JSON.stringify(type)} for this architecture.`,
     );
   });
 }

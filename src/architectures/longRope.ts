@@ -4,6 +4,7 @@ import type { Decoder } from './decoder';
 import type { ComputedTensor } from './description';
 import { f32, u32 } from './keyValues';
 import { ropeKind, ropeParameters } from './rope';
+import { said } from '../protocol/said';
 
 /** What GGUF has of it: key-values without the architecture's name, and both lists of divisors. */
 export interface LongRope {
@@ -23,7 +24,7 @@ export function readLongRope(
   const kind = ropeKind(parameters);
   if (kind !== 'default' && kind !== 'longrope' && kind !== 'su')
     throw config.unsupported(
-      `Rope scaling of type ${JSON.stringify(kind)} cannot be exported for this architecture; only longrope is supported.`,
+      said`Rope scaling of type ${JSON.stringify(kind)} cannot be exported for this architecture; only longrope is supported.`,
     );
   config.known('original_max_position_embeddings');
   const stretched = parameters !== undefined && kind !== 'default';
@@ -40,7 +41,7 @@ export function readLongRope(
     return {
       to: `rope_factors_${length}.weight`,
       values: Float32Array.from(values),
-      reason: 'rope scaling of config.json',
+      reason: said`rope scaling of config.json`,
     };
   };
   return {

@@ -2,6 +2,7 @@ import { QuantscopeError } from '../model/errors';
 import { isBidirectional } from './direction';
 import type { GgufView } from './ggufView';
 import { architectures, encoderOf } from './registry';
+import { said } from '../protocol/said';
 
 /** How the states of a text become one vector. */
 export type Pooling = 'mean' | 'first' | 'last';
@@ -28,7 +29,7 @@ const typeOf = ({ architecture, value }: Header): number =>
 export function poolingOf(header: Header, file: string): Pooling | undefined {
   const type = typeOf(header);
   if (type !== ranking) return poolings.get(type);
-  const message = `The model scores pairs of texts and gives no embeddings ("${header.architecture}.pooling_type" is ${ranking}).`;
+  const message = said`The model scores pairs of texts and gives no embeddings ("${header.architecture}.pooling_type" is ${ranking}).`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }
 

@@ -3,6 +3,7 @@ import { QuantscopeError } from '../model/errors';
 import { quantizedLayoutOf } from '../model/quantizedLayout';
 import type { TensorDescriptor } from '../protocol/model';
 import { plural } from '../protocol/words';
+import { said } from '../protocol/said';
 import { describing, listedClass } from './classNames';
 import type { ArchitectureDescription } from './description';
 import type { EncoderTraits, ForwardTraits } from './forward';
@@ -153,9 +154,9 @@ export function architectureFor(
   const asked = listedClass(config) ?? (typeof type === 'string' ? JSON.stringify(type) : undefined);
   const problem =
     asked !== undefined
-      ? `There is no description of the architecture ${asked}, so its tensors cannot be named for GGUF.${suggestion(asked, names)}`
-      : `"model_type" ${stated(type)}, and no class is listed in "architectures", so the tensors cannot be named for GGUF.`;
-  const message = `${problem} README.md lists the architectures that have one, and docs/ADDING-A-MODEL.md says how to add one. Any GGUF file can be exported.`;
+      ? said`There is no description of the architecture ${asked}, so its tensors cannot be named for GGUF.${suggestion(asked, names)}`
+      : said`"model_type" ${stated(type)}, and no class is listed in "architectures", so the tensors cannot be named for GGUF.`;
+  const message = said`${problem} README.md lists the architectures that have one, and docs/ADDING-A-MODEL.md says how to add one. Any GGUF file can be exported.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }
 
@@ -173,8 +174,8 @@ export function forwardOf(architecture: string, file: string): ForwardTraits {
   ].sort();
   const message =
     architecture === ''
-      ? 'The file does not state its architecture ("general.architecture").'
-      : `Models of the architecture "${architecture}" cannot be run.${suggestion(architecture, names)} Those of ${names.length} architectures can: ${names.join(', ')}.`;
+      ? said`The file does not state its architecture ("general.architecture").`
+      : said`Models of the architecture "${architecture}" cannot be run.${suggestion(architecture, names)} Those of ${names.length} architectures can: ${names.join(', ')}.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }
 
@@ -189,6 +190,6 @@ export function refuseQuantized(tensors: readonly TensorDescriptor[], file: stri
   const { name, tensors: count, advice } = layout;
   const otherwise = advice === undefined ? '' : `; ${advice}`;
   const matrices = count === 1 ? 'one matrix is' : `${plural(count, 'matrix', 'matrices')} are`;
-  const message = `The checkpoint is already quantized: ${matrices} stored in the layout ${name}, which cannot be decoded yet. Export the original weights${otherwise}.`;
+  const message = said`The checkpoint is already quantized: ${matrices} stored in the layout ${name}, which cannot be decoded yet. Export the original weights${otherwise}.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }

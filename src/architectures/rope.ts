@@ -2,6 +2,7 @@ import type { KeyValue } from '../model/keyValue';
 import type { ConfigReader } from './configReader';
 import type { ComputedTensor } from './description';
 import { f32, text, u32 } from './keyValues';
+import { said } from '../protocol/said';
 
 /** YaRN (Peng et al. 2023). */
 export interface Yarn {
@@ -78,7 +79,7 @@ export function ropeParameters(config: ConfigReader): ConfigReader | undefined {
   if (parameters === older) newer?.ignore();
   if (!parameters?.isNested()) return parameters;
   throw parameters.unsupported(
-    'GGUF cannot express separate rope settings for each kind of layer for this architecture.',
+    said`GGUF cannot express separate rope settings for each kind of layer for this architecture.`,
   );
 }
 
@@ -123,7 +124,7 @@ function readScaling(parameters: ConfigReader | undefined, shape: RopeShape): Ro
     return { kind: 'factors', factors, magnitude: 1 };
   }
   throw parameters.unsupported(
-    `Rope scaling of type ${JSON.stringify(kind)} cannot be exported for this architecture; the supported types are linear, dynamic, yarn and llama3.`,
+    said`Rope scaling of type ${JSON.stringify(kind)} cannot be exported for this architecture; the supported types are linear, dynamic, yarn and llama3.`,
   );
 }
 
@@ -226,12 +227,12 @@ function readDynamic(parameters: ConfigReader, { contextLength }: RopeShape): Ro
   parameters.number('factor', 1);
   if (parameters.has('alpha'))
     throw parameters.unsupported(
-      'Dynamic rope scaling with "alpha" changes the base for every length; it cannot be exported.',
+      said`Dynamic rope scaling with "alpha" changes the base for every length; it cannot be exported.`,
     );
   const original = parameters.integer('original_max_position_embeddings', contextLength);
   const context = Math.min(original, contextLength);
   parameters.notes.push(
-    `Dynamic rope scaling stretches texts of more than ${context} tokens, which llama.cpp does not do: their results differ from those of transformers.`,
+    said`Dynamic rope scaling stretches texts of more than ${context} tokens, which llama.cpp does not do: their results differ from those of transformers.`,
   );
   return { kind: 'none' };
 }
@@ -241,7 +242,7 @@ export function refuseFactors(config: ConfigReader, { scaling }: Rope): void {
   if (scaling.kind !== 'factors') return;
   const kind = JSON.stringify(ropeKind(ropeParameters(config)));
   throw config.unsupported(
-    `Rope scaling of type ${kind} with these settings cannot be exported for this architecture; the supported types are linear, dynamic, and yarn with its usual "beta_fast", "beta_slow" and "truncate".`,
+    said`Rope scaling of type ${kind} with these settings cannot be exported for this architecture; the supported types are linear, dynamic, and yarn with its usual "beta_fast", "beta_slow" and "truncate".`,
   );
 }
 
@@ -270,7 +271,7 @@ const magnitudeKeyValues = (factor: number): KeyValue[] =>
 /** llama.cpp finds the divisors of rotary frequencies in a tensor of this name. */
 export function ropeTensors({ scaling }: Rope): ComputedTensor[] {
   if (scaling.kind !== 'factors') return [];
-  return [{ to: 'rope_freqs.weight', values: scaling.factors, reason: 'rope scaling of config.json' }];
+  return [{ to: 'rope_freqs.weight', values: scaling.factors, reason: said`rope scaling of config.json` }];
 }
 
 interface Llama3 {
@@ -281,10 +282,7 @@ interface Llama3 {
   readonly context: number;
 }
 
-/**
- * Divisor of each rotary frequency under Llama 3.1's scaling: 1 for short wavelengths, `factor` for long ones, and a smooth
- * step between (Llama 3.1 reference code, `apply_scaling`).
- */
+/** Divisor of each rotary frequency under Llama 3.1's scaling: 1 for short wavelengths, `factor` for long ones (its reference code, `apply_scaling`). */
 function llama3Factors(
   { theta, dimensions }: RopeShape,
   { factor, low, high, context }: Llama3,

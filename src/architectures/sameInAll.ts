@@ -1,4 +1,5 @@
 import type { ConfigReader } from './configReader';
+import { said } from '../protocol/said';
 
 /**
  * A number that config.json may state for each layer.
@@ -10,6 +11,6 @@ export function sameInAll(config: ConfigReader, key: string, usual: number): num
   const [value = 0] = values;
   if (values.size === 1 && Number.isInteger(value) && value > 0) return value;
   throw config.unsupported(
-    `"${key}" differs between layers, which GGUF cannot express for this architecture.`,
+    said`"${key}" differs between layers, which GGUF cannot express for this architecture.`,
   );
 }

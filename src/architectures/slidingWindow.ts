@@ -2,6 +2,7 @@ import type { ConfigReader } from './configReader';
 import type { Decoder } from './decoder';
 import type { Conversion } from './description';
 import { layerTypes } from './layerTypes';
+import { said } from '../protocol/said';
 
 /**
  * Which layers attend only to a window of tokens: by `layer_types`, else by the rule of the class.
@@ -35,7 +36,7 @@ export function slidingPeriod(
   const period = [usual, layers.indexOf(false) + 1].find(fits);
   if (period !== undefined) return period;
   throw config.unsupported(
-    'Layers with a sliding window do not repeat in the order that GGUF can express: a fixed number with, then one without.',
+    said`Layers with a sliding window do not repeat in the order that GGUF can express: a fixed number with, then one without.`,
   );
 }
 
@@ -69,6 +70,6 @@ export function windowWithoutKey(
   const sliding = layers.filter(Boolean).length;
   if (sliding === 0) return {};
   const which = sliding === blocks ? 'All layers attend' : `${sliding} of ${blocks} layers attend`;
-  const note = `${which} to the last ${size} tokens only ("sliding_window"), but llama.cpp attends to all of them in this architecture: for texts of more than ${size} tokens its results differ from those of transformers.`;
+  const note = said`${which} to the last ${size} tokens only ("sliding_window"), but llama.cpp attends to all of them in this architecture: for texts of more than ${size} tokens its results differ from those of transformers.`;
   return { window: { size, layers }, notes: [note] };
 }

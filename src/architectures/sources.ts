@@ -1,5 +1,6 @@
 import type { TensorDescriptor } from '../protocol/model';
 import { plural } from '../protocol/words';
+import { said } from '../protocol/said';
 import type { Conversion } from './description';
 
 /** What wrappers of training code put before tensors' names, and between their parts. */
@@ -79,7 +80,7 @@ export class Sources {
     return [
       ...parts,
       ...prefixes,
-      `${this.cacheScales} scales of a cache of keys and values in FP8 are left out: keys and values are kept in full precision.`,
+      said`${this.cacheScales} scales of a cache of keys and values in FP8 are left out: keys and values are kept in full precision.`,
     ];
   }
 

@@ -1,6 +1,7 @@
 import { closest } from '../model/closest';
 import { QuantscopeError } from '../model/errors';
 import { plural } from '../protocol/words';
+import { said } from '../protocol/said';
 import type { Size } from './description';
 
 /** A tensor of a checkpoint that is not as its config.json leads to. */
@@ -54,15 +55,15 @@ function single(problem: TensorProblem, architecture: string, file: string): Qua
   const { name } = problem;
   switch (problem.kind) {
     case 'missing': {
-      const message = 'The checkpoint lacks a tensor that config.json requires.';
+      const message = said`The checkpoint lacks a tensor that config.json requires.`;
       return new QuantscopeError('MODEL_FILE', message, { file, tensor: name });
     }
     case 'misshaped': {
-      const message = `The shape is ${shown(problem.shape)}, but according to config.json it should be ${shown(problem.expected)}.`;
+      const message = said`The shape is ${shown(problem.shape)}, but according to config.json it should be ${shown(problem.expected)}.`;
       return new QuantscopeError('MODEL_FILE', message, { file, tensor: name });
     }
     case 'unexpected': {
-      const message = `GGUF's architecture "${architecture}" does not have this tensor.`;
+      const message = said`GGUF's architecture "${architecture}" does not have this tensor.`;
       return new QuantscopeError('UNSUPPORTED', message, { file: problem.file, tensor: name });
     }
   }

@@ -1,5 +1,6 @@
 import { QuantscopeError } from '../model/errors';
 import type { EngineMethod, EngineProgress, EngineRequests, LogLine } from '../protocol/engine';
+import { said } from '../protocol/said';
 import { cancelled, EngineProcess } from './clientProcess';
 import { forkEngine, type EngineProgram, type ProcessKind, type StartTransport } from './clientTransport';
 import { processKinds } from './processKinds';
@@ -105,7 +106,7 @@ export class EngineClient {
   /** Ends all processes and their work, forgets crashes, and starts a new process. */
   async restart(): Promise<void> {
     this.forgiveCrashes();
-    this.leaveAll('The engine was restarted.');
+    this.leaveAll(said`The engine was restarted.`);
     await this.processFor('interactive').ready;
   }
 
@@ -133,7 +134,7 @@ export class EngineClient {
 
   dispose(): void {
     this.disposed = true;
-    this.leaveAll('The engine was stopped.');
+    this.leaveAll(said`The engine was stopped.`);
     this.listeners.clear();
   }
 
@@ -178,7 +179,7 @@ export class EngineClient {
 
   /** A process that can take a request of this kind; a job's is free of others. @throws QuantscopeError ENGINE_DIED. */
   private processFor(kind: ProcessKind): EngineProcess {
-    if (this.disposed) throw new QuantscopeError('ENGINE_DIED', 'The engine was stopped.');
+    if (this.disposed) throw new QuantscopeError('ENGINE_DIED', said`The engine was stopped.`);
     const found = [...this.all].find(
       (process) =>
         process.kind === kind &&
@@ -192,7 +193,7 @@ export class EngineClient {
     const recent = this.crashes[kind].filter(({ time }) => Date.now() - time < crashWindow);
     const last = recent.at(-1);
     if (last && recent.length >= maxCrashes) {
-      const message = `The engine ended ${recent.length} times within a minute and will not be restarted automatically. ${last.lastOutput}`;
+      const message = said`The engine ended ${recent.length} times within a minute and will not be restarted automatically. ${last.lastOutput}`;
       throw new QuantscopeError('ENGINE_DIED', message.trim());
     }
     const process: EngineProcess = new EngineProcess(kind, this.start, {

@@ -9,6 +9,7 @@ import type {
   SerializedError,
 } from '../protocol/engine';
 import { rememberSpoken } from '../protocol/said';
+import { said } from '../protocol/said';
 import type { ProcessKind, StartTransport, Transport } from './clientTransport';
 import { printedLine } from './printedLine';
 
@@ -70,7 +71,7 @@ export class EngineProcess {
     this.ready = new Promise((resolve, reject) => (this.settleReady = { resolve, reject }));
     this.ready.catch(() => undefined); // calls are rejected on their own
     this.starting = setTimeout(
-      () => this.kill(`it did not start within ${startTimeout / 1000} s`),
+      () => this.kill(said`it did not start within ${startTimeout / 1000} s`),
       startTimeout,
     );
     this.transport = start(kind, {
@@ -97,7 +98,7 @@ export class EngineProcess {
   /** @throws QuantscopeError as the engine reports it; CANCELLED; ENGINE_DIED when the process ends first. */
   async call(method: EngineMethod, params: unknown, { signal, onProgress }: ProcessCall): Promise<unknown> {
     if (signal?.aborted) throw cancelled();
-    if (this.isGone) throw new QuantscopeError('ENGINE_DIED', 'The engine was stopped.');
+    if (this.isGone) throw new QuantscopeError('ENGINE_DIED', said`The engine was stopped.`);
     const id = this.nextId++;
     const answer = new Promise<unknown>((resolve, reject) => {
       this.pending.set(id, { resolve, reject, onProgress, abandoned: false });
@@ -193,7 +194,10 @@ export class EngineProcess {
 
   private ping(): void {
     if (this.pinging) return;
-    this.pinging = setTimeout(() => this.kill(`it did not respond for ${pingTimeout / 1000} s`), pingTimeout);
+    this.pinging = setTimeout(
+      () => this.kill(said`it did not respond for ${pingTimeout / 1000} s`),
+      pingTimeout,
+    );
     this.post({ kind: 'ping' });
   }
 
@@ -246,7 +250,7 @@ export class EngineProcess {
 }
 
 export const cancelled = (): QuantscopeError =>
-  new QuantscopeError('CANCELLED', 'The request was cancelled.');
+  new QuantscopeError('CANCELLED', said`The request was cancelled.`);
 
 /** The engine's error; its message names the place already. */
 function revive({ code, message, file, tensor, offset, stack }: SerializedError): QuantscopeError {

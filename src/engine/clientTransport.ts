@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process';
 import type { EngineInbound, EngineOutbound, LogLevel } from '../protocol/engine';
+import { said } from '../protocol/said';
 
 /** What an engine process does: answer short requests, or run one long job at a time, or one turn of a chat at a time, whose models stay open. */
 export type ProcessKind = 'interactive' | 'job' | 'chat';
@@ -44,7 +45,9 @@ export function forkEngine(program: EngineProgram): StartTransport {
     child.stderr?.on('data', (data: Buffer) => events.output(data.toString(), 'warn'));
     child.on('message', (message) => events.message(message as EngineOutbound));
     child.on('error', (error) => events.ended(error.message));
-    child.on('exit', (code, signal) => events.ended(signal ? `signal ${signal}` : `exit status ${code}`));
+    child.on('exit', (code, signal) =>
+      events.ended(signal ? said`signal ${signal}` : said`exit status ${String(code)}`),
+    );
     return {
       pid: child.pid,
       send: (message) =>

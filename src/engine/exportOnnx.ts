@@ -11,6 +11,7 @@ import type { Model } from '../model/model';
 import { matrixOf } from '../model/rows';
 import type { OnnxParams, OnnxSettings } from '../protocol/exportOnnx';
 import type { EvidenceKind } from '../protocol/recipe';
+import { said } from '../protocol/said';
 import { usedEvidence, type EvidenceSource } from '../quant/evidence';
 import type { Method } from '../quant/methods/method';
 import { methodById } from '../quant/methods/methods';
@@ -38,20 +39,20 @@ function dtypeOf(
 ): TransformersJsDtype | undefined {
   if (!transformersJs) return undefined;
   if (!layers) return transformersJsDtype(form, { floats, asymmetric });
-  throw new QuantscopeError('REQUEST', 'transformers.js loads whole models, not single layers.');
+  throw new QuantscopeError('REQUEST', said`transformers.js loads whole models, not single layers.`);
 }
 
 function floatDtypeOf(name: string | undefined): FloatDtype | undefined {
   if (name === undefined) return undefined;
   const found = floatDtypes.find((dtype) => dtype === name.toUpperCase());
   if (found) return found;
-  const message = `Weights that are not quantized are stored as ${floatDtypes.join(', ')}, not as "${name}".`;
+  const message = said`Weights that are not quantized are stored as ${floatDtypes.join(', ')}, not as "${name}".`;
   throw new QuantscopeError('REQUEST', message);
 }
 
 function accuracyLevelOf(level: number): AccuracyLevel {
   if (level === 1 || level === 2 || level === 3 || level === 4) return level;
-  throw new QuantscopeError('REQUEST', `The accuracy level is ${level}; ONNX Runtime has 1 to 4.`);
+  throw new QuantscopeError('REQUEST', said`The accuracy level is ${level}; ONNX Runtime has 1 to 4.`);
 }
 
 /**
@@ -70,7 +71,7 @@ export async function settingChoices(
   const method = methodOf(settings);
   if (!form.codes) {
     if (blockSize === undefined && !asymmetric && method === rtn) return new Map();
-    const message = `${form.id} stores floats, which have no block size, no zero points and no method.`;
+    const message = said`${form.id} stores floats, which have no block size, no zero points and no method.`;
     throw new QuantscopeError('REQUEST', message);
   }
   const { grid: gridOf, storage } = form.codes;
@@ -115,6 +116,6 @@ export async function evidenceFor(
   const { text, device = 'auto', cacheDir } = params;
   if (text !== undefined && cacheDir !== undefined)
     return obtainEvidence(model, { text, needs, device }, cacheDir, context);
-  const message = `${activations ? id : method.label} needs to know the inputs of matrices: give a text to run the model over (--calibration FILE).`;
+  const message = said`${activations ? id : method.label} needs to know the inputs of matrices: give a text to run the model over (--calibration FILE).`;
   throw new QuantscopeError('REQUEST', message);
 }

@@ -11,6 +11,7 @@ import { backends, type Backend } from '../protocol/plan';
 import { cacheTypes, type CacheType } from '../protocol/fit';
 import { inputRanges, type InputRange } from '../protocol/exportOnnx';
 import type { EngineMethod, EngineProgress, EngineRequests } from '../protocol/engine';
+import { said } from '../protocol/said';
 import { stated } from '../model/statedValue';
 import { isPlanGoal } from './recommendation/planGoal';
 
@@ -143,7 +144,7 @@ export const modelKinds = {
  * @throws QuantscopeError REQUEST naming the parameter.
  */
 export function checkParams(method: string, params: unknown, expected: Kinds): void {
-  if (!isRecord(params)) throw new QuantscopeError('REQUEST', `${method} was called without parameters.`);
+  if (!isRecord(params)) throw new QuantscopeError('REQUEST', said`${method} was called without parameters.`);
   const wrong = wrongValue(params, expected);
   if (wrong) throw new QuantscopeError('REQUEST', `${method}: ${wrong}`);
 }

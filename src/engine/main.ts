@@ -11,6 +11,7 @@ import type {
   EngineProgress,
 } from '../protocol/engine';
 import { spokenIn } from '../protocol/said';
+import { said } from '../protocol/said';
 import type { Job } from './job';
 import { createJobs } from './jobs';
 import { requestLog } from './requestLog';
@@ -37,7 +38,7 @@ function serve(): void {
     const ended = requestLog(id, method, send);
     try {
       const job = jobs[method] as Job<EngineMethod> | undefined;
-      if (!job) throw new QuantscopeError('REQUEST', `The engine has no "${String(method)}".`);
+      if (!job) throw new QuantscopeError('REQUEST', said`The engine has no "${String(method)}".`);
       const result: unknown = await job(params as never, { signal: controller.signal, progress });
       flush();
       ended();

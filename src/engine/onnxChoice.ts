@@ -13,6 +13,7 @@ import { QuantscopeError } from '../model/errors';
 import type { InputRange } from '../protocol/exportOnnx';
 import type { Grid } from '../protocol/grids';
 import type { EvidenceKind, MethodOptions } from '../protocol/recipe';
+import { said } from '../protocol/said';
 import { usedEvidence, type EvidenceSource } from '../quant/evidence';
 import { awq } from '../quant/methods/awq';
 import type { Evidence, Method } from '../quant/methods/method';
@@ -50,8 +51,7 @@ export async function choiceFor(
 /** @throws QuantscopeError REQUEST for a method whose result is more than the codes of a matrix. */
 export function refuseScaling(method: Method): Method {
   if (method !== awq) return method;
-  const message =
-    'AWQ scales columns of matrices and folds the scales into the weights before them. Quantize the model to a checkpoint with it first, and export that.';
+  const message = said`AWQ scales columns of matrices and folds the scales into the weights before them. Quantize the model to a checkpoint with it first, and export that.`;
   throw new QuantscopeError('REQUEST', message);
 }
 
@@ -76,7 +76,7 @@ async function inputGrid(
   if (!measured) return { type, scale: 1, zero: 0 };
   const { inputs, largest } = await measured('activations');
   if (inputs && largest) return activationGrid(rangeOfInputs(inputs, largest, rule), type, symmetric);
-  throw new QuantscopeError('REQUEST', 'The calibration pass did not measure its inputs.', { tensor });
+  throw new QuantscopeError('REQUEST', said`The calibration pass did not measure its inputs.`, { tensor });
 }
 
 /** The range of sampled rows; by min and max up to the largest magnitude of all rows. */

@@ -7,6 +7,7 @@ import type { Model } from '../model/model';
 import { evidenceWords } from '../protocol/evidence';
 import type { DeviceChoice } from '../protocol/device';
 import type { EvidenceKind } from '../protocol/recipe';
+import { said } from '../protocol/said';
 import { methodEvidence, scaledEvidence, type EvidenceSource } from '../quant/evidence';
 import type { WeightTransforms } from '../quant/transforms';
 import { mostDemanding } from '../recipes/describeRecipe';
@@ -43,7 +44,7 @@ export async function prepareRecipe(
   const transforms = await foldedScales(model, plan, evidence, {
     signal: context.signal,
     onStep: (done, total) =>
-      context.progress({ done, total, message: `scales of columns: group ${done} of ${total}` }),
+      context.progress({ done, total, message: said`scales of columns: group ${done} of ${total}` }),
   });
   return { evidence: scaledEvidence(evidence, transforms), transforms };
 }
@@ -71,7 +72,7 @@ export async function evidenceFor(
   const message =
     textHash === undefined
       ? missingEvidence(plan, mostDemanding(needs))
-      : 'The matrices were quantized by what was measured over a text, which is not kept: quantize the model again.';
+      : said`The matrices were quantized by what was measured over a text, which is not kept: quantize the model again.`;
   throw new QuantscopeError('REQUEST', message, { file: model.description.path });
 }
 

@@ -10,6 +10,7 @@ import type { Model } from '../model/model';
 import type { EngineRequests } from '../protocol/engine';
 import type { QuantizeModelParams, QuantizeModelResult, QuantizePreview } from '../protocol/quantizeModel';
 import type { Recipe } from '../protocol/recipe';
+import { said } from '../protocol/said';
 import type { EvidenceSource } from '../quant/evidence';
 import type { JobContext } from './job';
 import { evidenceFor, keptEvidence, missingEvidence, prepareRecipe } from './prepareRecipe';
@@ -120,7 +121,7 @@ function refuseShards(maxShardBytes: number | undefined): void {
   if (maxShardBytes === undefined) return;
   throw new QuantscopeError(
     'REQUEST',
-    'The weights of an ONNX model are one file; it is not cut into shards.',
+    said`The weights of an ONNX model are one file; it is not cut into shards.`,
   );
 }
 

@@ -24,6 +24,7 @@ import type {
 } from '../protocol/quantizeModel';
 import type { Recipe } from '../protocol/recipe';
 import { plural } from '../protocol/words';
+import { said } from '../protocol/said';
 import type { EvidenceSource } from '../quant/evidence';
 import { codesOptions } from '../recipes/ggufCodes';
 import { usualEvidenceTokens } from './evaluation/obtainEvidence';
@@ -86,7 +87,7 @@ function targetOf(recipe: Recipe, maxBytes: number | undefined): ExportTarget {
   if (target !== 'gguf' || fileType === undefined)
     throw new QuantscopeError(
       'UNSUPPORTED',
-      `A recipe for the target "${target}" is not written by this command.`,
+      said`A recipe for the target "${target}" is not written by this command.`,
     );
   const tensorTypes = rules.flatMap(({ match, grid }) =>
     match !== undefined && grid !== 'keep' && 'ggml' in grid ? [{ pattern: match, type: grid.ggml }] : [],
@@ -117,7 +118,7 @@ function described(model: Model, recipe: Recipe, preview: ExportPreview): Omit<Q
     ...{ recipe, tensors, files, fileBytes, dataBytes, parameters, warnings },
     notes: optimised
       ? [
-          `Codes of ${plural(optimised.tensors, 'tensor')} are optimised (${codesMethodName}, objective ${optimised.objective}).`,
+          said`Codes of ${plural(optimised.tensors, 'tensor')} are optimised (${codesMethodName}, objective ${optimised.objective}).`,
         ]
       : [],
     sourceBytes: model.description.dataBytes,

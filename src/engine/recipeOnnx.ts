@@ -15,6 +15,7 @@ import type { OnnxPreview } from '../protocol/exportOnnx';
 import type { Grid } from '../protocol/grids';
 import type { QuantizeModelParams, QuantizeModelResult, QuantizePreview } from '../protocol/quantizeModel';
 import type { MethodOptions, Recipe } from '../protocol/recipe';
+import { said } from '../protocol/said';
 import type { EvidenceSource } from '../quant/evidence';
 import type { Method } from '../quant/methods/method';
 import { methodById } from '../quant/methods/methods';
@@ -124,7 +125,7 @@ async function planChoices(
 function layoutStorage({ layout }: Recipe): CodeStorage {
   const found = codeStorages.find((id) => id === layout);
   if (found) return found;
-  const message = `The layout of a recipe for ONNX is ${codeStorages.join(', ')}, not "${layout}".`;
+  const message = said`The layout of a recipe for ONNX is ${codeStorages.join(', ')}, not "${layout}".`;
   throw new QuantscopeError('UNSUPPORTED', message);
 }
 
@@ -138,8 +139,7 @@ function activationForm({ activations }: Recipe): ActivationForm | undefined {
     if (levels.kind === 'float' && levels.exponent === 4 && levels.mantissa === 3)
       return { type: 'F8_E4M3', symmetric: true };
   }
-  const message =
-    'Inputs of matrices are rounded in an ONNX graph to 8-bit integers or E4M3, with static scales; the recipe asks for others.';
+  const message = said`Inputs of matrices are rounded in an ONNX graph to 8-bit integers or E4M3, with static scales; the recipe asks for others.`;
   throw new QuantscopeError('UNSUPPORTED', message);
 }
 
@@ -159,7 +159,7 @@ function described(
         ...{ name, shape, from, to, bytes: size, quantized: matrix !== undefined },
         ...(matrix ? { rule: matrix.rule, method: matrix.method.id } : {}),
         sourceBytes: bytes.get(matrix?.source ?? name) ?? 0,
-        reason: matrix ? `rule ${matrix.rule + 1}` : 'kept as floats',
+        reason: matrix ? said`rule ${matrix.rule + 1}` : said`kept as floats`,
       };
     }),
     files: files.map((file) => ({

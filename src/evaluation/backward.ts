@@ -13,6 +13,7 @@ import { OwnInputSamples } from './ownInputs';
 import { sampleLabels, type SampledLabels } from './labels';
 import { embedWindows, type WaveOptions } from './scoring';
 import type { ScoredInputs } from './windows';
+import { said } from '../protocol/said';
 
 export interface ForwardOptions extends Pick<WaveOptions, 'signal' | 'onStep' | 'windowsAtOnce'> {
   /** Room for the states of all windows, of which `statesOfBackward` are held. */
@@ -161,7 +162,7 @@ async function outputBackward(
         });
         gradients.write(first, sum(gradients.read(first, tokens), output(outputs, 'grad_x')));
         samples.add(first, slice, output(outputs, 'variance'));
-        onStep?.('gradients of the output');
+        onStep?.(said`gradients of the output`);
         await turn();
       }
     });

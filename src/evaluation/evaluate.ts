@@ -1,6 +1,7 @@
 import type { Decoder } from '../graph/transformer/decoder';
 import { QuantscopeError } from '../model/errors';
 import type { EvaluationPoint, TaskResult } from '../protocol/evaluation';
+import { said } from '../protocol/said';
 import { tokenDivergences, tokenLosses, type TokenDivergences } from './divergence';
 import { scoredStates, sumLogits, type ScoreBase, type WaveOptions } from './scoring';
 import { joinArrays } from './joinArrays';
@@ -35,14 +36,19 @@ export async function scoreWindows(
   for await (const wave of scoredStates(decoder, windows, options)) {
     const sums = await sumLogits(decoder, wave, base, options);
     const losses = tokenLosses(sums);
-    ensureFinite('loss', losses, wave.firstToken, 'the weights, or what the formats make of them, overflow');
+    ensureFinite(
+      'loss',
+      losses,
+      wave.firstToken,
+      said`the weights, or what the formats make of them, overflow`,
+    );
     const divergences = base ? tokenDivergences(sums) : undefined;
     if (divergences)
       ensureFinite(
         'divergence',
         divergences.divergences,
         wave.firstToken,
-        'the weights of the base overflow',
+        said`the weights of the base overflow`,
       );
     waves.push({ losses, ...(divergences ? { divergences } : {}) });
     for (const point of curve.extend(losses, divergences?.divergences)) onPoint?.(point);
@@ -83,7 +89,7 @@ const countScored = ({ targets }: ScoredInputs): number =>
 function ensureFinite(figure: string, values: Float64Array, firstToken: number, why: string): void {
   const bad = values.findIndex((value) => !Number.isFinite(value));
   if (bad < 0) return;
-  const message = `The ${figure} of scored token ${firstToken + bad} is ${values[bad]!}: ${why}.`;
+  const message = said`The ${figure} of scored token ${firstToken + bad} is ${values[bad]!}: ${why}.`;
   throw new QuantscopeError('UNSUPPORTED', message);
 }
 

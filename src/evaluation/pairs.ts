@@ -2,6 +2,7 @@ import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
 import { readTextFile } from '../model/textFile';
 import type { Retrieval } from '../protocol/embedding';
+import { said } from '../protocol/said';
 import { mean, share } from './statistics';
 
 /** A query and the document that answers it: indexes of texts, each text listed once. */
@@ -39,13 +40,13 @@ export function parsePairs(text: string, file: string): Pairs {
     return { query: numberOf(query), document: numberOf(document) };
   });
   if (pairs.length < 2)
-    throw new QuantscopeError('REQUEST', `The file has ${pairs.length} pairs; at least 2 are needed.`, {
+    throw new QuantscopeError('REQUEST', said`The file has ${pairs.length} pairs; at least 2 are needed.`, {
       file,
     });
   if (pairs.length > maxPairs)
     throw new QuantscopeError(
       'REQUEST',
-      `The file has ${pairs.length} pairs; at most ${maxPairs} are compared.`,
+      said`The file has ${pairs.length} pairs; at most ${maxPairs} are compared.`,
       { file },
     );
   return { texts: [...numbers.keys()], pairs };
@@ -53,17 +54,17 @@ export function parsePairs(text: string, file: string): Pairs {
 
 function parseLine(text: string, line: number, file: string): { query: string; document: string } {
   const bad = (what: string, cause?: unknown): QuantscopeError =>
-    new QuantscopeError('REQUEST', `Line ${line} ${what}.`, { file }, cause);
+    new QuantscopeError('REQUEST', said`Line ${line} ${what}.`, { file }, cause);
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw bad(`is not JSON (${cause instanceof Error ? cause.message : String(cause)})`, cause);
+    throw bad(said`is not JSON (${cause instanceof Error ? cause.message : String(cause)})`, cause);
   }
   const { query, document } = isRecord(value) ? value : {};
   const isText = (item: unknown): item is string => typeof item === 'string' && item.trim() !== '';
   if (isText(query) && isText(document)) return { query, document };
-  throw bad('needs a "query" and a "document", both texts that are not empty');
+  throw bad(said`needs a "query" and a "document", both texts that are not empty`);
 }
 
 /** Vectors of length 1, so that products are cosines; a vector of zeros stays one. */

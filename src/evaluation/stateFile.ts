@@ -1,6 +1,7 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { isSealed } from '../files/sealedFile';
 import { QuantscopeError } from '../model/errors';
+import { said } from '../protocol/said';
 
 /**
  * States of a base model at the scored tokens, float32 `[tokens, hidden]`, on disk: its log-probabilities follow from them by one
@@ -43,7 +44,7 @@ export class StateFile {
     for (let done = 0; done < bytes.length;) {
       const { bytesRead } = await this.handle.read(bytes, done, bytes.length - done, start + done);
       if (bytesRead === 0)
-        throw new QuantscopeError('IO', 'The stored states of the base model end early.', {
+        throw new QuantscopeError('IO', said`The stored states of the base model end early.`, {
           file: this.file,
           offset: start + done,
         });

@@ -1,5 +1,6 @@
 import { QuantscopeError } from '../model/errors';
 import type { Estimate } from '../protocol/estimate';
+import { said } from '../protocol/said';
 
 /*
  * Statistics over scored tokens, in float64, by the formulas of llama.cpp's perplexity tool (tools/perplexity/perplexity.cpp), so
@@ -57,7 +58,7 @@ export function rootMeanSquare(values: Float64Array): number {
  */
 export function pairedDifference(a: Float64Array, b: Float64Array): Estimate {
   if (a.length !== b.length) {
-    const message = `${a.length} and ${b.length} values cannot be paired.`;
+    const message = said`${a.length} and ${b.length} values cannot be paired.`;
     throw new QuantscopeError('REQUEST', message);
   }
   return mean(a.map((value, i) => value - b[i]!));

@@ -7,6 +7,7 @@ import { share } from './statistics';
 import type { TextTokenizer } from './tokenizer/textTokenizer';
 import type { ScoredInputs } from './windows';
 import { greatestOf } from '../protocol/extremes';
+import { said } from '../protocol/said';
 
 /** A multiple-choice question. */
 export interface Question {
@@ -35,7 +36,8 @@ export function parseTasks(text: string, file: string): Question[] {
   const questions = text
     .split(/\r?\n/)
     .flatMap((line, index) => (line.trim() === '' ? [] : [parseQuestion(line, index + 1, file)]));
-  if (questions.length === 0) throw new QuantscopeError('REQUEST', 'The file has no questions.', { file });
+  if (questions.length === 0)
+    throw new QuantscopeError('REQUEST', said`The file has no questions.`, { file });
   return questions;
 }
 
@@ -43,12 +45,14 @@ function parseQuestion(text: string, line: number, file: string): Question {
   const value = parseJson(text, line, file);
   const { question, choices, answer } = isRecord(value) ? value : {};
   if (typeof question !== 'string') throw badLine(line, 'needs a "question" that is text', file);
-  if (!isChoices(choices)) throw badLine(line, 'needs "choices": two or more texts, none empty', file);
+  if (!isChoices(choices)) throw badLine(line, said`needs "choices": two or more texts, none empty`, file);
   const index = answerIndex(answer, choices);
   if (index !== undefined) return { question, choices, answer: index, line };
-  const wanted = 'the index of a choice, its text, or its letter (A, B, …)';
+  const wanted = said`the index of a choice, its text, or its letter (A, B, …)`;
   const problem =
-    answer === undefined ? 'has no answer; it is' : `has the answer ${JSON.stringify(answer)}, which is not`;
+    answer === undefined
+      ? said`has no answer; it is`
+      : said`has the answer ${JSON.stringify(answer)}, which is not`;
   throw badLine(line, `${problem} ${wanted}`, file);
 }
 
@@ -58,7 +62,7 @@ function parseJson(text: string, line: number, file: string): unknown {
   } catch (cause) {
     throw badLine(
       line,
-      `is not JSON (${cause instanceof Error ? cause.message : String(cause)})`,
+      said`is not JSON (${cause instanceof Error ? cause.message : String(cause)})`,
       file,
       cause,
     );
@@ -66,7 +70,7 @@ function parseJson(text: string, line: number, file: string): unknown {
 }
 
 function badLine(line: number, what: string, file: string, cause?: unknown): QuantscopeError {
-  return new QuantscopeError('REQUEST', `Line ${line} ${what}.`, { file }, cause);
+  return new QuantscopeError('REQUEST', said`Line ${line} ${what}.`, { file }, cause);
 }
 
 const isChoices = (value: unknown): value is string[] =>
@@ -116,16 +120,20 @@ export async function choiceInputs(
   const before = (await tokenizer.encode(question.trimEnd(), { signal })).length;
   const first = firstToken(tokenizer, before === 0);
   if (before === 0 && first.length === 0)
-    throw badLine(line, 'has no question, and the model has no token that begins a text', file);
+    throw badLine(line, said`has no question, and the model has no token that begins a text`, file);
   const all: ScoredInputs[] = [];
   for (const [index, choice] of choices.entries()) {
     const { context, continuation } = choiceTexts(question, choice);
     const tokens = await tokenizer.encode(context + continuation, { signal });
     const scored = tokens.length - before;
     if (scored < 1)
-      throw badLine(line, `has a choice, number ${index}, that adds no token to the question`, file);
+      throw badLine(line, said`has a choice, number ${index}, that adds no token to the question`, file);
     if (scored > contextLength)
-      throw badLine(line, `has a choice of ${scored} tokens; the model's context is ${contextLength}`, file);
+      throw badLine(
+        line,
+        said`has a choice of ${scored} tokens; the model's context is ${contextLength}`,
+        file,
+      );
     all.push(scoredTail([...first, ...tokens], scored, contextLength));
   }
   return all;

@@ -1,6 +1,7 @@
 import { QuantscopeError } from '../model/errors';
 import { plural } from '../protocol/words';
 import type { WindowConvention, WindowSettings } from '../protocol/evaluation';
+import { said } from '../protocol/said';
 
 /** Tokens that go into a model together, and which predictions are scored. */
 export interface ScoredInputs {
@@ -69,10 +70,12 @@ export function planWindows(
   const context = contextOf(settings, least, contextLength, fail);
   const { stride, needed, fitting, scored } = layOut(tokenCount, context, settings, fail);
   if (fitting < 1)
-    throw fail(`The text has ${plural(tokenCount, 'token')}; one window of ${context} needs ${needed(1)}.`);
+    throw fail(
+      said`The text has ${plural(tokenCount, 'token')}; one window of ${context} needs ${needed(1)}.`,
+    );
   const most = settings.windows ?? fitting;
   if (!Number.isInteger(most) || most < 1)
-    throw fail(`The number of windows is ${most}; it must be 1 or more.`);
+    throw fail(said`The number of windows is ${most}; it must be 1 or more.`);
   const windows = Math.min(most, fitting);
   const replaces = convention === 'llama.cpp' && addsBos && bos !== undefined;
   return {
@@ -125,7 +128,7 @@ const conventions: Readonly<Record<WindowConvention, Convention>> = {
     least: 3,
     layOut(tokens, context, { stride = context }, fail) {
       if (stride !== context)
-        throw fail(`The stride is ${stride}; windows of llama.cpp’s convention do not overlap.`);
+        throw fail(said`The stride is ${stride}; windows of llama.cpp’s convention do not overlap.`);
       const perWindow = context - 1 - Math.floor(context / 2);
       return {
         stride,
@@ -140,7 +143,7 @@ const conventions: Readonly<Record<WindowConvention, Convention>> = {
     least: 1,
     layOut(tokens, context, { stride = context }, fail) {
       if (!Number.isInteger(stride) || stride < 1 || stride > context)
-        throw fail(`The stride is ${stride}; it must be from 1 to the context, ${context}.`);
+        throw fail(said`The stride is ${stride}; it must be from 1 to the context, ${context}.`);
       return {
         stride,
         fitting: Math.floor((tokens - 1 - context) / stride) + 1,
@@ -158,8 +161,8 @@ const conventions: Readonly<Record<WindowConvention, Convention>> = {
 function contextOf(settings: WindowSettings, least: number, contextLength: number, fail: Fail): number {
   const context = settings.context ?? Math.min(defaultContext, contextLength);
   if (!Number.isInteger(context) || context < least)
-    throw fail(`The context is ${context} tokens; it must be ${least} or more.`);
+    throw fail(said`The context is ${context} tokens; it must be ${least} or more.`);
   if (context > contextLength)
-    throw fail(`The context is ${context} tokens; the model takes at most ${contextLength}.`);
+    throw fail(said`The context is ${context} tokens; the model takes at most ${contextLength}.`);
   return context;
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { cacheRoot } from '../model/cacheRoot';
 import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
+import { said } from '../protocol/said';
 
 /** ONNX Runtime's CUDA provider, and the bridge through which the runtime loads any provider. */
 export const cudaLibrary = 'libonnxruntime_providers_cuda.so';
@@ -38,8 +39,7 @@ export type GpuRuntimeState =
 export function gpuRuntimeRoot(): string {
   const root = rootIfAny();
   if (root !== undefined) return root;
-  const message =
-    'There is no folder for the GPU runtime: the user has no home directory. Set QUANTSCOPE_GPU_RUNTIME to a folder.';
+  const message = said`There is no folder for the GPU runtime: the user has no home directory. Set QUANTSCOPE_GPU_RUNTIME to a folder.`;
   throw new QuantscopeError('IO', message);
 }
 
@@ -75,7 +75,7 @@ export function findGpuRuntime(version: string): GpuRuntimeState {
   const folder = gpuRuntimeFolder(version);
   const damaged = (reason: string): GpuRuntimeState => ({ kind: 'damaged', folder, reason });
   const record = readRecord(join(folder, recordName));
-  if (record?.version !== version) return damaged(`${recordName} is missing or unreadable`);
+  if (record?.version !== version) return damaged(said`${recordName} is missing or unreadable`);
   for (const [name, bytes] of Object.entries(record.files)) {
     const size = sizeOf(join(folder, name));
     if (size !== bytes)

@@ -6,6 +6,7 @@ import { loadNative, type ErrorSums, type TensorRange } from '../native';
 import type { QuantFormat } from '../quant/format';
 import { fakeQuantGraph, hasGraph, takesTensorRange, type GraphScheme } from './fakeQuant';
 import { createSession, floatsOf, loadRuntime, type OrtDevice } from './session';
+import { said } from '../protocol/said';
 
 /** Weights per run: on the CPU what stays near the caches, on a GPU large uploads below the buffer limits. */
 const runWeights: Readonly<Record<OrtDevice, number>> = {
@@ -35,7 +36,7 @@ export class OrtMeasurer {
     signal?: AbortSignal,
   ): Promise<ErrorSums> {
     const { scheme } = format;
-    if (!hasGraph(scheme)) throw new QuantscopeError('UNSUPPORTED', `${format.id} has no graph.`);
+    if (!hasGraph(scheme)) throw new QuantscopeError('UNSUPPORTED', said`${format.id} has no graph.`);
     const sums = await this.measure(scheme, await weightsOf(slab, signal), slab.columns, range, signal);
     if (Number.isFinite(sums.source)) return sums;
     const { bad } = await loadNative().measureRange(slab.dtype, slab.data, signal);

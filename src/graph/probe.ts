@@ -5,6 +5,7 @@ import { measureRows } from '../analysis/measureRows';
 import { QuantscopeError, throwIfCancelled } from '../model/errors';
 import { loadNative, type ErrorSums } from '../native';
 import type { DeviceChoice, DeviceReport } from '../protocol/device';
+import { said } from '../protocol/said';
 import { formatById } from '../quant/catalogue';
 import { hasGraph } from './fakeQuant';
 import { machineIdentity } from './machineIdentity';
@@ -44,13 +45,13 @@ export async function probeDevices(choice: DeviceChoice, options: ProbeOptions =
   if (choice === 'auto') return { ...addon, refused };
   throw new QuantscopeError(
     'DEVICE',
-    `The device ${choice} cannot be used: ${refused[0]?.reason ?? 'unknown'}`,
+    said`The device ${choice} cannot be used: ${refused[0]?.reason ?? 'unknown'}`,
   );
 }
 
 async function verdictOn(device: OrtDevice, options: ProbeOptions): Promise<Verdict> {
   const runtime = activeRuntime();
-  if (!runtime) return refusal(`ONNX Runtime is not installed for ${process.platform}-${process.arch}.`);
+  if (!runtime) return refusal(said`ONNX Runtime is not installed for ${process.platform}-${process.arch}.`);
   const missing = await missingPart(device, runtime);
   if (missing !== undefined) return refusal(missing);
   const identity = machineIdentity(device, runtime, childProgram(options));
@@ -85,7 +86,7 @@ function probeInChild(device: OrtDevice, options: ProbeOptions): Promise<Verdict
     child.on('close', (code, ended) => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', abort);
-      if (signal?.aborted) reject(new QuantscopeError('CANCELLED', 'The request was cancelled.'));
+      if (signal?.aborted) reject(new QuantscopeError('CANCELLED', said`The request was cancelled.`));
       else resolve(verdict ? withCause(verdict, output) : refusal(silentEnd(code, ended, output)));
     });
   });
@@ -133,17 +134,17 @@ async function tryDevice(device: OrtDevice): Promise<Verdict> {
     const ours = await measureRows(format, rows, range);
     if (!agrees(ours, theirs))
       return refusal(
-        `Its results differ from the addon's in ${id} (${theirs.error} instead of ${ours.error}).`,
+        said`Its results differ from the addon's in ${id} (${theirs.error} instead of ${ours.error}).`,
       );
   }
   const difference = await trialDifference(device);
   if (!(difference <= 1e-4))
     return refusal(
-      `Its results differ from the CPU's in a transformer block (relative difference ${difference}).`,
+      said`Its results differ from the CPU's in a transformer block (relative difference ${difference}).`,
     );
   const software = softwareAdapter(device);
   if (software !== undefined && process.env['QUANTSCOPE_ALLOW_SOFTWARE_GPU'] !== '1')
-    return refusal(`${software} is a software renderer, slower than the addon.`);
+    return refusal(said`${software} is a software renderer, slower than the addon.`);
   await ort.close();
   return {
     ok: true,

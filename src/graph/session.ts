@@ -2,6 +2,7 @@ import type * as Ort from 'onnxruntime-node';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { QuantscopeError } from '../model/errors';
 import type { Device } from '../protocol/device';
+import { said } from '../protocol/said';
 import { requireRuntime } from './runtimeLibraries';
 import { requestThreads } from './threads';
 
@@ -22,7 +23,7 @@ export function loadRuntime(): Runtime {
     runtime ??= requireRuntime();
     return runtime;
   } catch (cause) {
-    const message = `ONNX Runtime is not installed for ${process.platform}-${process.arch}.`;
+    const message = said`ONNX Runtime is not installed for ${process.platform}-${process.arch}.`;
     throw new QuantscopeError('DEVICE', message, {}, cause);
   }
 }
@@ -61,12 +62,12 @@ export async function createSession(
     });
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);
-    throw new QuantscopeError('DEVICE', `ONNX Runtime cannot use ${device}: ${message}`, {}, cause);
+    throw new QuantscopeError('DEVICE', said`ONNX Runtime cannot use ${device}: ${message}`, {}, cause);
   }
 }
 
 /** The values of an output. */
 export function floatsOf(tensor: Tensor | undefined): Float32Array {
   if (tensor?.data instanceof Float32Array) return tensor.data;
-  throw new QuantscopeError('DEVICE', 'ONNX Runtime returned values that are not float32.');
+  throw new QuantscopeError('DEVICE', said`ONNX Runtime returned values that are not float32.`);
 }

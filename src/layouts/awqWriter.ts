@@ -19,6 +19,7 @@ import {
   zeroFields,
   type WritePart,
 } from './writing';
+import { said } from '../protocol/said';
 
 /** Where the code of output 0 to 7 is in its word, in bits: nibbles hold the outputs 0, 2, 4, 6, 1, 3, 5, 7. */
 export const awqShifts = [0, 16, 4, 20, 8, 24, 12, 28];
@@ -38,13 +39,13 @@ export const awqWriter = (): LayoutWriter => ({
 
 function refuse(weight: WrittenWeight): string | undefined {
   const { grid, shape, permuted } = weight;
-  if (integerBits(grid) !== 4) return 'AWQ has integers of 4 bits';
+  if (integerBits(grid) !== 4) return said`AWQ has integers of 4 bits`;
   if (grid.zero !== 'integer' && !isSymmetric(grid))
-    return 'AWQ has integer zero points, or signed codes without';
-  if (grid.scale !== 'F16') return 'AWQ has scales of the dtype F16';
-  if (permuted) return 'AWQ has groups of consecutive columns';
-  if (moduleOf(weight) === outputModule) return 'runtimes of AWQ do not decode the output matrix';
-  if (shape[0]! % 8 !== 0) return `8 must divide its ${shape[0]} outputs`;
+    return said`AWQ has integer zero points, or signed codes without`;
+  if (grid.scale !== 'F16') return said`AWQ has scales of the dtype F16`;
+  if (permuted) return said`AWQ has groups of consecutive columns`;
+  if (moduleOf(weight) === outputModule) return said`runtimes of AWQ do not decode the output matrix`;
+  if (shape[0]! % 8 !== 0) return said`8 must divide its ${shape[0]!} outputs`;
   return refuseGroups(weight, 'groups');
 }
 

@@ -3,6 +3,7 @@ import { elementsOf } from '../model/dtypes';
 import { matrixOf } from '../model/rows';
 import type { Grid } from '../protocol/grids';
 import type { TensorDescriptor } from '../protocol/model';
+import { said } from '../protocol/said';
 import type { QuantizedRows } from '../quant/quantized';
 import { bitsandbytesWriters, rowOrder } from './bitsandbytesWriter';
 import { greatestCommonDivisor } from '../quant/grids/groups';
@@ -66,11 +67,14 @@ async function find({ tensors }: StoredContent, read: ReadPart, signal?: AbortSi
     else if (state) undescribed.push(state.name);
   }
   const warnings = [
-    ...warningOf(undescribed, (which) => `${which} does not describe its weights: they are shown as stored.`),
+    ...warningOf(
+      undescribed,
+      (which) => said`${which} does not describe its weights: they are shown as stored.`,
+    ),
     ...warningOf(
       ofGpus,
       (which) =>
-        `${which} is stored in the order of some GPUs (weight_format), which is not decoded: it is shown as stored.`,
+        said`${which} is stored in the order of some GPUs (weight_format), which is not decoded: it is shown as stored.`,
     ),
   ];
   return { weights, warnings };

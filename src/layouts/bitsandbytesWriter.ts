@@ -1,5 +1,6 @@
 import { QuantscopeError } from '../model/errors';
 import type { Grid } from '../protocol/grids';
+import { said } from '../protocol/said';
 import type { NestedScales, QuantizedRows } from '../quant/quantized';
 import { tableValues } from '../quant/grids/levels';
 import { dynamicMap } from '../quant/grids/nested';
@@ -39,10 +40,11 @@ export const bitsandbytesWriters: readonly LayoutWriter[] = [
 
 function refuseEightBit(weight: WrittenWeight): string | undefined {
   const { grid } = weight;
-  if (grid.outliers) return 'bitsandbytes stores all columns in 8 bits and looks for outliers while it runs';
-  if (integerBits(grid) !== 8 || !isSymmetric(grid)) return 'LLM.int8 has signed integers of 8 bits';
+  if (grid.outliers)
+    return said`bitsandbytes stores all columns in 8 bits and looks for outliers while it runs`;
+  if (integerBits(grid) !== 8 || !isSymmetric(grid)) return said`LLM.int8 has signed integers of 8 bits`;
   if (grid.scale !== 'F32' || grid.perScale !== 127)
-    return 'LLM.int8 stores the largest magnitude of each row as F32';
+    return said`LLM.int8 stores the largest magnitude of each row as F32`;
   return refuseGroups(weight, 'row');
 }
 
@@ -87,11 +89,11 @@ const blockOf = ({ group }: Grid): number =>
   typeof group === 'object' && 'flat' in group ? group.flat : NaN;
 
 function refuseFourBit({ grid }: WrittenWeight): string | undefined {
-  if (grid.levels.kind !== 'table') return 'bitsandbytes has the tables NF4 and FP4';
-  if (grid.scale !== 'F32') return 'bitsandbytes has scales of the dtype F32';
+  if (grid.levels.kind !== 'table') return said`bitsandbytes has the tables NF4 and FP4`;
+  if (grid.scale !== 'F32') return said`bitsandbytes has scales of the dtype F32`;
   if (![32, 64, 128, 256, 512, 1024, 2048, 4096].includes(blockOf(grid)))
-    return 'bitsandbytes has blocks of 32 to 4096 consecutive weights of the tensor, powers of two';
-  if (grid.double && grid.double.block !== 256) return 'bitsandbytes has blocks of 256 scales';
+    return said`bitsandbytes has blocks of 32 to 4096 consecutive weights of the tensor, powers of two`;
+  if (grid.double && grid.double.block !== 256) return said`bitsandbytes has blocks of 256 scales`;
   return undefined;
 }
 
@@ -176,7 +178,7 @@ async function encodeFourBit(
 
 function nestedOf({ name }: WrittenWeight, nested: NestedScales | undefined): NestedScales {
   if (nested) return nested;
-  throw new QuantscopeError('REQUEST', `The scales of "${name}" were not quantized.`, { tensor: name });
+  throw new QuantscopeError('REQUEST', said`The scales of "${name}" were not quantized.`, { tensor: name });
 }
 
 /** Packs codes two to a byte, the first into the high nibble. */

@@ -4,6 +4,7 @@ import type { Model } from '../model/model';
 import { readAs } from '../model/rows';
 import { loadNative } from '../native';
 import type { TensorDescriptor } from '../protocol/model';
+import { said } from '../protocol/said';
 import { applyTransform, type TensorTransform } from '../quant/transforms';
 
 /** A tensor whose weights are computed from those of the model. */
@@ -46,7 +47,7 @@ export function changedModel(model: Model, changes: ReadonlyMap<string, ChangedT
     tensor(name) {
       const tensor = byName.get(name);
       if (tensor) return tensor;
-      const message = `The model has no such tensor.${suggestion(name, byName.keys())}`;
+      const message = said`The model has no such tensor.${suggestion(name, byName.keys())}`;
       throw new QuantscopeError('REQUEST', message, { file: model.description.path, tensor: name });
     },
     async read(tensor, offset, length, signal) {

@@ -1,5 +1,6 @@
 import type { Grid } from '../protocol/grids';
 import type { ActivationRecipe } from '../protocol/recipe';
+import { said } from '../protocol/said';
 import type { LayoutWriter, WrittenModel, WrittenWeight } from './layout';
 import { integerBits, isSymmetric, moduleOf } from './writing';
 
@@ -101,9 +102,9 @@ export const refuseInputs =
   (type: 'int' | 'float') =>
   ({ levels }: ActivationRecipe): string | undefined => {
     if (type === 'float')
-      return isE4m3Levels(levels) ? undefined : 'its runtimes round inputs to 8-bit floats (E4M3)';
+      return isE4m3Levels(levels) ? undefined : said`its runtimes round inputs to 8-bit floats (E4M3)`;
     const fits = levels.kind === 'integer' && levels.bits === 8 && levels.signed;
-    return fits ? undefined : 'its runtimes round inputs to signed integers of 8 bits';
+    return fits ? undefined : said`its runtimes round inputs to signed integers of 8 bits`;
   };
 
 export const isE4m3Levels = (levels: Grid['levels']): boolean =>

@@ -1,5 +1,6 @@
 import type { Grid } from '../protocol/grids';
 import type { TensorDescriptor } from '../protocol/model';
+import { said } from '../protocol/said';
 import type { QuantizedRows } from '../quant/quantized';
 import { decoderOf } from './decoding';
 import {
@@ -117,12 +118,12 @@ function eachCode(length: number, columns: number, use: (byte: number, code: num
 
 function refuse(weight: WrittenWeight): string | undefined {
   const { grid, shape, permuted } = weight;
-  if (integerBits(grid) !== 8 || !isSymmetric(grid)) return 'EETQ has signed integers of 8 bits';
-  if (grid.scale !== 'F16') return 'EETQ has scales of the dtype F16';
-  if (permuted) return 'EETQ has one scale for each row';
+  if (integerBits(grid) !== 8 || !isSymmetric(grid)) return said`EETQ has signed integers of 8 bits`;
+  if (grid.scale !== 'F16') return said`EETQ has scales of the dtype F16`;
+  if (permuted) return said`EETQ has one scale for each row`;
   const [out = 0, columns = 0] = shape;
   if (out % 2 !== 0 || columns % tile !== 0)
-    return `2 must divide its ${out} outputs and ${tile} its ${columns} inputs`;
+    return said`2 must divide its ${out} outputs and ${tile} its ${columns} inputs`;
   return refuseGroups(weight, 'row');
 }
 

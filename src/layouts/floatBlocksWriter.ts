@@ -1,5 +1,6 @@
 import { matrixOf } from '../model/rows';
 import type { Grid } from '../protocol/grids';
+import { said } from '../protocol/said';
 import type { QuantizedRows } from '../quant/quantized';
 import { compressedConfig, compressedRuntimes } from './compressedTensors';
 import type { LayoutWriter, StoredTensor, WrittenWeight } from './layout';
@@ -42,7 +43,7 @@ export const floatBlocksWriters: readonly LayoutWriter[] = [
     runtimes: ['transformers', 'vLLM', 'SGLang'],
     refuse(weight) {
       const { shape } = weight;
-      if (shape.length !== 3) return 'the layout stores merged experts, [experts, out, in]';
+      if (shape.length !== 3) return said`the layout stores merged experts, [experts, out, in]`;
       return refuse(weight, 32, 'F8_E8M0');
     },
     parts({ name, shape }) {
@@ -69,10 +70,12 @@ function refuse(
   const fits =
     grid.group === block && grid.scale === scale && grid.global === (isGlobal ? 'divisor' : undefined);
   if (!isE2m1(grid) || !fits)
-    return `the layout has 4-bit floats (E2M1) in blocks of ${block} with scales of the dtype ${scale}`;
-  if (permuted) return 'the layout has blocks of consecutive columns';
+    return said`the layout has 4-bit floats (E2M1) in blocks of ${block} with scales of the dtype ${scale}`;
+  if (permuted) return said`the layout has blocks of consecutive columns`;
   const { columns } = matrixOf(shape);
-  return columns % block === 0 ? undefined : `blocks of ${block} do not divide rows of ${columns} weights`;
+  return columns % block === 0
+    ? undefined
+    : said`blocks of ${block} do not divide rows of ${columns} weights`;
 }
 
 function packedParts(weight: WrittenWeight, scale: string): readonly StoredTensor[] {

@@ -23,6 +23,7 @@ import {
   packedSizes,
   type PackedSizes,
 } from './writing';
+import { said } from '../protocol/said';
 
 /**
  * Writes what `gptq.ts` reads. Rows are outputs, but files hold columns of packed inputs: the packed matrix is held in memory (b/8 bytes for
@@ -46,14 +47,14 @@ export function gptqWriter(version: 'v1' | 'v2'): LayoutWriter {
 function refuse(weight: WrittenWeight): string | undefined {
   const { grid, shape } = weight;
   const bits = integerBits(grid);
-  if (bits === undefined || ![2, 3, 4, 8].includes(bits)) return 'GPTQ has integers of 2, 3, 4 or 8 bits';
+  if (bits === undefined || ![2, 3, 4, 8].includes(bits)) return said`GPTQ has integers of 2, 3, 4 or 8 bits`;
   if (grid.zero !== 'integer' && !isSymmetric(grid))
-    return 'GPTQ has integer zero points, or signed codes without';
-  if (grid.scale !== 'F16') return 'GPTQ has scales of the dtype F16';
+    return said`GPTQ has integer zero points, or signed codes without`;
+  if (grid.scale !== 'F16') return said`GPTQ has scales of the dtype F16`;
   const [out = 0, columns = 0] = shape;
   const inWord = bits === 3 ? 32 : 32 / bits;
   if (out % inWord !== 0 || columns % inWord !== 0)
-    return `${bits} bits need dimensions that are multiples of ${inWord}, not ${out} × ${columns}`;
+    return said`${bits} bits need dimensions that are multiples of ${inWord}, not ${out} × ${columns}`;
   return refuseGroups(weight, 'groups');
 }
 

@@ -1,3 +1,5 @@
+import { said } from '../protocol/said';
+
 /** How zero points are stored: as they are; minus 1 field by field; or minus 1 in all fields of a word at once, where 0 borrows from the next. */
 export type ZeroVariant = 'v2' | 'v1' | 'v1-words';
 
@@ -43,15 +45,11 @@ export function judgedZeros(
   if (fitting !== undefined && (fitting === 'v2') !== isV2) {
     const [says, holds] = isV2 ? ['gptq_v2', 'gptq'] : ['gptq', 'gptq_v2'];
     const middle = 2 ** (samples[0]!.bits - 1);
-    const warning =
-      `The zero points of the GPTQ weights are those of checkpoint_format "${holds}" (all fields are ${isV2 ? middle - 1 : middle}, for a zero point of ` +
-      `${middle}), but config.json says "${says}": they are read as "${holds}". Runtimes that follow config.json decode each weight off by one step of its scale.`;
+    const warning = said`The zero points of the GPTQ weights are those of checkpoint_format "${holds}" (all fields are ${isV2 ? middle - 1 : middle}, for a zero point of ${middle}), but config.json says "${says}": they are read as "${holds}". Runtimes that follow config.json decode each weight off by one step of its scale.`;
     return { variant: fitting, warnings: [warning] };
   }
   if (isV2 || !areDamaged(samples)) return { variant: stated, warnings: [] };
-  const warning =
-    'Zero points of the GPTQ weights are damaged: where one is 0, all after it in the same word are 0 too, as early versions of AutoGPTQ ' +
-    'stored them (−1 as 32 bits). The columns of these outputs decode wrongly everywhere; quantize the model again, as gptq_v2.';
+  const warning = said`Zero points of the GPTQ weights are damaged: where one is 0, all after it in the same word are 0 too, as early versions of AutoGPTQ stored them (−1 as 32 bits). The columns of these outputs decode wrongly everywhere; quantize the model again, as gptq_v2.`;
   return { variant: stated, warnings: [warning] };
 }
 

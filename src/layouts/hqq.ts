@@ -1,6 +1,7 @@
 import { elementsOf } from '../model/dtypes';
 import { QuantscopeError } from '../model/errors';
 import type { TensorDescriptor } from '../protocol/model';
+import { said } from '../protocol/said';
 import {
   storedWeight,
   type Found,
@@ -39,7 +40,7 @@ async function find({ tensors }: StoredContent, read: ReadPart, signal?: AbortSi
   const warnings = warningOf(
     unread,
     (which) =>
-      `${which} of HQQ is shown as stored: reading it needs scale and zero with one number for each group, shape, nbits and axis.`,
+      said`${which} of HQQ is shown as stored: reading it needs scale and zero with one number for each group, shape, nbits and axis.`,
   );
   return { weights, warnings };
 }
@@ -140,7 +141,7 @@ class PackedCodes {
     const { byteLength, file, name, offset } = parts.part('codes');
     this.apart = byteLength / this.itemBytes;
     if (this.apart % width === 0) return;
-    throw new QuantscopeError('MODEL_FILE', `W_q does not hold whole rows of ${width} codes.`, {
+    throw new QuantscopeError('MODEL_FILE', said`W_q does not hold whole rows of ${width} codes.`, {
       ...{ file, tensor: name, offset },
     });
   }

@@ -5,6 +5,7 @@ import type { FileMetadata } from '../model/modelContent';
 import type { Grid } from '../protocol/grids';
 import type { StoredPart, StoredWeight, TensorDescriptor } from '../protocol/model';
 import type { ActivationRecipe, Recipe } from '../protocol/recipe';
+import { said } from '../protocol/said';
 import type { QuantizedRows } from '../quant/quantized';
 
 /** A weight that a layout decodes. */
@@ -226,7 +227,7 @@ export function storedWeight(
     ...{ name, dtype, shape, elements, file, offset },
     byteLength: parts.reduce((sum, [, part]) => sum + part.byteLength, 0),
     readable: !unreadable,
-    ...(unreadable ? { unreadableReason: unreadable.unreadableReason ?? 'It cannot be read.' } : {}),
+    ...(unreadable ? { unreadableReason: unreadable.unreadableReason ?? said`It cannot be read.` } : {}),
     ...(missing > 0 ? { missingBytes: missing } : {}),
     stored: {
       layout,

@@ -15,6 +15,7 @@ import {
   withRows,
   type WritePart,
 } from './writing';
+import { said } from '../protocol/said';
 
 /** Codes that are permuted together: four tiles, which hold 64 outputs. */
 const block = 1024;
@@ -67,13 +68,13 @@ export const marlinWriter = (): LayoutWriter => ({
 
 function refuse(weight: WrittenWeight): string | undefined {
   const { grid, shape, permuted } = weight;
-  if (integerBits(grid) !== 4 || !isSymmetric(grid)) return 'Marlin has signed integers of 4 bits';
-  if (grid.scale !== 'F16') return 'Marlin has scales of the dtype F16';
-  if (permuted) return 'Marlin has groups of consecutive columns';
+  if (integerBits(grid) !== 4 || !isSymmetric(grid)) return said`Marlin has signed integers of 4 bits`;
+  if (grid.scale !== 'F16') return said`Marlin has scales of the dtype F16`;
+  if (permuted) return said`Marlin has groups of consecutive columns`;
   const [out = 0, columns = 0] = shape;
-  if (![128, columns].includes(groupSize(weight))) return 'Marlin has groups of 128 weights, or of rows';
+  if (![128, columns].includes(groupSize(weight))) return said`Marlin has groups of 128 weights, or of rows`;
   if (out % 256 !== 0 || columns % 128 !== 0)
-    return `256 must divide its ${out} outputs and 128 its ${columns} inputs`;
+    return said`256 must divide its ${out} outputs and 128 its ${columns} inputs`;
   return refuseGroups(weight, 'groups');
 }
 

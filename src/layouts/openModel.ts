@@ -11,6 +11,7 @@ import { readElements } from '../model/strides';
 import { membersOf, tableOf, withTensorsOf } from '../model/tabledModel';
 import type { ModelRef, TensorDescriptor } from '../protocol/model';
 import { plural } from '../protocol/words';
+import { said } from '../protocol/said';
 import type { Found, Layout, StoredDescriptor } from './layout';
 import { layouts } from './layouts';
 import { quantscope } from './quantscope';
@@ -99,7 +100,7 @@ const storedIn = (model: Pick<ModelContent, 'tensors'>): StoredDescriptor[] =>
   tableOf(model) ? [] : model.tensors.filter(isStored);
 
 const doubledText = (which: string): string =>
-  `${which} is there as a plain tensor and in parts: the parts are shown as stored.`;
+  said`${which} is there as a plain tensor and in parts: the parts are shown as stored.`;
 
 /** The weights that take the place of their parts, and those whose name another tensor has. */
 function usableOf(
@@ -132,9 +133,11 @@ function decodedNotes(decoded: readonly StoredDescriptor[]): string[] {
   const others = decoded.filter(({ stored }) => stored.layout !== quantscope.id);
   if (others.length === 0) return [];
   const dtypes = [...new Set(others.map(({ dtype }) => dtype))].join(', ');
-  const matrices =
-    others.length === 1 ? 'One matrix is' : `${plural(others.length, 'matrix', 'matrices')} are`;
-  return [`${matrices} stored quantized (${dtypes}): decoded weights are shown.`];
+  return [
+    others.length === 1
+      ? said`One matrix is stored quantized (${dtypes}): decoded weights are shown.`
+      : said`${plural(others.length, 'matrix', 'matrices')} are stored quantized (${dtypes}): decoded weights are shown.`,
+  ];
 }
 
 /** Reads of the weights that layouts decode, and of all others as they are. */

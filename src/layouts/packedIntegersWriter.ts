@@ -14,6 +14,7 @@ import {
   type WritePart,
   packedSizes,
 } from './writing';
+import { said } from '../protocol/said';
 
 /** Writes what `packedIntegers.ts` reads. Rows are stored as they come; zero points, which are packed along out, are held in memory. */
 export const packedIntegersWriter = (): LayoutWriter => ({
@@ -29,9 +30,10 @@ export const packedIntegersWriter = (): LayoutWriter => ({
 
 function refuse(weight: WrittenWeight): string | undefined {
   const { grid } = weight;
-  if (!isCompressedInteger(grid)) return 'the layout has integers of 2 to 8 bits, signed or with zero points';
+  if (!isCompressedInteger(grid))
+    return said`the layout has integers of 2 to 8 bits, signed or with zero points`;
   if (!['F32', 'F16', 'BF16'].includes(grid.scale))
-    return 'the layout has scales of the dtypes F32, F16 and BF16';
+    return said`the layout has scales of the dtypes F32, F16 and BF16`;
   return refuseGroups(weight, 'groups');
 }
 

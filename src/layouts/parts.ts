@@ -2,6 +2,7 @@ import { QuantscopeError } from '../model/errors';
 import { loadNative } from '../native';
 import type { ScaleDtype } from '../protocol/grids';
 import type { StoredPart, TensorDescriptor } from '../protocol/model';
+import { said } from '../protocol/said';
 import { spreadBytes, spreadColumns } from './spread';
 import type { Found, ReadPart, StoredDescriptor } from './layout';
 
@@ -226,7 +227,7 @@ async function readColumnGroups(
   if (found.includes(-1)) return undefined;
   const bad = found.findIndex((group) => group < 0 || group >= groups);
   if (bad < 0) return found;
-  const message = `Column ${bad} is in group ${found[bad]}, but there are ${groups} groups.`;
+  const message = said`Column ${bad} is in group ${found[bad]!}, but there are ${groups} groups.`;
   throw new QuantscopeError('MODEL_FILE', message, { file, tensor: name, offset: offset + 4 * bad });
 }
 

@@ -6,6 +6,7 @@ import type { Scheme } from '../protocol/formats';
 import type { GgmlQuantType } from '../protocol/ggmlTypes';
 import type { Grid } from '../protocol/grids';
 import type { TensorDescriptor } from '../protocol/model';
+import { said } from '../protocol/said';
 import type { QuantFormat } from '../quant/format';
 import { grid as gridShape } from '../quant/grids/gridShape';
 import { decodeRows } from '../quant/grids/roundToNearest';
@@ -67,7 +68,7 @@ function find({ tensors, metadataOfFiles }: StoredContent): Found {
     files.add(file);
     const saved = parseSaved(text, entries[versionKey]);
     if (!saved) {
-      warnings.push(`${tensorsKey} in __metadata__ cannot be read: tensors are shown as stored.`);
+      warnings.push(said`${tensorsKey} in __metadata__ cannot be read: tensors are shown as stored.`);
       continue;
     }
     const byName = new Map(
@@ -76,7 +77,7 @@ function find({ tensors, metadataOfFiles }: StoredContent): Found {
     for (const [name, description] of saved) {
       const found = weightOf(name, byName, description);
       if (found) weights.push(found);
-      else warnings.push(`"${name}" does not match ${tensorsKey}: it is shown as stored.`);
+      else warnings.push(said`"${name}" does not match ${tensorsKey}: it is shown as stored.`);
     }
   }
   return { weights, warnings, files };

@@ -2,6 +2,7 @@ import { QuantscopeError } from '../model/errors';
 import { matrixOf } from '../model/rows';
 import type { Scheme } from '../protocol/formats';
 import type { Grid, Levels } from '../protocol/grids';
+import { said } from '../protocol/said';
 import { codeBits } from '../quant/grids/gridSize';
 import { parameterCount, rowLayout, zeroBytes } from '../quant/layout';
 import type { EncodedRows, QuantizedRows } from '../quant/quantized';
@@ -170,7 +171,7 @@ export function checkSizes(
   for (const [role, bytes] of Object.entries(expected)) {
     const found = stored.parts.find((part) => part.role === role)?.byteLength ?? 0;
     if (found === bytes) continue;
-    const message = `${dtype} [${shape.join(', ')}] needs ${bytes} bytes of ${role}, but the file has ${found}.`;
+    const message = said`${dtype} [${shape.join(', ')}] needs ${bytes} bytes of ${role}, but the file has ${found}.`;
     throw new QuantscopeError('MODEL_FILE', message, { file, tensor: name, offset });
   }
 }

@@ -1,4 +1,5 @@
 import type { Grid } from '../protocol/grids';
+import { said } from '../protocol/said';
 import type { QuantizedRows } from '../quant/quantized';
 import { compressedConfig, compressedRuntimes, isE4m3Levels, refuseInputs } from './compressedTensors';
 import type { LayoutWriter, WrittenModel, WrittenWeight } from './layout';
@@ -54,19 +55,19 @@ function refuseInt8({ grid }: WrittenWeight): string | undefined {
   const isSigned = grid.levels.kind === 'integer' && grid.levels.signed;
   if (integerBits(grid) === 8 && isSigned && grid.zero !== 'float' && grid.zero !== 'minimum')
     return undefined;
-  return 'the layout has signed integers of 8 bits, with integer zero points or without';
+  return said`the layout has signed integers of 8 bits, with integer zero points or without`;
 }
 
 export const isE4m3 = ({ levels }: Grid): boolean => isE4m3Levels(levels);
 
 const refuseFp8 = ({ grid }: WrittenWeight): string | undefined =>
-  isE4m3(grid) ? undefined : 'the layout has 8-bit floats (E4M3)';
+  isE4m3(grid) ? undefined : said`the layout has 8-bit floats (E4M3)`;
 
 function refuseBlocks({ grid: { group } }: WrittenWeight): string | undefined {
   const isBlock = typeof group === 'object' && 'rows' in group;
   return isBlock || group === 'tensor'
     ? undefined
-    : 'the layout has blocks of rows and columns, or one scale';
+    : said`the layout has blocks of rows and columns, or one scale`;
 }
 
 export function refuseScales(
@@ -74,14 +75,14 @@ export function refuseScales(
   dtypes: readonly Grid['scale'][],
 ): string | undefined {
   const { group } = grid;
-  if (!dtypes.includes(grid.scale)) return `the layout has scales of the dtypes ${dtypes.join(', ')}`;
-  if (permuted) return 'groups of permuted columns cannot be stored';
-  if (shape.length !== 2) return `it has ${shape.length} dimensions, but only matrices are stored`;
+  if (!dtypes.includes(grid.scale)) return said`the layout has scales of the dtypes ${dtypes.join(', ')}`;
+  if (permuted) return said`groups of permuted columns cannot be stored`;
+  if (shape.length !== 2) return said`it has ${shape.length} dimensions, but only matrices are stored`;
   if (group === 'tensor' || group === 'row') return undefined;
   if (typeof group === 'object' && 'flat' in group) return 'the layout has no blocks across rows';
   const [rows, columns] = typeof group === 'number' ? [1, group] : [group.rows, group.columns];
   if (shape[0]! % rows === 0 && shape[1]! % columns === 0) return undefined;
-  return `blocks of ${rows} × ${columns} do not divide ${shape.join(' × ')} weights`;
+  return said`blocks of ${rows} × ${columns} do not divide ${shape.join(' × ')} weights`;
 }
 
 /** One scale is a vector of one element, others a matrix. */

@@ -1,5 +1,6 @@
 import { isRecord } from '../model/json';
 import { quantizationOf, type StoredContent } from './layout';
+import { said } from '../protocol/said';
 
 /** What a configuration says of a checkpoint besides how its weights are stored. */
 export interface Stated {
@@ -22,18 +23,18 @@ export function statedBesides(config: StoredContent['config']): Stated {
   return {
     warnings: isTransformed
       ? [
-          'config.json names transforms of weights and inputs (transform_config), which are not applied: decoded weights are those of the transformed model.',
+          said`config.json names transforms of weights and inputs (transform_config), which are not applied: decoded weights are those of the transformed model.`,
         ]
       : [],
     notes: [
       ...(inputs === undefined
         ? []
         : [
-            `Runtimes also round the inputs of these matrices to ${inputs}; evaluations of this model do not.`,
+            said`Runtimes also round the inputs of these matrices to ${inputs}; evaluations of this model do not.`,
           ]),
       ...(isRecord(cache)
         ? [
-            `Runtimes also round keys and values to ${levelsOf(cache)} (kv_cache_scheme); evaluations of this model do not.`,
+            said`Runtimes also round keys and values to ${levelsOf(cache)} (kv_cache_scheme); evaluations of this model do not.`,
           ]
         : []),
     ],
@@ -43,8 +44,9 @@ export function statedBesides(config: StoredContent['config']): Stated {
 /** What inputs are rounded to; undefined where they are not. */
 function roundingOfInputs(stated: Readonly<Record<string, unknown>>): string | undefined {
   const method = stated['quant_method'];
-  if (method === 'fp8' || method === 'fbgemm_fp8') return '8-bit floats';
-  if (method === 'bitsandbytes' && stated['load_in_8bit'] === true) return '8-bit integers, but for outliers';
+  if (method === 'fp8' || method === 'fbgemm_fp8') return said`8-bit floats`;
+  if (method === 'bitsandbytes' && stated['load_in_8bit'] === true)
+    return said`8-bit integers, but for outliers`;
   const groups = isRecord(stated['config_groups']) ? Object.values(stated['config_groups']) : [];
   const inputs = groups.map((group) => (isRecord(group) ? group['input_activations'] : undefined));
   const found = inputs.find(isRecord);

@@ -1,4 +1,5 @@
 import type { Grid } from '../protocol/grids';
+import { said } from '../protocol/said';
 import type { LayoutWriter, WrittenModel, WrittenWeight } from './layout';
 import { encodeRows, isE4m3, refuseScales, scaleShape } from './scaledCodesWriter';
 import {
@@ -108,18 +109,18 @@ const float8: TensorClass = {
 export const torchaoWriters: readonly LayoutWriter[] = [
   writer('torchao-int8', 'TorchAO int8 weight-only', int8, (weight) => {
     if (integerBits(weight.grid) !== 8 || !isSymmetric(weight.grid))
-      return 'the layout has signed integers of 8 bits';
+      return said`the layout has signed integers of 8 bits`;
     return refuseScales(weight, ['F32', 'F16', 'BF16']) ?? refuseGroups(weight, 'groups');
   }),
   writer('torchao-intx', 'TorchAO integers of 2 to 8 bits, weight-only', intx, (weight) => {
     const { levels, zero } = weight.grid;
     const isSigned = levels.kind === 'integer' && levels.signed && (zero === undefined || zero === 'integer');
-    if (!isSigned) return 'the layout has signed integers, with integer zero points or without';
+    if (!isSigned) return said`the layout has signed integers, with integer zero points or without`;
     return refuseScales(weight, ['F32', 'F16', 'BF16']) ?? refuseGroups(weight, 'groups');
   }),
   writer('torchao-float8', 'TorchAO float8 weight-only', float8, (weight) => {
     if (!isE4m3(weight.grid) || weight.grid.group !== 'row')
-      return 'the layout has 8-bit floats (E4M3) with scales of rows';
+      return said`the layout has 8-bit floats (E4M3) with scales of rows`;
     return refuseScales(weight, ['F32', 'F16', 'BF16']);
   }),
 ];

@@ -3,6 +3,7 @@ import { QuantscopeError } from '../model/errors';
 import { loadNative } from '../native';
 import { matrixOf } from '../model/rows';
 import type { Grid, ScaleDtype } from '../protocol/grids';
+import { said } from '../protocol/said';
 import { floatValues } from '../quant/grids/levels';
 import type { QuantizedRows } from '../quant/quantized';
 import type { RareMember, StoredTensor, WrittenModel, WrittenWeight } from './layout';
@@ -34,11 +35,11 @@ export const isSymmetric = ({ levels, zero }: Grid): boolean =>
 
 /** Rare members of a grid: whether it has them, and what a layout without a place for them lacks. */
 const rareMembers: Readonly<Record<RareMember, readonly [has: (grid: Grid) => boolean, lacking: string]>> = {
-  bias: [({ levels }) => levels.kind === 'float' && hasOwnBias(levels), 'floats of another bias'],
-  double: [({ double }) => double !== undefined, 'scales that are quantized themselves'],
-  global: [({ global }) => global !== undefined, 'a scale of the tensor on top of those of groups'],
-  outliers: [({ outliers }) => outliers === true, 'columns in half precision'],
-  perScale: [({ perScale = 1 }) => perScale !== 1, 'scales of several codes'],
+  bias: [({ levels }) => levels.kind === 'float' && hasOwnBias(levels), said`floats of another bias`],
+  double: [({ double }) => double !== undefined, said`scales that are quantized themselves`],
+  global: [({ global }) => global !== undefined, said`a scale of the tensor on top of those of groups`],
+  outliers: [({ outliers }) => outliers === true, said`columns in half precision`],
+  perScale: [({ perScale = 1 }) => perScale !== 1, said`scales of several codes`],
 };
 
 const hasOwnBias = ({ exponent, bias }: Extract<Grid['levels'], { kind: 'float' }>): boolean =>
@@ -52,17 +53,19 @@ export function refuseRareMembers(
   const found = Object.entries(rareMembers).find(
     ([member, [has]]) => !held.includes(member as RareMember) && has(grid),
   );
-  return found && `the layout has no place for ${found[1][1]}`;
+  return found && said`the layout has no place for ${found[1][1]}`;
 }
 
 /** Why a weight cannot be stored as a matrix of such groups; undefined where it can. */
 export function refuseGroups({ shape, grid }: WrittenWeight, allowed: 'row' | 'groups'): string | undefined {
   const { group } = grid;
-  if (shape.length !== 2) return `it has ${shape.length} dimensions, but only matrices are stored`;
+  if (shape.length !== 2) return said`it has ${shape.length} dimensions, but only matrices are stored`;
   if (group === 'row') return undefined;
-  if (allowed === 'row') return 'the layout has one scale for each row';
+  if (allowed === 'row') return said`the layout has one scale for each row`;
   if (typeof group !== 'number') return 'the layout has groups of consecutive weights of a row';
-  return shape[1]! % group === 0 ? undefined : `groups of ${group} do not divide rows of ${shape[1]} weights`;
+  return shape[1]! % group === 0
+    ? undefined
+    : said`groups of ${group} do not divide rows of ${shape[1]!} weights`;
 }
 
 /** Weights of a row that share a scale, for grids that `refuseGroups` accepts. */
@@ -161,7 +164,7 @@ function smallFloatOf(value: number): number {
 export function torchDtype(dtype: string): string {
   const name = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' }[dtype];
   if (name !== undefined) return name;
-  throw new QuantscopeError('UNSUPPORTED', `Weights of the dtype ${dtype} cannot be described.`);
+  throw new QuantscopeError('UNSUPPORTED', said`Weights of the dtype ${dtype} cannot be described.`);
 }
 
 /** What most values are; the first of them where there are several. `undefined` for none. */
@@ -192,9 +195,7 @@ export function common<T>(
   const value = property(first);
   const other = weights.find((weight) => property(weight) !== value);
   if (!other) return value;
-  const message =
-    `The layout has one ${what} for the whole model, but "${first.name}" has ${String(value)} and ` +
-    `"${other.name}" ${String(property(other))}.`;
+  const message = said`The layout has one ${what} for the whole model, but "${first.name}" has ${String(value)} and "${other.name}" ${String(property(other))}.`;
   throw new QuantscopeError('REQUEST', message);
 }
 

@@ -3,6 +3,7 @@ import { QuantscopeError } from '../model/errors';
 import type { FormatDescription } from '../protocol/formats';
 import { ggmlFormats } from '../protocol/ggmlTypes';
 import type { Grid, GroupShape, Levels } from '../protocol/grids';
+import { said } from '../protocol/said';
 import type { QuantFormat } from './format';
 import { beginsLikeGrid, parseGridName, spelledGridName } from './grids/gridName';
 import { largestLevel } from './grids/levels';
@@ -49,11 +50,19 @@ const float8 = (levels: Levels, group: GroupShape): Grid => ({
   scale: 'F32',
 });
 
+const digits = {
+  e4m3: said`4 exponent and 3 mantissa bits`,
+  e5m2: said`5 exponent and 2 mantissa bits`,
+} as const;
+
 const fp8 = (variant: 'e4m3' | 'e5m2', group: 'tensor' | 'row'): SchemeEntry => ({
   id: `fp8-${variant}${group === 'row' ? '-row' : ''}`,
   label: `FP8 ${variant.toUpperCase()} per ${group}`,
   family: 'float',
-  description: `${variant === 'e4m3' ? '4 exponent and 3 mantissa' : '5 exponent and 2 mantissa'} bits, one float32 scale per ${group}, saturating.`,
+  description: {
+    tensor: said`${digits[variant]}, one float32 scale per tensor, saturating.`,
+    row: said`${digits[variant]}, one float32 scale per row, saturating.`,
+  }[group],
   scheme: { kind: 'grid', grid: float8(variant === 'e4m3' ? e4m3 : e5m2, group) },
 });
 
@@ -64,29 +73,28 @@ export const formats: readonly QuantFormat[] = [
     id: 'nf4',
     label: 'NF4, block 64',
     family: 'bitsandbytes',
-    description:
-      'NormalFloat4 (QLoRA): quantiles of a normal distribution, one float32 absmax per block of 64 in a row.',
+    description: said`NormalFloat4 (QLoRA): quantiles of a normal distribution, one float32 absmax per block of 64 in a row.`,
     scheme: { kind: 'grid', grid: nf4InRows },
   },
   {
     id: 'block-int4-sym',
     label: 'int4 symmetric, block 32',
     family: 'integer',
-    description: 'Codes −7 to 7, one float32 scale max|x|/7 per block of 32.',
+    description: said`Codes −7 to 7, one float32 scale max|x|/7 per block of 32.`,
     scheme: { kind: 'grid', grid: int4InBlocks },
   },
   {
     id: 'block-int4-asym',
     label: 'int4 asymmetric, block 32',
     family: 'integer',
-    description: 'Codes 0 to 15 between the extremes of each block of 32; float32 step and minimum.',
+    description: said`Codes 0 to 15 between the extremes of each block of 32; float32 step and minimum.`,
     scheme: { kind: 'grid', grid: minMax(4, 32) },
   },
   {
     id: 'minmax-int4',
     label: '4-bit min–max',
     family: 'integer',
-    description: 'Δ = range/15 over the whole tensor, clipped to the range.',
+    description: said`Δ = range/15 over the whole tensor, clipped to the range.`,
     scheme: { kind: 'grid', grid: minMax(4, 'tensor') },
   },
   fp8('e4m3', 'tensor'),
@@ -97,29 +105,28 @@ export const formats: readonly QuantFormat[] = [
     id: 'rowwise-int8',
     label: 'int8 absmax per row',
     family: 'integer',
-    description: 'Codes −127 to 127, one float32 scale max|x|/127 per row.',
+    description: said`Codes −127 to 127, one float32 scale max|x|/127 per row.`,
     scheme: { kind: 'grid', grid: onnxInt8('row', true) },
   },
   {
     id: 'absmax-int8',
     label: 'int8 absmax',
     family: 'integer',
-    description: 'q = round(x / s), one scale s = max|x|/127 for the tensor.',
+    description: said`q = round(x / s), one scale s = max|x|/127 for the tensor.`,
     scheme: { kind: 'grid', grid: onnxInt8('tensor', true) },
   },
   {
     id: 'zeropoint-int8',
     label: 'int8 zero-point',
     family: 'integer',
-    description:
-      'Codes 0 to 255, scale (max − min)/255 and zero point −round(min / scale) for the tensor; its range includes 0.',
+    description: said`Codes 0 to 255, scale (max − min)/255 and zero point −round(min / scale) for the tensor; its range includes 0.`,
     scheme: { kind: 'grid', grid: onnxInt8('tensor', false) },
   },
   {
     id: 'minmax-int8',
     label: '8-bit min–max',
     family: 'integer',
-    description: 'Δ = range/255 over the whole tensor, clipped to the range.',
+    description: said`Δ = range/255 over the whole tensor, clipped to the range.`,
     scheme: { kind: 'grid', grid: minMax(8, 'tensor') },
   },
 ].map((entry) => schemeFormat(entry as SchemeEntry));
@@ -137,19 +144,19 @@ function lookUp(id: string): QuantFormat | string {
   if (typeof grid === 'object') return gridFormat(id, grid);
   if (beginsLikeGrid(id)) return grid;
   const ids = formats.map((item) => item.id);
-  return `There is no format "${id}".${suggestion(id, ids)} The formats are: ${ids.join(', ')}, and grids by their names, such as int4-g128 or e3m4-row.`;
+  return said`There is no format "${id}".${suggestion(id, ids)} The formats are: ${ids.join(', ')}, and grids by their names, such as int4-g128 or e3m4-row.`;
 }
 
 function gridFormat(name: string, grid: Grid): QuantFormat | string {
   const problem = refuseGrid(grid);
   if (problem !== undefined)
-    return `The grid ${name} ${problem}: it is not a format, but methods quantize layers and models to it.`;
+    return said`The grid ${name} ${problem}: it is not a format, but methods quantize layers and models to it.`;
   const id = spelledGridName(grid);
   const known = ofGrids.get(id);
   if (known) return known;
   const { levels, scale } = grid;
   const family = ({ integer: 'integer', float: 'float', table: 'bitsandbytes' } as const)[levels.kind];
-  const description = `The grid ${id}: rounded to nearest, scales in ${scale.replace('F8_', '')}.`;
+  const description = said`The grid ${id}: rounded to nearest, scales in ${scale.replace('F8_', '')}.`;
   const format = schemeFormat({ id, label: id, family, description, scheme: { kind: 'grid', grid } });
   ofGrids.set(id, format);
   return format;

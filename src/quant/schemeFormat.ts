@@ -1,6 +1,7 @@
 import { matrixOf, maxRowWeights, partWeights } from '../model/rows';
 import type { FormatFamily, Scheme } from '../protocol/formats';
 import type { Grid } from '../protocol/grids';
+import { said } from '../protocol/said';
 import type { QuantFormat } from './format';
 import { groupLength, rowMultiple, schemeBytes } from './layout';
 
@@ -34,7 +35,7 @@ export function schemeFormat(entry: SchemeEntry): QuantFormat {
     bitsPerWeight,
     refuse: (shape, hasImportance = false) =>
       entry.needsImportance && !hasImportance
-        ? `${entry.id} needs importance weights (an imatrix).`
+        ? said`${entry.id} needs importance weights (an imatrix).`
         : refuseShape(entry.id, scheme, shape),
   };
 }
@@ -44,18 +45,18 @@ export const needsRange = ({ group, global }: Grid): boolean => group === 'tenso
 
 /** Why rows in a grid cannot be encoded on their own, as formats are; undefined where they can. */
 export function refuseGrid({ group, double, outliers }: Grid): string | undefined {
-  if (outliers) return 'has columns in half precision, which are found by the inputs of a matrix';
-  if (double) return 'has scales that are quantized across rows';
+  if (outliers) return said`has columns in half precision, which are found by the inputs of a matrix`;
+  if (double) return said`has scales that are quantized across rows`;
   return typeof group === 'object' && 'rows' in group ? 'has groups of several rows' : undefined;
 }
 
 /** Why a tensor of this shape cannot be encoded; undefined where it can. @param id that the reason names. */
 export function refuseShape(id: string, scheme: Scheme, shape: readonly number[]): string | undefined {
   const { rows, columns } = matrixOf(shape);
-  if (rows * columns === 0) return 'The tensor has no weights.';
+  if (rows * columns === 0) return said`The tensor has no weights.`;
   const multiple = rowMultiple(scheme);
   if (columns % multiple !== 0)
-    return `${id} needs rows whose length is a multiple of ${multiple}; these have ${columns} weights.`;
+    return said`${id} needs rows whose length is a multiple of ${multiple}; these have ${columns} weights.`;
   return columns > maxRowWeights && scheme.kind === 'grid'
     ? refuseParts(id, scheme.grid, columns)
     : undefined;
@@ -65,8 +66,8 @@ export function refuseShape(id: string, scheme: Scheme, shape: readonly number[]
 function refuseParts(id: string, grid: Grid, columns: number): string | undefined {
   if (grid.group === 'tensor') return undefined;
   if (grid.group === 'row')
-    return `${id} has one scale per row, and rows of ${columns} weights are longer than the ${maxRowWeights} that can be processed together.`;
+    return said`${id} has one scale per row, and rows of ${columns} weights are longer than the ${maxRowWeights} that can be processed together.`;
   const length = groupLength(grid, columns);
   if (partWeights % length === 0) return undefined;
-  return `${id} has groups of ${length} weights, and rows of ${columns} weights are processed in parts of ${partWeights}, which is not a multiple of that.`;
+  return said`${id} has groups of ${length} weights, and rows of ${columns} weights are processed in parts of ${partWeights}, which is not a multiple of that.`;
 }

@@ -1,4 +1,5 @@
 import { QuantscopeError, type ErrorPlace } from '../model/errors';
+import { said } from '../protocol/said';
 
 /**
  * NaN and infinities spread from one number to all: only states that were measured before them are of use, if there are any.
@@ -7,9 +8,9 @@ import { QuantscopeError, type ErrorPlace } from '../model/errors';
  */
 export function requireFinite(what: string, numbers: ArrayLike<number>, place: ErrorPlace = {}): void {
   for (let i = 0; i < numbers.length; i++)
-    if (!Number.isFinite(numbers[i])) throw stopped(`${what} are not finite (${numbers[i]})`, place);
+    if (!Number.isFinite(numbers[i])) throw stopped(said`${what} are not finite (${numbers[i]!})`, place);
 }
 
 /** @param why the refinement cannot go on, as the beginning of a sentence. */
 export const stopped = (why: string, place: ErrorPlace): QuantscopeError =>
-  new QuantscopeError('REQUEST', `${why}: the refinement cannot go on.`, place);
+  new QuantscopeError('REQUEST', said`${why}: the refinement cannot go on.`, place);

@@ -4,6 +4,7 @@ import { MemoryStates } from '../graph/transformer/states';
 import { QuantscopeError } from '../model/errors';
 import { distil } from './distillation';
 import { OriginalStates } from './originalStates';
+import { said } from '../protocol/said';
 
 export interface CausesOptions {
   /** Whether the weights of a tensor may differ. */
@@ -70,7 +71,7 @@ async function movedBy(
     await weightsOf(variant, tensor, signal),
   ];
   if (before.length !== after.length) {
-    const message = `The tensor has ${before.length} weights in the original and ${after.length} in the variant.`;
+    const message = said`The tensor has ${before.length} weights in the original and ${after.length} in the variant.`;
     throw new QuantscopeError('REQUEST', message, { tensor });
   }
   const moved = inOrderOf(variant, tensor, before, original.weights.interleaved(source));
@@ -86,7 +87,8 @@ async function weightsOf(
   signal: AbortSignal | undefined,
 ): Promise<Float32Array> {
   const shape = weights.tensors.get(tensor)?.shape;
-  if (!shape) throw new QuantscopeError('REQUEST', 'One of the two models lacks this tensor.', { tensor });
+  if (!shape)
+    throw new QuantscopeError('REQUEST', said`One of the two models lacks this tensor.`, { tensor });
   const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
   await weights.load(tensor, values, { signal });
   return values;

@@ -6,6 +6,7 @@ import { QuantscopeError } from '../model/errors';
 import type { Model } from '../model/model';
 import type { TensorDescriptor } from '../protocol/model';
 import type { TrainedParts } from '../protocol/refinement';
+import { said } from '../protocol/said';
 import type { AdamState } from '../native';
 import type { AdamStep } from './adam';
 import { requireFinite, stopped } from './finite';
@@ -178,7 +179,7 @@ export class Training {
       for (let done = 0; done < bytes.length;)
         done += (await this.file.write(bytes, done, bytes.length - done, offset + done)).bytesWritten;
     } catch (cause) {
-      const message = `The file that is trained cannot be written: ${reason(cause)}`;
+      const message = said`The file that is trained cannot be written: ${reason(cause)}`;
       throw new QuantscopeError('IO', message, { file, tensor: slot.name, offset }, cause);
     }
   }
@@ -200,7 +201,7 @@ async function readWhole(handle: FileHandle, target: Uint8Array, start: number, 
   for (let done = 0; done < target.length;) {
     const { bytesRead } = await handle.read(target, done, target.length - done, start + done);
     if (bytesRead === 0)
-      throw new QuantscopeError('IO', 'The kept state of a refinement ends early.', {
+      throw new QuantscopeError('IO', said`The kept state of a refinement ends early.`, {
         file,
         offset: start + done,
       });

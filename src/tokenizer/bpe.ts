@@ -8,6 +8,7 @@ import { unreachable } from './reachable';
 import { stepsIn, type Step } from './steps';
 import { addedTokens, fileOfToken, tokenIds, type TokenizerFiles } from './tokenizerFiles';
 import { fillVocabulary, tokenTypes, type Token, type Vocabulary } from './vocabulary';
+import { said } from '../protocol/said';
 
 /** The BPE model of a tokenizer.json. */
 export interface BpeModel {
@@ -27,12 +28,12 @@ export interface BpeModel {
  */
 export function parseBpeModel(tokenizer: Record<string, unknown>, file: string): BpeModel {
   const model = tokenizer['model'];
-  if (!isRecord(model)) throw new QuantscopeError('MODEL_FILE', 'The tokenizer has no model.', { file });
+  if (!isRecord(model)) throw new QuantscopeError('MODEL_FILE', said`The tokenizer has no model.`, { file });
   const { vocab, merges } = model;
   const type = modelType(model);
   if (type !== 'BPE') throw otherModel(type, file);
   if (!isRecord(vocab) || !Array.isArray(merges))
-    throw new QuantscopeError('MODEL_FILE', 'The BPE model lacks its "vocab" or its "merges".', { file });
+    throw new QuantscopeError('MODEL_FILE', said`The BPE model lacks its "vocab" or its "merges".`, { file });
   return {
     vocab: new Map(tokenIds(vocab, file)),
     merges: merges.map((merge, index) => parseMerge(merge, index, file)),
@@ -46,7 +47,7 @@ function parseMerge(merge: unknown, index: number, file: string): readonly [stri
   const pair: unknown = typeof merge === 'string' ? merge.split(' ') : merge;
   const [left, right, ...rest] = Array.isArray(pair) ? (pair as unknown[]) : [];
   if (typeof left === 'string' && typeof right === 'string' && rest.length === 0) return [left, right];
-  const message = `Merge ${index} is ${JSON.stringify(merge)}, not a pair of tokens.`;
+  const message = said`Merge ${index} is ${JSON.stringify(merge)}, not a pair of tokens.`;
   throw new QuantscopeError('MODEL_FILE', message, { file });
 }
 
@@ -81,7 +82,7 @@ function checkNormalizer(normalizer: unknown, file: string): void {
   if (!strange) return;
   const { type } = strange;
   const step = typeof type === 'string' ? type : 'a step without a type';
-  const message = `The tokenizer normalizes text (${step}), which GGUF cannot express.`;
+  const message = said`The tokenizer normalizes text (${step}), which GGUF cannot express.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }
 
@@ -97,7 +98,7 @@ export function byteFallbackVocabulary(files: TokenizerFiles, rows: number): Voc
   if (!model.byteFallback)
     throw new QuantscopeError(
       'UNSUPPORTED',
-      'The tokenizer is neither byte-level BPE nor BPE with byte fallback; other kinds cannot be exported.',
+      said`The tokenizer is neither byte-level BPE nor BPE with byte fallback; other kinds cannot be exported.`,
       { file },
     );
   const ranks = new Map<string, number>();
@@ -136,8 +137,7 @@ export function gemma4Vocabulary(files: TokenizerFiles, rows: number): Vocabular
   const tokenizer = files.tokenizer ?? {};
   const model = parseBpeModel(tokenizer, file);
   if (!model.byteFallback || addsSpace(tokenizer, file)) {
-    const message =
-      'A tokenizer of Gemma 4 is BPE with byte fallback, without a space before the text; this one is not.';
+    const message = said`A tokenizer of Gemma 4 is BPE with byte fallback, without a space before the text; this one is not.`;
     throw new QuantscopeError('UNSUPPORTED', message, { file });
   }
   const tokens = new Map<number, Token>();
@@ -172,7 +172,7 @@ function addsSpace(tokenizer: Record<string, unknown>, file: string): boolean {
   ];
   const strange = steps.find((step) => !isExpressible(step));
   if (strange) {
-    const message = `The tokenizer's step ${String(strange['type'])} cannot be expressed in GGUF.`;
+    const message = said`The tokenizer's step ${String(strange['type'])} cannot be expressed in GGUF.`;
     throw new QuantscopeError('UNSUPPORTED', message, { file });
   }
   return steps.some(

@@ -1,4 +1,5 @@
 import { QuantscopeError } from '../model/errors';
+import { said } from '../protocol/said';
 
 /** What a beginning of a text is replaced by. */
 export interface Replacement {
@@ -20,7 +21,9 @@ export type Charsmap = (text: Uint8Array, at: number) => Replacement | undefined
  */
 export function charsmapOf(table: Uint8Array, file: string): Charsmap {
   const damaged = (what: string): QuantscopeError =>
-    new QuantscopeError('MODEL_FILE', `The table of replacements (precompiled_charsmap) ${what}.`, { file });
+    new QuantscopeError('MODEL_FILE', said`The table of replacements (precompiled_charsmap) ${what}.`, {
+      file,
+    });
   const view = new DataView(table.buffer, table.byteOffset, table.byteLength);
   const size = table.length < 4 ? 0 : view.getUint32(0, true);
   if (size === 0 || size % 4 !== 0 || 4 + size >= table.length)

@@ -3,6 +3,7 @@ import { QuantscopeError } from '../model/errors';
 import type { KeyValue } from '../model/keyValue';
 import { isRecord } from '../model/json';
 import type { TokenizerFiles } from './tokenizerFiles';
+import { said } from '../protocol/said';
 
 /** Chat templates of a checkpoint. */
 export interface ChatTemplates {
@@ -55,7 +56,7 @@ function addStated(found: Templates, stated: unknown, file: string): void {
   for (const entry of entries) {
     const [name, template] = Array.isArray(entry) ? (entry as unknown[]) : [];
     if (typeof name !== 'string' || typeof template !== 'string') {
-      const message = '"chat_template" is neither a template nor a list of templates with names.';
+      const message = said`"chat_template" is neither a template nor a list of templates with names.`;
       throw new QuantscopeError('MODEL_FILE', message, { file });
     }
     found.set(name, { text: template, file });

@@ -1,5 +1,6 @@
 import { QuantscopeError } from '../model/errors';
 import { isRecord } from '../model/json';
+import { said } from '../protocol/said';
 
 /** What the models of other tokenizers do, by the names of tokenizer.json and SentencePiece. */
 const ways: Readonly<Record<string, string>> = {
@@ -27,6 +28,6 @@ export function modelType(model: unknown): string {
 /** The error for a tokenizer of another kind: what it is, why it cannot be written, what can be done. */
 export function otherModel(type: string, file: string): QuantscopeError {
   const way = (Object.hasOwn(ways, type) ? ways[type] : undefined) ?? 'cuts text in its own way';
-  const message = `A tokenizer of type ${type} cannot be exported: it ${way}, while only BPE, Unigram and WordPiece can be written. If there is a GGUF file of the model, export from that; it includes its tokenizer.`;
+  const message = said`A tokenizer of type ${type} cannot be exported: it ${way}, while only BPE, Unigram and WordPiece can be written. If there is a GGUF file of the model, export from that; it includes its tokenizer.`;
   return new QuantscopeError('UNSUPPORTED', message, { file });
 }

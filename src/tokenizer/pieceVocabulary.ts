@@ -8,6 +8,7 @@ import {
   type Token,
   type Vocabulary,
 } from './vocabulary';
+import { said } from '../protocol/said';
 
 /** A vocabulary of pieces with scores, before other files add to it. */
 export interface PieceVocabulary extends Normalization, Pick<Vocabulary, 'ids' | 'around' | 'notes'> {
@@ -67,6 +68,6 @@ function tokensWithin(
   if (!first) return { tokens, notes: [] };
   const [id, { text }] = first;
   const others = beyond.length === 1 ? '' : ` and ${beyond.length - 1} more`;
-  const note = `The token ${JSON.stringify(text)} (id ${id} in ${basename(fileOf(id))})${others} left out: the embedding has only ${rows} rows.`;
+  const note = said`The token ${JSON.stringify(text)} (id ${id} in ${basename(fileOf(id))})${others} left out: the embedding has only ${rows} rows.`;
   return { tokens: new Map([...tokens].filter(([key]) => !(key >= rows))), notes: [note] };
 }

@@ -3,6 +3,7 @@ import { isRecord } from '../model/json';
 import { gpt2Pattern, publishedPreTokenizers } from './preTokenizerPatterns';
 import { regexForm } from './regexForm';
 import { stepsIn, type Step } from './steps';
+import { said } from '../protocol/said';
 
 /**
  * How byte-level tokenizers cut text into words. llama.cpp has the patterns built in and picks one by the name in
@@ -35,7 +36,7 @@ export function preTokenizerName(
   if (name === undefined) {
     const shown = steps.map(({ shown }) => shown).join(', ');
     const names = [...publishedPreTokenizers.keys()].join(', ');
-    const message = `The pre-tokenizer (${shown}) cannot be exported; the supported ones are those of ${names}.`;
+    const message = said`The pre-tokenizer (${shown}) cannot be exported; the supported ones are those of ${names}.`;
     throw new QuantscopeError('UNSUPPORTED', message, { file });
   }
   if (ignoreMerges || !takesWordsWhole.has(name)) return name;
@@ -44,7 +45,7 @@ export function preTokenizerName(
   const lost = unreachable();
   if (lost === undefined) return name;
   const example = lost === '' ? '' : ` It does not make ${JSON.stringify(lost)} of its letters.`;
-  const message = `With this pre-tokenizer (${name}), llama.cpp keeps words that are tokens whole; this tokenizer does not.${example}`;
+  const message = said`With this pre-tokenizer (${name}), llama.cpp keeps words that are tokens whole; this tokenizer does not.${example}`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }
 

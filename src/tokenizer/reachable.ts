@@ -1,4 +1,5 @@
 import { QuantscopeError } from '../model/errors';
+import { said } from '../protocol/said';
 
 /** The part of a BPE model that merging depends on. */
 interface Merging {
@@ -26,7 +27,7 @@ export function unreachable(
     if (added.has(id)) continue;
     const letters = [...text];
     if (letters.length > longest) {
-      const message = `Whether merging leads to every token cannot be told: token ${id} has ${letters.length} letters, more than ${longest}.`;
+      const message = said`Whether merging leads to every token cannot be told: token ${id} has ${letters.length} letters, more than ${longest}.`;
       throw new QuantscopeError('UNSUPPORTED', message, { file });
     }
     if (letters.length > 1 && merged(letters, ranks).length > 1) return text;

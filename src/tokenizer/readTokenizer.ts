@@ -16,6 +16,7 @@ import {
 } from './vocabulary';
 import { unigramVocabulary } from './unigram';
 import { wordPieceVocabulary } from './wordPiece';
+import { said } from '../protocol/said';
 
 /** A tokenizer in GGUF's terms. */
 export interface CheckpointTokenizer {
@@ -74,8 +75,7 @@ function vocabularyOf(
   }
   if (files.sentencePiece) return sentencePieceVocabulary(files, rows);
   if (files.tokenizer) return byteFallbackVocabulary(files, rows);
-  const message =
-    'Exports and runs over a text need the tokenizer (tokenizer.json, tokenizer.model, tekken.json, a tiktoken file, vocab.txt, or vocab.json and merges.txt) next to the weights.';
+  const message = said`Exports and runs over a text need the tokenizer (tokenizer.json, tokenizer.model, tekken.json, a tiktoken file, vocab.txt, or vocab.json and merges.txt) next to the weights.`;
   throw new QuantscopeError('REQUEST', message, { file: files.folder });
 }
 
@@ -146,7 +146,7 @@ function lostNotes(lost: readonly string[]): string[] {
   if (lost.length === 0) return [];
   const named = lost.map((text) => JSON.stringify(text)).join(', ');
   return [
-    `The tokenizer puts ${named} around each text, which GGUF cannot express: it has only BOS before a text and EOS after it.`,
+    said`The tokenizer puts ${named} around each text, which GGUF cannot express: it has only BOS before a text and EOS after it.`,
   ];
 }
 

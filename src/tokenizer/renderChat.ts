@@ -3,6 +3,7 @@ import { inBoundedTime } from '../model/boundedTime';
 import { reason } from '../model/byteSource';
 import { QuantscopeError } from '../model/errors';
 import type { ChatMessage } from '../protocol/chat';
+import { said } from '../protocol/said';
 
 /** Texts of special tokens, which templates insert. */
 export interface TemplateTokens {
@@ -30,7 +31,7 @@ export interface BoundedTemplate {
 export function boundedTemplate(text: string, file: string): BoundedTemplate {
   const bounded = <T>(work: () => T): T =>
     inBoundedTime(work, timeLimit, () => {
-      const message = `The chat template does not finish in ${timeLimit / 1000} seconds: it may have a loop without end.`;
+      const message = said`The chat template does not finish in ${timeLimit / 1000} seconds: it may have a loop without end.`;
       return new QuantscopeError('MODEL_FILE', message, { file });
     });
   const template = bounded(() => new Template(text));
@@ -49,18 +50,23 @@ export function renderChat(
   file: string,
 ): string {
   if (text.length > maxTemplate) {
-    const message = `The chat template has ${text.length} characters, which is too long.`;
+    const message = said`The chat template has ${text.length} characters, which is too long.`;
     throw new QuantscopeError('MODEL_FILE', message, { file });
   }
   const template = explained(
     () => boundedTemplate(text, file),
     (why, cause) =>
-      new QuantscopeError('MODEL_FILE', `The chat template is not a Jinja template: ${why}`, { file }, cause),
+      new QuantscopeError(
+        'MODEL_FILE',
+        said`The chat template is not a Jinja template: ${why}`,
+        { file },
+        cause,
+      ),
   );
   return explained(
     () => template.render({ ...tokens, messages: [...messages], add_generation_prompt: true }),
     (why, cause) => {
-      const message = `The chat template refuses this conversation: ${why}`;
+      const message = said`The chat template refuses this conversation: ${why}`;
       return new QuantscopeError('REQUEST', message, { file }, cause);
     },
   );

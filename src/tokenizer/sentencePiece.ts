@@ -7,6 +7,7 @@ import { decodeSentencePiece, type SentencePieceModel } from './sentencePieceMod
 import type { TokenizerFiles } from './tokenizerFiles';
 import { checkedNormalization, noBytesNote } from './unigram';
 import type { Normalization, Token, Vocabulary } from './vocabulary';
+import { said } from '../protocol/said';
 
 /**
  * A SentencePiece vocabulary from tokenizer.model (under any of its names), with the tokens that the other files add.
@@ -40,7 +41,7 @@ function mergedBy({ normalizerSpec }: SentencePieceModel): Kind {
   const notes =
     changes.length === 0
       ? []
-      : [`The tokenizer ${changes.join(' and ')} before it merges pieces, which llama.cpp does not.`];
+      : [said`The tokenizer ${changes.join(' and ')} before it merges pieces, which llama.cpp does not.`];
   return { model: 'llama', addSpacePrefix: normalizerSpec?.addDummyPrefix ?? true, notes };
 }
 
@@ -61,6 +62,6 @@ function checkSpaces({ trainerSpec, normalizerSpec }: SentencePieceModel, file: 
     ? 'takes spaces for the ends of words (treat_whitespace_as_suffix)'
     : normalizerSpec?.escapeWhitespaces === false && 'keeps spaces as they are (escape_whitespaces)';
   if (!strange) return;
-  const message = `The SentencePiece model ${strange}, which GGUF cannot express.`;
+  const message = said`The SentencePiece model ${strange}, which GGUF cannot express.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }

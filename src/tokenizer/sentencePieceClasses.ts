@@ -1,6 +1,7 @@
 import { QuantscopeError } from '../model/errors';
 import type { SentencePiece, SentencePieceModel } from './sentencePieceModel';
 import { tokenTypes, type Vocabulary } from './vocabulary';
+import { said } from '../protocol/said';
 
 /** Pieces by the ids that the model was trained with, and what a class of transformers puts around texts. */
 export interface Arrangement extends Pick<Vocabulary, 'around'> {
@@ -47,6 +48,6 @@ export function arranged(model: SentencePieceModel, className: unknown, file: st
   if (arrange) return arrange(model);
   if (typeof className !== 'string' || model.trainerSpec?.modelType !== 1) return asStored(model);
   const known = [...arrangements.keys()].join(', ');
-  const message = `Which ids the class ${JSON.stringify(className)} gives the pieces of a Unigram model is not known; known are those of ${known}. A tokenizer.json would state them.`;
+  const message = said`Which ids the class ${JSON.stringify(className)} gives the pieces of a Unigram model is not known; known are those of ${known}. A tokenizer.json would state them.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }

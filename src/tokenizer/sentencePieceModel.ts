@@ -1,6 +1,7 @@
 import protobuf from 'protobufjs/light.js';
 import { reason } from '../model/byteSource';
 import { QuantscopeError } from '../model/errors';
+import { said } from '../protocol/said';
 
 /** In proto2, a field that is stated is kept; without the edition, false and 0 would be taken for absent ones. */
 const message = (fields: Record<string, protobuf.IField>): protobuf.IType => ({ edition: 'proto2', fields });
@@ -84,8 +85,8 @@ export function decodeSentencePiece(bytes: Uint8Array, file: string): SentencePi
     const model = sentencePieceMessage.decode(bytes) as unknown as SentencePieceModel;
     if (model.pieces.length > 0) return model;
   } catch (cause) {
-    const message = `The file is not a SentencePiece model: ${reason(cause)}`;
+    const message = said`The file is not a SentencePiece model: ${reason(cause)}`;
     throw new QuantscopeError('MODEL_FILE', message, { file, offset: 0 }, cause);
   }
-  throw new QuantscopeError('MODEL_FILE', 'The SentencePiece model has no pieces.', { file, offset: 0 });
+  throw new QuantscopeError('MODEL_FILE', said`The SentencePiece model has no pieces.`, { file, offset: 0 });
 }

@@ -3,6 +3,7 @@ import { isRecord } from '../model/json';
 import { maxTokens } from '../model/limits';
 import { lettersOf } from './byteLetters';
 import { tokenizerOfRanks, type SpecialToken } from './ranks';
+import { said } from '../protocol/said';
 
 /** Mistral's special tokens by id, of files that do not list their own (mistral-common, versions up to 7). */
 const earlySpecial = [
@@ -35,8 +36,7 @@ export function tokenizerOfTekken(tekken: Record<string, unknown>, file: string)
     count > size ||
     !Array.isArray(vocab)
   ) {
-    const message =
-      'tekken.json lacks its "vocab", or "pattern", "default_vocab_size" or "default_num_special_tokens" of its "config".';
+    const message = said`tekken.json lacks its "vocab", or "pattern", "default_vocab_size" or "default_num_special_tokens" of its "config".`;
     throw new QuantscopeError('MODEL_FILE', message, { file });
   }
   const entries = (vocab as unknown[]).slice(0, size - count);
@@ -53,7 +53,7 @@ const isCount = (value: unknown): value is number =>
 function tokenOf(entry: unknown, rank: number, file: string): string {
   const { rank: stated, token_bytes: bytes } = isRecord(entry) ? entry : {};
   if (stated === rank && typeof bytes === 'string') return lettersOf(Buffer.from(bytes, 'base64'));
-  const message = `Entry ${rank} of the vocabulary is ${JSON.stringify(entry).slice(0, 200)}, not a token of this rank.`;
+  const message = said`Entry ${rank} of the vocabulary is ${JSON.stringify(entry).slice(0, 200)}, not a token of this rank.`;
   throw new QuantscopeError('MODEL_FILE', message, { file });
 }
 
@@ -65,7 +65,7 @@ function specialTokens(listed: unknown, count: number, file: string): SpecialTok
   for (const entry of own) {
     const { rank: id, token_str: content, is_control: control } = isRecord(entry) ? entry : {};
     if (!isCount(id) || id >= count || typeof content !== 'string') {
-      const message = `The special token ${JSON.stringify(entry).slice(0, 200)} has no text, or no rank below ${count}.`;
+      const message = said`The special token ${JSON.stringify(entry).slice(0, 200)} has no text, or no rank below ${count}.`;
       throw new QuantscopeError('MODEL_FILE', message, { file });
     }
     tokens.set(id, { id, content, special: control !== false });

@@ -4,6 +4,7 @@ import { stated } from '../model/statedValue';
 import { lettersOf } from './byteLetters';
 import { cl100kPattern, kimiPattern, qwen2Pattern } from './preTokenizerPatterns';
 import { tokenizerOfRanks, type SpecialToken } from './ranks';
+import { said } from '../protocol/said';
 
 const line = /^([A-Za-z0-9+/]+={0,2}) (\d+)$/;
 
@@ -101,7 +102,7 @@ function ranksOf(bytes: Uint8Array, file: string): Map<string, number> {
     const rank = Number(digits);
     const letters = lettersOf(Buffer.from(token, 'base64'));
     if (letters === '' || !Number.isSafeInteger(rank) || seen.has(rank) || ranks.has(letters)) {
-      const message = `Line ${index + 1} is ${JSON.stringify(text.slice(0, 80))}, not a token in base64 and its rank, each once.`;
+      const message = said`Line ${index + 1} is ${JSON.stringify(text.slice(0, 80))}, not a token in base64 and its rank, each once.`;
       throw new QuantscopeError('MODEL_FILE', message, { file });
     }
     ranks.set(letters, rank);
@@ -120,7 +121,7 @@ function classOf(config: Record<string, unknown> | undefined, count: number, fil
   const known = typeof name === 'string' ? classes.get(name.replace(/Fast$/, '')) : undefined;
   if (known) return known;
   const names = [...classes.keys()].join(', ');
-  const message = `"tokenizer_class" ${stated(name)}, so pattern and special tokens of this list of ranks are not known; known are those of ${names}. A tokenizer.json would state them.`;
+  const message = said`"tokenizer_class" ${stated(name)}, so pattern and special tokens of this list of ranks are not known; known are those of ${names}. A tokenizer.json would state them.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }
 

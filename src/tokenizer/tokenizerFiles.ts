@@ -6,6 +6,7 @@ import { tekkenRoles, tokenizerOfTekken } from './tekken';
 import { isRankFile, tokenizerOfTiktoken } from './tiktoken';
 import { tokenizerOfVocabulary } from './vocabularyFiles';
 import { tokenizerOfWords } from './wordFiles';
+import { said } from '../protocol/said';
 
 /** The tokenizer files of a checkpoint's folder; missing ones are undefined. */
 export interface TokenizerFiles {
@@ -208,7 +209,7 @@ const isTokenId = (id: unknown): id is number => Number.isSafeInteger(id) && (id
 const shortJson = (value: unknown): string => (JSON.stringify(value) ?? 'nothing').slice(0, 100);
 
 function damagedToken(file: string, what: string): QuantscopeError {
-  const message = `${what} is not as tokenizers have it: a text, with a whole number from 0 on as its id.`;
+  const message = said`${what} is not as tokenizers have it: a text, with a whole number from 0 on as its id.`;
   return new QuantscopeError('MODEL_FILE', message, { file });
 }
 
@@ -217,7 +218,7 @@ async function readObject(folder: string, name: string): Promise<Record<string, 
   if (!(await exists(file))) return undefined;
   const { value } = await readJsonFile(file);
   if (isRecord(value)) return value;
-  throw new QuantscopeError('MODEL_FILE', 'The file does not hold a JSON object.', { file, offset: 0 });
+  throw new QuantscopeError('MODEL_FILE', said`The file does not hold a JSON object.`, { file, offset: 0 });
 }
 
 async function readText(
@@ -239,7 +240,7 @@ async function readBytes(
   const source = await openSource(file);
   try {
     if (source.size <= maxTokenizerFile) return await source.read(0, source.size, signal);
-    const message = `The file of ${source.size} bytes is too large for a tokenizer file.`;
+    const message = said`The file of ${source.size} bytes is too large for a tokenizer file.`;
     throw new QuantscopeError('MODEL_FILE', message, { file, offset: 0 });
   } finally {
     await source.close();

@@ -6,6 +6,7 @@ import { pieceVocabulary } from './pieceVocabulary';
 import { stepsIn, type Step } from './steps';
 import type { TokenizerFiles } from './tokenizerFiles';
 import { tokenTypes, type Normalization, type Token, type Vocabulary } from './vocabulary';
+import { said } from '../protocol/said';
 
 /** What llama.cpp does with a character that no piece has, where the tokenizer would take its bytes. */
 export const noBytesNote =
@@ -22,7 +23,7 @@ export function unigramVocabulary(files: TokenizerFiles, rows: number): Vocabula
   const model: unknown = tokenizer['model'];
   const { vocab, unk_id: unknown, byte_fallback: bytes } = isRecord(model) ? model : {};
   if (!Array.isArray(vocab))
-    throw new QuantscopeError('MODEL_FILE', 'The Unigram model lacks its "vocab".', { file });
+    throw new QuantscopeError('MODEL_FILE', said`The Unigram model lacks its "vocab".`, { file });
   const tokens = new Map<number, Token>(
     vocab.map((entry, id) => [id, pieceOf(entry, id, { unknown, bytes: bytes === true, file })]),
   );
@@ -44,7 +45,7 @@ interface PieceContext {
 function pieceOf(entry: unknown, id: number, { unknown, bytes, file }: PieceContext): Token {
   const [text, score] = Array.isArray(entry) ? (entry as unknown[]) : [];
   if (typeof text !== 'string' || typeof score !== 'number') {
-    const message = `Piece ${id} of the vocabulary is ${JSON.stringify(entry)}, not a text and its score.`;
+    const message = said`Piece ${id} of the vocabulary is ${JSON.stringify(entry)}, not a text and its score.`;
     throw new QuantscopeError('MODEL_FILE', message, { file });
   }
   if (id === unknown) return { text, score, type: tokenTypes.unknown };
@@ -60,8 +61,7 @@ export function checkedNormalization(normalization: Normalization, file: string)
   const { charsmap, addSpacePrefix, removeExtraSpaces } = normalization;
   if (charsmap) charsmapOf(charsmap, file);
   if (!removeExtraSpaces || addSpacePrefix) return normalization;
-  const message =
-    'The tokenizer removes extra spaces without putting one before the text; llama.cpp would put one there.';
+  const message = said`The tokenizer removes extra spaces without putting one before the text; llama.cpp would put one there.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }
 
@@ -103,12 +103,12 @@ function normalizationOf(tokenizer: Record<string, unknown>, file: string): Norm
 }
 
 const unsupported = (what: string, file: string): QuantscopeError =>
-  new QuantscopeError('UNSUPPORTED', `${what} cannot be expressed in GGUF.`, { file });
+  new QuantscopeError('UNSUPPORTED', said`${what} cannot be expressed in GGUF.`, { file });
 
 function tableOf(table: unknown, file: string): Normalization {
   if (table === null) return {};
   if (typeof table !== 'string') {
-    const message = 'The step Precompiled has no table of replacements (precompiled_charsmap).';
+    const message = said`The step Precompiled has no table of replacements (precompiled_charsmap).`;
     throw new QuantscopeError('MODEL_FILE', message, { file });
   }
   const charsmap = new Uint8Array(Buffer.from(table, 'base64'));

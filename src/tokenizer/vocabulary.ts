@@ -2,6 +2,7 @@ import { QuantscopeError } from '../model/errors';
 import { maxTokens } from '../model/limits';
 import type { KeyValue } from '../model/keyValue';
 import { chatTemplateKeyValues, type ChatTemplates } from './chatTemplates';
+import { said } from '../protocol/said';
 
 /** Values of `tokenizer.ggml.token_type` (llama.h, llama_token_type). */
 export const tokenTypes = {
@@ -82,13 +83,13 @@ export function fillVocabulary(
 ): Token[] {
   for (const [id, { text }] of tokens) {
     if (Number.isInteger(id) && id >= 0 && id < rows) continue;
-    const message = `The token ${JSON.stringify(text)} has id ${id}, but the embedding has ${rows} rows.`;
+    const message = said`The token ${JSON.stringify(text)} has id ${id}, but the embedding has ${rows} rows.`;
     throw new QuantscopeError('MODEL_FILE', message, { file: fileOf(id) });
   }
   if (rows > maxTokens)
     throw new QuantscopeError(
       'MODEL_FILE',
-      `The embedding has ${rows} rows; a vocabulary has at most ${maxTokens} tokens.`,
+      said`The embedding has ${rows} rows; a vocabulary has at most ${maxTokens} tokens.`,
       { file: fileOf(rows) },
     );
   const all = Array.from(
@@ -106,7 +107,7 @@ function checkUnique(tokens: readonly Token[], fileOf: (id: number) => string): 
     const other = ids.get(text);
     ids.set(text, id);
     if (other === undefined || text === '') return;
-    const message = `The tokens ${other} and ${id} would both be ${JSON.stringify(text)} in a GGUF file.`;
+    const message = said`The tokens ${other} and ${id} would both be ${JSON.stringify(text)} in a GGUF file.`;
     throw new QuantscopeError('UNSUPPORTED', message, { file: fileOf(id) });
   });
 }

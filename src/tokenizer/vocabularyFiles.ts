@@ -1,5 +1,6 @@
 import { QuantscopeError } from '../model/errors';
 import { stated } from '../model/statedValue';
+import { said } from '../protocol/said';
 
 /** Pre-tokenizers of the classes whose files may be vocab.json and merges.txt alone (transformers, by class name). */
 const words = { type: 'ByteLevel', add_prefix_space: false, use_regex: true };
@@ -48,7 +49,7 @@ export function tokenizerOfVocabulary(
       typeof className === 'string'
         ? `The pre-tokenizer of the class ${JSON.stringify(className)} of vocab.json and merges.txt is not known`
         : `"tokenizer_class" ${stated(className)}, so the pre-tokenizer of vocab.json and merges.txt is not known`;
-    const message = `${unknown}; the known ones are those of ${known}, without a space before the text.`;
+    const message = said`${unknown}; the known ones are those of ${known}, without a space before the text.`;
     throw new QuantscopeError('UNSUPPORTED', message, { file });
   }
   const lines = merges.split(/\r?\n/);

@@ -1,4 +1,5 @@
 import { QuantscopeError } from '../model/errors';
+import { said } from '../protocol/said';
 
 /** What BERT calls its special tokens where tokenizer_config.json does not say. */
 export const wordPieceRoles: Readonly<Record<string, string>> = {
@@ -25,7 +26,7 @@ export function tokenizerOfWords(
     const other = ids.get(word);
     ids.set(word, id);
     if (other === undefined) return;
-    const message = `The vocabulary has ${JSON.stringify(word)} twice, as ${other} and as ${id}.`;
+    const message = said`The vocabulary has ${JSON.stringify(word)} twice, as ${other} and as ${id}.`;
     throw new QuantscopeError('MODEL_FILE', message, { file });
   });
   const role = (name: string): string => {

@@ -11,6 +11,7 @@ import {
   type Vocabulary,
 } from './vocabulary';
 import { wordPieceRoles } from './wordFiles';
+import { said } from '../protocol/said';
 
 /**
  * A WordPiece vocabulary (BERT) from tokenizer.json. llama.cpp looks for pieces in a word with "▁" before it, so a piece that begins
@@ -24,7 +25,7 @@ export function wordPieceVocabulary(files: TokenizerFiles, rows: number): Vocabu
   const model: unknown = tokenizer['model'];
   const { vocab, continuing_subword_prefix: prefix = '##' } = isRecord(model) ? model : {};
   if (!isRecord(vocab))
-    throw new QuantscopeError('MODEL_FILE', 'The WordPiece model lacks its "vocab".', { file });
+    throw new QuantscopeError('MODEL_FILE', said`The WordPiece model lacks its "vocab".`, { file });
   const added = addedTokens(files);
   const special = new Set(added.filter((token) => token.special).map(({ id }) => id));
   const tokens = new Map<number, Token>();
@@ -86,7 +87,7 @@ function normalizationOf(tokenizer: Record<string, unknown>, file: string): Norm
   const cleans = bert?.['clean_text'] !== false && bert?.['handle_chinese_chars'] !== false;
   if (!bert || !cleans || !isRecord(cutter) || cutter['type'] !== 'BertPreTokenizer') {
     const steps = [normalizer, cutter].map((step) => JSON.stringify(step ?? null).slice(0, 300));
-    const message = `A WordPiece tokenizer with the steps ${steps.join(' and ')} cannot be exported; llama.cpp has only those of BERT, with clean_text and handle_chinese_chars.`;
+    const message = said`A WordPiece tokenizer with the steps ${steps.join(' and ')} cannot be exported; llama.cpp has only those of BERT, with clean_text and handle_chinese_chars.`;
     throw new QuantscopeError('UNSUPPORTED', message, { file });
   }
   const lowercase = bert['lowercase'] !== false;

@@ -2,6 +2,7 @@ import { sourcesOf } from '../../architectures/convertedTensor';
 import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
 import { shareCounts, type ChangeKind, type ChangeSpectrum } from '../../protocol/spectrum';
+import { said } from '../../protocol/said';
 import { sameShape, type TensorPair } from '../matchTensors';
 import type { TensorWork } from '../tensorReader';
 import { Differences, isRounded, type DifferenceSums } from './differences';
@@ -51,10 +52,11 @@ export async function changeSpectrum(
 
 /** Why a tensor has no spectrum; undefined where it has one. */
 export function whyNot({ a, b }: TensorPair): string | undefined {
-  if (!a || !b) return 'It is in one of the models only.';
-  if (!sameShape(a.shape, b.shape)) return 'Its shapes differ.';
+  if (!a || !b) return said`It is in one of the models only.`;
+  if (!sameShape(a.shape, b.shape)) return said`Its shapes differ.`;
   const sizes = a.shape.filter((size) => size !== 1);
-  if (sizes.length !== 2) return `Its shape is [${a.shape.join(', ')}]: only matrices have singular values.`;
+  if (sizes.length !== 2)
+    return said`Its shape is [${a.shape.join(', ')}]: only matrices have singular values.`;
   return undefined;
 }
 

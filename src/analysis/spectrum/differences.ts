@@ -3,6 +3,7 @@ import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
 import { TensorReader } from '../tensorReader';
 import { together } from '../together';
+import { said } from '../../protocol/said';
 
 /** Some rows of B − A. */
 export interface DifferenceRows {
@@ -71,7 +72,9 @@ export class Differences {
       }
     }
     if (sums && !Number.isFinite(sums.change))
-      throw new QuantscopeError('UNSUPPORTED', 'A side holds NaN or infinities.', { tensor: this.pair.name });
+      throw new QuantscopeError('UNSUPPORTED', said`A side holds NaN or infinities.`, {
+        tensor: this.pair.name,
+      });
   }
 
   private emptyChunk(first: number, most: number): Float32Array<ArrayBuffer> {

@@ -5,6 +5,7 @@ import { throwIfCancelled } from '../../model/errors';
 import { readElements } from '../../model/strides';
 import { loadNative } from '../../native';
 import type { Fault } from '../../protocol/verify';
+import { said } from '../../protocol/said';
 import type { Faults } from './faults';
 import { firstNotFinite, firstSaturatedBlock } from './scales';
 
@@ -61,6 +62,11 @@ function blockBytesOf(dtype: string): number {
   return bits % 8 === 0 ? bits / 8 : 1;
 }
 
+const faultMessages = {
+  scale: { saturated: said`A scale is saturated (±65504).`, notFinite: said`A scale is not finite.` },
+  value: { saturated: said`A value is saturated (±65504).`, notFinite: said`A value is not finite.` },
+} as const;
+
 /** The first value or scale of a slab that is not finite, or a saturated scale. */
 async function valueFault(
   { name, dtype, offset }: CheckedTensor,
@@ -77,11 +83,11 @@ async function valueFault(
   const index = notFinite ?? firstSaturatedBlock(dtype, slab, size);
   if (index === undefined) return undefined;
   const block = at / size + index;
-  const what = known.block > 1 ? 'A scale' : 'A value';
   return {
     ...{ kind: 'values', file: source.path, tensor: name, offset: offset + block * size, bytes: size },
     blocks: { first: block, last: block },
-    message: `${what} is ${notFinite === undefined ? 'saturated (±65504)' : 'not finite'}.`,
+    message:
+      faultMessages[known.block > 1 ? 'scale' : 'value'][notFinite === undefined ? 'saturated' : 'notFinite'],
   };
 }
 
@@ -105,8 +111,8 @@ function chunkFaults(tensor: CheckedTensor, found: Uint8Array, { source, chunkBy
       ...{ kind: 'bytes', file: source.path, tensor: tensor.name, offset: tensor.offset + start },
       ...{ bytes: length, blocks: blocksOf(tensor, start, length) },
       message: isMissing
-        ? 'Bytes are missing: the file ends before them.'
-        : 'Bytes differ from those written.',
+        ? said`Bytes are missing: the file ends before them.`
+        : said`Bytes differ from those written.`,
     };
   });
 }

@@ -3,6 +3,7 @@ import type { DigestManifest } from '../../files/digests/manifest';
 import type { ByteSource } from '../../model/byteSource';
 import { chunkSize } from '../../files/digests/chunkDigests';
 import type { Fault } from '../../protocol/verify';
+import { said } from '../../protocol/said';
 import { checkTensor, type CheckedTensor } from './checkTensor';
 import type { Faults } from './faults';
 
@@ -90,8 +91,8 @@ function compareHeader(
     const { name, offset, bytes } = expected;
     if (found && isAt(found, expected)) continue;
     const message = found
-      ? `The header states ${found.bytes} bytes from byte ${found.offset}; ${bytes} from byte ${offset} were written.`
-      : 'The header does not have the tensor, which was written.';
+      ? said`The header states ${found.bytes} bytes from byte ${found.offset}; ${bytes} from byte ${offset} were written.`
+      : said`The header does not have the tensor, which was written.`;
     add({ kind: 'header', tensor: name, offset, bytes, message });
   }
   for (const { name, offset, bytes } of stated.values())
@@ -100,7 +101,7 @@ function compareHeader(
       tensor: name,
       offset,
       bytes,
-      message: 'The tensor was not written with the file.',
+      message: said`The tensor was not written with the file.`,
     });
 }
 
@@ -112,9 +113,9 @@ function* boundFaults(tensors: readonly CheckedTensor[], size: number): Generato
     if (strides || bytes === 0) continue; // a view may share what it shows
     const place = { kind: 'bounds', tensor: name, offset, bytes } as const;
     if (offset + bytes > size)
-      yield { ...place, message: `The tensor reaches beyond the file of ${size} bytes.` };
+      yield { ...place, message: said`The tensor reaches beyond the file of ${size} bytes.` };
     if (previous && offset < previous.offset + previous.bytes)
-      yield { ...place, message: `The tensor overlaps "${previous.name}".` };
+      yield { ...place, message: said`The tensor overlaps "${previous.name}".` };
     previous = tensor;
   }
 }

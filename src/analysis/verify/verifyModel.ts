@@ -7,6 +7,7 @@ import type { EngineProgress } from '../../protocol/engine';
 import type { ModelDescription, StoredPart, TensorDescriptor } from '../../protocol/model';
 import type { VerifiedFile, VerifyResult } from '../../protocol/verify';
 import { plural } from '../../protocol/words';
+import { said } from '../../protocol/said';
 import type { CheckedTensor } from './checkTensor';
 import { Faults } from './faults';
 import { tensorsToCheck, verifyFile, type FileToVerify } from './verifyFile';
@@ -29,7 +30,7 @@ export async function verifyModel(model: Model, options: VerifyOptions = {}): Pr
     run.faults.add({
       kind: 'size',
       file: `${model.folder}/${file}`,
-      message: 'A file of the model is missing.',
+      message: said`A file of the model is missing.`,
     });
   const tensors = storedTensors(description.tensors);
   return run.of(
@@ -121,7 +122,7 @@ class Verification {
     if (missing === 0) return;
     const of = missing === this.verified.length ? '' : ` of ${this.verified.length}`;
     this.notes.push(
-      `No digests were written with ${plural(missing, 'file')}${of}: only the bounds of tensors, and values and scales that are not finite or saturated, can be checked.`,
+      said`No digests were written with ${plural(missing, 'file')}${of}: only the bounds of tensors, and values and scales that are not finite or saturated, can be checked.`,
     );
   }
 }

@@ -6,6 +6,7 @@ import type { ArchitectureDescription } from '../description';
 import { cohereOuterRules, readCohere } from './cohereParts';
 import { f32, text, u32 } from '../keyValues';
 import { slidingLayers } from '../slidingWindow';
+import { said } from '../../protocol/said';
 
 /** llama.cpp gives a window to all of each group of so many layers but the last. */
 const windowPeriod = 4;
@@ -70,6 +71,6 @@ function readWindow(config: ConfigReader, { blocks }: Decoder): number {
   if (layers.every((slides, layer) => slides === ((layer + 1) % windowPeriod !== 0)))
     return config.integer('sliding_window', 4096);
   throw config.unsupported(
-    `Layers with a sliding window are not all but every ${windowPeriod}th, as llama.cpp assumes for this architecture.`,
+    said`Layers with a sliding window are not all but every ${windowPeriod}th, as llama.cpp assumes for this architecture.`,
   );
 }

@@ -2,6 +2,7 @@ import type { ConfigReader } from '../configReader';
 import { expectSquareAttention, readDecoder, type Decoder } from '../decoder';
 import { partRules } from '../partRules';
 import type { TensorRule } from '../description';
+import { said } from '../../protocol/said';
 
 /**
  * The numbers of Cohere's decoders, whose two classes have the same defaults.
@@ -21,7 +22,7 @@ export function readCohere(config: ConfigReader): Decoder {
   });
   expectSquareAttention(config, decoder);
   if (decoder.rope.scaling.kind === 'none') return decoder;
-  throw config.unsupported('Rope scaling cannot be exported for this architecture.');
+  throw config.unsupported(said`Rope scaling cannot be exported for this architecture.`);
 }
 
 /** Embedding, which is the output as well, and last norm. */

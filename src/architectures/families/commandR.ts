@@ -4,6 +4,7 @@ import { blockRules } from '../partRules';
 import type { ArchitectureDescription, Conversion } from '../description';
 import { cohereOuterRules, readCohere } from './cohereParts';
 import { f32, text } from '../keyValues';
+import { said } from '../../protocol/said';
 
 /** llama.cpp expects norms of query and key in models of at least so many blocks (Command R+), and in no others. */
 const blocksWithHeadNorms = 64;
@@ -29,7 +30,7 @@ export const commandR: ArchitectureDescription = {
     const headNorms = config.flag('use_qk_norm', false);
     if (headNorms !== blocks >= blocksWithHeadNorms)
       throw config.unsupported(
-        `"use_qk_norm" is ${headNorms} with ${blocks} blocks; llama.cpp has norms of query and key only in models of at least ${blocksWithHeadNorms} blocks.`,
+        said`"use_qk_norm" is ${String(headNorms)} with ${blocks} blocks; llama.cpp has norms of query and key only in models of at least ${blocksWithHeadNorms} blocks.`,
       );
     // The true context length is given in addition to the one that transformers allocates for.
     const contextLength = config.integer(

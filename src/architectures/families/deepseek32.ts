@@ -2,6 +2,7 @@ import type { ArchitectureDescription } from '../description';
 import { u32 } from '../keyValues';
 import { ropeKind, ropeParameters } from '../rope';
 import { convertLatent } from './latentModel';
+import { said } from '../../protocol/said';
 
 /**
  * DeepSeek V3.2: V3 whose queries see only so many tokens, those that an indexer scores highest (DeepSeek-AI 2025, section 2.1). In texts of
@@ -26,7 +27,7 @@ export const deepseek32: ArchitectureDescription = {
   },
   convert(config) {
     if (config.isNull('q_lora_rank'))
-      throw config.unsupported('"q_lora_rank" is null; the indexer takes compressed queries.');
+      throw config.unsupported(said`"q_lora_rank" is null; the indexer takes compressed queries.`);
     // Where it is another, llama.cpp rotates with another magnitude in this architecture.
     if (ropeKind(ropeParameters(config)) === 'yarn') ropeParameters(config)?.expect('mscale_all_dim', 1, 1);
     const heads = config.count('index_n_heads', 64);

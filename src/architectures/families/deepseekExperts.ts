@@ -5,6 +5,7 @@ import type { Part } from '../partRules';
 import type { TensorRule } from '../description';
 import { expertParts, usualExpertNames } from '../experts';
 import { bool, f32, gatingFunctions, u32 } from '../keyValues';
+import { said } from '../../protocol/said';
 
 /** DeepSeek's mixture: experts chosen for each token, and others that all tokens share. */
 export interface Experts {
@@ -120,7 +121,7 @@ function readDenseBlocks(config: ConfigReader, usual: number): number {
   const count = dense < 0 ? kinds.length : dense;
   if (kinds.slice(count).every((kind) => kind === 'sparse')) return count;
   throw config.unsupported(
-    'Blocks without experts ("mlp_layer_types") come after others; GGUF can express only how many come first.',
+    said`Blocks without experts ("mlp_layer_types") come after others; GGUF can express only how many come first.`,
   );
 }
 

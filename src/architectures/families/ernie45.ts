@@ -14,6 +14,7 @@ import type { ArchitectureDescription } from '../description';
 import { expertParts, usualExpertNames } from '../experts';
 import { u32 } from '../keyValues';
 import { refuseFactors } from '../rope';
+import { said } from '../../protocol/said';
 
 /** ERNIE 4.5 without experts: llama whose heads are rotated by neighbouring pairs in the checkpoint, too. */
 export const ernie45: ArchitectureDescription = {
@@ -104,7 +105,7 @@ function readMixture(config: ConfigReader, { blocks, hiddenSize }: Decoder) {
   const last = config.has('moe_layer_end_index') ? config.integer('moe_layer_end_index', 0, -1) : -1;
   if (last !== -1 && last < blocks - 1)
     throw config.unsupported(
-      `"moe_layer_end_index" is ${last}, but llama.cpp has experts up to the last of ${blocks} layers.`,
+      said`"moe_layer_end_index" is ${last}, but llama.cpp has experts up to the last of ${blocks} layers.`,
     );
   const count = config.count('moe_num_experts', 64);
   const size = config.integer('moe_intermediate_size', 1536);

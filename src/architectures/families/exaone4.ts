@@ -13,6 +13,7 @@ import type { ArchitectureDescription } from '../description';
 import { u32 } from '../keyValues';
 import { ropeTensors } from '../rope';
 import { slidingLayers, slidingPeriod } from '../slidingWindow';
+import { said } from '../../protocol/said';
 
 /** llama.cpp gives windows to models of so many layers and to no others, in all of each group of so many layers but the last. */
 const layersWithWindows = 64;
@@ -72,13 +73,13 @@ function readWindow(config: ConfigReader, { blocks }: Decoder): number | undefin
   const size = config.isNull('sliding_window') ? undefined : config.integer('sliding_window', 4096);
   if ((size !== undefined) !== (blocks === layersWithWindows))
     throw config.unsupported(
-      `The model has ${blocks} layers and "sliding_window" ${size ?? 'null'}: in this architecture, llama.cpp gives windows to models of ${layersWithWindows} layers and to no others.`,
+      said`The model has ${blocks} layers and "sliding_window" ${size ?? 'null'}: in this architecture, llama.cpp gives windows to models of ${layersWithWindows} layers and to no others.`,
     );
   if (size === undefined) return undefined;
   const layers = slidingLayers(config, blocks, patternOf(config));
   if (slidingPeriod(config, layers, period) === period) return size;
   throw config.unsupported(
-    `Layers with a sliding window are not all but every ${period}th, as llama.cpp assumes for this architecture.`,
+    said`Layers with a sliding window are not all but every ${period}th, as llama.cpp assumes for this architecture.`,
   );
 }
 

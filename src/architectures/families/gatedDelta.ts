@@ -8,6 +8,7 @@ import type { ForwardTraits } from '../forward';
 import { shiftNorms } from './gemmaParts';
 import { u32 } from '../keyValues';
 import { layerTypes } from '../layerTypes';
+import { said } from '../../protocol/said';
 
 /**
  * Sizes of gated delta nets (Yang et al. 2024, "Gated Delta Networks"): linear attention whose heads of values share those of
@@ -72,7 +73,7 @@ function fullLayers(config: ConfigReader, blocks: number): { interval: number; f
   );
   if (interval !== undefined) return { interval, full };
   throw config.unsupported(
-    'Layers with full attention do not repeat in the order that GGUF can express: the last of each group of a fixed number.',
+    said`Layers with full attention do not repeat in the order that GGUF can express: the last of each group of a fixed number.`,
   );
 }
 

@@ -7,6 +7,7 @@ import { expectAttentionScale, gemmaNormParts, shiftNorms } from './gemmaParts';
 import { f32, u32 } from '../keyValues';
 import { refuseFactors } from '../rope';
 import { slidingLayers, slidingPeriod } from '../slidingWindow';
+import { said } from '../../protocol/said';
 
 /** Every second layer attends to everything, unless a key says otherwise. */
 const usualPeriod = 2;
@@ -77,5 +78,5 @@ export const gemma2: ArchitectureDescription = {
 /** A cap that llama.cpp always applies: null, which means none, cannot be expressed. */
 function cap(config: ConfigReader, key: string, fallback: number): number {
   if (!config.isNull(key)) return config.number(key, fallback);
-  throw config.unsupported(`"${key}" is null; llama.cpp always applies this cap for this architecture.`);
+  throw config.unsupported(said`"${key}" is null; llama.cpp always applies this cap for this architecture.`);
 }

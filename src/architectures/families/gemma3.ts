@@ -11,6 +11,7 @@ import {
 } from './gemma3Parts';
 import { f32, u32 } from '../keyValues';
 import { textPart } from '../textPart';
+import { said } from '../../protocol/said';
 
 /** Blocks of the 27B model, whose scores have another scale. */
 const largeBlocks = 62;
@@ -37,7 +38,7 @@ export const gemma3: ArchitectureDescription = {
     const { kind } = decoder.rope.scaling;
     if (kind !== 'none' && kind !== 'linear')
       throw config.unsupported(
-        'Rope scaling other than linear cannot be exported for this architecture: llama.cpp would also apply it to layers with a sliding window.',
+        said`Rope scaling other than linear cannot be exported for this architecture: llama.cpp would also apply it to layers with a sliding window.`,
       );
     const { period } = windowPeriod(config, decoder);
     return {

@@ -8,6 +8,7 @@ import { expectAttentionScale, gemmaNormParts, shiftNorms } from './gemmaParts';
 import { f32, u32 } from '../keyValues';
 import { readRope, ropeKind, ropeParameters, type Rope } from '../rope';
 import { slidingLayers, slidingPeriod } from '../slidingWindow';
+import { said } from '../../protocol/said';
 
 const usualContext = 131_072;
 
@@ -84,7 +85,9 @@ export function readGemmaRopes(config: ConfigReader): { localTheta: number; rope
   const full = parameters?.inner('full_attention');
   const sliding = parameters?.inner('sliding_attention');
   if (sliding && ropeKind(sliding) !== 'default')
-    throw sliding.unsupported('Layers with a sliding window have a rope scaling, which GGUF cannot express.');
+    throw sliding.unsupported(
+      said`Layers with a sliding window have a rope scaling, which GGUF cannot express.`,
+    );
   const localTheta = sliding?.has('rope_theta')
     ? sliding.number('rope_theta')
     : config.number('rope_local_base_freq', 10_000);

@@ -23,6 +23,7 @@ import {
 import { sameInAll } from '../sameInAll';
 import { slidingLayers, slidingPeriod } from '../slidingWindow';
 import { hearingPart, seeingPart, textPart } from '../textPart';
+import { said } from '../../protocol/said';
 
 /** What llama.cpp has built in instead of reading it: streams of states, ranks, and what the first layers do. */
 const builtIn = {
@@ -104,7 +105,9 @@ export const gemma3n: ArchitectureDescription = {
 function readGemma3n(config: ConfigReader, tied: boolean): { decoder: Decoder; localTheta: number } {
   const { localTheta, rope } = readGemmaRopes(config);
   if (rope.scaling.kind !== 'none')
-    throw config.unsupported('Rope scaling cannot be exported for this architecture: llama.cpp has none.');
+    throw config.unsupported(
+      said`Rope scaling cannot be exported for this architecture: llama.cpp has none.`,
+    );
   const decoder = readDecoder(config, {
     blocks: 35,
     hiddenSize: 2048,
@@ -132,7 +135,7 @@ function expectBuiltIn(config: ConfigReader): void {
   config.expect('laurel_rank', builtIn.laurelRank, builtIn.laurelRank);
   config.expect('hidden_size_per_layer_input', builtIn.perLayerSize, builtIn.perLayerSize);
   if (config.isNull('final_logit_softcapping'))
-    throw config.unsupported('"final_logit_softcapping" is null; llama.cpp always caps logits at 30.');
+    throw config.unsupported(said`"final_logit_softcapping" is null; llama.cpp always caps logits at 30.`);
   config.expect('final_logit_softcapping', builtIn.logitCap, builtIn.logitCap);
 }
 
@@ -145,12 +148,12 @@ function expectLayers(config: ConfigReader, blocks: number): void {
   const layers = slidingLayers(config, blocks, (layer) => (layer + 1) % windowPeriod !== 0);
   if (slidingPeriod(config, layers, windowPeriod) !== windowPeriod)
     throw config.unsupported(
-      `Layers with a sliding window are not all but every ${windowPeriod}th, as llama.cpp has it for this architecture.`,
+      said`Layers with a sliding window are not all but every ${windowPeriod}th, as llama.cpp has it for this architecture.`,
     );
   const shared = config.integer('num_kv_shared_layers', 15, 0);
   if (blocks - shared !== ownKeys)
     throw config.unsupported(
-      `${shared} of ${blocks} layers take keys and values of others ("num_kv_shared_layers"), but llama.cpp gives their own to ${ownKeys} layers in this architecture.`,
+      said`${shared} of ${blocks} layers take keys and values of others ("num_kv_shared_layers"), but llama.cpp gives their own to ${ownKeys} layers in this architecture.`,
     );
   const stated = config.numbers('activation_sparsity_pattern');
   const isBuiltIn = Array.from({ length: blocks }, (_, layer) => (layer < sparseLayers ? sparsity : 0)).every(
@@ -158,7 +161,7 @@ function expectLayers(config: ConfigReader, blocks: number): void {
   );
   if (isBuiltIn) return;
   throw config.unsupported(
-    `"activation_sparsity_pattern" is not ${sparsity} in the first ${sparseLayers} layers and 0 in the others, as llama.cpp has it for this architecture.`,
+    said`"activation_sparsity_pattern" is not ${sparsity} in the first ${sparseLayers} layers and 0 in the others, as llama.cpp has it for this architecture.`,
   );
 }
 

@@ -17,6 +17,7 @@ import { gemmaNormParts } from './gemmaParts';
 import { f32, u32, u32s } from '../keyValues';
 import { perLayerBlockParts, perLayerOuterParts, perLayerTensors, withVocabulary } from './perLayerParts';
 import { hearingPart, seeingPart, textPart } from '../textPart';
+import { said } from '../../protocol/said';
 
 /**
  * Gemma 4, and the language part of its multimodal models: two kinds of layers with heads of different sizes, values that are normed and may
@@ -61,7 +62,7 @@ export const gemma4: ArchitectureDescription = {
         blockRules('layers', model.blocks, (block) => blockParts(model, block)),
       ],
       computed: [
-        { to: 'rope_freqs.weight', values: model.divisors, reason: 'rope parameters of config.json' },
+        { to: 'rope_freqs.weight', values: model.divisors, reason: said`rope parameters of config.json` },
       ],
     };
   },

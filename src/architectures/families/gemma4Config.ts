@@ -3,6 +3,7 @@ import { readDecoder, type Decoder } from '../decoder';
 import type { PerLayer } from './perLayerParts';
 import { ropeKind } from '../rope';
 import { slidingLayers } from '../slidingWindow';
+import { said } from '../../protocol/said';
 
 /** Heads of one kind of layers. */
 export interface HeadsOfKind {
@@ -48,7 +49,7 @@ export function readGemma4(config: ConfigReader, tied: boolean): Gemma4 {
   // Tokens of images see later ones; texts do not.
   config.expect('use_bidirectional_attention', null, null, 'vision');
   if (config.has('per_layer_config'))
-    throw config.unsupported('Settings of single layers ("per_layer_config") cannot be exported.');
+    throw config.unsupported(said`Settings of single layers ("per_layer_config") cannot be exported.`);
   const { theta, localTheta, factor, share } = readRopes(config);
   const decoder = readDecoder(config, {
     blocks: 30,
@@ -95,7 +96,7 @@ function readLayers(config: ConfigReader, { blocks, feedForwardSize }: Decoder):
   // llama.cpp takes the last but one layer before them for those with a window, and the last one for the others.
   if (shared > 0 && (slides[first - 1] !== false || slides[first - 2] !== true))
     throw config.unsupported(
-      'Before the layers that share keys and values ("num_kv_shared_layers"), llama.cpp needs one with a sliding window and then one without.',
+      said`Before the layers that share keys and values ("num_kv_shared_layers"), llama.cpp needs one with a sliding window and then one without.`,
     );
   const width = config.flag('use_double_wide_mlp', false) ? 2 : 1;
   return slides.map((slides, layer) => ({
@@ -123,13 +124,15 @@ function readRopes(config: ConfigReader) {
   const parameters = config.inner('rope_parameters');
   const [full, sliding] = [parameters?.inner('full_attention'), parameters?.inner('sliding_attention')];
   if (parameters && !(full && sliding))
-    throw config.unsupported('"rope_parameters" lack those of one kind of layer.');
+    throw config.unsupported(said`"rope_parameters" lack those of one kind of layer.`);
   if (full && ropeKind(full) !== 'proportional')
     throw full.unsupported(
-      `Rope of type ${JSON.stringify(ropeKind(full))} cannot be exported for layers without a window; the supported type is proportional.`,
+      said`Rope of type ${JSON.stringify(ropeKind(full))} cannot be exported for layers without a window; the supported type is proportional.`,
     );
   if (sliding && (ropeKind(sliding) !== 'default' || sliding.number('partial_rotary_factor', 1) !== 1))
-    throw sliding.unsupported('Layers with a sliding window have a rope scaling, which GGUF cannot express.');
+    throw sliding.unsupported(
+      said`Layers with a sliding window have a rope scaling, which GGUF cannot express.`,
+    );
   return {
     theta: full?.number('rope_theta', 1_000_000) ?? 1_000_000,
     localTheta: sliding?.number('rope_theta', 10_000) ?? 10_000,

@@ -11,6 +11,7 @@ import {
   windowPeriod,
 } from './gemma3Parts';
 import { bool, u32 } from '../keyValues';
+import { said } from '../../protocol/said';
 
 /**
  * EmbeddingGemma: Gemma 3 without a head, whose tokens see those before and after them, in most layers only those at most half a window
@@ -30,13 +31,13 @@ export const gemmaEmbedding: ArchitectureDescription = {
     const { decoder, localTheta } = readGemma3(config, true);
     if (decoder.rope.scaling.kind !== 'none')
       throw config.unsupported(
-        'Rope scaling cannot be exported for this architecture: llama.cpp would also apply it to layers with a sliding window.',
+        said`Rope scaling cannot be exported for this architecture: llama.cpp would also apply it to layers with a sliding window.`,
       );
     const { period, layers } = windowPeriod(config, decoder);
     // It allocates a mask of each kind, and ends with an assertion where no layer uses one of them.
     if (!layers.includes(true) || !layers.includes(false))
       throw config.unsupported(
-        'All layers are of one kind; llama.cpp needs some with a sliding window and some without for this architecture.',
+        said`All layers are of one kind; llama.cpp needs some with a sliding window and some without for this architecture.`,
       );
     return {
       prefixes: ['model.'],

@@ -6,6 +6,7 @@ import type { ArchitectureDescription, Instead, TensorRule } from '../descriptio
 import { u32 } from '../keyValues';
 import { refuseFactors, withUsualRamp } from '../rope';
 import { slidingLayers, slidingPeriod } from '../slidingWindow';
+import { said } from '../../protocol/said';
 
 /** llama.cpp gives a window to the first of every two layers. */
 const period = 2;
@@ -102,7 +103,7 @@ function readWindow(config: ConfigReader, { blocks }: Decoder): number {
   const layers = slidingLayers(config, blocks, (layer) => layer % period === 0);
   if (slidingPeriod(config, layers, period) !== period)
     throw config.unsupported(
-      'Layers with a sliding window and without one do not follow each other in turn, as llama.cpp assumes for this architecture.',
+      said`Layers with a sliding window and without one do not follow each other in turn, as llama.cpp assumes for this architecture.`,
     );
   return config.integer('sliding_window', 128);
 }

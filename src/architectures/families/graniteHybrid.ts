@@ -6,6 +6,7 @@ import { readGranite, readGraniteExperts, sharedParts } from './graniteParts';
 import { bool, u32, u32s } from '../keyValues';
 import { layerTypes } from '../layerTypes';
 import { checkGroups, expectFreeSteps, groupNote, mamba2KeyValues, mamba2Parts, type Mamba2 } from './mamba2';
+import { said } from '../../protocol/said';
 
 const classes = { GraniteMoeHybridForCausalLM: 'granitemoehybrid' };
 const forward = { rotation: 'pairs', activation: 'silu', scales: true } as const;
@@ -61,7 +62,7 @@ function convertHybrid(config: ConfigReader): Conversion {
   const rotated = rotates(config);
   if (count > 0 && !mixer && !rotated)
     throw config.unsupported(
-      'Experts and attention without positions in every layer cannot be exported: llama.cpp would rotate queries and keys.',
+      said`Experts and attention without positions in every layer cannot be exported: llama.cpp would rotate queries and keys.`,
     );
   const replaced = new Map([
     [

@@ -15,6 +15,7 @@ import {
   yarnMagnitude,
   type Rope,
 } from '../rope';
+import { said } from '../../protocol/said';
 
 /** What a description adds to latent attention. */
 interface Additions {
@@ -154,7 +155,7 @@ function refuseLite(config: ConfigReader, { queryRank }: Latent, blocks: number,
   const lite = blocks === 26 || blocks === 27 || (blocks === 48 && vocabulary === 128256);
   if (!lite || queryRank === 0) return;
   throw config.unsupported(
-    `"q_lora_rank" is ${queryRank} with ${blocks} blocks; llama.cpp assumes that a model of that many blocks has no compressed queries.`,
+    said`"q_lora_rank" is ${queryRank} with ${blocks} blocks; llama.cpp assumes that a model of that many blocks has no compressed queries.`,
   );
 }
 
@@ -167,12 +168,12 @@ function scaleKeyValues(config: ConfigReader, { scaling }: Rope): KeyValue[] {
   const parameters = ropeParameters(config);
   if (scaling.kind !== 'yarn' || !parameters)
     throw config.unsupported(
-      `Rope scaling of type ${JSON.stringify(ropeKind(parameters))} cannot be exported for this architecture; only yarn is supported.`,
+      said`Rope scaling of type ${JSON.stringify(ropeKind(parameters))} cannot be exported for this architecture; only yarn is supported.`,
     );
   const all = parameters.numberUnlessZero('mscale_all_dim');
   if (all === undefined)
     throw config.unsupported(
-      'YaRN without "mscale_all_dim" cannot be exported for this architecture; llama.cpp would change the scale of attention scores.',
+      said`YaRN without "mscale_all_dim" cannot be exported for this architecture; llama.cpp would change the scale of attention scores.`,
     );
   parameters.expect('mscale', 1, all);
   parameters.expect('attention_factor', null, null);

@@ -15,6 +15,7 @@ import { expertParts } from '../experts';
 import { u32 } from '../keyValues';
 import { ropeTensors } from '../rope';
 import { textPart } from '../textPart';
+import { said } from '../../protocol/said';
 
 /** What llama.cpp has built in: a chunk's tokens see each other only, but in every fourth layer, which does not rotate. */
 const chunk = 8192;
@@ -101,7 +102,7 @@ function readExperts(config: ConfigReader): Experts {
   const blocks = config.numbers('moe_layers');
   if (blocks && !blocks.every((block, i) => block === (i + 1) * step - 1))
     throw config.unsupported(
-      `"moe_layers" names other blocks than every ${step}th ("interleave_moe_layer_step"), which GGUF cannot express.`,
+      said`"moe_layers" names other blocks than every ${step}th ("interleave_moe_layer_step"), which GGUF cannot express.`,
     );
   return {
     count: config.count('num_local_experts', 16),
@@ -124,7 +125,9 @@ function expectBuiltIn(config: ConfigReader, { blocks }: Decoder, experts: numbe
     const rotates = (block + 1) % period !== 0;
     if (Boolean(stated[block]) === rotates) continue;
     throw config.unsupported(
-      `According to "no_rope_layers", layer ${block} ${rotates ? 'lacks' : 'has'} rotary embedding; llama.cpp omits it in every ${period}th layer and no other.`,
+      rotates
+        ? said`According to "no_rope_layers", layer ${block} lacks rotary embedding; llama.cpp omits it in every ${period}th layer and no other.`
+        : said`According to "no_rope_layers", layer ${block} has rotary embedding; llama.cpp omits it in every ${period}th layer and no other.`,
     );
   }
 }

@@ -4,6 +4,7 @@ import { tiedOutput } from '../decoderParts';
 import { blockRules, partRules, type Part } from '../partRules';
 import type { ArchitectureDescription } from '../description';
 import { f32, u32 } from '../keyValues';
+import { said } from '../../protocol/said';
 
 /** Sizes of a state space mixer (Dao and Gu 2024, "Transformers are SSMs", Mamba 2). */
 export interface Mamba2 {
@@ -35,7 +36,7 @@ export function expectFreeSteps(config: ConfigReader, key = 'time_step_limit'): 
   config.known('time_step_min', 'time_step_max', 'time_step_floor', 'time_step_rank', 'chunk_size');
   const [least = 0, most = Infinity] = config.list(key) ?? [];
   if (least === 0 && most === Infinity) return;
-  throw config.unsupported(`"${key}" limits steps, which llama.cpp does not do.`);
+  throw config.unsupported(said`"${key}" limits steps, which llama.cpp does not do.`);
 }
 
 /** A mixer under the names of `prefix`: gate, inputs of the convolution and steps come from one matrix. */
@@ -66,7 +67,7 @@ export const groupNote = (groups: number): string[] =>
   groups === 1
     ? []
     : [
-        `The ${groups} groups of each layer are normalized one by one, as in mamba_ssm and llama.cpp; transformers normalizes them together.`,
+        said`The ${groups} groups of each layer are normalized one by one, as in mamba_ssm and llama.cpp; transformers normalizes them together.`,
       ];
 
 /** Mamba 2: state space layers only. */

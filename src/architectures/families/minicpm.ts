@@ -6,6 +6,7 @@ import type { ArchitectureDescription } from '../description';
 import { f32, text } from '../keyValues';
 import { readLongRope } from '../longRope';
 import { readTheta } from '../rope';
+import { said } from '../../protocol/said';
 
 /** MiniCPM 1, 2 and 4: llama with factors of embeddings, of what each part of a block adds, and of the states before the output. */
 export const minicpm: ArchitectureDescription = {
@@ -66,6 +67,6 @@ function noteSparse(config: ConfigReader): void {
   if (!config.has('sparse_config')) return;
   config.known('sparse_config');
   config.notes.push(
-    'config.json turns on sparse attention for long texts ("sparse_config"), which llama.cpp does not have: it attends to everything.',
+    said`config.json turns on sparse attention for long texts ("sparse_config"), which llama.cpp does not have: it attends to everything.`,
   );
 }

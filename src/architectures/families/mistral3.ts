@@ -9,6 +9,7 @@ import { mistralDefaults } from './llama';
 import { ropeParameters, ropeTensors, type Rope } from '../rope';
 import { usualWindow, windowWithoutKey } from '../slidingWindow';
 import { textPart } from '../textPart';
+import { said } from '../../protocol/said';
 
 interface Defaults extends DecoderDefaults {
   readonly epsilon: number;
@@ -87,7 +88,7 @@ export function temperatureKeyValues(
   const stretched = scaling.kind === 'yarn' ? scaling.context : undefined;
   if (stretched !== undefined && stretched !== length)
     throw config.unsupported(
-      `Queries are scaled by position from ${length} tokens on, but rotary frequencies are stretched from ${stretched} on; llama.cpp has one number for both.`,
+      said`Queries are scaled by position from ${length} tokens on, but rotary frequencies are stretched from ${stretched} on; llama.cpp has one number for both.`,
     );
   return [
     f32('attention.temperature_scale', scale),

@@ -10,6 +10,7 @@ import { temperatureKeyValues } from './mistral3';
 import { ropeTensors, yarnMagnitude, yarnScaling, type Rope } from '../rope';
 import { windowWithoutKey } from '../slidingWindow';
 import { visionPart } from '../textPart';
+import { said } from '../../protocol/said';
 
 const family = 'Mistral models as "consolidated" weights with params.json (text)';
 const forward = { rotation: 'pairs', activation: 'silu' } as const;
@@ -86,7 +87,8 @@ function windowsOf(config: ConfigReader, decoder: Decoder): ReturnType<typeof wi
       '_sliding_window',
       `sizes or null for layers of a group of ${decoder.blocks} are needed`,
     );
-  if (sizes.size > 1) throw config.unsupported('Layers have windows of different sizes ("_sliding_window").');
+  if (sizes.size > 1)
+    throw config.unsupported(said`Layers have windows of different sizes ("_sliding_window").`);
   return windowWithoutKey(config, decoder, {
     window: window as number,
     rule: (layer) => listed[layer % listed.length] !== null,

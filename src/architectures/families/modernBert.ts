@@ -7,6 +7,7 @@ import type { KeyValue } from '../../model/keyValue';
 import { f32, text, u32 } from '../keyValues';
 import { ropeKind } from '../rope';
 import { slidingLayers } from '../slidingWindow';
+import { said } from '../../protocol/said';
 
 /** One layer in so many attends to everything, beginning with the first, unless a key says otherwise. */
 const usualPeriod = 3;
@@ -59,7 +60,7 @@ function ropeKeyValues(config: ConfigReader): KeyValue[] {
   const theta = (kind: string, key: string, fallback: number): number => {
     const parameters = kinds?.inner(kind);
     if (parameters && ropeKind(parameters) !== 'default')
-      throw parameters.unsupported('Rope scaling cannot be exported for this architecture.');
+      throw parameters.unsupported(said`Rope scaling cannot be exported for this architecture.`);
     return parameters?.has('rope_theta') ? parameters.number('rope_theta') : config.number(key, fallback);
   };
   const full = theta('full_attention', 'global_rope_theta', 160_000);
@@ -81,7 +82,7 @@ function windowKeyValues(config: ConfigReader, { blocks }: Encoder): KeyValue[] 
   const period = next < 0 ? Math.max(stated, blocks) : next;
   if (!layers.every((slides, layer) => slides === (layer % period !== 0)))
     throw config.unsupported(
-      'Layers with a sliding window do not repeat in the order that GGUF can express: one without, then a fixed number with.',
+      said`Layers with a sliding window do not repeat in the order that GGUF can express: one without, then a fixed number with.`,
     );
   return [
     u32('attention.sliding_window', size),

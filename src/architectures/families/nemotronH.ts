@@ -14,6 +14,7 @@ import {
   type Mamba2,
 } from './mamba2';
 import { predictingPart } from '../textPart';
+import { said } from '../../protocol/said';
 
 const classes = { NemotronHForCausalLM: 'nemotron_h' };
 
@@ -75,7 +76,7 @@ function readKinds(config: ConfigReader): Kind[] {
     const kind = kinds[String(name)];
     if (kind) return kind;
     throw config.unsupported(
-      `GGUF cannot express layers of type ${JSON.stringify(name)} for this architecture.`,
+      said`GGUF cannot express layers of type ${JSON.stringify(name)} for this architecture.`,
     );
   });
 }
@@ -94,7 +95,7 @@ function convertLayers(config: ConfigReader): Conversion {
   const hasExperts = layers.includes('experts');
   if (hasExperts && layers.includes('network'))
     throw config.unsupported(
-      'Layers with experts next to ones without cannot be exported for this architecture.',
+      said`Layers with experts next to ones without cannot be exported for this architecture.`,
     );
   const sizes = readSizes(config, hasExperts);
   const mixer = readMixer(config);

@@ -19,6 +19,7 @@ import type { ArchitectureDescription, Conversion } from '../description';
 import { u32 } from '../keyValues';
 import { readRope, refuseFactors } from '../rope';
 import { slidingLayers } from '../slidingWindow';
+import { said } from '../../protocol/said';
 
 /** Where a file has a window, llama.cpp leaves it out in the last of each group of so many layers. */
 const windowPeriod = 4;
@@ -87,14 +88,14 @@ export const olmo3: ArchitectureDescription = {
     expectSquareAttention(config, decoder);
     if (decoder.rope.scaling.kind === 'factors')
       throw config.unsupported(
-        'Rope scaling other than linear and yarn cannot be exported for this architecture.',
+        said`Rope scaling other than linear and yarn cannot be exported for this architecture.`,
       );
     sliding?.expect('rope_type', 'default', 'default');
     sliding?.expect('rope_theta', decoder.rope.theta, decoder.rope.theta);
     const layers = slidingLayers(config, decoder.blocks, (layer) => (layer + 1) % windowPeriod !== 0);
     if (layers.some((slides, layer) => slides !== ((layer + 1) % windowPeriod !== 0)))
       throw config.unsupported(
-        `Layers with a sliding window are not all but every ${windowPeriod}th, as llama.cpp assumes for this architecture.`,
+        said`Layers with a sliding window are not all but every ${windowPeriod}th, as llama.cpp assumes for this architecture.`,
       );
     return {
       prefixes: ['model.'],

@@ -12,6 +12,7 @@ import type { ArchitectureDescription } from '../description';
 import { expertParts, usualExpertNames } from '../experts';
 import { u32 } from '../keyValues';
 import { refuseFactors } from '../rope';
+import { said } from '../../protocol/said';
 
 /** OLMoE: experts in every block, norms over all heads of query and key together. */
 export const olmoe: ArchitectureDescription = {
@@ -36,7 +37,7 @@ export const olmoe: ArchitectureDescription = {
     const { hiddenSize, feedForwardSize: size, heads, kvHeads } = decoder;
     if (kvHeads !== heads)
       throw config.unsupported(
-        `${heads} heads share ${kvHeads} keys; llama.cpp expects as many keys as heads in this architecture.`,
+        said`${heads} heads share ${kvHeads} keys; llama.cpp expects as many keys as heads in this architecture.`,
       );
     const count = config.count('num_experts', 64);
     return {

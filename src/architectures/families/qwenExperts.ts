@@ -4,6 +4,7 @@ import type { Decoder } from '../decoder';
 import type { Part } from '../partRules';
 import { expertParts, usualExpertNames } from '../experts';
 import { u32 } from '../keyValues';
+import { said } from '../../protocol/said';
 
 /** Experts of Qwen's mixtures: in every block, chosen by softmax. */
 export interface QwenExperts {
@@ -34,7 +35,7 @@ export function readQwenExperts(
   config.expect('decoder_sparse_step', 1, 1);
   if (config.list('mlp_only_layers')?.length)
     throw config.unsupported(
-      '"mlp_only_layers" names blocks without experts; GGUF cannot express them for this architecture.',
+      said`"mlp_only_layers" names blocks without experts; GGUF cannot express them for this architecture.`,
     );
   // Transformers 5 may write the name that other mixtures use.
   const experts = config.count(config.spelled('num_experts', 'num_local_experts'), defaults.experts);

@@ -4,6 +4,7 @@ import { blockRules, partRules } from '../partRules';
 import type { ArchitectureDescription } from '../description';
 import { refuseFactors } from '../rope';
 import { windowWithoutKey } from '../slidingWindow';
+import { said } from '../../protocol/said';
 
 /** llama.cpp omits the rotary embedding in every so many layers; it has no key for another number. */
 const interval = 4;
@@ -36,7 +37,9 @@ export const smollm3: ArchitectureDescription = {
       const rotates = rotated ? Boolean(rotated[layer]) : (layer + 1) % stated !== 0;
       if (rotates !== ((layer + 1) % interval !== 0))
         throw config.unsupported(
-          `According to "no_rope_layers", layer ${layer} ${rotates ? 'has' : 'lacks'} rotary embedding; llama.cpp omits it in every ${interval}th layer and no other.`,
+          rotates
+            ? said`According to "no_rope_layers", layer ${layer} has rotary embedding; llama.cpp omits it in every ${interval}th layer and no other.`
+            : said`According to "no_rope_layers", layer ${layer} lacks rotary embedding; llama.cpp omits it in every ${interval}th layer and no other.`,
         );
     }
     return {

@@ -1,6 +1,7 @@
 import { dtypeNamed } from '../../model/dtypes';
 import { QuantscopeError } from '../../model/errors';
 import type { TensorDescriptor } from '../../protocol/model';
+import { said } from '../../protocol/said';
 import type { ConvertedTensor, Piece } from '../convertedTensor';
 import type { RestoredRows } from './restoredRows';
 import { partsOfUnits, stepped, woven, type Strand } from './strands';
@@ -83,7 +84,7 @@ function* segmentsOf(
   for (const piece of pieces) {
     const { tensor: source, firstRow, rows } = piece;
     if (unit && (row % unit.rows !== 0 || rows % unit.rows !== 0))
-      throw cannotUndo(tensor, `its rows are put in order across parts that come from different rows`);
+      throw cannotUndo(tensor, said`its rows are put in order across parts that come from different rows`);
     const place =
       unit?.order === 'transpose' ? transposed(row, rows, columns, unit.rows) : { row, rows, columns };
     checkBlocks(tensor, place.columns);
@@ -111,7 +112,10 @@ const transposed = (row: number, rows: number, columns: number, unit: number) =>
 function checkKnown(converted: ConvertedTensor, tensor: TensorDescriptor): void {
   const { unit, map, pieces, shape } = converted;
   if (String(inFile(shape)) !== String(inFile(tensor.shape)))
-    throw cannotUndo(tensor, `its shape is [${tensor.shape.join(', ')}] instead of [${shape.join(', ')}]`);
+    throw cannotUndo(
+      tensor,
+      said`its shape is [${tensor.shape.join(', ')}] instead of [${shape.join(', ')}]`,
+    );
   const strange =
     stranger(converted, knownMembers) ??
     (unit && strangeOrder(unit)) ??
@@ -133,11 +137,11 @@ const stranger = (rule: object, known: ReadonlySet<string>): string | undefined 
 /** Rows that are read one by one consist of whole blocks. */
 function checkBlocks(tensor: TensorDescriptor, columns: number): void {
   const block = dtypeNamed(tensor.dtype)?.block;
-  if (block === undefined) throw cannotUndo(tensor, `its type ${tensor.dtype} cannot be decoded`);
+  if (block === undefined) throw cannotUndo(tensor, said`its type ${tensor.dtype} cannot be decoded`);
   if (columns % block !== 0)
     throw cannotUndo(
       tensor,
-      `its blocks of ${block} weights (${tensor.dtype}) reach across rows of the checkpoint`,
+      said`its blocks of ${block} weights (${tensor.dtype}) reach across rows of the checkpoint`,
     );
 }
 
@@ -149,16 +153,22 @@ function assembled(source: TensorDescriptor, parts: readonly Segment[], unused: 
     if (start !== end)
       throw new QuantscopeError(
         'UNSUPPORTED',
-        `The file has ${start > end ? 'no rows for a part' : 'two different sets of rows for a part'} of ${source.name}.`,
+        start > end
+          ? said`The file has no rows for a part of ${source.name}.`
+          : said`The file has two different sets of rows for a part of ${source.name}.`,
         { file: source.file, tensor: rows.pieces[0]!.tensor.name },
       );
     end = start + weights;
   }
   if (end === source.elements)
     return { name: source.name, shape: source.shape, rows: ordered.map(({ rows }) => rows) };
-  throw new QuantscopeError('UNSUPPORTED', `The file has only ${end} of ${source.elements} weights of it.`, {
-    ...{ file: source.file, tensor: source.name },
-  });
+  throw new QuantscopeError(
+    'UNSUPPORTED',
+    said`The file has only ${end} of ${source.elements} weights of it.`,
+    {
+      ...{ file: source.file, tensor: source.name },
+    },
+  );
 }
 
 /** Copies of the first row for the rows before it. */
@@ -172,9 +182,9 @@ function repeatedBefore({ start, rows }: Segment): Segment[] {
 }
 
 const noInverse = (tensor: TensorDescriptor, rule: string): QuantscopeError =>
-  cannotUndo(tensor, `the rule "${rule}" of its architecture has no inverse here`);
+  cannotUndo(tensor, said`the rule "${rule}" of its architecture has no inverse here`);
 
 const cannotUndo = ({ file, name, offset }: TensorDescriptor, why: string): QuantscopeError =>
-  new QuantscopeError('UNSUPPORTED', `The tensor cannot be given back to a checkpoint: ${why}.`, {
+  new QuantscopeError('UNSUPPORTED', said`The tensor cannot be given back to a checkpoint: ${why}.`, {
     ...{ file, tensor: name, offset },
   });

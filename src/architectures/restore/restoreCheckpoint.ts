@@ -5,6 +5,7 @@ import type { Model } from '../../model/model';
 import type { SentenceModule } from '../../model/sentenceModules';
 import { greatestOf } from '../../protocol/extremes';
 import type { TensorDescriptor } from '../../protocol/model';
+import { said } from '../../protocol/said';
 import { ConfigReader } from '../configReader';
 import { poolingModules } from '../embeddingModules';
 import { convertCheckpoint, type ConvertedCheckpoint } from '../convertCheckpoint';
@@ -73,11 +74,11 @@ function rowsFor(facts: GgufFacts, file: string): ConfigRow[] {
   const rows = ofArchitecture.filter((row) => row.fits?.(facts) ?? true);
   if (rows.length > 0) return rows;
   const reason = seeing.test(facts.architecture)
-    ? ', whose classes have a vision part that the file lacks'
+    ? said`, whose classes have a vision part that the file lacks`
     : '';
   throw new QuantscopeError(
     'UNSUPPORTED',
-    `No config.json can be made for the architecture "${facts.architecture}"${reason}. Names as in GGUF need none (--names gguf).`,
+    said`No config.json can be made for the architecture "${facts.architecture}"${reason}. Names as in GGUF need none (--names gguf).`,
     { file },
   );
 }
@@ -161,7 +162,7 @@ function shapeOf({ from, shape, sourceShape, rows, unit }: TensorRule, tensor: T
   const sizes: readonly Size[] = sourceShape ?? shape;
   if (!sizes.includes('any')) return sizes as number[];
   if (from.length > 1 || rows || unit)
-    throw new QuantscopeError('UNSUPPORTED', 'The shape of its sources does not follow from the file.', {
+    throw new QuantscopeError('UNSUPPORTED', said`The shape of its sources does not follow from the file.`, {
       ...{ file: tensor.file, tensor: tensor.name },
     });
   const known = sizes.reduce<number>((product, size) => (size === 'any' ? product : product * size), 1);
@@ -186,9 +187,9 @@ function requireSameTensors(
     const wanted = values.get(name);
     if (wanted && String(wanted) === String(small.get(name))) continue;
     const message = wanted
-      ? 'No settings of a config.json are known that lead to the values of this tensor.'
-      : 'No rule of the architecture leads to this tensor.';
-    throw new QuantscopeError('UNSUPPORTED', `${message} Names as in GGUF need none (--names gguf).`, {
+      ? said`No settings of a config.json are known that lead to the values of this tensor.`
+      : said`No rule of the architecture leads to this tensor.`;
+    throw new QuantscopeError('UNSUPPORTED', said`${message} Names as in GGUF need none (--names gguf).`, {
       ...{ file, tensor: name, offset },
     });
   }

@@ -3,6 +3,7 @@ import type { GgufFile } from '../../model/gguf';
 import type { GgufScalar, GgufValue } from '../../model/ggufValue';
 import type { KeyValue } from '../../model/keyValue';
 import type { GgufFacts } from './ggufFacts';
+import { said } from '../../protocol/said';
 
 /** What llama.cpp takes where a key is absent, by keys without the architecture's name. */
 const defaults: Readonly<Record<string, (facts: GgufFacts) => GgufScalar | undefined>> = {
@@ -52,7 +53,7 @@ export function requireSameKeys(
     const expressed = mine ? `leads to ${shown(wanted)}` : 'cannot state it';
     throw new QuantscopeError(
       'UNSUPPORTED',
-      `The key-value "${key}" ${stated}, but a config.json of ${className} ${expressed}. Names as in GGUF need no config.json (--names gguf).`,
+      said`The key-value "${key}" ${stated}, but a config.json of ${className} ${expressed}. Names as in GGUF need no config.json (--names gguf).`,
       { file },
     );
   }

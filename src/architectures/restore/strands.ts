@@ -1,5 +1,6 @@
 import { QuantscopeError } from '../../model/errors';
 import type { TensorDescriptor } from '../../protocol/model';
+import { said } from '../../protocol/said';
 import type { ConvertedTensor } from '../convertedTensor';
 import type { RestoredRows } from './restoredRows';
 
@@ -64,7 +65,7 @@ export function woven(source: TensorDescriptor, strands: readonly Strand[]): Res
       [strand.count === count, strand.step === step, strand.units === units].every(Boolean),
   );
   if (!fits || ordered.length * count !== unitRows || (isTurn && ordered.length !== step))
-    throw new QuantscopeError('UNSUPPORTED', `The file does not have all rows of ${source.name}.`, {
+    throw new QuantscopeError('UNSUPPORTED', said`The file does not have all rows of ${source.name}.`, {
       ...{ file: source.file, tensor: tensor.name, offset: tensor.offset },
     });
   const pieces = Array.from({ length: units }, (_, unit) =>

@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { QuantscopeError } from '../../model/errors';
 import type { KeyValue } from '../../model/keyValue';
 import type { TensorDescriptor } from '../../protocol/model';
+import { said } from '../../protocol/said';
 import { applyRule } from '../applyRule';
 import { sizesOf, unreadNotes } from '../checkpointFacts';
 import { ConfigReader } from '../configReader';
@@ -94,7 +95,7 @@ function otherTensors({ alsoTakes }: VisionDescription): RegExp {
 function requirePart(sources: Sources, file: string): void {
   const [pattern] = Object.values(visionPart);
   if (sources.unused().some(([name]) => pattern!.test(name))) return;
-  const message = 'config.json describes a vision part, but the checkpoint has no tensor of it.';
+  const message = said`config.json describes a vision part, but the checkpoint has no tensor of it.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }
 

@@ -3,6 +3,7 @@ import type { ConfigReader } from '../configReader';
 import { blockRules, partRules, type Part } from '../partRules';
 import type { TensorRule } from '../description';
 import { bool, f32, u32 } from '../keyValues';
+import { said } from '../../protocol/said';
 
 /** The numbers of an encoder of patches. */
 export interface Encoder {
@@ -85,6 +86,6 @@ export const layerNorm = (from: string, to: string, size: number): Part => ({
 export function expectWiderNetwork(config: ConfigReader, { width, inner }: Encoder): void {
   if (width !== inner) return;
   throw config.unsupported(
-    `The feed-forward networks of the vision part are as wide (${inner}) as its states: llama.cpp would exchange their two matrices.`,
+    said`The feed-forward networks of the vision part are as wide (${inner}) as its states: llama.cpp would exchange their two matrices.`,
   );
 }

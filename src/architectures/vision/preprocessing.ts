@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import type { KeyValue } from '../../model/keyValue';
 import type { ConfigReader } from '../configReader';
 import { u32 } from '../keyValues';
+import { said } from '../../protocol/said';
 
 /** What llama.cpp divides the values of pixels by; config files state its inverse, in as many digits as they like. */
 const depth = 255;
@@ -32,7 +33,7 @@ export function normalization(images: ConfigReader): KeyValue[] {
   images.expect('do_center_crop', false, false);
   const factor = images.number('rescale_factor', 1 / depth);
   if (Math.abs(factor * depth - 1) > 1e-6)
-    throw images.unsupported(`"rescale_factor" is ${factor}; llama.cpp divides pixels by ${depth}.`);
+    throw images.unsupported(said`"rescale_factor" is ${factor}; llama.cpp divides pixels by ${depth}.`);
   const isNormalized = images.flag('do_normalize', true);
   return [
     colours('vision.image_mean', isNormalized ? threeNumbers(images, 'image_mean') : [0, 0, 0]),
@@ -82,7 +83,7 @@ function noteLimits(images: ConfigReader, limits: TokenLimits, least: number, mo
   if (least === limits.least && most === limits.most) return;
   const stated = least === limits.least ? `at most ${most}` : `between ${least} and ${most}`;
   images.notes.push(
-    `${basename(images.file)} scales images to ${stated} tokens; llama.cpp scales them to between ${limits.least} and ${limits.most}, unless its options image-min-tokens and image-max-tokens say otherwise.`,
+    said`${basename(images.file)} scales images to ${stated} tokens; llama.cpp scales them to between ${limits.least} and ${limits.most}, unless its options image-min-tokens and image-max-tokens say otherwise.`,
   );
 }
 

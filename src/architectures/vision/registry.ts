@@ -5,6 +5,7 @@ import { mistral3Vision, pixtralVision } from './families/pixtral';
 import { pixtralParamsVision } from './families/pixtralParams';
 import { qwen25vlVision, qwen2vlVision, qwen35Vision, qwen3vlVision } from './families/qwenVl';
 import { gemma3Vision, idefics3Vision } from './families/siglip';
+import { said } from '../../protocol/said';
 
 /** Every vision part that can be exported. A new one takes a description in families/, a line here and a test. */
 export const visionParts: readonly VisionDescription[] = [
@@ -31,6 +32,6 @@ export function visionFor(config: Config, file: string): VisionDescription {
   const type = config['model_type'];
   const asked = listedClass(config) ?? (typeof type === 'string' ? type : 'this model');
   const families = visionParts.map(({ family }) => family).join(', ');
-  const message = `There is no description of a vision part of ${asked}. Those of these models can be exported: ${families}.`;
+  const message = said`There is no description of a vision part of ${asked}. Those of these models can be exported: ${families}.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }

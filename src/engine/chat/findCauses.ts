@@ -1,5 +1,6 @@
 import { QuantscopeError } from '../../model/errors';
 import type { CausesParams, CausesResult } from '../../protocol/chat';
+import { said } from '../../protocol/said';
 import { tokenCauses } from '../../refinement/tokenCauses';
 import { StepMeter } from '../evaluation/progress';
 import { contextLengthOf, runDevice, stepsOf } from '../evaluation/runPlan';
@@ -61,9 +62,9 @@ function refuseTokens(
   const wrong = tokens.find((id) => !Number.isSafeInteger(id) || id < 0 || id >= vocabulary);
   const why =
     wrong !== undefined
-      ? `${wrong} is not a token; the vocabulary has ${vocabulary}.`
+      ? said`${wrong} is not a token; the vocabulary has ${vocabulary}.`
       : tokens.length > contextLength
-        ? `There are ${tokens.length} tokens, and the context of the model ends at ${contextLength}.`
+        ? said`There are ${tokens.length} tokens, and the context of the model ends at ${contextLength}.`
         : undefined;
   if (why !== undefined) throw new QuantscopeError('REQUEST', why, { file });
 }

@@ -7,6 +7,7 @@ import type { Model } from '../../model/model';
 import { nameFromPath } from '../../model/modelName';
 import type { ChatSide, ChatVariant } from '../../protocol/chat';
 import type { EvaluationSettings } from '../../protocol/evaluation';
+import { said } from '../../protocol/said';
 import { requireForwardPass } from '../evaluation/openForText';
 import { checkVocabularies } from '../evaluation/sameTokens';
 import { keepsWhole } from '../evaluation/runPlan';
@@ -91,7 +92,7 @@ async function changesOf({ model, other, variant }: PairedModels, options: PairO
   if (named !== 1)
     throw new QuantscopeError(
       'REQUEST',
-      'Name one variant: a file, a plan, a file type, a format or a recipe.',
+      said`Name one variant: a file, a plan, a file type, a format or a recipe.`,
     );
   if (path === undefined || !other) return planVariant(model, { ...weights, ...options }, context);
   await requireForwardPass(other);

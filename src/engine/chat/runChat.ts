@@ -3,6 +3,7 @@ import { stepsOfPair, type PairedDecoders, type PairedText } from '../../evaluat
 import { generateSideBySide } from '../../evaluation/chat/sideBySide';
 import { QuantscopeError } from '../../model/errors';
 import type { ChatParams, ChatResult } from '../../protocol/chat';
+import { said } from '../../protocol/said';
 import { openForText } from '../evaluation/openForText';
 import { contextLengthOf, runDevice } from '../evaluation/runPlan';
 import { checkTexts } from '../evaluation/sameTokens';
@@ -82,7 +83,7 @@ function readOn(
 
 function refuseTooLong(tokens: number, contextLength: number, file: string): void {
   if (tokens < contextLength) return;
-  const message = `The conversation has ${tokens} tokens, and the context of the model ends at ${contextLength}: there is no room for an answer.`;
+  const message = said`The conversation has ${tokens} tokens, and the context of the model ends at ${contextLength}: there is no room for an answer.`;
   throw new QuantscopeError('REQUEST', message, { file });
 }
 
@@ -90,7 +91,7 @@ function refuseTooLong(tokens: number, contextLength: number, file: string): voi
 function reporter({ progress }: JobContext, prompt: number, most: number) {
   const total = prompt + most;
   return {
-    onPrompt: (done: number) => progress({ message: 'reading the conversation', done, total }),
+    onPrompt: (done: number) => progress({ message: said`reading the conversation`, done, total }),
     onAnswer: (chat: NonNullable<Parameters<JobContext['progress']>[0]['chat']>) => {
       const done = prompt + Math.max(chat.original.length, chat.variant.length);
       progress({ message: 'answering', done, total, chat });

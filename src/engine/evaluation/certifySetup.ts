@@ -10,6 +10,7 @@ import type { CertificateRival } from '../../protocol/certificate';
 import type { CertifyParams } from '../../protocol/evaluation';
 import type { Plan } from '../../protocol/plan';
 import { plural } from '../../protocol/words';
+import { said } from '../../protocol/said';
 import { openForText } from './openForText';
 import type { PlannedVariant } from './plannedVariant';
 import { planTextOf, runDevice, type PlannedText, type RunDevice } from './runPlan';
@@ -70,16 +71,14 @@ export async function setUp(
 /** @throws QuantscopeError REQUEST for a matrix where the plan was made without one: what is measured would not be the plan. */
 function refuseOtherMatrix(plan: Plan, { planFile, imatrix }: CertifyParams): void {
   if (plan.imatrix || imatrix === undefined) return;
-  const message =
-    'The plan was made without an importance matrix; with one its weights would be others. Leave the matrix out, or make a plan with it.';
+  const message = said`The plan was made without an importance matrix; with one its weights would be others. Leave the matrix out, or make a plan with it.`;
   throw new QuantscopeError('REQUEST', message, { file: planFile });
 }
 
 /** @throws QuantscopeError REQUEST for swaps of a plan for two memories: they would move bytes from one to the other. */
 function refuseSwapsBetweenMemories({ fit }: Plan, { planFile, improveFrom }: CertifyParams): void {
   if (!fit?.gpu || improveFrom === undefined) return;
-  const message =
-    'The plan was made for the memory of a GPU and for RAM, and swaps keep to the size of the whole file only: leave out --improve.';
+  const message = said`The plan was made for the memory of a GPU and for RAM, and swaps keep to the size of the whole file only: leave out --improve.`;
   throw new QuantscopeError('REQUEST', message, { file: planFile });
 }
 
@@ -100,9 +99,12 @@ async function certifyingText(
   if (plan.windows >= least) return planned;
   const needs =
     improveFrom === undefined
-      ? `An interval needs at least ${least} windows`
-      : `Swaps are judged on every second window and certified on the others, which takes at least ${least} windows`;
-  const message = `${needs}, and there ${plan.windows === 1 ? 'is' : 'are'} ${plural(plan.windows, 'window')} of ${plan.context} tokens: use a longer text, more windows or a smaller context.`;
+      ? said`An interval needs at least ${least} windows`
+      : said`Swaps are judged on every second window and certified on the others, which takes at least ${least} windows`;
+  const message =
+    plan.windows === 1
+      ? said`${needs}, and there is 1 window of ${plan.context} tokens: use a longer text, more windows or a smaller context.`
+      : said`${needs}, and there are ${plural(plan.windows, 'window')} of ${plan.context} tokens: use a longer text, more windows or a smaller context.`;
   throw new QuantscopeError('REQUEST', message, { file: text });
 }
 

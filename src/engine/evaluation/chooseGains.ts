@@ -10,6 +10,7 @@ import type { Model } from '../../model/model';
 import { joinPlace, listIfPresent } from '../../model/place';
 import { openForText } from './openForText';
 import { contextLengthOf, planText, type PlannedText } from './runPlan';
+import { said } from '../../protocol/said';
 
 /** Tokens that the model is run over by default: enough to tell tensors apart by a few per cent. */
 export const usualTokens = 2048;
@@ -51,11 +52,11 @@ export async function chooseGains(
   { kept, candidates }: { readonly kept: MeasuredDivergences | undefined; readonly candidates: Candidates },
   signal: AbortSignal,
 ): Promise<GainsChosen> {
-  if (choice.weightsOnly === true) return { weightsOnly: 'this was requested.' };
+  if (choice.weightsOnly === true) return { weightsOnly: said`this was requested.` };
   if (choice.gainsFile !== undefined) return gainsOfFile(model, choice.gainsFile, candidates);
   if (choice.keptGains === true) {
     if (kept) return { measured: kept };
-    const message = 'No gains of this model are kept from an earlier run. Run it over a text first.';
+    const message = said`No gains of this model are kept from an earlier run. Run it over a text first.`;
     throw new QuantscopeError('REQUEST', message, { file: model.description.path });
   }
   if (choice.text !== undefined) return { planned: await planGains(model, choice.text, choice, signal) };

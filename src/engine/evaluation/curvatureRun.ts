@@ -11,6 +11,7 @@ import type { JobContext } from '../job';
 import { backwardSteps, roomFor } from './obtainEvidence';
 import { StepMeter } from './progress';
 import { windowsAtOnce, type WindowsRun } from './runPlan';
+import { said } from '../../protocol/said';
 
 const ofExperts = /\.ffn_(gate|up|down)_exps\.weight$/;
 
@@ -21,8 +22,7 @@ export const isRouted = ({ tensors }: Candidates): boolean =>
 /** @throws QuantscopeError REQUEST for a mixture of experts: gradients do not see that a change of a tensor leads to other experts. */
 export function refuseRouted(candidates: Candidates, file: string): void {
   if (!isRouted(candidates)) return;
-  const message =
-    'Gains of a mixture of experts do not follow from the curvature: a changed tensor leads tokens to other experts, which gradients do not see, so that gains come out too small. Leave out --curvature (in an editor, switch off the setting quantscope.curvature): each tensor is then changed and measured.';
+  const message = said`Gains of a mixture of experts do not follow from the curvature: a changed tensor leads tokens to other experts, which gradients do not see, so that gains come out too small. Leave out --curvature (in an editor, switch off the setting quantscope.curvature): each tensor is then changed and measured.`;
   throw new QuantscopeError('REQUEST', message, { file });
 }
 
@@ -47,7 +47,7 @@ export async function curvatureOf(
     const meter = new StepMeter(backwardSteps(decoder, windows.length), windows.length, device, progress);
     return await measureCurvature(decoder, windows, changes, {
       ...{ room: states.make, windowsAtOnce: windowsAtOnce(decoder), signal },
-      onStep: (part) => meter.step(`curvature: ${part}`),
+      onStep: (part) => meter.step(said`curvature: ${part}`),
     });
   } finally {
     await decoder.close();

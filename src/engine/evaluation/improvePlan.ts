@@ -8,6 +8,7 @@ import type { Model } from '../../model/model';
 import type { Improvement } from '../../protocol/certificate';
 import type { Interval } from '../../protocol/estimate';
 import type { Plan, SensitivityTable } from '../../protocol/plan';
+import { said } from '../../protocol/said';
 import { usualTokens } from './chooseGains';
 import { tokensOf, type JointRuns } from './jointRuns';
 import type { JointTokens } from './jointStore';
@@ -132,8 +133,7 @@ export async function storedTable(
   const table = await storedSensitivity(model, encoded, folder);
   const roundings = roundsActivations && (await keptRoundings(model, encoded, folder));
   if (!table || (roundsActivations && !roundings)) {
-    const message =
-      'Swaps are proposed from the errors that the plan was made from, and these are not kept: make the plan again, or leave out --improve.';
+    const message = said`Swaps are proposed from the errors that the plan was made from, and these are not kept: make the plan again, or leave out --improve.`;
     throw new QuantscopeError('REQUEST', message, { file: model.description.path });
   }
   return withRoundings(table, roundings);

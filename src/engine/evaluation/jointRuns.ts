@@ -14,6 +14,7 @@ import type { JointFigures } from '../../protocol/certificate';
 import type { CertifyParams } from '../../protocol/evaluation';
 import type { EngineProgress } from '../../protocol/engine';
 import type { UsedCodes } from '../../protocol/plan';
+import { said } from '../../protocol/said';
 import { versionsOf } from '../../quant/algorithms';
 import type { JobContext } from '../job';
 import { encodedOnce } from './encodedOnce';
@@ -97,7 +98,7 @@ export class JointRuns {
     if (known) return influencesOf(names, known);
     const { signal } = this.context;
     const progress = (of: EngineProgress): void =>
-      this.context.progress({ ...of, message: `around ${variant.label}: ${of.message}` });
+      this.context.progress({ ...of, message: said`around ${variant.label}: ${of.message}` });
     const found = await measureChanges(
       model,
       { length: text.plan.context, windows: windows.map((at) => text.windows[at]!) },
@@ -182,7 +183,7 @@ function inAll(
   place: { readonly done: number; readonly total: number },
 ): EngineProgress {
   return {
-    message: `${label} (${place.done + 1} of ${place.total}): ${message}`,
+    message: said`${label} (${place.done + 1} of ${place.total}): ${message}`,
     ...{ done: place.done * total + done, total: place.total * total },
     ...(device === undefined ? {} : { device }),
     ...(curve === undefined ? {} : { curve }),

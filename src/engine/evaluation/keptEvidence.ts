@@ -6,6 +6,7 @@ import { inputsByTensor, partsFor } from '../../evaluation/evidence';
 import { QuantscopeError, throwIfCancelled } from '../../model/errors';
 import type { EvidenceKind } from '../../protocol/recipe';
 import { plural } from '../../protocol/words';
+import { said } from '../../protocol/said';
 import type { EvidenceRequest, EvidenceSource, OutputRows } from '../../quant/evidence';
 import type { Evidence, OutputCovariance } from '../../quant/methods/method';
 import { keptNumbers, type KeptInput } from './evidenceNumbers';
@@ -59,7 +60,7 @@ function checkNeeds({ parts, folder }: KeptEvidence, needs: EvidenceKind): void 
     (part) => needed[part] && !parts[part],
   );
   if (lacks)
-    throw new QuantscopeError('REQUEST', `The kept evidence has no ${needs}: calibrate again.`, {
+    throw new QuantscopeError('REQUEST', said`The kept evidence has no ${needs}: calibrate again.`, {
       file: folder,
     });
 }
@@ -147,7 +148,7 @@ async function readable<T>({ folder }: KeptEvidence, numbers: Promise<T | undefi
   const found = await numbers;
   if (found !== undefined) return found;
   await rm(join(folder, 'index.json'), { force: true });
-  throw new QuantscopeError('IO', 'The kept evidence is damaged: calibrate again.', { file: folder });
+  throw new QuantscopeError('IO', said`The kept evidence is damaged: calibrate again.`, { file: folder });
 }
 
 /** As many rows as one input has, taken from all of them alike. */

@@ -21,6 +21,7 @@ import { reason } from '../../model/byteSource';
 import type { Model } from '../../model/model';
 import type { GainsSource } from '../../protocol/gains';
 import type { SensitivityTable } from '../../protocol/plan';
+import { said } from '../../protocol/said';
 import type { QuantFormat } from '../../quant/format';
 import type { JobContext } from '../job';
 import { weightChange } from './plannedVariant';
@@ -66,7 +67,7 @@ export async function addGains(
 ): Promise<SensitivityTable> {
   const probes = probesOf(table, sampled, probe);
   if (probes.size === 0)
-    return { ...table, weightsOnly: 'no tensor has an error that could affect the output.' };
+    return { ...table, weightsOnly: said`no tensor has an error that could affect the output.` };
   const run = { length: planned.plan.context, windows: planned.windows };
   const changes = changesOf(candidates, probes, finder);
   const place = { device, folder: cacheDir };
@@ -75,7 +76,7 @@ export async function addGains(
   const single = await measureChanges(model, run, others, { device }, context);
   const { byTensor, noise, loss, chance, spread } = single;
   if (!Number.isFinite(noise))
-    return { ...table, weightsOnly: 'the weights overflow when the model is run over a text.' };
+    return { ...table, weightsOnly: said`the weights overflow when the model is run over a text.` };
   const { scoredTokens: tokens, context: length } = planned.plan;
   const measured: MeasuredDivergences = {
     text: { path: planned.file, hash: planned.hash, tokens, context: length },
@@ -168,7 +169,7 @@ export async function measureChanges(
   try {
     return await measureDivergences(decoder, base, windows, changes, {
       ...{ signal, room, ...(around ? { around } : {}) },
-      onStep: (part) => meter.step(`influence on the output: ${part}`),
+      onStep: (part) => meter.step(said`influence on the output: ${part}`),
     });
   } finally {
     await decoder.close();

@@ -24,6 +24,7 @@ import type {
   StoredEvidence,
 } from '../../protocol/evidence';
 import type { EvidenceKind } from '../../protocol/recipe';
+import { said } from '../../protocol/said';
 import type { EvidenceSource } from '../../quant/evidence';
 import type { JobContext } from '../job';
 import { EvidenceStore, keptBytes, type KeptEvidence } from './evidenceStore';
@@ -223,7 +224,7 @@ async function measure(pass: PlannedPass, { signal, progress }: JobContext): Pro
       measureEvidence(decoder, windows, {
         ...{ parts, keep, signal, windowsAtOnce: windowsAtOnce(decoder) },
         room: states.make,
-        onStep: (part) => meter.step(`calibration: ${part}`),
+        onStep: (part) => meter.step(said`calibration: ${part}`),
       }),
     );
   } finally {

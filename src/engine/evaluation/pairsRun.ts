@@ -18,6 +18,7 @@ import { QuantscopeError, throwIfCancelled } from '../../model/errors';
 import type { PairsResult } from '../../protocol/embedding';
 import type { EvaluationParams, RunMeasures } from '../../protocol/evaluation';
 import { greatestOf, leastOf } from '../../protocol/extremes';
+import { said } from '../../protocol/said';
 import { StepMeter } from './progress';
 import type { Run } from './run';
 
@@ -31,15 +32,15 @@ export interface PairsRun {
 export function refuseOthers(params: EvaluationParams): void {
   const { text, tasks, recipe, against, roundActivations } = params;
   const refuse = (what: string): QuantscopeError =>
-    new QuantscopeError('REQUEST', `Pairs of texts are embedded in float32: ${what} goes with them.`);
-  if (text !== undefined || tasks !== undefined) throw refuse('neither a text nor a file of questions');
+    new QuantscopeError('REQUEST', said`Pairs of texts are embedded in float32: ${what} goes with them.`);
+  if (text !== undefined || tasks !== undefined) throw refuse(said`neither a text nor a file of questions`);
   if (recipe) throw refuse('no recipe');
-  if (against !== undefined) throw refuse('no other base');
-  if (roundActivations) throw refuse('no rounding of activations');
+  if (against !== undefined) throw refuse(said`no other base`);
+  if (roundActivations) throw refuse(said`no rounding of activations`);
   const { convention, context, stride, windows } = params;
   if (context !== undefined || stride !== undefined || windows !== undefined || convention === 'sliding')
     throw refuse('no window');
-  if (params.memory === 'whole') throw refuse('no model that is kept in memory as a whole');
+  if (params.memory === 'whole') throw refuse(said`no model that is kept in memory as a whole`);
 }
 
 /**
@@ -63,7 +64,7 @@ export async function evaluatePairs(
       const { blocks, pooling } = embedder.pass;
       const steps = texts.length * blocks.length * (isChanged ? 2 : 1);
       meter ??= new StepMeter(steps, texts.length, where.device, context.progress);
-      const onStep = (): void => meter?.step(`embedding ${texts.length} texts`);
+      const onStep = (): void => meter?.step(said`embedding ${texts.length} texts`);
       const vectors = normalized(await embedder.embed(texts, { signal, onStep }));
       const blockBytes = greatestOf(blocks.map(({ bytes }) => bytes));
       return { vectors, texts, cut, longest: embedder.longest, pooling, blockBytes };
@@ -131,9 +132,13 @@ async function tokensOf(
   for (const text of all) {
     const tokens = await tokenizer.encode(text, { addSpecial: true, signal });
     if (tokens.length === 0)
-      throw new QuantscopeError('REQUEST', `The text ${JSON.stringify(text.slice(0, 80))} has no tokens.`, {
-        file,
-      });
+      throw new QuantscopeError(
+        'REQUEST',
+        said`The text ${JSON.stringify(text.slice(0, 80))} has no tokens.`,
+        {
+          file,
+        },
+      );
     if (tokens.length > longest) cut += 1;
     const end = tokenizer.addsEos ? tokens.subarray(-1) : tokens.subarray(0, 0);
     texts.push(

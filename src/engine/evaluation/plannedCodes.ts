@@ -15,6 +15,7 @@ import type { EvidenceSettings } from '../../protocol/evidence';
 import { objectives, usualObjective, type Objective } from '../../protocol/export';
 import type { UsedCodes } from '../../protocol/plan';
 import type { EvidenceKind } from '../../protocol/recipe';
+import { said } from '../../protocol/said';
 import type { EvidenceSource } from '../../quant/evidence';
 import type { JobContext } from '../job';
 import type { GainsChosen } from './chooseGains';
@@ -59,7 +60,7 @@ export async function planCodes(
   }
   if ('weightsOnly' in gains) {
     if (!isRequired) return undefined;
-    const message = `Optimised codes need a text that the model is run over: ${gains.weightsOnly}`;
+    const message = said`Optimised codes need a text that the model is run over: ${gains.weightsOnly}`;
     throw new QuantscopeError('REQUEST', message, { file: model.description.path });
   }
   return codesOver(optimised.text ?? gains.planned.file);
@@ -82,16 +83,16 @@ function checkErrors(
   const refuse = (message: string): QuantscopeError => new QuantscopeError('REQUEST', message, { file });
   if (kind === 'outputs' && optimised?.text === undefined)
     throw refuse(
-      'These gains are for the errors of outputs with optimised codes: name the text that codes are found over (--calibration F).',
+      said`These gains are for the errors of outputs with optimised codes: name the text that codes are found over (--calibration F).`,
     );
   if (kind !== 'outputs' && optimised?.isRequired)
     throw refuse(
-      'These gains are for the errors of weights with the codes of llama.cpp, not for optimised codes.',
+      said`These gains are for the errors of weights with the codes of llama.cpp, not for optimised codes.`,
     );
   if (kind === 'importance' && imatrix === undefined)
-    throw refuse('These gains are for errors that an importance matrix weights: give one.');
+    throw refuse(said`These gains are for errors that an importance matrix weights: give one.`);
   if (kind === 'weights' && imatrix !== undefined)
-    throw refuse('These gains are for plain errors, not for errors that an importance matrix weights.');
+    throw refuse(said`These gains are for plain errors, not for errors that an importance matrix weights.`);
 }
 
 /**
@@ -122,7 +123,7 @@ async function evidenceOfRun(
 ): Promise<EvidenceSource> {
   const found = await latestEvidence(model, needs, evidenceDir, hash);
   if (found) return found;
-  const message = `Codes of the latest run were optimised over ${tokens.toLocaleString('en-US')} tokens of ${text}, and what was measured there (${needs.join(' and ')}) is not kept: run the model over a text again.`;
+  const message = said`Codes of the latest run were optimised over ${tokens.toLocaleString('en-US')} tokens of ${text}, and what was measured there (${needs.join(' and ')}) is not kept: run the model over a text again.`;
   throw new QuantscopeError('REQUEST', message, { file: model.description.path });
 }
 
@@ -185,6 +186,6 @@ export async function evidenceOfPlan(
 ): Promise<EvidenceSource> {
   const found = cacheDir === undefined ? undefined : await evidenceForCodes(model, objective, cacheDir, hash);
   if (found) return found;
-  const message = `The plan was made for optimised codes over ${tokens.toLocaleString('en-US')} tokens of ${text}, and what was measured there is not kept. Export it with --codes optimised, the objective ${objective} and this text (--calibration F --tokens ${tokens}), or with --codes reference.`;
+  const message = said`The plan was made for optimised codes over ${tokens.toLocaleString('en-US')} tokens of ${text}, and what was measured there is not kept. Export it with --codes optimised, the objective ${objective} and this text (--calibration F --tokens ${tokens}), or with --codes reference.`;
   throw new QuantscopeError('REQUEST', message, { file: model.description.path });
 }

@@ -6,6 +6,7 @@ import type { WeightChange } from '../../graph/transformer/weights';
 import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
 import type { Objective } from '../../protocol/export';
+import { said } from '../../protocol/said';
 import { formatById } from '../../quant/catalogue';
 
 /** How a model's weights are changed, and their resulting size. */
@@ -52,7 +53,7 @@ function replacement(
   return async (expert, firstRow, rows) => {
     if (heads === undefined) return finder.replace({ converted, expert, firstRow }, format, rows);
     if (firstRow % heads !== 0 || rows.length % (heads * columns) !== 0) {
-      const message = `Codes of heads of ${heads} rows are found for whole heads, not for ${rows.length / columns} rows from row ${firstRow}.`;
+      const message = said`Codes of heads of ${heads} rows are found for whole heads, not for ${rows.length / columns} rows from row ${firstRow}.`;
       throw new QuantscopeError('INTERNAL', message, { tensor: name });
     }
     const moved = toFileOrder(rows, columns, heads);

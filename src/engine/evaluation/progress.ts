@@ -1,6 +1,7 @@
 import type { EngineProgress } from '../../protocol/engine';
 import type { EvaluationPoint } from '../../protocol/evaluation';
 import type { Device } from '../../protocol/device';
+import { said } from '../../protocol/said';
 
 /** More points than a chart has columns to show them in are thinned. */
 const maxPoints = 400;
@@ -28,7 +29,7 @@ export class StepMeter {
   curve(point: EvaluationPoint): void {
     if (this.points.length >= maxPoints) this.points = this.points.filter((_, index) => index % 2 === 1);
     this.points.push(point);
-    this.tell(`${point.windows} of ${this.windows} windows`);
+    this.tell(said`${point.windows} of ${this.windows} windows`);
   }
 
   private tell(message: string): void {

@@ -10,6 +10,7 @@ import { greatestOf } from '../../protocol/extremes';
 import type { RecipeSelection } from '../../protocol/quantizeModel';
 import type { Recipe } from '../../protocol/recipe';
 import type { TensorDescriptor } from '../../protocol/model';
+import { said } from '../../protocol/said';
 import { methodAlgorithm } from '../../quant/algorithms';
 import type { EvidenceSource } from '../../quant/evidence';
 import { resolveRecipe } from '../../recipes/resolveRecipe';
@@ -36,8 +37,8 @@ export async function recipeVariant(
   const recipe = await resolveRecipe(selection, context.signal);
   if (recipe.target === 'checkpoint')
     return variantOf(model, planRecipe(model, recipe), options, context, labelOf(recipe, selection));
-  const hint = recipe.fileType === undefined ? '' : `; evaluate the file type ${recipe.fileType} instead`;
-  throw new QuantscopeError('REQUEST', `The recipe ${recipe.id} does not make a checkpoint${hint}.`);
+  const hint = recipe.fileType === undefined ? '' : said`; evaluate the file type ${recipe.fileType} instead`;
+  throw new QuantscopeError('REQUEST', said`The recipe ${recipe.id} does not make a checkpoint${hint}.`);
 }
 
 export async function variantOf(

@@ -12,6 +12,7 @@ import { QuantscopeError } from '../../model/errors';
 import { isRecord } from '../../model/json';
 import { seal, unseal } from '../../model/sealedJson';
 import type { EvaluationResult } from '../../protocol/evaluation';
+import { said } from '../../protocol/said';
 import { isCurrent, versionsOf, type UsedVersions } from '../../quant/algorithms';
 import { makeFolder } from '../../files/makeFolder';
 
@@ -93,7 +94,7 @@ export class ResultStore {
     const { scoredTokens: count, divergence } = result.text ?? { scoredTokens: 0 };
     const values = await readFloats(file, divergence ? 2 * count : count);
     if (!values || count === 0)
-      throw new QuantscopeError('REQUEST', `The tokens of the result "${result.variant}" are not kept.`, {
+      throw new QuantscopeError('REQUEST', said`The tokens of the result "${result.variant}" are not kept.`, {
         file,
       });
     const losses = values.subarray(0, count);
@@ -134,7 +135,7 @@ export class ResultStore {
   /** @throws QuantscopeError REQUEST for an id that no result can have. */
   private fileOf(id: string, ending: string): string {
     if (/^[\w-]+$/.test(id)) return join(this.results, `${id}.${ending}`);
-    throw new QuantscopeError('REQUEST', `"${id}" is not the id of a result.`);
+    throw new QuantscopeError('REQUEST', said`"${id}" is not the id of a result.`);
   }
 }
 
@@ -145,7 +146,7 @@ async function namesIn(folder: string, ending: string): Promise<string[]> {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw new QuantscopeError(
       'IO',
-      `The results cannot be listed: ${reason(cause)}`,
+      said`The results cannot be listed: ${reason(cause)}`,
       { file: folder },
       cause,
     );
@@ -203,5 +204,5 @@ async function temporaryStates(
 
 function found(states: StateFile | undefined, file: string): StateFile {
   if (states) return states;
-  throw new QuantscopeError('IO', 'The states of the base model could not be kept.', { file });
+  throw new QuantscopeError('IO', said`The states of the base model could not be kept.`, { file });
 }

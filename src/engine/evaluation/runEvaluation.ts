@@ -8,6 +8,7 @@ import { modelHash } from '../../model/identity';
 import type { Model } from '../../model/model';
 import { nameFromPath } from '../../model/modelName';
 import type { EvaluationParams, EvaluationResult } from '../../protocol/evaluation';
+import { said } from '../../protocol/said';
 import type { JobContext } from '../job';
 import { openForPairs, openForText } from './openForText';
 import { evaluatePairs, refuseOthers, type PairsRun } from './pairsRun';
@@ -34,7 +35,7 @@ export async function runEvaluation(
   else if (params.text === undefined && params.tasks === undefined)
     throw new QuantscopeError(
       'REQUEST',
-      'Name a text or a file of questions to evaluate with, or of pairs for a model that embeds texts.',
+      said`Name a text or a file of questions to evaluate with, or of pairs for a model that embeds texts.`,
     );
   resetPeakMemory();
   const started = performance.now();

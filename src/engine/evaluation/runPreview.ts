@@ -6,6 +6,7 @@ import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
 import type { PreviewParams, PreviewResult } from '../../protocol/preview';
 import { plural, size } from '../../protocol/words';
+import { said } from '../../protocol/said';
 import type { JobContext } from '../job';
 import { StepMeter } from './progress';
 import { recipeVariant } from './recipeVariant';
@@ -61,7 +62,7 @@ export function refuseTooMany(
 ): void {
   const needed = heldStates * Float32Array.BYTES_PER_ELEMENT * windows.length * plan.context * stateSize;
   if (needed <= room) return;
-  const message = `The states of ${plural(windows.length, 'window')} need ${size(needed)} of memory, and there is room for ${size(room)}: use fewer windows.`;
+  const message = said`The states of ${plural(windows.length, 'window')} need ${size(needed)} of memory, and there is room for ${size(room)}: use fewer windows.`;
   throw new QuantscopeError('REQUEST', message, { file });
 }
 

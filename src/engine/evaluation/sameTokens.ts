@@ -2,6 +2,7 @@ import { openTokenizer } from '../../evaluation/tokenizer/openTokenizer';
 import type { TextTokenizer } from '../../evaluation/tokenizer/textTokenizer';
 import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
+import { said } from '../../protocol/said';
 
 /**
  * Whether ids mean the same text to another model. One whose tokenizer is missing or unsupported is not checked.
@@ -18,7 +19,7 @@ export async function checkTokens(
   const { path } = other.description;
   const ofOther = await optionalTokenizer(other, signal);
   if (ofOther === undefined || meaning(ofOther, ids) === meaning(tokenizer, ids)) return;
-  const message = `The same token ids decode to a different text with ${name}; both must have the same vocabulary.`;
+  const message = said`The same token ids decode to a different text with ${name}; both must have the same vocabulary.`;
   throw new QuantscopeError('REQUEST', message, { file: path });
 }
 
@@ -45,14 +46,14 @@ export async function checkTexts(
   if (differing.length <= renamedShare * count) return;
   const [first] = differing as [number];
   const [own, others] = [tokenizer, ofOther].map((of) => JSON.stringify(of.decode([first])));
-  const message = `${differing.length} of ${count} tokens have another text in ${name}, the first of them ${first}: ${own}, there ${others}. Both must have the same vocabulary.`;
+  const message = said`${differing.length} of ${count} tokens have another text in ${name}, the first of them ${first}: ${String(own)}, there ${String(others)}. Both must have the same vocabulary.`;
   throw new QuantscopeError('REQUEST', message, { file: other.description.path });
 }
 
 /** @throws QuantscopeError REQUEST when two models do not have vocabularies of one size. */
 export function checkVocabularies(other: number, name: string, own: number, file: string): void {
   if (other === own) return;
-  const message = `${name} has ${other} tokens, the model ${own}; they must have the same vocabulary.`;
+  const message = said`${name} has ${other} tokens, the model ${own}; they must have the same vocabulary.`;
   throw new QuantscopeError('REQUEST', message, { file });
 }
 

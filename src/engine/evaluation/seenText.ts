@@ -3,6 +3,7 @@ import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
 import type { Plan } from '../../protocol/plan';
 import type { CertifyParams } from '../../protocol/evaluation';
+import { said } from '../../protocol/said';
 import { gainsCut } from './chooseGains';
 import { evidenceText } from './obtainEvidence';
 import { contextLengthOf, planText } from './runPlan';
@@ -21,7 +22,7 @@ export async function refuseSeenText(
   signal: AbortSignal,
 ): Promise<void> {
   if (improveFrom === undefined && certificate?.improvement?.isAdopted && certificate.text.hash === hash)
-    throw seen(text, 'swaps were judged');
+    throw seen(text, said`swaps were judged`);
   const gainsHash = async (cut: { readonly tokens: number; readonly context: number }): Promise<string> => {
     const length = await contextLengthOf(model, signal);
     return (await planText(text, tokenizer, gainsCut(cut), length, signal)).hash;
@@ -31,9 +32,9 @@ export async function refuseSeenText(
     return (await evidenceText(model, settings, cacheDir, signal)).hash;
   };
   if (gains && (await hashOrNone(() => gainsHash(gains))) === gains.hash)
-    throw seen(text, 'gains were measured');
+    throw seen(text, said`gains were measured`);
   if (codes && (await hashOrNone(() => codesHash(codes.tokens))) === codes.hash)
-    throw seen(text, 'codes were found');
+    throw seen(text, said`codes were found`);
 }
 
 /** A text that is too short to be cut in that way cannot have been used so. */
@@ -49,6 +50,6 @@ async function hashOrNone(hash: () => Promise<string>): Promise<string | undefin
 const seen = (file: string, what: string): QuantscopeError =>
   new QuantscopeError(
     'REQUEST',
-    `The plan's ${what} over this text, on which it looks better than it is: name another one.`,
+    said`The plan's ${what} over this text, on which it looks better than it is: name another one.`,
     { file },
   );

@@ -2,6 +2,7 @@ import { scoreQuestions } from '../../evaluation/evaluate';
 import { choiceInputs, readTasks } from '../../evaluation/tasks';
 import type { TextTokenizer } from '../../evaluation/tokenizer/textTokenizer';
 import type { RunMeasures, TaskResult } from '../../protocol/evaluation';
+import { said } from '../../protocol/said';
 import { StepMeter } from './progress';
 import { openChanged, passMeasures, type Run } from './run';
 import { contextLengthOf, stepsOf, windowsAtOnce } from './runPlan';
@@ -37,7 +38,7 @@ export async function evaluateTasks(run: Run, file: string, tokenizer: TextToken
     const started = performance.now();
     const result = await scoreQuestions(decoder, file, questions, inputs, {
       ...{ signal, windowsAtOnce: windowsAtOnce(decoder) },
-      onStep: (part) => meter.step(`questions: ${part}`),
+      onStep: (part) => meter.step(said`questions: ${part}`),
     });
     const seconds = (performance.now() - started) / 1000;
     return { result, measures: passMeasures(decoder, choices.length * decoder.length, seconds) };

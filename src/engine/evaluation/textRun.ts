@@ -12,6 +12,7 @@ import { contentKey } from '../../model/identity';
 import type { Model } from '../../model/model';
 import { nameFromPath } from '../../model/modelName';
 import type { EvaluationResult, RunMeasures } from '../../protocol/evaluation';
+import { said } from '../../protocol/said';
 import { versionsOf } from '../../quant/algorithms';
 import { requireForwardPass } from './openForText';
 import { StepMeter } from './progress';
@@ -123,7 +124,7 @@ async function makeStates(
   const states = await store.addStates(named.baseHash, size, async (append) => {
     const options = {
       ...{ signal, windowsAtOnce: windowsAtOnce(decoder) },
-      onStep: (part: string) => meter.step(`the base: ${part}`),
+      onStep: (part: string) => meter.step(said`the base: ${part}`),
     };
     for await (const wave of scoredStates(decoder, windows, options)) await append(wave.states);
   });

@@ -13,6 +13,7 @@ import { parseJsonBytes, readJsonFile } from '../../model/jsonFiles';
 import type { Model } from '../../model/model';
 import type { EvaluationSettings, WeightVariant } from '../../protocol/evaluation';
 import type { Plan } from '../../protocol/plan';
+import { said } from '../../protocol/said';
 import { formatById } from '../../quant/catalogue';
 import type { JobContext } from '../job';
 import type { PrepareOptions } from '../prepareRecipe';
@@ -59,14 +60,14 @@ function refuseContradictions(variant: VariantSettings): void {
   const { planFile, type, format, recipe, imatrix, roundActivations } = variant;
   const refuse = (message: string): QuantscopeError => new QuantscopeError('REQUEST', message);
   if ([planFile, type, format, recipe].filter((item) => item !== undefined).length > 1)
-    throw refuse('Name a plan, a file type, a format or a recipe, not several of them.');
+    throw refuse(said`Name a plan, a file type, a format or a recipe, not several of them.`);
   if (!recipe) return;
   if (roundActivations)
     throw refuse(
-      'A recipe says itself how activations are rounded; they cannot be rounded as llama.cpp does, too.',
+      said`A recipe says itself how activations are rounded; they cannot be rounded as llama.cpp does, too.`,
     );
   if (imatrix !== undefined)
-    throw refuse('A recipe measures its evidence itself; an importance matrix is not used with it.');
+    throw refuse(said`A recipe measures its evidence itself; an importance matrix is not used with it.`);
 }
 
 /** As an export would store each tensor. @param label the file type's name when absent. @param finder of optimised codes. */

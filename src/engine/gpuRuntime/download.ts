@@ -3,6 +3,7 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { reason } from '../../model/byteSource';
 import { QuantscopeError, throwIfCancelled } from '../../model/errors';
 import type { EngineProgress } from '../../protocol/engine';
+import { said } from '../../protocol/said';
 import { byteMeter } from './byteMeter';
 import { fetchBody, type FetchOptions } from './https';
 import type { PackageFacts } from './nuget';
@@ -23,7 +24,7 @@ export async function downloadPackage(
   const { body, bytes } = await fetchBody(facts.url, options);
   const handle = await open(file, 'wx');
   const hash = createHash('sha512');
-  const tell = byteMeter(`Downloading from ${new URL(facts.url).host}`, facts.bytes, options.progress);
+  const tell = byteMeter(said`Downloading from ${new URL(facts.url).host}`, facts.bytes, options.progress);
   let done = 0;
   try {
     if (bytes !== undefined && bytes !== facts.bytes) throw wrongSize(facts, bytes);
@@ -38,7 +39,7 @@ export async function downloadPackage(
   } catch (cause) {
     throwIfCancelled(options.signal);
     if (cause instanceof QuantscopeError) throw cause;
-    const message = `The download ended after ${done} of ${facts.bytes} bytes: ${reason(cause)}.`;
+    const message = said`The download ended after ${done} of ${facts.bytes} bytes: ${reason(cause)}.`;
     throw new QuantscopeError('IO', message, {}, cause);
   } finally {
     body.destroy();
@@ -50,18 +51,21 @@ export async function downloadPackage(
 
 function checkDigest({ url, sha512 }: PackageFacts, digest: string): void {
   if (digest === sha512) return;
-  const message = `${url} was damaged in transit or is not the package: its SHA-512 is ${digest} instead of ${sha512}.`;
+  const message = said`${url} was damaged in transit or is not the package: its SHA-512 is ${digest} instead of ${sha512}.`;
   throw new QuantscopeError('IO', message);
 }
 
 function wrongSize({ url, bytes }: PackageFacts, got: number): QuantscopeError {
-  return new QuantscopeError('IO', `${url} has ${got} bytes instead of the ${bytes} that its source states.`);
+  return new QuantscopeError(
+    'IO',
+    said`${url} has ${got} bytes instead of the ${bytes} that its source states.`,
+  );
 }
 
 async function append(handle: FileHandle, file: string, chunk: Buffer): Promise<void> {
   try {
     await handle.writeFile(chunk);
   } catch (cause) {
-    throw new QuantscopeError('IO', `The download cannot be saved: ${reason(cause)}`, { file }, cause);
+    throw new QuantscopeError('IO', said`The download cannot be saved: ${reason(cause)}`, { file }, cause);
   }
 }

@@ -6,6 +6,7 @@ import { reason } from '../../model/byteSource';
 import { QuantscopeError, throwIfCancelled } from '../../model/errors';
 import { maxRedirects, maxServedJson } from '../../model/limits';
 import { proxyAgent } from '../../model/remote/proxy';
+import { said } from '../../protocol/said';
 
 export interface FetchOptions {
   readonly signal: AbortSignal;
@@ -35,10 +36,10 @@ export async function fetchBody(
     }
     answer.destroy();
     if (statusCode < 300 || statusCode > 399 || headers.location === undefined)
-      throw new QuantscopeError('IO', `${place.href} answered with HTTP status ${statusCode}.`);
+      throw new QuantscopeError('IO', said`${place.href} answered with HTTP status ${statusCode}.`);
     place = checkedUrl(new URL(headers.location, place).href);
   }
-  throw new QuantscopeError('IO', `${url} redirects more than ${maxRedirects} times.`);
+  throw new QuantscopeError('IO', said`${url} redirects more than ${maxRedirects} times.`);
 }
 
 /** @throws QuantscopeError IO when it cannot be fetched, is too long or not JSON; CANCELLED. */
@@ -55,7 +56,7 @@ export async function fetchJson(url: string, options: FetchOptions): Promise<unk
     return JSON.parse(Buffer.concat(chunks).toString());
   } catch (cause) {
     throwIfCancelled(options.signal);
-    throw new QuantscopeError('IO', `${url} cannot be read: ${reason(cause)}.`, {}, cause);
+    throw new QuantscopeError('IO', said`${url} cannot be read: ${reason(cause)}.`, {}, cause);
   }
 }
 
@@ -69,7 +70,7 @@ function checkedUrl(url: string): URL {
   const place = URL.canParse(url) ? new URL(url) : undefined;
   const local = place?.protocol === 'http:' && ['127.0.0.1', '[::1]', 'localhost'].includes(place.hostname);
   if (place && (place.protocol === 'https:' || local)) return place;
-  throw new QuantscopeError('IO', `${url} is not an https address; nothing was downloaded.`);
+  throw new QuantscopeError('IO', said`${url} is not an https address; nothing was downloaded.`);
 }
 
 async function ask(url: URL, { signal, proxy }: FetchOptions): Promise<IncomingMessage> {
@@ -85,6 +86,6 @@ async function ask(url: URL, { signal, proxy }: FetchOptions): Promise<IncomingM
     });
   } catch (cause) {
     throwIfCancelled(signal);
-    throw new QuantscopeError('IO', `${url.href} cannot be reached: ${reason(cause)}.`, {}, cause);
+    throw new QuantscopeError('IO', said`${url.href} cannot be reached: ${reason(cause)}.`, {}, cause);
   }
 }

@@ -3,6 +3,7 @@ import type { RuntimePackage } from '../../graph/runtimeLibraries';
 import { QuantscopeError } from '../../model/errors';
 import type { GpuRuntimeOffer } from '../../protocol/gpuRuntime';
 import { size } from '../../protocol/words';
+import { said } from '../../protocol/said';
 import type { FetchOptions } from './https';
 import { diskBytes } from './install';
 import { findPackage, type PackageFacts } from './nuget';
@@ -40,7 +41,7 @@ export function checkPin(version: string, sha512: string, pins = pinnedDigests):
   if (pin !== undefined && pin !== sha512)
     throw new QuantscopeError(
       'IO',
-      `The package ${gpuPackage.id} ${version} of the source differs from the known one; nothing was downloaded.`,
+      said`The package ${gpuPackage.id} ${version} of the source differs from the known one; nothing was downloaded.`,
     );
 }
 
@@ -62,15 +63,15 @@ export function offerText(
   complete: boolean,
 ): Pick<GpuRuntimeOffer, 'question' | 'detail'> {
   const { cuda, cudnn } = gpuPackage.needs;
-  const onDisk = `${complete ? '' : 'more than '}${size(offer.diskBytes)}`;
+  const onDisk = `${complete ? '' : said`more than `}${size(offer.diskBytes)}`;
   return {
     question: `Download ONNX Runtime's CUDA libraries ${offer.version} (${size(offer.downloadBytes)})?`,
     detail: [
-      'For: measuring models on an NVIDIA GPU. Without them, WebGPU or the native addon is used.',
+      said`For: measuring models on an NVIDIA GPU. Without them, WebGPU or the native addon is used.`,
       `Source: package ${offer.packageId} ${offer.version} of ${offer.source}, from ${offer.url}`,
-      `Download: ${size(offer.downloadBytes)}, verified against the SHA-512 that the source states (${offer.sha512.slice(0, 16)}…).`,
-      `On disk: ${onDisk} in ${offer.folder}. "Quantscope: Remove GPU Runtime" (quantscope gpu-runtime remove) removes it.`,
-      `Requires: an NVIDIA driver, CUDA ${cuda} and cuDNN ${cudnn}, which are not included.`,
+      said`Download: ${size(offer.downloadBytes)}, verified against the SHA-512 that the source states (${offer.sha512.slice(0, 16)}…).`,
+      said`On disk: ${onDisk} in ${offer.folder}. "Quantscope: Remove GPU Runtime" (quantscope gpu-runtime remove) removes it.`,
+      said`Requires: an NVIDIA driver, CUDA ${cuda} and cuDNN ${cudnn}, which are not included.`,
     ].join('\n'),
   };
 }

@@ -7,6 +7,7 @@ import { reason } from '../../model/byteSource';
 import { QuantscopeError, throwIfCancelled } from '../../model/errors';
 import { maxGpuPackage } from '../../model/limits';
 import type { EngineProgress } from '../../protocol/engine';
+import { said } from '../../protocol/said';
 import { byteMeter } from './byteMeter';
 
 export interface UnpackOptions {
@@ -29,14 +30,14 @@ export async function unpack(
     const entries = await find(zip, names);
     for (const entry of entries) {
       const name = basename(entry.fileName);
-      const tell = byteMeter(`Unpacking ${name}`, entry.uncompressedSize, progress);
+      const tell = byteMeter(said`Unpacking ${name}`, entry.uncompressedSize, progress);
       const source = await zip.openReadStreamPromise(entry);
       await pipeline(source, counting(tell), createWriteStream(join(folder, name)), { signal });
     }
   } catch (cause) {
     throwIfCancelled(signal);
     if (cause instanceof QuantscopeError) throw cause;
-    throw new QuantscopeError('IO', `The package cannot be unpacked: ${reason(cause)}`, {}, cause);
+    throw new QuantscopeError('IO', said`The package cannot be unpacked: ${reason(cause)}`, {}, cause);
   } finally {
     zip.close();
   }
@@ -48,11 +49,11 @@ async function find(zip: ZipFile, names: readonly string[]): Promise<Entry[]> {
     if (names.includes(entry.fileName)) found.set(entry.fileName, entry);
   return names.map((name) => {
     const entry = found.get(name);
-    if (!entry) throw new QuantscopeError('IO', `The package has no ${name}.`);
+    if (!entry) throw new QuantscopeError('IO', said`The package has no ${name}.`);
     if (entry.uncompressedSize > maxGpuPackage)
       throw new QuantscopeError(
         'IO',
-        `${name} would take ${entry.uncompressedSize} bytes, more than the limit.`,
+        said`${name} would take ${entry.uncompressedSize} bytes, more than the limit.`,
       );
     return entry;
   });

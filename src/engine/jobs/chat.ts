@@ -3,6 +3,7 @@ import { QuantscopeError } from '../../model/errors';
 import { isRecord } from '../../model/json';
 import type { ChatParams, ChatVariant } from '../../protocol/chat';
 import type { ModelRef } from '../../protocol/model';
+import { said } from '../../protocol/said';
 import { findCauses } from '../chat/findCauses';
 import { KeptPair } from '../chat/keptPair';
 import type { PairedModels } from '../chat/openPair';
@@ -36,7 +37,7 @@ export function causesJob(models: OpenModels): Job<'chat/causes'> {
     if (params.tokens.length === 0)
       throw new QuantscopeError(
         'REQUEST',
-        'chat/causes: there is no token before the one that is asked about.',
+        said`chat/causes: there is no token before the one that is asked about.`,
       );
     return withThreads(params.threads, () =>
       withModels(models, params, context.signal, (pair) => findCauses(pair, params, context)),
@@ -81,13 +82,13 @@ function checkConversation({ messages, temperature, topP, seed, stop = [] }: Cha
   const faults: readonly (readonly [boolean, string])[] = [
     [
       Array.isArray(messages) && messages.length > 0 && messages.every(isMessage),
-      '"messages" must be turns with a role (system, user, assistant) and a content.',
+      said`"messages" must be turns with a role (system, user, assistant) and a content.`,
     ],
-    [within(temperature, 0, 100), '"temperature" must be a number from 0 to 100.'],
-    [topP !== 0 && within(topP, 0, 1), '"topP" must be a share above 0, of 1 at most.'],
-    [seed === undefined || Number.isSafeInteger(seed), '"seed" must be a whole number.'],
-    [!stop.includes(''), '"stop" has an empty text.'],
+    [within(temperature, 0, 100), said`"temperature" must be a number from 0 to 100.`],
+    [topP !== 0 && within(topP, 0, 1), said`"topP" must be a share above 0, of 1 at most.`],
+    [seed === undefined || Number.isSafeInteger(seed), said`"seed" must be a whole number.`],
+    [!stop.includes(''), said`"stop" has an empty text.`],
   ];
   const fault = faults.find(([isRight]) => !isRight);
-  if (fault) throw new QuantscopeError('REQUEST', `chat/run: ${fault[1]}`);
+  if (fault) throw new QuantscopeError('REQUEST', said`chat/run: ${fault[1]}`);
 }

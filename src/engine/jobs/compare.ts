@@ -5,6 +5,7 @@ import { joinComparisons } from '../../analysis/threeWay';
 import { QuantscopeError } from '../../model/errors';
 import type { OtherModel, ThirdModel } from '../../protocol/compare';
 import type { ModelRef } from '../../protocol/model';
+import { said } from '../../protocol/said';
 import { checkParams, modelKinds, type Job } from '../job';
 import type { OpenModels } from '../models';
 
@@ -65,9 +66,13 @@ export function overlayJob(models: OpenModels): Job<'tensor/overlay'> {
           const onProgress = (done: number, total: number): void => progress({ message: name, done, total });
           return overlayTensors(a, b, { name, a: pair.a, b: pair.b }, { signal, onProgress });
         }
-        throw new QuantscopeError('REQUEST', 'The models do not both have this tensor with the same shape.', {
-          tensor: params.tensor,
-        });
+        throw new QuantscopeError(
+          'REQUEST',
+          said`The models do not both have this tensor with the same shape.`,
+          {
+            tensor: params.tensor,
+          },
+        );
       }),
     );
   };

@@ -2,6 +2,7 @@ import { examine, knownCodes } from '../../doctor/examine';
 import { Patient } from '../../doctor/patient';
 import { QuantscopeError } from '../../model/errors';
 import type { DoctorParams, DoctorResult } from '../../protocol/doctor';
+import { said } from '../../protocol/said';
 import { checkParams, modelKinds, type Job, type JobContext } from '../job';
 import type { OpenModels } from '../models';
 
@@ -29,7 +30,7 @@ async function examined(
   { signal, progress }: JobContext,
 ): Promise<DoctorResult> {
   if (adapters.length > 0) {
-    const message = 'Files are examined as they are: no adapters are merged into them.';
+    const message = said`Files are examined as they are: no adapters are merged into them.`;
     throw new QuantscopeError('REQUEST', message, { file: path });
   }
   const options = { only: only && knownCodes(only), headersOnly, fix, signal, onProgress: progress };

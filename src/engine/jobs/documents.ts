@@ -3,6 +3,7 @@ import { checkPlanText } from '../../ampq/planText/checkPlan';
 import { QuantscopeError, throwIfCancelled } from '../../model/errors';
 import type { JsonDocument } from '../../model/jsonDocument';
 import { documentKind, type DocumentCheck } from '../../protocol/documentCheck';
+import { said } from '../../protocol/said';
 import { checkRecipeText } from '../../recipes/recipeText';
 import { NearbyModels } from '../documents/nearbyModels';
 import { recipeOnModel } from '../documents/recipeOnModel';
@@ -21,7 +22,7 @@ export function documentJob(models: OpenModels): Job<'document/check'> {
     if (kind === undefined)
       throw new QuantscopeError(
         'REQUEST',
-        'The file is neither a plan (.ampq.json) nor a recipe (.recipe.json).',
+        said`The file is neither a plan (.ampq.json) nor a recipe (.recipe.json).`,
         { file },
       );
     // Of several checks that came while the process was at work, those that were cancelled do not start.

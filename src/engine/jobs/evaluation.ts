@@ -4,6 +4,7 @@ import { withThreads } from '../../graph/threads';
 import { QuantscopeError } from '../../model/errors';
 import { modelHash } from '../../model/identity';
 import type { EvaluationResult, PairedComparison } from '../../protocol/evaluation';
+import { said } from '../../protocol/said';
 import { ResultStore } from '../evaluation/resultStore';
 import { runPreview } from '../evaluation/runPreview';
 import { runEvaluation } from '../evaluation/runEvaluation';
@@ -95,7 +96,7 @@ export function pairEvaluationsJob(models: OpenModels): Job<'evaluation/pair'> {
       const named = (id: string): EvaluationResult => {
         const found = results.find((result) => result.id === id);
         if (found) return found;
-        throw new QuantscopeError('REQUEST', `The model has no result "${id}".`);
+        throw new QuantscopeError('REQUEST', said`The model has no result "${id}".`);
       };
       return pair(store, named(params.a), named(params.b));
     });
@@ -106,7 +107,7 @@ async function pair(store: ResultStore, a: EvaluationResult, b: EvaluationResult
   if (a.text === undefined || a.text.hash !== b.text?.hash)
     throw new QuantscopeError(
       'REQUEST',
-      'The results are not for the same tokens: text, windows and context must be the same.',
+      said`The results are not for the same tokens: text, windows and context must be the same.`,
     );
   const sameBase = a.text.divergence?.baseHash === b.text.divergence?.baseHash;
   const runOf = async (result: EvaluationResult) => {

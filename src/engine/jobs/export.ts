@@ -10,6 +10,7 @@ import type { Model } from '../../model/model';
 import type { ExportParams } from '../../protocol/export';
 import { usualObjective, type ExportSettings } from '../../protocol/export';
 import type { Plan } from '../../protocol/plan';
+import { said } from '../../protocol/said';
 import type { EvidenceSource } from '../../quant/evidence';
 import { evidenceForCodes, evidenceOfPlan } from '../evaluation/plannedCodes';
 import { obtainEvidence } from '../evaluation/obtainEvidence';
@@ -111,17 +112,19 @@ async function evidenceFor(
   const needs = [codesEvidence(objective ?? usualObjective)];
   const evidence = await obtainEvidence(model, { ...calibration, needs, device }, cacheDir, context);
   if (!plan?.codes || plan.codes.hash === evidence.text.hash) return evidence;
-  const other = `The plan was made for codes over ${plan.codes.text}, in another text or number of tokens: its figures are not those of the file.`;
+  const other = said`The plan was made for codes over ${plan.codes.text}, in another text or number of tokens: its figures are not those of the file.`;
   return { ...evidence, notes: [...evidence.notes, other] };
 }
 
 /** @throws QuantscopeError REQUEST for what only optimised codes have where those of llama.cpp are written. */
 function refuseForReference({ objective, calibration }: ExportSettings, plan: Plan | undefined): void {
-  const name = objective === undefined ? calibration && 'A text to calibrate on' : 'An objective';
+  const name = objective === undefined ? calibration && said`A text to calibrate on` : said`An objective`;
   if (name === undefined) return;
   const why =
-    plan && !plan.codes ? 'the plan was made for the codes of llama.cpp' : 'these are the codes of llama.cpp';
-  throw new QuantscopeError('REQUEST', `${name} is for optimised codes, and ${why}.`);
+    plan && !plan.codes
+      ? said`the plan was made for the codes of llama.cpp`
+      : said`these are the codes of llama.cpp`;
+  throw new QuantscopeError('REQUEST', said`${name} is for optimised codes, and ${why}.`);
 }
 
 /** The settings with the files that they name read. */

@@ -12,6 +12,7 @@ import { cudaUnsupported } from '../../graph/missingParts';
 import { bundledRuntime, type RuntimePackage } from '../../graph/runtimeLibraries';
 import { QuantscopeError } from '../../model/errors';
 import type { GpuRuntimeStatus } from '../../protocol/gpuRuntime';
+import { said } from '../../protocol/said';
 import { installedBytes, installGpuRuntime, removeGpuRuntime } from '../gpuRuntime/install';
 import { describeOffer, findGpuPackage, gpuPackage } from '../gpuRuntime/offer';
 import { checkParams, type Job } from '../job';
@@ -37,7 +38,7 @@ export function gpuRuntimeInstallJob(): Job<'gpuRuntime/install'> {
     if (facts.sha512 !== params.sha512)
       throw new QuantscopeError(
         'REQUEST',
-        'The package of the source has changed since it was offered; check the new offer.',
+        said`The package of the source has changed since it was offered; check the new offer.`,
       );
     await installGpuRuntime(facts, gpuPackage.libraries, runtime, { ...params, signal, progress });
     return status();
@@ -55,10 +56,10 @@ export function gpuRuntimeRemoveJob(): Job<'gpuRuntime/remove'> {
 function unsupported(runtime: RuntimePackage | undefined): string | undefined {
   const platform = cudaUnsupported();
   if (platform !== undefined)
-    return `${platform} On this machine a GPU is used through WebGPU, otherwise the native addon computes.`;
-  if (!runtime) return 'ONNX Runtime itself is not installed.';
+    return said`${platform} On this machine a GPU is used through WebGPU, otherwise the native addon computes.`;
+  if (!runtime) return said`ONNX Runtime itself is not installed.`;
   if (existsSync(join(runtime.libraries, cudaLibrary)))
-    return `ONNX Runtime already has its CUDA library, in ${runtime.libraries}.`;
+    return said`ONNX Runtime already has its CUDA library, in ${runtime.libraries}.`;
   return undefined;
 }
 

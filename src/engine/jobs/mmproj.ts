@@ -1,6 +1,7 @@
 import { exportMmproj, previewMmproj } from '../../exporter/mmproj/exportMmproj';
 import { QuantscopeError } from '../../model/errors';
 import type { MmprojSettings } from '../../protocol/mmproj';
+import { said } from '../../protocol/said';
 import { checkParams, modelKinds, type Job } from '../job';
 import type { OpenModels } from '../models';
 
@@ -30,5 +31,5 @@ export function exportMmprojJob(models: OpenModels): Job<'mmproj/export'> {
 
 function refuseAdapters({ adapters }: MmprojSettings): void {
   if (!adapters || adapters.length === 0) return;
-  throw new QuantscopeError('REQUEST', 'A vision part is written without adapters.');
+  throw new QuantscopeError('REQUEST', said`A vision part is written without adapters.`);
 }

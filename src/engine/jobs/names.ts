@@ -4,6 +4,7 @@ import { nameSyntaxes, type NameMatch, type NameQuery, type NameSyntax } from '.
 import type { ModelSizes, TensorSuggestion } from '../../protocol/planResults';
 import { groupSuggestion, suggestionFrom } from '../../protocol/suggestion';
 import type { ModelDescription } from '../../protocol/model';
+import { said } from '../../protocol/said';
 import { checkParams, type Job } from '../job';
 import type { OpenModels } from '../models';
 import { FiguresCache, type KnownFigures } from '../names/knownFigures';
@@ -65,7 +66,7 @@ function checkedQuery(query: unknown): NameQuery {
     return query as unknown as NameQuery;
   throw new QuantscopeError(
     'REQUEST',
-    `names/lookup: a query has a text and one of the syntaxes ${nameSyntaxes.join(', ')}.`,
+    said`names/lookup: a query has a text and one of the syntaxes ${nameSyntaxes.join(', ')}.`,
   );
 }
 

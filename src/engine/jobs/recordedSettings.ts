@@ -4,6 +4,7 @@ import { isRecord } from '../../model/json';
 import { wrongValue, type Kinds } from '../job';
 import { convertSettingKinds } from './convert';
 import { ownSettingKinds } from './export';
+import { said } from '../../protocol/said';
 
 /** What the lists of digests of files state, by what made them. */
 const recorded = {
@@ -44,7 +45,7 @@ export function checkRecordedSettings(
   if (wrong === undefined) return;
   throw new QuantscopeError(
     'MODEL_FILE',
-    `The settings of the list of digests are not those of ${names[action]}: ${wrong}`,
+    said`The settings of the list of digests are not those of ${names[action]}: ${wrong}`,
     {
       file: manifestPath(file),
     },

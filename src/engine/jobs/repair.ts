@@ -24,6 +24,7 @@ import { readImatrix } from '../../model/imatrix';
 import { isRecord } from '../../model/json';
 import type { Model } from '../../model/model';
 import type { RepairParams, RepairResult } from '../../protocol/verify';
+import { said } from '../../protocol/said';
 import type { EvidenceSource } from '../../quant/evidence';
 import { latestEvidence } from '../evaluation/obtainEvidence';
 import { checkParams, modelKinds, type Job, type JobContext } from '../job';
@@ -61,7 +62,7 @@ export function repairJob(models: OpenModels): Job<'model/repair'> {
 }
 
 const unknownContent = (file: string): QuantscopeError =>
-  new QuantscopeError('REQUEST', 'No digests were written with the file: it is not known what it held.', {
+  new QuantscopeError('REQUEST', said`No digests were written with the file: it is not known what it held.`, {
     file,
   });
 
@@ -148,7 +149,7 @@ function textOf({ settings }: Origin): string | undefined {
 const notMadeAgain = (file: string): QuantscopeError =>
   new QuantscopeError(
     'UNSUPPORTED',
-    'Tensors of such a file are not made again one by one: write the file again.',
+    said`Tensors of such a file are not made again one by one: write the file again.`,
     { file },
   );
 
@@ -166,8 +167,7 @@ async function optimisedEvidence(
   const needs = [codesEvidence(objective)];
   const kept = cacheDir === undefined ? undefined : await latestEvidence(model, needs, cacheDir, hash);
   if (kept) return kept;
-  const message =
-    'The codes were optimised over a text, and what was measured there is not kept: export the file again.';
+  const message = said`The codes were optimised over a text, and what was measured there is not kept: export the file again.`;
   throw new QuantscopeError('REQUEST', message, { file });
 }
 

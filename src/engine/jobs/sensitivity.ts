@@ -20,6 +20,7 @@ import { readImatrix } from '../../model/imatrix';
 import type { Model } from '../../model/model';
 import type { SensitivityParams, StoredParams } from '../../protocol/sensitivityRun';
 import type { Backend, SensitivityTable } from '../../protocol/plan';
+import { said } from '../../protocol/said';
 import type { QuantFormat } from '../../quant/format';
 import { formatById } from '../../quant/catalogue';
 import { errorSeconds, gainsCosts } from '../evaluation/gainsEstimate';
@@ -288,5 +289,5 @@ export async function readStoredTable(
     const few = await keptFewBits(model, candidates, params.cacheDir);
     return withRoundings(withFewBits(withGains(table, measured), few), roundings);
   }
-  return { ...table, weightsOnly: 'the model was not run over a text.' };
+  return { ...table, weightsOnly: said`the model was not run over a text.` };
 }

@@ -6,6 +6,7 @@ import type { Model } from '../../model/model';
 import type { OtherModel } from '../../protocol/compare';
 import type { ModelRef } from '../../protocol/model';
 import type { ChangeSpectra, ChangeSpectrum } from '../../protocol/spectrum';
+import { said } from '../../protocol/said';
 import { checkParams, modelKinds, type Job, type JobContext } from '../job';
 import type { OpenModels } from '../models';
 import { otherKinds, otherRef } from './compare';
@@ -40,7 +41,8 @@ export function spectrumJob(models: OpenModels): Job<'tensor/spectrum'> {
     const { tensor } = params;
     return withBoth(models, params, signal, ({ a, b, pairs, products }) => {
       const pair = pairs.find(({ name }) => name === tensor);
-      if (!pair) throw new QuantscopeError('REQUEST', 'Neither of the models has this tensor.', { tensor });
+      if (!pair)
+        throw new QuantscopeError('REQUEST', said`Neither of the models has this tensor.`, { tensor });
       const onProgress = (done: number, total: number): void => progress({ message: tensor, done, total });
       return changeSpectrum(a, b, pair, products, { signal, onProgress });
     });

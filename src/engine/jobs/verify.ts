@@ -7,6 +7,7 @@ import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
 import type { ModelRef } from '../../protocol/model';
 import { maxFaults, type Fault, type VerifyResult } from '../../protocol/verify';
+import { said } from '../../protocol/said';
 import { planFaults } from '../../ampq/planFaults';
 import { readPlan } from '../evaluation/weightVariant';
 import { checkParams, modelKinds, type Job, type JobContext } from '../job';
@@ -35,7 +36,7 @@ export function verifyHeadersJob(models: OpenModels): Job<'model/verifyHeaders'>
 
 const incomparable = (file: string): Fault => ({
   ...{ kind: 'plan', file },
-  message: 'The types cannot be compared with the plan: the file is not opened as a model.',
+  message: said`The types cannot be compared with the plan: the file is not opened as a model.`,
 });
 
 interface Check {
@@ -57,9 +58,13 @@ async function verified(
   { signal, progress }: JobContext,
 ): Promise<VerifyResult> {
   if (adapters.length > 0)
-    throw new QuantscopeError('REQUEST', 'Files are checked as they are: no adapters are merged into them.', {
-      file: path,
-    });
+    throw new QuantscopeError(
+      'REQUEST',
+      said`Files are checked as they are: no adapters are merged into them.`,
+      {
+        file: path,
+      },
+    );
   const options = { quick, signal, onProgress: progress };
   const ref = { path, alone };
   const check = async (model: Model): Promise<VerifyResult> =>
@@ -69,7 +74,7 @@ async function verified(
   const files = await filesWithDigests(ref.path);
   if (files.length === 0) throw problem;
   const result = withFaults(await verifyFiles(ref.path, files, options), unopened(ref.path));
-  return { ...result, notes: [...result.notes, `Not opened as a model: ${problem.message}`] };
+  return { ...result, notes: [...result.notes, said`Not opened as a model: ${problem.message}`] };
 }
 
 /** Why a model cannot be opened; undefined where it can. */

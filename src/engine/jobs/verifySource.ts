@@ -3,6 +3,7 @@ import { QuantscopeError } from '../../model/errors';
 import { readImatrix } from '../../model/imatrix';
 import { checkParams, modelKinds, type Job } from '../job';
 import type { OpenModels } from '../models';
+import { said } from '../../protocol/said';
 
 const kinds = { ...modelKinds, source: 'path', imatrix: 'path?' } as const;
 
@@ -14,7 +15,7 @@ export function verifySourceJob(models: OpenModels): Job<'model/verifySource'> {
     if (path === source)
       throw new QuantscopeError(
         'REQUEST',
-        'A file is not its own source: give the model that it was made of.',
+        said`A file is not its own source: give the model that it was made of.`,
         {
           file: path,
         },

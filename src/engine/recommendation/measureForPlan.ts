@@ -3,6 +3,7 @@ import { leastOf } from '../../protocol/extremes';
 import { fewBits, fewBitsFormat } from '../../protocol/fewBits';
 import type { SensitivityTable } from '../../protocol/plan';
 import type { SensitivityEstimate, SensitivityParams } from '../../protocol/sensitivityRun';
+import { said } from '../../protocol/said';
 import { formatById } from '../../quant/catalogue';
 import { isReached, planFor, type Wanted } from './wanted';
 
@@ -53,7 +54,7 @@ const hasFewBits = (measured: SensitivityTable, wanted: Wanted, isOptimised: boo
   isReached(measured, wanted) ? planFor(measured, wanted).plan.total.bitsPerWeight < fewBits : isOptimised;
 
 async function measureFewBits(steps: MeasuringSteps, params: SensitivityParams): Promise<SensitivityTable> {
-  steps.note(`Below ${fewBits} bits per weight, gains are measured in ${fewBitsFormat}.`);
+  steps.note(said`Below ${fewBits} bits per weight, gains are measured in ${fewBitsFormat}.`);
   await steps.announce(params);
   return steps.measure(params);
 }
@@ -70,7 +71,7 @@ async function withLattices(
   if (params.formats || more.length === 0 || measured.notExportable !== undefined) return measured;
   if (isReached(measured, wanted) && planFor(measured, wanted).plan.total.bitsPerWeight >= latticeBits)
     return measured;
-  steps.note(`Below ${latticeBits} bits per weight, ${more.join(', ')} are added.`);
+  steps.note(said`Below ${latticeBits} bits per weight, ${more.join(', ')} are added.`);
   const all = { ...params, formats: [...formats, ...more] };
   await steps.announce(all);
   return steps.measure(all);
@@ -89,8 +90,8 @@ async function measureDownTo(
   if (notExportable !== undefined)
     steps.note(
       weightsOnly?.includes(notExportable) === true
-        ? 'For the same reason this model cannot be exported as GGUF.'
-        : `This model cannot be exported as GGUF: ${notExportable}`,
+        ? said`For the same reason this model cannot be exported as GGUF.`
+        : said`This model cannot be exported as GGUF: ${notExportable}`,
     );
   if (params.formats) return measured;
   const all = [...formats];
@@ -99,7 +100,7 @@ async function measureDownTo(
   for (const lower of lowerCandidates.filter((id) => width(id) < narrowest)) {
     if (isReached(measured, wanted)) break;
     all.push(lower);
-    steps.note(`The budget is below the minimum of these formats: ${lower} is added.`);
+    steps.note(said`The budget is below the minimum of these formats: ${lower} is added.`);
     measured = await steps.measure({ ...params, formats: all });
   }
   return measured;

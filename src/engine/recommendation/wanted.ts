@@ -10,6 +10,7 @@ import type { PlanConstraint, SensitivityTable } from '../../protocol/plan';
 import type { Planned, PlanGoal } from '../../protocol/recommend';
 import type { Runtime } from '../../protocol/runtimes';
 import { divergenceWithin, type Targets } from '../../protocol/targets';
+import { said } from '../../protocol/said';
 
 /** What a plan is to keep to. */
 export interface Wanted {
@@ -60,6 +61,6 @@ function predictedWithin(targets: Targets, { gainsFrom, modelName }: Sensitivity
   const { mean, ...others } = targets;
   if (mean !== undefined && Object.keys(others).length === 0) return mean;
   if (gainsFrom?.spread) return divergenceWithin(targets, gainsFrom.spread);
-  const message = `The gains of ${modelName} do not say how the divergence of single tokens follows from the mean, as there are none over a text or no tensor changes the output: only --kld can be predicted.`;
+  const message = said`The gains of ${modelName} do not say how the divergence of single tokens follows from the mean, as there are none over a text or no tensor changes the output: only --kld can be predicted.`;
   throw new QuantscopeError('REQUEST', message);
 }

@@ -8,6 +8,7 @@ import type { Model } from '../../model/model';
 import type { ModelDescription } from '../../protocol/model';
 import type { RefinementParams } from '../../protocol/refinement';
 import { plural } from '../../protocol/words';
+import { said } from '../../protocol/said';
 import { versionsOf } from '../../quant/algorithms';
 import type { RefinementSchedule, RefinementText } from '../../refinement/refine';
 import { layerTable } from '../../graph/transformer/carried';
@@ -52,7 +53,7 @@ export async function planRefinement(
 ): Promise<PlannedRefinement> {
   const { path } = start.description;
   if (!start.gguf)
-    throw new QuantscopeError('REQUEST', 'Only GGUF files can be refined: export the model first.', {
+    throw new QuantscopeError('REQUEST', said`Only GGUF files can be refined: export the model first.`, {
       file: path,
     });
   await requireForwardPass(start);
@@ -68,7 +69,7 @@ export async function planRefinement(
   if (training.slots.size === 0)
     throw new QuantscopeError(
       'REQUEST',
-      'The file has no tensors in common with the original that can be trained.',
+      said`The file has no tensors in common with the original that can be trained.`,
       {
         file: path,
       },
@@ -82,7 +83,7 @@ export async function planRefinement(
   if (windows.length < 2)
     throw new QuantscopeError(
       'REQUEST',
-      `The text has one window of ${length} tokens; a refinement needs two: one is kept back.`,
+      said`The text has one window of ${length} tokens; a refinement needs two: one is kept back.`,
       { file },
     );
   const text = { windows, ...splitText(windows.length) };
@@ -105,7 +106,7 @@ function ensureAlike(
   for (const { name, shape } of tensors) {
     const other = originals.get(name)?.shape;
     if (!other || describeShape(other) === describeShape(shape)) continue;
-    const message = `The tensor has the shape ${describeShape(shape)}, that of the original ${describeShape(other)}: the file was not made from it.`;
+    const message = said`The tensor has the shape ${describeShape(shape)}, that of the original ${describeShape(other)}: the file was not made from it.`;
     throw new QuantscopeError('REQUEST', message, { file: path, tensor: name });
   }
 }
@@ -119,7 +120,7 @@ function scheduleOf(
   { text: file, steps = usual.steps, batch = Math.min(usual.batch, learned) }: RefinementParams,
 ): RefinementSchedule {
   if (batch > learned) {
-    const message = `A step cannot have ${batch} windows: the text has ${plural(learned, 'window')} to learn from.`;
+    const message = said`A step cannot have ${batch} windows: the text has ${plural(learned, 'window')} to learn from.`;
     throw new QuantscopeError('REQUEST', message, { file });
   }
   return { steps, batch, every: Math.max(1, Math.round(steps / measurements)) };

@@ -1,5 +1,6 @@
 import type { EngineProgress } from '../../protocol/engine';
 import type { Device } from '../../protocol/device';
+import { said } from '../../protocol/said';
 import type { RefinementProgress, RefinementSchedule } from '../../refinement/refine';
 
 /** Reports the progress of a refinement: passes of the original, then steps, with what was measured so far. */
@@ -24,24 +25,24 @@ export class RefinementMeter {
   /** The original has passed one of its parts. */
   passed(): void {
     this.passesDone += 1;
-    const message = `the original over the text, part ${this.passesDone} of ${this.passes}`;
+    const message = said`the original over the text, part ${this.passesDone} of ${this.passes}`;
     this.report({ message, done: this.step, total: this.schedule.steps, device: this.device });
   }
 
   /** A part of a pass of the file that is trained. */
   part(name: string): void {
     if (this.began === 0) this.began = performance.now();
-    this.tell(`step ${this.step + 1}: ${name}`);
+    this.tell(said`step ${this.step + 1}: ${name}`);
   }
 
   trained(step: number): void {
     this.step = step;
-    this.tell(`step ${step}: trained`);
+    this.tell(said`step ${step}: trained`);
   }
 
   measured({ points }: RefinementProgress): void {
     this.points = points;
-    this.tell(this.step === 0 ? 'start: measured' : `step ${this.step}: measured`);
+    this.tell(this.step === 0 ? said`start: measured` : said`step ${this.step}: measured`);
   }
 
   private tell(message: string): void {

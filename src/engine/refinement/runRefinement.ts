@@ -16,6 +16,7 @@ import {
   type RefinementResult,
   type RunRefinementParams,
 } from '../../protocol/refinement';
+import { said } from '../../protocol/said';
 import { distil } from '../../refinement/distillation';
 import { OriginalStates } from '../../refinement/originalStates';
 import { batchOf, refine, type RefinementProgress } from '../../refinement/refine';
@@ -66,7 +67,7 @@ export async function runRefinement(
 async function reachedEarlier({ store, start }: PlannedRefinement): Promise<RefinementProgress> {
   const progress = await store.progress();
   if (progress) return progress;
-  const message = 'There is no run of these settings that could be finished.';
+  const message = said`There is no run of these settings that could be finished.`;
   throw new QuantscopeError('REQUEST', message, { file: start.description.path });
 }
 
@@ -120,7 +121,9 @@ async function writeBest(
   { inputs, signal }: { readonly inputs: Inputs; readonly signal: AbortSignal },
 ): Promise<void> {
   if (!(await store.takeBest(training, progress)))
-    throw new QuantscopeError('IO', 'The best state of the refinement is damaged.', { file: store.folder });
+    throw new QuantscopeError('IO', said`The best state of the refinement is damaged.`, {
+      file: store.folder,
+    });
   const { step } = bestPoint(progress.points)!;
   const trained = parts === 'codes' ? 'norms, factors and codes' : 'norms and factors';
   const overrideKeyValues = [

@@ -2,6 +2,7 @@ import { QuantscopeError } from '../../model/errors';
 import type { Model } from '../../model/model';
 import type { ChatMessage } from '../../protocol/chat';
 import { chatTemplatesOf } from '../../tokenizer/chatTemplates';
+import { said } from '../../protocol/said';
 import { renderChat } from '../../tokenizer/renderChat';
 import { readTokenizerFiles } from '../../tokenizer/tokenizerFiles';
 import { idKeys } from '../../tokenizer/vocabulary';
@@ -51,7 +52,7 @@ export async function chatTokens(
   const { bos, eos, addsBos } = tokenizer;
   const textOf = (id: number | undefined): string => (id === undefined ? '' : tokenizer.decode([id]));
   if (template === undefined && messages.some(({ role }) => role === 'system')) {
-    const message = 'The model has no chat template, so that it cannot be told what is a system message.';
+    const message = said`The model has no chat template, so that it cannot be told what is a system message.`;
     throw new QuantscopeError('REQUEST', message, { file });
   }
   const text =
@@ -62,5 +63,5 @@ export async function chatTokens(
   const first = addsBos && bos !== undefined && own[0] !== bos ? [bos] : [];
   const tokens = Int32Array.from([...first, ...own]);
   if (tokens.length > 0) return tokens;
-  throw new QuantscopeError('REQUEST', 'There is no text that the models could go on with.', { file });
+  throw new QuantscopeError('REQUEST', said`There is no text that the models could go on with.`, { file });
 }

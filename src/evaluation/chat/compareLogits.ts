@@ -1,5 +1,6 @@
 import { QuantscopeError } from '../../model/errors';
 import type { ChatSide } from '../../protocol/chat';
+import { said } from '../../protocol/said';
 
 /** What two models say of the token that follows. */
 export type LogitPair = Readonly<Record<ChatSide, Float32Array>>;
@@ -41,7 +42,7 @@ function normalizer(logits: Float32Array, side: ChatSide): number {
   const sum = logits.reduce((total, logit) => total + Math.exp(logit - top), 0);
   const result = top + Math.log(sum);
   if (Number.isFinite(result) && !logits.includes(-Infinity)) return result;
-  const message = `The ${side} gives logits that are not finite: the weights, or what the formats make of them, overflow.`;
+  const message = said`The ${side} gives logits that are not finite: the weights, or what the formats make of them, overflow.`;
   throw new QuantscopeError('UNSUPPORTED', message);
 }
 

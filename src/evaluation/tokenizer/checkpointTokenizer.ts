@@ -5,6 +5,7 @@ import { addedTokens, type TokenizerFiles } from '../../tokenizer/tokenizerFiles
 import { QuantscopeError } from '../../model/errors';
 import { isRecord } from '../../model/json';
 import type { AddedToken, ModelJson, TokenizerJson } from './tokenizerJson';
+import { said } from '../../protocol/said';
 
 /**
  * The tokenizer.json of a checkpoint as it is run here: with the tokens that its other files add, and without the post-processor,
@@ -38,7 +39,7 @@ function runnable(model: unknown, file: string): ModelJson & Record<string, unkn
   const isComplete = isRecord(model) && (list === undefined || Array.isArray(model[list]));
   if (Object.hasOwn(lists, type) && isComplete && isRecord(model['vocab']))
     return { ...model, type, vocab: model['vocab'] as Record<string, number> };
-  const message = `The tokenizer's model (${type}) cannot be run.`;
+  const message = said`The tokenizer's model (${type}) cannot be run.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }
 

@@ -6,6 +6,7 @@ import { maxTokenCharacters } from '../../model/limits';
 import type { KeyValue } from '../../model/keyValue';
 import type { Model } from '../../model/model';
 import { ggmlPreTokenizers } from './ggmlPreTokenizers';
+import { said } from '../../protocol/said';
 
 /** A tokenizer from GGUF's key-values `tokenizer.ggml.*`, with llama.cpp's defaults for what they leave out. */
 export interface TokenizerValues {
@@ -169,16 +170,16 @@ function modelOf(source: ValueSource): VocabularyModel {
   const model = source.scalar(key('model'));
   if (typeof model === 'string' && Object.hasOwn(defaultsOf, model)) return model as VocabularyModel;
   if (model === undefined || model === 'no_vocab' || model === 'none')
-    throw new QuantscopeError('REQUEST', `The file has no tokenizer (${key('model')}).`, { file });
+    throw new QuantscopeError('REQUEST', said`The file has no tokenizer (${key('model')}).`, { file });
   const known = Object.keys(defaultsOf).map((name) => JSON.stringify(name));
-  const message = `${key('model')} is ${JSON.stringify(String(model))}; only tokenizers of the kinds ${known.join(', ')} can be run.`;
+  const message = said`${key('model')} is ${JSON.stringify(String(model))}; only tokenizers of the kinds ${known.join(', ')} can be run.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }
 
 function preOf(source: ValueSource): string {
   const pre = source.scalar(key('pre')) ?? 'default';
   if (typeof pre === 'string' && ggmlPreTokenizers.has(pre)) return pre;
-  const message = `${key('pre')} is ${JSON.stringify(String(pre))}; this pre-tokenizer is not known.`;
+  const message = said`${key('pre')} is ${JSON.stringify(String(pre))}; this pre-tokenizer is not known.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file: source.file });
 }
 
@@ -190,7 +191,7 @@ async function readTokens(source: ValueSource): Promise<string[]> {
     const other = ids.get(text);
     ids.set(text, id);
     if (other !== undefined)
-      throw damaged(source, 'tokens', `has ${JSON.stringify(text)} twice, as ${other} and as ${id}`);
+      throw damaged(source, 'tokens', said`has ${JSON.stringify(text)} twice, as ${other} and as ${id}`);
   });
   return tokens;
 }
@@ -199,26 +200,27 @@ async function readTokens(source: ValueSource): Promise<string[]> {
 function checkLengths(source: ValueSource, tokens: readonly string[]): void {
   const long = tokens.findIndex((text) => text.length > maxTokenCharacters);
   if (long < 0) return;
-  const what = `has a token of ${tokens[long]!.length} characters at ${long}; at most ${maxTokenCharacters} are possible`;
+  const what = said`has a token of ${tokens[long]!.length} characters at ${long}; at most ${maxTokenCharacters} are possible`;
   throw damaged(source, 'tokens', what);
 }
 
 async function strings(source: ValueSource, name: string): Promise<string[]> {
   const values = await source.array(key(name));
-  if (!values) throw damaged(source, name, 'is missing or not an array');
+  if (!values) throw damaged(source, name, said`is missing or not an array`);
   return values.map((value, index) => {
     if (typeof value === 'string') return value;
-    throw damaged(source, name, `has ${String(value)} at ${index}, which is not text`);
+    throw damaged(source, name, said`has ${String(value)} at ${index}, which is not text`);
   });
 }
 
 async function numbers(source: ValueSource, name: string, count: number): Promise<number[] | undefined> {
   const values = await source.array(key(name));
   if (!values) return undefined;
-  if (values.length < count) throw damaged(source, name, `has ${values.length} values for ${count} tokens`);
+  if (values.length < count)
+    throw damaged(source, name, said`has ${values.length} values for ${count} tokens`);
   return values.slice(0, count).map((value, index) => {
     if (typeof value === 'number' && !Number.isNaN(value)) return value;
-    throw damaged(source, name, `has ${String(value)} at ${index}, which is not a number`);
+    throw damaged(source, name, said`has ${String(value)} at ${index}, which is not a number`);
   });
 }
 
@@ -241,12 +243,12 @@ function needId(
   id: number | undefined,
 ): void {
   if (set && id === undefined)
-    throw damaged(source, idName, `does not name a token, which ${key(flagName)} requires`);
+    throw damaged(source, idName, said`does not name a token, which ${key(flagName)} requires`);
 }
 
 function needUnknown(source: ValueSource, id: number | undefined): void {
   if (id === undefined)
-    throw damaged(source, 'unknown_token_id', 'does not name a token, which stands for unknown text');
+    throw damaged(source, 'unknown_token_id', said`does not name a token, which stands for unknown text`);
 }
 
 function damaged(source: ValueSource, name: string, what: string): QuantscopeError {

@@ -18,6 +18,7 @@ import type { TokenizerJson } from './tokenizerJson';
 import type { VocabularyModel } from '../../tokenizer/vocabulary';
 import { unigramTokenizer } from './unigramTokenizer';
 import { wordPieceTokenizer } from './wordPieceTokenizer';
+import { said } from '../../protocol/said';
 
 /**
  * The tokenizer of a model: from a GGUF file's key-values, or a checkpoint's tokenizer.json, or else tokenizer.model, or
@@ -62,5 +63,7 @@ async function embeddingRows(model: Model, signal: AbortSignal | undefined): Pro
   const embedding = (await ggufView(model, signal)).tensors.find(({ name }) => name === 'token_embd.weight');
   const rows = embedding?.shape[0];
   if (rows !== undefined) return rows;
-  throw new QuantscopeError('MODEL_FILE', 'The checkpoint has no token embedding.', { file: model.folder });
+  throw new QuantscopeError('MODEL_FILE', said`The checkpoint has no token embedding.`, {
+    file: model.folder,
+  });
 }

@@ -3,6 +3,7 @@ import { tokenTypes } from '../../tokenizer/vocabulary';
 import { QuantscopeError, throwIfCancelled } from '../../model/errors';
 import type { TokenizerValues } from './ggufValues';
 import { surrounded, type TextTokenizer } from './textTokenizer';
+import { said } from '../../protocol/said';
 
 /** Ids of a text without special tokens. */
 export type EncodePart = (text: string, rest: Rest) => Promise<readonly number[]>;
@@ -95,7 +96,7 @@ function decode(values: TokenizerValues, ids: ArrayLike<number>): string {
   const parts = Array.from(ids).map((id) => {
     const text = Number.isInteger(id) ? tokens[id] : undefined;
     if (text === undefined) {
-      const message = `${id} is not a token; the vocabulary has ${tokens.length}.`;
+      const message = said`${id} is not a token; the vocabulary has ${tokens.length}.`;
       throw new QuantscopeError('REQUEST', message, { file });
     }
     if (types[id] === tokenTypes.byte) return Buffer.from([parseInt(text.slice(3, 5), 16)]);

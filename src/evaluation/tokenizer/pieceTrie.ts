@@ -1,5 +1,6 @@
 import { QuantscopeError } from '../../model/errors';
 import { maxPieceBytes } from '../../model/limits';
+import { said } from '../../protocol/said';
 
 /** Byte strings by their beginnings. Nodes are numbers; 0 is the empty beginning. */
 export interface PieceTrie {
@@ -17,7 +18,7 @@ export interface PieceTrie {
 export function pieceTrie(strings: readonly (Uint8Array | undefined)[], file: string): PieceTrie {
   const bytes = strings.reduce((sum, text) => sum + (text?.length ?? 0), 0);
   if (bytes > maxPieceBytes) {
-    const message = `The pieces of the vocabulary have ${bytes} bytes; at most ${maxPieceBytes} are possible.`;
+    const message = said`The pieces of the vocabulary have ${bytes} bytes; at most ${maxPieceBytes} are possible.`;
     throw new QuantscopeError('MODEL_FILE', message, { file });
   }
   const bits = Math.max(4, Math.ceil(Math.log2(2 * (bytes + 1))));

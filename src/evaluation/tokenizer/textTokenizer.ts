@@ -5,6 +5,7 @@ import { reason } from '../../model/byteSource';
 import { QuantscopeError, throwIfCancelled } from '../../model/errors';
 import { borderRule, mergingByWord, piecesOf, type BorderRule } from './pieces';
 import type { TokenizerJson } from './tokenizerJson';
+import { said } from '../../protocol/said';
 
 export interface EncodeOptions {
   /** BOS before the text and EOS after it, where the model wants them. */
@@ -83,7 +84,7 @@ const usualLimit = 20_000;
 /** @throws QuantscopeError MODEL_FILE after `limit` milliseconds. */
 function bounded<T>(work: () => T, file: string, limit = usualLimit): T {
   return inBoundedTime(work, limit, () => {
-    const message = `The tokenizer did not finish a piece of text in ${limit / 1000} seconds: one of its regular expressions tries too many ways to match, or the text has a very long stretch without spaces.`;
+    const message = said`The tokenizer did not finish a piece of text in ${limit / 1000} seconds: one of its regular expressions tries too many ways to match, or the text has a very long stretch without spaces.`;
     return new QuantscopeError('MODEL_FILE', message, { file });
   });
 }
@@ -99,7 +100,7 @@ function encoderOf(json: TokenizerJson, file: string, timeLimit: number | undefi
     if (cause instanceof QuantscopeError) throw cause;
     throw new QuantscopeError(
       'UNSUPPORTED',
-      `The tokenizer cannot be run: ${reason(cause)}`,
+      said`The tokenizer cannot be run: ${reason(cause)}`,
       { file },
       cause,
     );
@@ -149,7 +150,7 @@ function concatenate(parts: readonly ArrayLike<number>[]): Int32Array {
 function decode({ tokenizer, file, timeLimit }: Encoder, ids: ArrayLike<number>, size: number): string {
   const known = Array.from(ids).filter((id) => {
     if (!Number.isInteger(id) || id < 0 || id >= size)
-      throw new QuantscopeError('REQUEST', `${id} is not a token; the vocabulary has ${size}.`, { file });
+      throw new QuantscopeError('REQUEST', said`${id} is not a token; the vocabulary has ${size}.`, { file });
     // Ids that only pad the embedding have no text.
     return tokenizer.id_to_token(id) !== undefined;
   });

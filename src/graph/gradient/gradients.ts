@@ -7,6 +7,7 @@ import type { Operator, PassedNode } from './operator';
 import { overAxes } from './overAxes';
 import { products } from './products';
 import { shapeOf, type Shape } from './sizes';
+import { said } from '../../protocol/said';
 
 const operators: Readonly<Record<string, Operator>> = { ...elementwise, ...products, ...layout, ...overAxes };
 
@@ -101,7 +102,7 @@ class Shapes {
 function operatorOf({ op }: GraphNode): Operator {
   const found = Object.hasOwn(operators, op) ? operators[op] : undefined;
   if (found) return found;
-  throw new QuantscopeError('UNSUPPORTED', `Gradients cannot pass the operator ${op}.`);
+  throw new QuantscopeError('UNSUPPORTED', said`Gradients cannot pass the operator ${op}.`);
 }
 
 /** Names the operator in errors. */
@@ -110,7 +111,7 @@ function passing<T>({ op }: GraphNode, work: () => T): T {
     return work();
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
-    const message = `Gradients cannot pass the operator ${op} here: ${cause.message}.`;
+    const message = said`Gradients cannot pass the operator ${op} here: ${cause.message}.`;
     throw new QuantscopeError('UNSUPPORTED', message, {}, cause);
   }
 }

@@ -1,5 +1,6 @@
 import { QuantscopeError } from '../../model/errors';
 import type { BlockShape, BlockTensors, HeadSizes } from './blockShape';
+import { said } from '../../protocol/said';
 
 /** Tensors that a block may have besides those that only its architecture has; any other would change what it computes. */
 const knownParts =
@@ -17,7 +18,7 @@ export function checkParts(
 ): void {
   const stranger = [...parts.keys()].find((part) => !knownParts.test(part) && !ownParts.includes(part));
   if (stranger !== undefined) {
-    const message = 'The forward pass does not know this tensor.';
+    const message = said`The forward pass does not know this tensor.`;
     throw new QuantscopeError('UNSUPPORTED', message, { file, tensor: `blk.${index}.${stranger}` });
   }
 }
@@ -35,7 +36,7 @@ export function checkHeads(
     const rows = parts.get(`${part}.weight`)?.[0];
     const isWhole = [heads, kvHeads, headSize].every((size) => Number.isInteger(size) && size > 0);
     if (rows === undefined || (isWhole && rows === count * headSize && heads % kvHeads === 0)) continue;
-    const message = `The tensor has ${rows} rows, but ${heads} heads that share ${kvHeads} keys, each of size ${headSize}, need ${count * headSize}.`;
+    const message = said`The tensor has ${rows} rows, but ${heads} heads that share ${kvHeads} keys, each of size ${headSize}, need ${count * headSize}.`;
     throw new QuantscopeError('MODEL_FILE', message, { file, tensor: `blk.${index}.${part}.weight` });
   }
 }
@@ -52,7 +53,7 @@ export function checkRows(
   const rows = parts.get(part)?.[0];
   if (rows === undefined) throw missing(tensor, file);
   if (rows === expected) return;
-  const message = `The tensor has ${rows} rows; ${expected} are needed.`;
+  const message = said`The tensor has ${rows} rows; ${expected} are needed.`;
   throw new QuantscopeError('MODEL_FILE', message, { file, tensor });
 }
 
@@ -64,11 +65,11 @@ export function checkShape(tensors: Shapes, tensor: string, expected: readonly n
   const shape = tensors.get(tensor)?.shape;
   if (!shape) throw missing(tensor, file);
   if (shape.join() === expected.join()) return;
-  const message = `The tensor has the shape [${shape.join(', ')}]; [${expected.join(', ')}] is needed.`;
+  const message = said`The tensor has the shape [${shape.join(', ')}]; [${expected.join(', ')}] is needed.`;
   throw new QuantscopeError('MODEL_FILE', message, { file, tensor });
 }
 
 /** That a tensor is missing. */
 export function missing(tensor: string, file: string): QuantscopeError {
-  return new QuantscopeError('MODEL_FILE', 'The model lacks this tensor.', { file, tensor });
+  return new QuantscopeError('MODEL_FILE', said`The model lacks this tensor.`, { file, tensor });
 }

@@ -3,6 +3,7 @@ import type { BlockShape, BlockTensors } from './blockShape';
 import { checkShape, type Shapes } from './blockTensors';
 import type { BlockCarried, CarriedShape } from './carriedShape';
 import type { Numbers } from './shapeNumbers';
+import { said } from '../../protocol/said';
 
 /** Weights that make the states before the first block of the embedding of a token. */
 export interface EntryShape {
@@ -36,7 +37,7 @@ export function withCarried(blocks: readonly BlockShape[], decoder: Numbers, ten
   const keys = sharedKeys(blocks, decoder);
   if (streams === 1 && size === 0 && keys.kept === 0) return { blocks };
   if (blocks.some(({ experts }) => experts)) {
-    const message = 'Experts in blocks that hand on more than hidden states cannot be run.';
+    const message = said`Experts in blocks that hand on more than hidden states cannot be run.`;
     throw new QuantscopeError('UNSUPPORTED', message, { file: decoder.file });
   }
   const layers = size > 0 ? { layers: { count, size } } : {};
@@ -64,7 +65,7 @@ function sharedKeys(blocks: readonly BlockShape[], decoder: Numbers) {
     const size = source ? source.kvHeads * source.headSize : 0;
     const wrong = takers.find(({ kvHeads, headSize }) => kvHeads * headSize !== size);
     if (wrong) {
-      const message = `Block ${wrong.index} takes keys and values of an earlier one, but none before block ${first} has them in its size.`;
+      const message = said`Block ${wrong.index} takes keys and values of an earlier one, but none before block ${first} has them in its size.`;
       throw new QuantscopeError('MODEL_FILE', message, { file: decoder.file });
     }
     const at = { first: kept, size };

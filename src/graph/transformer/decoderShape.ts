@@ -11,6 +11,7 @@ import { withCarried, type EntryShape } from './carried';
 import { placesIn, type CarriedShape } from './carriedShape';
 import { readBlock, type RotationOf } from './readBlock';
 import { countOf, numbersOf, scaleOf, type NumberOf, type Numbers } from './shapeNumbers';
+import { said } from '../../protocol/said';
 
 /** A decoder as its forward pass needs it: sizes, and what each block is made of. */
 export interface DecoderShape {
@@ -139,11 +140,11 @@ function lastNormOf(
 /** Texts that are computed as described: those in which nothing is cut into chunks or left out. */
 export function longestOf({ traits, number }: Pick<Numbers, 'traits' | 'number'>): DecoderShape['longest'] {
   if (traits.selectsTokens) {
-    const reason = 'its queries see only some of the tokens, which an indexer selects';
+    const reason = said`its queries see only some of the tokens, which an indexer selects`;
     return { tokens: number('attention.indexer.top_k'), reason };
   }
   const { longestText: tokens } = traits;
-  return tokens === undefined ? undefined : { tokens, reason: 'its attention goes by chunks' };
+  return tokens === undefined ? undefined : { tokens, reason: said`its attention goes by chunks` };
 }
 
 /** Blocks that a text goes through: the last of a file may only predict further tokens, as GLM-4.5's in files of llama.cpp. */
@@ -151,7 +152,7 @@ function blockCount(view: GgufView, most: number, number: NumberOf, file: string
   const all = countOf(view, 'block_count', most, file);
   const further = number('nextn_predict_layers', 0);
   if (Number.isInteger(further) && further >= 0 && further < all) return all - further;
-  const message = `The key "${view.architecture}.nextn_predict_layers" is ${further}; a whole number below the ${all} blocks is needed.`;
+  const message = said`The key "${view.architecture}.nextn_predict_layers" is ${further}; a whole number below the ${all} blocks is needed.`;
   throw new QuantscopeError('MODEL_FILE', message, { file });
 }
 

@@ -2,6 +2,7 @@ import { QuantscopeError } from '../../model/errors';
 import type { GatedDeltaMixer } from './blockShape';
 import type { BlockSource } from './blockSource';
 import { checkRows, missing } from './blockTensors';
+import { said } from '../../protocol/said';
 
 /** Tensors that only a block with a gated delta net has. */
 export const deltaParts: readonly string[] = [
@@ -26,7 +27,7 @@ export function readGatedDelta(source: DeltaSource): GatedDeltaMixer {
   const [channels, valueHeads, headSize] = [sizeOf(convolved), sizeOf('ssm_a'), sizeOf('ssm_norm.weight')];
   const keyHeads = (channels / headSize - valueHeads) / 2;
   if (!(Number.isInteger(keyHeads) && keyHeads > 0 && valueHeads % keyHeads === 0)) {
-    const message = `${channels} channels are not queries, keys and values of ${valueHeads} heads of size ${headSize}, whose keys are shared by the same number of them each.`;
+    const message = said`${channels} channels are not queries, keys and values of ${valueHeads} heads of size ${headSize}, whose keys are shared by the same number of them each.`;
     throw new QuantscopeError('MODEL_FILE', message, { file, tensor: `blk.${index}.${convolved}` });
   }
   checkStated(source, { keyHeads, valueHeads, headSize });
@@ -57,7 +58,7 @@ function checkStated(
   for (const [key, size] of Object.entries(held)) {
     const stated = number(`ssm.${key}`, size);
     if (stated === size) continue;
-    const message = `The file states ${stated} ("ssm.${key}"), but its tensors hold ${keyHeads} heads of keys and ${valueHeads} of values, all of size ${headSize}.`;
+    const message = said`The file states ${stated} ("ssm.${key}"), but its tensors hold ${keyHeads} heads of keys and ${valueHeads} of values, all of size ${headSize}.`;
     throw new QuantscopeError('MODEL_FILE', message, { file, tensor: `blk.${index}.ssm_conv1d.weight` });
   }
 }

@@ -5,6 +5,7 @@ import type { BlockSource } from './blockSource';
 import { checkHeads, checkRows, missing } from './blockTensors';
 import { deltaParts, readGatedDelta } from './gatedDeltaShape';
 import { latentParts, readLatent } from './readLatent';
+import { said } from '../../protocol/said';
 
 /** How the tensors of a block say that it has a mixer. */
 interface MixerReader {
@@ -86,6 +87,6 @@ function readMamba2({ index, parts, number, file }: BlockSource): Mixer {
   const isWhole = [innerSize, heads, groups, stateSize].every((size) => Number.isInteger(size) && size > 0);
   if (isWhole && columns === innerSize && innerSize % heads === 0 && heads % groups === 0)
     return { kind: 'mamba2', innerSize, heads, groups, stateSize, kernel };
-  const message = `The file states ${innerSize} channels of a state space mixer in ${heads} heads and ${groups} groups; the tensor has ${columns} columns.`;
+  const message = said`The file states ${innerSize} channels of a state space mixer in ${heads} heads and ${groups} groups; the tensor has ${columns} columns.`;
   throw new QuantscopeError('MODEL_FILE', message, { file, tensor: `blk.${index}.ssm_out.weight` });
 }

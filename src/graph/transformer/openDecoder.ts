@@ -14,6 +14,7 @@ import { Graphs } from './graphs';
 import { GraphSources, type RoundInputs } from './graphSources';
 import { rotationOf, usualTurns, type RotationSettings } from './rotation';
 import { Weights, type WeightChanges } from './weights';
+import { said } from '../../protocol/said';
 
 export interface DecoderOptions {
   readonly device: OrtDevice;
@@ -88,7 +89,7 @@ export async function openDecoder(model: Model, options: DecoderOptions): Promis
   if (longest && options.length > longest.tokens)
     throw new QuantscopeError(
       'UNSUPPORTED',
-      `Texts of more than ${longest.tokens} tokens cannot be run in this architecture: ${longest.reason}.`,
+      said`Texts of more than ${longest.tokens} tokens cannot be run in this architecture: ${longest.reason}.`,
       { file: model.description.path },
     );
   // On the CPU ONNX Runtime uses this process's memory directly; a GPU should not be sent the weights with every run.
@@ -183,11 +184,11 @@ function rotations(
 /** @throws QuantscopeError MODEL_FILE for a number of rotated dimensions that a head of this size, or no tensor, can have. */
 function checkDimensions(key: string, dimensions: number, size: number, most: number, file: string): void {
   if (!(dimensions >= 2 && dimensions <= size && dimensions % 2 === 0)) {
-    const message = `The key "${key}" is ${dimensions}; it must be even and at most the head size ${size}.`;
+    const message = said`The key "${key}" is ${dimensions}; it must be even and at most the head size ${size}.`;
     throw new QuantscopeError('MODEL_FILE', message, { file });
   }
   if (dimensions <= most) return;
-  const message = `${dimensions} dimensions of a head would be rotated ("${key}"), but no tensor is larger than ${most}.`;
+  const message = said`${dimensions} dimensions of a head would be rotated ("${key}"), but no tensor is larger than ${most}.`;
   throw new QuantscopeError('MODEL_FILE', message, { file });
 }
 
@@ -195,7 +196,7 @@ function checkDimensions(key: string, dimensions: number, size: number, most: nu
 function checkDivisors(divisors: Divisors | undefined, dimensions: number, file: string): void {
   const count = divisors?.values.length ?? 0;
   if (divisors?.tensor === undefined || count === dimensions / 2) return;
-  const message = `The tensor has ${count} divisors of frequencies; ${dimensions} rotated dimensions need ${dimensions / 2}.`;
+  const message = said`The tensor has ${count} divisors of frequencies; ${dimensions} rotated dimensions need ${dimensions / 2}.`;
   throw new QuantscopeError('MODEL_FILE', message, { file, tensor: divisors.tensor });
 }
 
@@ -212,7 +213,7 @@ function refuseYarnKeys({ architecture, value }: GgufView, file: string): void {
     if (stated === undefined || values.includes(Number(stated))) continue;
     throw new QuantscopeError(
       'UNSUPPORTED',
-      `The key "${key}" is ${String(stated)}; only models with ${values.join(' or ')} can be run.`,
+      said`The key "${key}" is ${String(stated)}; only models with ${values.join(' or ')} can be run.`,
       { file },
     );
   }
@@ -227,7 +228,7 @@ function yarnDivisor({ architecture, value }: GgufView, number: NumberOf, file: 
   if (isLatent && architecture !== 'deepseek2' && stated !== 0 && Math.abs(stated - 0.1) > 1e-6)
     throw new QuantscopeError(
       'UNSUPPORTED',
-      `The key "${architecture}.rope.scaling.yarn_log_multiplier" is ${stated}; only 0.1 can be run.`,
+      said`The key "${architecture}.rope.scaling.yarn_log_multiplier" is ${stated}; only 0.1 can be run.`,
       { file },
     );
   // With latent attention it is a factor of scores only: the two factors that DeepSeek has are taken to be equal.

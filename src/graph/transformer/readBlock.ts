@@ -8,6 +8,7 @@ import { mixersOf, partsOfMixers } from './mixerShapes';
 import type { Rotation } from './rotation';
 import { scoredOfGroup } from './routing';
 import { scaleOf, type Numbers } from './shapeNumbers';
+import { said } from '../../protocol/said';
 
 /** How a layer rotates; `local` for layers that see a window. */
 export type RotationOf = (local: boolean) => Rotation;
@@ -129,8 +130,7 @@ function temperatureOf({ number, file }: Numbers): Pick<BlockShape, 'temperature
   if (scale === 0) return {};
   const length = number('attention.temperature_length', number('rope.scaling.original_context_length', 0));
   if (length > 0) return { temperature: { scale, length } };
-  const message =
-    'Queries are scaled by position ("attention.temperature_scale"), but the file does not say from which length on.';
+  const message = said`Queries are scaled by position ("attention.temperature_scale"), but the file does not say from which length on.`;
   throw new QuantscopeError('MODEL_FILE', message, { file });
 }
 
@@ -153,7 +153,7 @@ const gatings: readonly number[] = [gatingFunctions.softmax, gatingFunctions.sig
 /** @throws QuantscopeError UNSUPPORTED for other scores; MODEL_FILE for counts that the tensors contradict, and groups that cannot be. */
 function expertsOf({ traits, number, file }: Numbers, parts: BlockTensors): ExpertsShape {
   const unsupported = (what: string) =>
-    new QuantscopeError('UNSUPPORTED', `${what} cannot be run.`, { file });
+    new QuantscopeError('UNSUPPORTED', said`${what} cannot be run.`, { file });
   const scale = number('expert_weights_scale', 0);
   const gating = number('expert_gating_func', 0) || gatingFunctions[traits.gating ?? 'softmax'];
   if (!gatings.includes(gating))
@@ -161,7 +161,7 @@ function expertsOf({ traits, number, file }: Numbers, parts: BlockTensors): Expe
   const [count, used] = [number('expert_count'), number('expert_used_count')];
   const [held = 0] = parts.get('ffn_down_exps.weight') ?? [];
   if (count !== held || !isCount(used, count)) {
-    const message = `The file states ${count} experts and uses ${used} of them; its tensors hold ${held}.`;
+    const message = said`The file states ${count} experts and uses ${used} of them; its tensors hold ${held}.`;
     throw new QuantscopeError('MODEL_FILE', message, { file });
   }
   const added = scaleOf({ traits, number }, 'residual_scale') ?? 1;
@@ -187,7 +187,7 @@ function groupsOf(
   const size = experts.count / count;
   if (Number.isInteger(size) && size >= scoredOfGroup && isCount(used, count) && used * size >= experts.used)
     return { groups: { count, used } };
-  const message = `${experts.count} experts in ${count} groups, of which ${used} are used for ${experts.used} experts, cannot be.`;
+  const message = said`${experts.count} experts in ${count} groups, of which ${used} are used for ${experts.used} experts, cannot be.`;
   throw new QuantscopeError('MODEL_FILE', message, { file });
 }
 

@@ -3,6 +3,7 @@ import type { LatentAttentionMixer } from './blockShape';
 import type { BlockSource } from './blockSource';
 import { missing } from './blockTensors';
 import { stretchFactor } from './shapeNumbers';
+import { said } from '../../protocol/said';
 
 /** Tensors of a block that only latent attention has. */
 export const latentParts: readonly string[] = [
@@ -60,7 +61,7 @@ function check({ index, parts, heads, file }: BlockSource, fits: Readonly<Record
   const [part] = Object.entries(fits).find(([, isRight]) => !isRight) ?? [];
   if (part === undefined) return;
   const shape = parts.get(`${part}.weight`)?.join(', ');
-  const message = `The shape [${shape}] does not fit the other tensors of the attention, its ${heads} heads, or the sizes that the file states.`;
+  const message = said`The shape [${String(shape)}] does not fit the other tensors of the attention, its ${heads} heads, or the sizes that the file states.`;
   throw new QuantscopeError('MODEL_FILE', message, { file, tensor: `blk.${index}.${part}.weight` });
 }
 

@@ -1,6 +1,7 @@
 import type { GgufView } from '../../architectures/ggufView';
 import type { ForwardTraits } from '../../architectures/forward';
 import { QuantscopeError } from '../../model/errors';
+import { said } from '../../protocol/said';
 
 /** A number by its key without the architecture's name, or `fallback` where there is no such key. */
 export type NumberOf = (key: string, fallback?: number) => number;
@@ -12,7 +13,10 @@ export function numbersOf({ architecture, value }: GgufView, file: string): Numb
     if (found === undefined && fallback !== undefined) return fallback;
     const number = Number(found);
     if (found !== undefined && Number.isFinite(number)) return number;
-    const message = `The key "${architecture}.${key}" is ${found === undefined ? 'missing' : String(found)}; the model cannot be run without this number.`;
+    const message =
+      found === undefined
+        ? said`The key "${architecture}.${key}" is missing; the model cannot be run without this number.`
+        : said`The key "${architecture}.${key}" is ${String(found)}; the model cannot be run without this number.`;
     throw new QuantscopeError('MODEL_FILE', message, { file });
   };
 }
@@ -21,7 +25,7 @@ export function numbersOf({ architecture, value }: GgufView, file: string): Numb
 export function countOf(view: GgufView, key: string, most: number, file: string): number {
   const count = numbersOf(view, file)(key);
   if (Number.isInteger(count) && count >= 1 && count <= most) return count;
-  const message = `The key "${view.architecture}.${key}" is ${count}; a whole number from 1 to ${most} is needed.`;
+  const message = said`The key "${view.architecture}.${key}" is ${count}; a whole number from 1 to ${most} is needed.`;
   throw new QuantscopeError('MODEL_FILE', message, { file });
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { reason } from '../../model/byteSource';
 import { QuantscopeError } from '../../model/errors';
 import { gatherRows, scatterRows, type Assignment } from './routing';
+import { said } from '../../protocol/said';
 
 /** States of some tokens, `[tokens, width]`, wherever they are kept. */
 export interface States {
@@ -159,7 +160,7 @@ export class FileStates implements States {
     try {
       return work();
     } catch (cause) {
-      const message = `The temporary file of states cannot be ${what}: ${reason(cause)}`;
+      const message = said`The temporary file of states cannot be ${what}: ${reason(cause)}`;
       throw new QuantscopeError('IO', message, { file: this.file }, cause);
     }
   }

@@ -17,6 +17,7 @@ import type { QuantFormat } from '../../quant/format';
 import type { Tensors } from './decoderShape';
 import { SlabRoom } from './slabRoom';
 import { byExpert, inSourceOrder, rowsOf, type ExpertRows, type RowSpan } from './weightRows';
+import { said } from '../../protocol/said';
 
 /** What a tensor becomes before it is used. */
 export interface WeightChange {
@@ -192,7 +193,7 @@ export class Weights {
     const tensor = this.tensors.get(name);
     if (tensor) return tensor;
     const { path } = this.model.description;
-    throw new QuantscopeError('MODEL_FILE', 'The model lacks this tensor.', { file: path, tensor: name });
+    throw new QuantscopeError('MODEL_FILE', said`The model lacks this tensor.`, { file: path, tensor: name });
   }
 
   /** Rows of a transposed unit are read with all of it. */
@@ -222,7 +223,7 @@ export class Weights {
   ): Promise<void> {
     for (const source of sourcesOf(tensor)) {
       if (source.readable) continue;
-      const message = source.unreadableReason ?? 'The tensor cannot be read.';
+      const message = source.unreadableReason ?? said`The tensor cannot be read.`;
       throw new QuantscopeError('UNSUPPORTED', message, { file: source.file, tensor: source.name });
     }
     const room = this.rooms.pop() ?? new SlabRoom();
@@ -252,7 +253,7 @@ export class Weights {
       if (cause instanceof QuantscopeError) throw cause;
       const reason = cause instanceof Error ? cause.message : String(cause);
       const { path } = this.model.description;
-      const message = `The tensor cannot be quantized to ${format.id}: ${reason}`;
+      const message = said`The tensor cannot be quantized to ${format.id}: ${reason}`;
       throw new QuantscopeError('MODEL_FILE', message, { file: path, tensor: name }, cause);
     }
   }

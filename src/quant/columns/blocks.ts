@@ -1,5 +1,6 @@
 import { loadNative, type ColumnGrid, type HessianFactor } from '../../native';
 import { ggmlTypes, type GgmlQuantType } from '../../protocol/ggmlTypes';
+import { said } from '../../protocol/said';
 import type { BlockTask } from '../methods/method';
 import { encodeBlocks } from '../codec';
 import { groupOfColumns } from './groups';
@@ -66,14 +67,16 @@ export function columnGridOf(type: GgmlQuantType): ColumnGrid {
 /** Why a type or a shape cannot be quantized column by column. */
 export function refuseBlocks({ type, shape }: Pick<BlockTask, 'type' | 'shape'>): string | undefined {
   if (!typeGrids[type])
-    return `${type} has no codes of single weights: choose one of ${typesWithCodes.join(', ')}.`;
+    return said`${type} has no codes of single weights: choose one of ${typesWithCodes.join(', ')}.`;
   return refuseRows(type, shape);
 }
 
 /** Why rows are not whole blocks of a type. */
 export function refuseRows(type: GgmlQuantType, shape: BlockTask['shape']): string | undefined {
   const block = typeBlock(type);
-  return shape[1] % block === 0 ? undefined : `Rows of ${shape[1]} weights are not whole blocks of ${block}.`;
+  return shape[1] % block === 0
+    ? undefined
+    : said`Rows of ${shape[1]} weights are not whole blocks of ${block}.`;
 }
 
 /** How a matrix is quantized column by column in a ggml type. */

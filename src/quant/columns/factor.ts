@@ -1,5 +1,6 @@
 import { QuantscopeError, throwIfCancelled } from '../../model/errors';
 import { loadNative, type HessianFactor } from '../../native';
+import { said } from '../../protocol/said';
 
 /** How a Hessian is factorized. */
 export interface FactorOptions {
@@ -57,7 +58,7 @@ async function factorize(
     if (failed === undefined) return target;
     share = Math.max(share, leastDamping) * 10;
   }
-  const message = `The Hessian of the inputs of ${name ?? 'a matrix'} cannot be factorized, even with ${share / 10} of its mean diagonal element added to the diagonal. Its values are not finite or not those of a matrix XᵀX.`;
+  const message = said`The Hessian of the inputs of ${name ?? 'a matrix'} cannot be factorized, even with ${share / 10} of its mean diagonal element added to the diagonal. Its values are not finite or not those of a matrix XᵀX.`;
   throw new QuantscopeError('REQUEST', message, name === undefined ? {} : { tensor: name });
 }
 

@@ -1,6 +1,7 @@
 import { suggestion } from '../../model/closest';
 import { QuantscopeError } from '../../model/errors';
 import type { Grid, GroupShape, Levels, ScaleDtype } from '../../protocol/grids';
+import { said } from '../../protocol/said';
 import { llmInt8 } from './libraries';
 import { largestLevel } from './levels';
 
@@ -30,7 +31,8 @@ export function parseGridName(name: string): Grid | string {
   if (lower === outlierGrid) return llmInt8;
   const [head = '', ...rest] = (Object.hasOwn(aliases, lower) ? aliases[lower]! : lower).split('-');
   const levels = levelsNamed(head);
-  if (!levels) return invalid(name, `It begins with levels such as int4, uint4, e4m3 or nf4.${guess(lower)}`);
+  if (!levels)
+    return invalid(name, said`It begins with levels such as int4, uint4, e4m3 or nf4.${guess(lower)}`);
   let group: GroupShape | undefined;
   let scale: ScaleDtype | undefined;
   const marks = new Set<string>();
@@ -42,7 +44,7 @@ export function parseGridName(name: string): Grid | string {
     else
       return invalid(
         name,
-        `"${part}" is not a group, a dtype of scales, zp, dq or global, or is there twice.`,
+        said`"${part}" is not a group, a dtype of scales, zp, dq or global, or is there twice.`,
       );
   }
   const hasZero = marks.has('zp');
@@ -96,8 +98,8 @@ function groupNamed(part: string): GroupShape | undefined {
 }
 
 function problemOf(levels: Levels, hasZero: boolean): string | undefined {
-  if (levels.kind !== 'integer') return hasZero ? 'Only integers have zero points (zp).' : undefined;
-  return levels.signed || hasZero ? undefined : 'Unsigned integers need zero points (zp).';
+  if (levels.kind !== 'integer') return hasZero ? said`Only integers have zero points (zp).` : undefined;
+  return levels.signed || hasZero ? undefined : said`Unsigned integers need zero points (zp).`;
 }
 
 function ruleOf(levels: Levels, hasZero: boolean, scale: ScaleDtype): Grid['rule'] {

@@ -1,4 +1,5 @@
 import type { Grid, Levels } from '../../protocol/grids';
+import { said } from '../../protocol/said';
 import { largestLevel } from './levels';
 
 /** A member of a grid that does not fit, and why: "must have …". */
@@ -22,13 +23,13 @@ export function gridProblem({
   const text = problemOfLevels(levels);
   if (text !== undefined) return { member: 'levels', text };
   if (levels.kind !== 'integer' && zero !== undefined)
-    return { member: 'zero', text: 'is for integers: only they have zero points.' };
+    return { member: 'zero', text: said`is for integers: only they have zero points.` };
   if (levels.kind === 'integer' && !levels.signed && zero === undefined)
-    return { member: 'zero', text: 'is missing: unsigned integers need zero points.' };
+    return { member: 'zero', text: said`is missing: unsigned integers need zero points.` };
   if (rule.kind === 'range' && zero === undefined)
-    return { member: 'rule', text: 'is a range, which gives zero points: the grid has none.' };
+    return { member: 'rule', text: said`is a range, which gives zero points: the grid has none.` };
   if (rule.kind !== 'range' && zero !== undefined)
-    return { member: 'rule', text: 'gives no zero points: it must be a range.' };
+    return { member: 'rule', text: said`gives no zero points: it must be a range.` };
   return undefined;
 }
 
@@ -37,8 +38,9 @@ function problemOfLevels(levels: Levels): string | undefined {
   const { exponent, mantissa, bias = 2 ** (exponent - 1) - 1 } = levels;
   const bits = 1 + exponent + mantissa;
   if (bits < floatBits.least || bits > floatBits.most)
-    return `has floats of ${bits} bits; they have ${floatBits.least} to ${floatBits.most}.`;
+    return said`has floats of ${bits} bits; they have ${floatBits.least} to ${floatBits.most}.`;
   const [low, high] = [2 ** exponent - 1 - floatExponents.most, 1 - mantissa - floatExponents.least];
-  if (bias < low || bias > high) return `has the bias ${bias}; with these bits it is from ${low} to ${high}.`;
-  return largestLevel(levels) > 0 ? undefined : 'has no value but 0.';
+  if (bias < low || bias > high)
+    return said`has the bias ${bias}; with these bits it is from ${low} to ${high}.`;
+  return largestLevel(levels) > 0 ? undefined : said`has no value but 0.`;
 }

@@ -8,6 +8,7 @@ import type {
   Rounding,
   ScaleRule,
 } from '../../protocol/grids';
+import { said } from '../../protocol/said';
 import {
   choice,
   either,
@@ -70,13 +71,13 @@ export const group: Shape<GroupShape> = either<GroupShape>(
 const divisor: Shape<number> = (value, path) => {
   const found = number(value, path);
   const isUsable = Math.fround(found) !== 0 && Number.isFinite(Math.fround(found));
-  if (!isUsable) throw new ShapeError(`${path} is ${found}, which is 0 or infinite in float32.`);
+  if (!isUsable) throw new ShapeError(said`${path} is ${found}, which is 0 or infinite in float32.`);
   return found;
 };
 
 const positive: Shape<number> = (value, path) => {
   const found = divisor(value, path);
-  if (found < 0) throw new ShapeError(`${path} is ${found}; it must be greater than 0.`);
+  if (found < 0) throw new ShapeError(said`${path} is ${found}; it must be greater than 0.`);
   return found;
 };
 

@@ -1,6 +1,7 @@
 import { QuantscopeError } from '../../model/errors';
 import { loadNative } from '../../native';
 import type { MethodOptions, OptionDescription } from '../../protocol/recipe';
+import { said } from '../../protocol/said';
 import { clipRows } from '../awq/clip';
 import { searchScales } from '../awq/scaleSearch';
 import { roundToNearest } from '../grids/roundToNearest';
@@ -12,22 +13,22 @@ import { sampledWeight } from './speeds';
 const options: readonly OptionDescription[] = [
   {
     name: 'ratios',
-    description: 'How many mixtures of inputs and weights are tried as scales of columns.',
+    description: said`How many mixtures of inputs and weights are tried as scales of columns.`,
     ...{ type: 'number', default: 20, minimum: 1, maximum: 100 },
   },
   {
     name: 'duo_scaling',
-    description: 'Scales depend on the weights, too, not on the inputs alone.',
+    description: said`Scales depend on the weights, too, not on the inputs alone.`,
     ...{ type: 'boolean', default: true },
   },
   {
     name: 'clip',
-    description: 'Limits the range of each group where that brings the outputs nearer.',
+    description: said`Limits the range of each group where that brings the outputs nearer.`,
     ...{ type: 'boolean', default: true },
   },
   {
     name: 'max_shrink',
-    description: 'Most that a range shrinks by, as a share, in steps of a twentieth.',
+    description: said`Most that a range shrinks by, as a share, in steps of a twentieth.`,
     ...{ type: 'number', default: 0.5, minimum: 0.05, maximum: 1 },
   },
 ];
@@ -42,17 +43,16 @@ const clipSteps = 20;
 export const awq: Method = {
   id: 'awq',
   label: 'AWQ',
-  description:
-    'Scales columns by the size of their inputs before rounding and limits the ranges of groups, each by the error of the outputs on sampled inputs.',
+  description: said`Scales columns by the size of their inputs before rounding and limits the ranges of groups, each by the error of the outputs on sampled inputs.`,
   evidence: 'activations',
   options,
   version: 1,
   /** Each scale and each limit is tried with a rounding of its own. */
   coreSeconds: ([rows, columns]) => rows * columns * sampledWeight,
   refuse({ grid }) {
-    if (grid.outliers) return 'AWQ cannot keep outlier columns in half precision.';
+    if (grid.outliers) return said`AWQ cannot keep outlier columns in half precision.`;
     if (grid.group === 'tensor' || grid.global)
-      return 'AWQ needs scales of rows or of groups: one scale for the tensor would follow the scaled columns.';
+      return said`AWQ needs scales of rows or of groups: one scale for the tensor would follow the scaled columns.`;
     return undefined;
   },
   async open(task, signal) {
@@ -87,7 +87,7 @@ async function columnScales(
 
 function ownMatrix({ grid, shape, weights }: MatrixTask, inputs: Float32Array): ScaledMatrix {
   if (weights) return { grid, columns: shape[1], weights, inputs };
-  throw new QuantscopeError('INTERNAL', 'AWQ of a matrix alone must be able to read all of its weights.');
+  throw new QuantscopeError('INTERNAL', said`AWQ of a matrix alone must be able to read all of its weights.`);
 }
 
 function clippedRows(

@@ -1,4 +1,5 @@
 import type { OptionDescription } from '../../protocol/recipe';
+import { said } from '../../protocol/said';
 import { diagonalOf } from '../columns/factor';
 import { clipFactors, decodeRows, findParameters, roundWith } from '../grids/roundToNearest';
 import type { QuantizedRows } from '../quantized';
@@ -9,7 +10,7 @@ import { searchedWeight } from './speeds';
 const options: readonly OptionDescription[] = [
   {
     name: 'steps',
-    description: 'How many ranges are tried for each group.',
+    description: said`How many ranges are tried for each group.`,
     type: 'number',
     default: 64,
     minimum: 2,
@@ -17,7 +18,7 @@ const options: readonly OptionDescription[] = [
   },
   {
     name: 'smallest',
-    description: 'The smallest range that is tried, as a fraction of the whole one.',
+    description: said`The smallest range that is tried, as a fraction of the whole one.`,
     type: 'number',
     default: 0.3,
     minimum: 0.01,
@@ -25,7 +26,7 @@ const options: readonly OptionDescription[] = [
   },
   {
     name: 'correct_bias',
-    description: 'Whether rows get a bias that restores their mean output.',
+    description: said`Whether rows get a bias that restores their mean output.`,
     type: 'boolean',
     default: true,
   },
@@ -39,9 +40,7 @@ const options: readonly OptionDescription[] = [
 export const ecb: Method = {
   id: 'ecb',
   label: 'ECB',
-  description:
-    'Enhanced clipping and bias correction: clips each group where its squared error is least, weighted by importance where there is any, and corrects the mean output of rows ' +
-    'where the mean of inputs is known. Never a larger error than rounding to nearest.',
+  description: said`Enhanced clipping and bias correction: clips each group where its squared error is least, weighted by importance where there is any, and corrects the mean output of rows where the mean of inputs is known. Never a larger error than rounding to nearest.`,
   evidence: 'none',
   improvedBy: 'importance',
   options,
@@ -50,7 +49,7 @@ export const ecb: Method = {
   coreSeconds: ([rows, columns]) => rows * columns * searchedWeight,
   refuse: ({ grid }) =>
     grid.group === 'tensor'
-      ? 'One scale for the whole tensor cannot be clipped by group; choose rows or smaller groups.'
+      ? said`One scale for the whole tensor cannot be clipped by group; choose rows or smaller groups.`
       : undefined,
   open: (task) => {
     const clip = { importance: importanceOf(task), factors: factorsOf(task) };

@@ -1,5 +1,6 @@
 import type { Grid } from '../../protocol/grids';
 import type { MethodOptions, OptionDescription } from '../../protocol/recipe';
+import { said } from '../../protocol/said';
 import { quantizeBlocks, refuseBlocks, typeBlock, type BlockPlan } from '../columns/blocks';
 import { deadColumns, diagonalOf, factorOf } from '../columns/factor';
 import { blockColumns, groupColumns } from '../columns/groups';
@@ -13,40 +14,37 @@ import { factorSeconds, product, searchedWeight } from './speeds';
 const options: readonly OptionDescription[] = [
   {
     name: 'damping',
-    description: 'Added to the diagonal of the Hessian, as a share of its mean.',
+    description: said`Added to the diagonal of the Hessian, as a share of its mean.`,
     ...{ type: 'number', default: 0.01, minimum: 0, maximum: 1 },
   },
   {
     name: 'act_order',
-    description: 'Columns in falling order of the mean square of their inputs.',
+    description: said`Columns in falling order of the mean square of their inputs.`,
     ...{ type: 'boolean', default: true },
   },
   {
     name: 'group_aware',
-    description:
-      'With act_order, groups stay consecutive columns: they are ordered as a whole, and so are the columns inside of each (act_group_aware). Else files need the group of each column (desc_act).',
+    description: said`With act_order, groups stay consecutive columns: they are ordered as a whole, and so are the columns inside of each (act_group_aware). Else files need the group of each column (desc_act).`,
     ...{ type: 'boolean', default: true },
   },
   {
     name: 'static_groups',
-    description: 'Scales from the weights as they are, before any column is quantized.',
+    description: said`Scales from the weights as they are, before any column is quantized.`,
     ...{ type: 'boolean', default: false },
   },
   {
     name: 'group_scales',
-    description:
-      'Without static groups, the weights that scales are fitted to: as all earlier columns correct them, or only those of earlier blocks (as published).',
+    description: said`Without static groups, the weights that scales are fitted to: as all earlier columns correct them, or only those of earlier blocks (as published).`,
     ...{ type: 'choice', default: 'corrected', choices: ['corrected', 'reference'] },
   },
   {
     name: 'clip',
-    description:
-      'Without static groups, ranges of groups are shrunk to where the squared error of their weights, weighted by their inputs, is least.',
+    description: said`Without static groups, ranges of groups are shrunk to where the squared error of their weights, weighted by their inputs, is least.`,
     ...{ type: 'boolean', default: true },
   },
   {
     name: 'block_size',
-    description: 'Columns between updates of all that follow.',
+    description: said`Columns between updates of all that follow.`,
     ...{ type: 'number', default: 128, minimum: 8, maximum: 1024 },
   },
 ];
@@ -81,15 +79,15 @@ function chosenOf(given: MethodOptions): Options {
 export const gptq: Method = {
   id: 'gptq',
   label: 'GPTQ',
-  description:
-    'Quantizes column after column and corrects the remaining weights for each error, by the Hessian of the inputs.',
+  description: said`Quantizes column after column and corrects the remaining weights for each error, by the Hessian of the inputs.`,
   evidence: 'hessian',
   options,
   version: 2,
   /** Half of the columns of each row are updated after each column; the Hessian is factorized once. */
   coreSeconds: ([rows, columns]) =>
     rows * columns * searchedWeight + 0.5 * rows * columns ** 2 * product + factorSeconds(columns),
-  refuse: ({ grid }) => (grid.outliers ? 'GPTQ cannot keep outlier columns in half precision.' : undefined),
+  refuse: ({ grid }) =>
+    grid.outliers ? said`GPTQ cannot keep outlier columns in half precision.` : undefined,
   async open(task, signal) {
     const plan = await planOf(task, signal);
     return {

@@ -3,6 +3,7 @@ import type { DampedMatrix } from '../../native';
 import { objectives } from '../../protocol/export';
 import type { GgmlQuantType } from '../../protocol/ggmlTypes';
 import type { MethodOptions, OptionDescription } from '../../protocol/recipe';
+import { said } from '../../protocol/said';
 import { typeBlock } from '../columns/blocks';
 import {
   descendBlocks,
@@ -33,19 +34,17 @@ const label = 'GPTQ and coordinate descent';
 const options: readonly OptionDescription[] = [
   {
     name: 'damping',
-    description:
-      'Added to the diagonal of the Hessian, as a share of its mean; 0.1 in IQ1_S where none is given.',
+    description: said`Added to the diagonal of the Hessian, as a share of its mean; 0.1 in IQ1_S where none is given.`,
     ...{ type: 'number', default: 0.01, minimum: 0, maximum: 1 },
   },
   {
     name: 'rounds',
-    description: 'Passes of the descent over all columns, at most.',
+    description: said`Passes of the descent over all columns, at most.`,
     ...{ type: 'number', default: 6, minimum: 0, maximum: 100 },
   },
   {
     name: 'objective',
-    description:
-      'What is minimised: the error of the outputs, or what it does to the predictions, by the gradients at the outputs.',
+    description: said`What is minimised: the error of the outputs, or what it does to the predictions, by the gradients at the outputs.`,
     ...{ type: 'choice', default: 'one-sided', choices: objectives },
   },
 ];
@@ -69,8 +68,7 @@ const blockSize = 128;
 export const gptqDescent: Method = {
   id: 'gptq-cd',
   label,
-  description:
-    'Finds codes of ggml types by GPTQ, then improves codes and scales together by coordinate descent on the error of the outputs, or on what it does to the predictions.',
+  description: said`Finds codes of ggml types by GPTQ, then improves codes and scales together by coordinate descent on the error of the outputs, or on what it does to the predictions.`,
   evidence: 'hessian',
   evidenceOf: (given) => (chosenOf(given).isTwoSided ? 'gradients' : 'hessian'),
   options,
@@ -86,8 +84,8 @@ export const gptqDescent: Method = {
     const bothSides = isTwoSided ? outputSeconds(rows, columns, rounds, search) : 0;
     return rows * columns * (blockWeight + oneSided + bothSides) + factorSeconds(columns);
   },
-  refuse: () => `${label} takes ggml types only: GPTQ takes grids.`,
-  open: () => Promise.reject(new QuantscopeError('REQUEST', `${label} takes ggml types only.`)),
+  refuse: () => said`${label} takes ggml types only: GPTQ takes grids.`,
+  open: () => Promise.reject(new QuantscopeError('REQUEST', said`${label} takes ggml types only.`)),
   blocks: {
     refuse: refuseDescent,
     async open(task, signal) {

@@ -1,6 +1,7 @@
 import { QuantscopeError } from '../../model/errors';
 import { loadNative } from '../../native';
 import type { GgmlQuantType } from '../../protocol/ggmlTypes';
+import { said } from '../../protocol/said';
 import { formatById } from '../catalogue';
 import { encodeBlocks } from '../codec';
 import type { Method } from './method';
@@ -16,19 +17,18 @@ const label = 'Importance matrix';
 export const imatrix: Method = {
   id: 'imatrix',
   label,
-  description:
-    'Codes and scales of a GGUF type as llama.cpp finds them with an importance matrix: the error of each weight counts by the mean square of its input.',
+  description: said`Codes and scales of a GGUF type as llama.cpp finds them with an importance matrix: the error of each weight counts by the mean square of its input.`,
   evidence: 'importance',
   options: [],
   version: 1,
   coreSeconds: ([rows, columns]) => rows * columns * blockWeight,
-  refuse: () => `${label} takes ggml types only: ECB weights the errors of grids.`,
-  open: () => Promise.reject(new QuantscopeError('REQUEST', `${label} takes ggml types only.`)),
+  refuse: () => said`${label} takes ggml types only: ECB weights the errors of grids.`,
+  open: () => Promise.reject(new QuantscopeError('REQUEST', said`${label} takes ggml types only.`)),
   blocks: {
     refuse: ({ type, shape }) =>
       takesImportance(type)
         ? formatById(type).refuse(shape, true)
-        : `${type} takes no importance: its codes are those of rounding.`,
+        : said`${type} takes no importance: its codes are those of rounding.`,
     open: (task) => {
       const importance = requireImportance(task, label);
       return Promise.resolve({

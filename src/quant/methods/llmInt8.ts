@@ -1,5 +1,6 @@
 import { loadNative } from '../../native';
 import type { OptionDescription } from '../../protocol/recipe';
+import { said } from '../../protocol/said';
 import { roundToNearest } from '../grids/roundToNearest';
 import type { QuantizedRows } from '../quantized';
 import type { MatrixTask, Method } from './method';
@@ -12,7 +13,7 @@ const threshold = 'threshold';
 const options: readonly OptionDescription[] = [
   {
     name: threshold,
-    description: 'Columns whose inputs reach this magnitude are kept in half precision.',
+    description: said`Columns whose inputs reach this magnitude are kept in half precision.`,
     ...{ type: 'number', default: 6, minimum: 0, maximum: 1e6 },
   },
 ];
@@ -24,14 +25,15 @@ const options: readonly OptionDescription[] = [
 export const llmInt8: Method = {
   id: 'llm-int8',
   label: 'LLM.int8',
-  description:
-    'Keeps the columns whose inputs have outliers on a calibration text in half precision; rounds all others with one scale for each row.',
+  description: said`Keeps the columns whose inputs have outliers on a calibration text in half precision; rounds all others with one scale for each row.`,
   evidence: 'importance',
   options,
   version: 1,
   coreSeconds: ([rows, columns]) => rows * columns * roundedWeight,
   refuse: ({ grid }) =>
-    grid.outliers ? undefined : 'LLM.int8 needs a grid that keeps columns in half precision ("outliers").',
+    grid.outliers
+      ? undefined
+      : said`LLM.int8 needs a grid that keeps columns in half precision ("outliers").`,
   open: (task) =>
     new Promise((resolve) => {
       const columns = outlierColumns(task);

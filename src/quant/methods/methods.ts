@@ -1,6 +1,7 @@
 import { suggestion } from '../../model/closest';
 import { QuantscopeError } from '../../model/errors';
 import type { MethodDescription } from '../../protocol/recipe';
+import { said } from '../../protocol/said';
 import { awq } from './awq';
 import { ecb } from './ecb';
 import { gptq } from './gptq';
@@ -29,6 +30,6 @@ export function methodById(id: string): Method {
   const method = methods.find((item) => item.id === id.toLowerCase());
   if (method) return method;
   const ids = methods.map((item) => item.id);
-  const message = `There is no method "${id}".${suggestion(id, ids)} The methods are: ${ids.join(', ')}.`;
+  const message = said`There is no method "${id}".${suggestion(id, ids)} The methods are: ${ids.join(', ')}.`;
   throw new QuantscopeError('REQUEST', message);
 }

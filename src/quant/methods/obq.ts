@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { throwIfCancelled } from '../../model/errors';
 import { loadNative } from '../../native';
 import type { OptionDescription } from '../../protocol/recipe';
+import { said } from '../../protocol/said';
 import { deadColumns, diagonalOf, factorOf } from '../columns/factor';
 import { parameterLayout } from '../columns/groups';
 import { clearColumns } from '../columns/rows';
@@ -19,13 +20,12 @@ const mostSeconds = 60;
 const options: readonly OptionDescription[] = [
   {
     name: 'damping',
-    description: 'Added to the diagonal of the Hessian, as a share of its mean.',
+    description: said`Added to the diagonal of the Hessian, as a share of its mean.`,
     ...{ type: 'number', default: 0.01, minimum: 0, maximum: 1 },
   },
   {
     name: 'order',
-    description:
-      'Weights of a row by their cost (as published), by the mean square of their inputs, or for each row what gives the smaller error.',
+    description: said`Weights of a row by their cost (as published), by the mean square of their inputs, or for each row what gives the smaller error.`,
     ...{ type: 'choice', default: 'best', choices: ['best', 'cost', 'importance'] },
   },
 ];
@@ -37,17 +37,16 @@ const options: readonly OptionDescription[] = [
 export const obq: Method = {
   id: 'obq',
   label: 'OBQ',
-  description:
-    'Quantizes the weights of each row in the order of their cost and corrects the remaining ones. For small layers: slow.',
+  description: said`Quantizes the weights of each row in the order of their cost and corrects the remaining ones. For small layers: slow.`,
   evidence: 'hessian',
   options,
   version: 1,
   coreSeconds: ([rows, columns]) => ((rows * columns ** 3) / mostWork) * mostSeconds,
   refuse({ grid, shape: [rows, columns] }) {
-    if (grid.outliers) return 'OBQ cannot keep outlier columns in half precision.';
+    if (grid.outliers) return said`OBQ cannot keep outlier columns in half precision.`;
     if (rows * columns ** 3 <= mostWork) return undefined;
     const most = Math.floor(mostWork / columns ** 3);
-    return `OBQ is for small layers: of ${columns} columns it takes at most ${most} rows, not ${rows}. GPTQ gives nearly the same.`;
+    return said`OBQ is for small layers: of ${columns} columns it takes at most ${most} rows, not ${rows}. GPTQ gives nearly the same.`;
   },
   async open(task, signal) {
     const hessian = requireHessian(task, 'OBQ');

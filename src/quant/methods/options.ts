@@ -2,6 +2,7 @@ import { stated } from '../../model/statedValue';
 import { suggestion } from '../../model/closest';
 import { QuantscopeError } from '../../model/errors';
 import type { MethodDescription, MethodOptions, OptionDescription } from '../../protocol/recipe';
+import { said } from '../../protocol/said';
 
 type Optioned = Pick<MethodDescription, 'id' | 'options'>;
 
@@ -20,7 +21,7 @@ export function optionsOf(
 export function checkedOptions(method: Optioned, given: MethodOptions = {}): MethodOptions {
   for (const [name, value] of Object.entries(given)) {
     const problem = optionProblem(method, name, value);
-    if (problem !== undefined) throw new QuantscopeError('REQUEST', `The option ${name} ${problem}`);
+    if (problem !== undefined) throw new QuantscopeError('REQUEST', said`The option ${name} ${problem}`);
   }
   return optionsOf(method, given);
 }
@@ -29,9 +30,9 @@ export function checkedOptions(method: Optioned, given: MethodOptions = {}): Met
 export function optionProblem({ id, options }: Optioned, name: string, value: unknown): string | undefined {
   const names = options.map((option) => option.name);
   const option = options.find((item) => item.name === name);
-  if (!option) return `is not an option of ${id}.${suggestion(name, names)}`;
+  if (!option) return said`is not an option of ${id}.${suggestion(name, names)}`;
   const expected = expectedOf(option, value);
-  return expected === undefined ? undefined : `${stated(value)}; it must be ${expected}.`;
+  return expected === undefined ? undefined : said`${stated(value)}; it must be ${expected}.`;
 }
 
 /** What the value of an option must be; undefined where it is that. */
@@ -40,11 +41,11 @@ function expectedOf(option: OptionDescription, value: unknown): string | undefin
     case 'boolean':
       return typeof value === 'boolean' ? undefined : 'true or false';
     case 'choice':
-      return option.choices.includes(value as string) ? undefined : `one of ${option.choices.join(', ')}`;
+      return option.choices.includes(value as string) ? undefined : said`one of ${option.choices.join(', ')}`;
     case 'number': {
       const { minimum, maximum } = option;
       const isInside = typeof value === 'number' && value >= minimum && value <= maximum;
-      return isInside ? undefined : `a number from ${minimum} to ${maximum}`;
+      return isInside ? undefined : said`a number from ${minimum} to ${maximum}`;
     }
   }
 }

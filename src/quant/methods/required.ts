@@ -1,5 +1,6 @@
 import { QuantscopeError } from '../../model/errors';
 import type { MatrixTask } from './method';
+import { said } from '../../protocol/said';
 
 /** A matrix whose inputs a method needs to know. */
 type Matrix = Pick<MatrixTask, 'name' | 'shape' | 'evidence'>;
@@ -9,7 +10,7 @@ export function requireHessian(matrix: Matrix, method: string): Float64Array {
   const { hessian } = matrix.evidence;
   const columns = matrix.shape[1];
   if (hessian?.length === columns * columns) return hessian;
-  throw missing(matrix, method, hessian ? `a Hessian of ${columns} × ${columns}` : 'a Hessian');
+  throw missing(matrix, method, hessian ? said`a Hessian of ${columns} × ${columns}` : said`a Hessian`);
 }
 
 /** @throws QuantscopeError REQUEST without rows of its inputs, `[samples, columns]`. */
@@ -23,17 +24,17 @@ export function requireInputs(matrix: Matrix, method: string): Float32Array {
 export function requireImportance(matrix: Matrix, method: string): Float32Array {
   const { importance } = matrix.evidence;
   if (importance?.length === matrix.shape[1]) return importance;
-  throw missing(matrix, method, 'the importance');
+  throw missing(matrix, method, said`the importance`);
 }
 
 /** @throws QuantscopeError REQUEST without max|x| of its inputs, `[columns]`. */
 export function requireLargest(matrix: Matrix, method: string): Float32Array {
   const { largest } = matrix.evidence;
   if (largest?.length === matrix.shape[1]) return largest;
-  throw missing(matrix, method, 'the largest magnitudes');
+  throw missing(matrix, method, said`the largest magnitudes`);
 }
 
 function missing({ name }: Matrix, method: string, what: string): QuantscopeError {
-  const message = `${method} needs ${what} of the inputs of ${name ?? 'the matrix'}: calibrate on a text first.`;
+  const message = said`${method} needs ${what} of the inputs of ${name ?? 'the matrix'}: calibrate on a text first.`;
   return new QuantscopeError('REQUEST', message, name === undefined ? {} : { tensor: name });
 }

@@ -14,6 +14,7 @@ import {
   type Encoder,
 } from '../parts';
 import { expectCut, normalization, noteLongestEdge } from '../preprocessing';
+import { said } from '../../../protocol/said';
 
 /** What llama.cpp has built in, and no file states. */
 export const pixtralConstants = {
@@ -64,7 +65,7 @@ export const mistral3Vision: VisionDescription = {
     const own = text.number('rms_norm_eps', isThird ? 1e-5 : 1e-6);
     if (own !== epsilon)
       throw text.unsupported(
-        `"rms_norm_eps" of the language part is ${own}, with which patches are normed before they are merged; llama.cpp takes ${epsilon}, that of the vision part.`,
+        said`"rms_norm_eps" of the language part is ${own}, with which patches are normed before they are merged; llama.cpp takes ${epsilon}, that of the vision part.`,
       );
     const { width } = encoder;
     return {
@@ -171,7 +172,7 @@ function rowEndRule({ whole, tokenId }: VisionSource, { out }: Encoder): TensorR
   const id = tokenId(rowEnd);
   if (id === undefined)
     throw whole.unsupported(
-      `The tokenizer has no token ${rowEnd}, whose embedding llama.cpp puts between rows of patches.`,
+      said`The tokenizer has no token ${rowEnd}, whose embedding llama.cpp puts between rows of patches.`,
     );
   return {
     to: 'v.token_embd.img_break',

@@ -16,6 +16,7 @@ import {
   type Encoder,
 } from '../parts';
 import { expectCut, normalization, pixelLimits } from '../preprocessing';
+import { said } from '../../../protocol/said';
 
 /** Of all norms of these classes; config.json does not state it. */
 const epsilon = 1e-6;
@@ -222,7 +223,7 @@ function keyValuesOf({ images }: VisionSource, encoder: Encoder): KeyValue[] {
 /** The kernel `[width, colours, frames, patch, patch]` as one of each frame. */
 function patchKernels(vision: ConfigReader, { width, patch }: Encoder): TensorRule[] {
   const colours = vision.integer(vision.spelled('in_channels', 'in_chans'), 3);
-  if (colours !== 3) throw vision.unsupported(`Images have ${colours} colours; llama.cpp's have 3.`);
+  if (colours !== 3) throw vision.unsupported(said`Images have ${colours} colours; llama.cpp's have 3.`);
   const rule = (frame: number): TensorRule => ({
     to: frame === 0 ? 'v.patch_embd.weight' : `v.patch_embd.weight.${frame}`,
     from: ['visual.patch_embed.proj.weight'],
@@ -261,14 +262,14 @@ function windowPeriod(vision: ConfigReader, encoder: Encoder): number {
   vision.expect('window_size', window, window);
   if (window % (patch * merge) !== 0)
     throw vision.unsupported(
-      `A window of ${window} pixels cannot be divided into merged patches of ${patch * merge} pixels.`,
+      said`A window of ${window} pixels cannot be divided into merged patches of ${patch * merge} pixels.`,
     );
   const whole = listedBlocks(vision, 'fullatt_block_indexes', encoder, [7, 15, 23, 31]);
   const period = (whole[0] ?? blocks) + 1;
   const expected = Array.from({ length: Math.floor(blocks / period) }, (_, i) => (i + 1) * period - 1);
   if (whole.length > 0 && whole.join() === expected.join()) return period;
   throw vision.unsupported(
-    `Blocks ${whole.join(', ')} of ${blocks} see all patches ("fullatt_block_indexes"); llama.cpp knows only every Nth.`,
+    said`Blocks ${whole.join(', ')} of ${blocks} see all patches ("fullatt_block_indexes"); llama.cpp knows only every Nth.`,
   );
 }
 

@@ -14,6 +14,7 @@ import {
   type Encoder,
 } from '../parts';
 import { normalization } from '../preprocessing';
+import { said } from '../../../protocol/said';
 
 /** Gemma 3: SigLIP, whose patches are averaged in squares, and a norm and a matrix, which the checkpoint holds transposed. */
 export const gemma3Vision: VisionDescription = {
@@ -33,7 +34,7 @@ export const gemma3Vision: VisionDescription = {
       );
     if (images.has('do_pan_and_scan') && images.flag('do_pan_and_scan', false))
       images.notes.push(
-        '"do_pan_and_scan" is true; llama.cpp does not cut images into crops for this model.',
+        said`"do_pan_and_scan" is true; llama.cpp does not cut images into crops for this model.`,
       );
     images.known(
       'pan_and_scan_min_crop_size',
@@ -169,7 +170,7 @@ function longestEdge({ images }: VisionSource, { image }: Encoder) {
     throw cut.wrong('longest_edge', `${image}, the size of the images of the encoder, is needed`);
   if (!images.flag('do_image_splitting', true))
     images.notes.push(
-      '"do_image_splitting" is false; llama.cpp cuts large images into parts for this model.',
+      said`"do_image_splitting" is false; llama.cpp cuts large images into parts for this model.`,
     );
   return size ? [u32('vision.preproc_image_size', size.integer('longest_edge', 4 * image))] : [];
 }

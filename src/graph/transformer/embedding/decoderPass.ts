@@ -13,6 +13,7 @@ import { numbersOf } from '../shapeNumbers';
 import type { Weights, WeightChanges } from '../weights';
 import { WholeText } from '../wholeText';
 import type { EmbeddingPass } from './embeddingPass';
+import { said } from '../../../protocol/said';
 
 /**
  * A decoder whose last states are pooled, or whose tokens see later ones, too.
@@ -29,14 +30,14 @@ export async function decoderPass(
   if (pooling === undefined && causal)
     throw new QuantscopeError(
       'UNSUPPORTED',
-      `Texts cannot be embedded with this model: nothing says how the states of a text become one vector ("${view.architecture}.pooling_type" of GGUF, modules.json and 1_Pooling of sentence-transformers). It predicts tokens: evaluate it over a text.`,
+      said`Texts cannot be embedded with this model: nothing says how the states of a text become one vector ("${view.architecture}.pooling_type" of GGUF, modules.json and 1_Pooling of sentence-transformers). It predicts tokens: evaluate it over a text.`,
       { file: path },
     );
   const { shape, weights } = await describeBlocks(model, changes ? { changes } : {});
   refuseOtherStates(shape.blocks, path);
   const mixture = shape.blocks.find(({ experts }) => experts);
   if (mixture)
-    throw new QuantscopeError('UNSUPPORTED', 'Texts cannot be embedded with a mixture of experts here.', {
+    throw new QuantscopeError('UNSUPPORTED', said`Texts cannot be embedded with a mixture of experts here.`, {
       file: path,
       tensor: `blk.${mixture.index}.ffn_gate_exps.weight`,
     });
@@ -93,7 +94,7 @@ function denseOf(
     if (columns !== size || stated[0] !== columns || stated[1] !== rows)
       throw new QuantscopeError(
         'MODEL_FILE',
-        `The tensor has ${rows} rows of ${columns} weights, but ${stated[1]} of ${size} are needed.`,
+        said`The tensor has ${rows} rows of ${columns} weights, but ${stated[1]!} of ${size} are needed.`,
         { file, tensor: `${name}.weight` },
       );
     size = rows;

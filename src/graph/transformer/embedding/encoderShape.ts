@@ -6,6 +6,7 @@ import { checkHeads, missing } from '../blockTensors';
 import { partsByBlock, type Tensors } from '../decoderShape';
 import { numbersOf } from '../shapeNumbers';
 import { rotationOf, type Rotation } from '../rotation';
+import { said } from '../../../protocol/said';
 
 /** An encoder as its forward pass needs it. */
 export interface EncoderShape {
@@ -52,7 +53,7 @@ export function encoderShape(
   const parts = partsByBlock(tensors);
   const count = number('block_count');
   if (!(Number.isInteger(headSize) && headSize % 2 === 0) || count !== parts.size) {
-    const message = `${heads} heads with a hidden size of ${hiddenSize}, or ${count} blocks with tensors of ${parts.size}, are not possible.`;
+    const message = said`${heads} heads with a hidden size of ${hiddenSize}, or ${count} blocks with tensors of ${parts.size}, are not possible.`;
     throw new QuantscopeError('MODEL_FILE', message, { file });
   }
   const epsilon = number('attention.layer_norm_epsilon');
@@ -120,14 +121,14 @@ function activationOf(
   if (stated === undefined) return activation;
   if (stated === 'silu') return 'silu';
   if (typeof stated === 'string' && stated.startsWith('gelu')) return 'gelu';
-  const message = `The key "${key}" is ${JSON.stringify(stated)}, which cannot be run; "gelu" and "silu" can.`;
+  const message = said`The key "${key}" is ${JSON.stringify(stated)}, which cannot be run; "gelu" and "silu" can.`;
   throw new QuantscopeError('UNSUPPORTED', message, { file });
 }
 
 function checkBlock(index: number, parts: ReadonlyMap<string, readonly number[]>, file: string): void {
   const stranger = [...parts.keys()].find((part) => !knownParts.test(part));
   if (stranger !== undefined) {
-    const message = 'The forward pass does not know this tensor.';
+    const message = said`The forward pass does not know this tensor.`;
     throw new QuantscopeError('UNSUPPORTED', message, { file, tensor: `blk.${index}.${stranger}` });
   }
   const inputs = parts.has('attn_qkv.weight') ? ['attn_qkv'] : ['attn_q', 'attn_k', 'attn_v'];
