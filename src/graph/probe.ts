@@ -33,7 +33,7 @@ const probeTimeout = 120_000;
  * @throws QuantscopeError DEVICE when the named device does not work.
  */
 export async function probeDevices(choice: DeviceChoice, options: ProbeOptions = {}): Promise<DeviceReport> {
-  const addon = { chosen: 'cpu', label: `native addon, ${loadNative().simd}` } as const;
+  const addon = { chosen: 'cpu', label: said`native addon, ${loadNative().simd}` } as const;
   if (choice === 'cpu') return { ...addon, refused: [] };
   const refused: { device: OrtDevice; reason: string }[] = [];
   for (const device of choice === 'auto' ? (['cuda', 'webgpu'] as const) : [choice]) {

@@ -2,6 +2,7 @@ import { greatestOf, leastOf } from './extremes';
 import type { GroupSuggestion, TensorSuggestion } from './planResults';
 import { differencesText, measuredWith, measuredWithText } from './measuredWith';
 import { planRung, rowRung, rungText } from './rungs';
+import { said } from './said';
 import { isInBlock } from './gains';
 import {
   assignmentOf,
@@ -106,6 +107,6 @@ function detailsOf(
 
 function unmeasured({ gainsFrom }: SensitivityTable, { gain, isEstimated }: SensitivityRow): string[] {
   if (gain === undefined) return [];
-  if (isEstimated) return ['the KL divergence by a gain that is estimated from the role of the tensor'];
-  return gainsFrom?.model === undefined ? [] : ['the KL divergence by the gains of another model'];
+  if (isEstimated) return [said`the KL divergence by a gain that is estimated from the role of the tensor`];
+  return gainsFrom?.model === undefined ? [] : [said`the KL divergence by the gains of another model`];
 }

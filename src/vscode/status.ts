@@ -4,6 +4,7 @@ import type { EngineProgress } from '../protocol/engine';
 import type { DeviceReport } from '../protocol/device';
 import type { JobState } from '../protocol/editorState';
 import { markdownText } from '../protocol/markdown';
+import { inLanguage } from '../protocol/said';
 import { timeLeft } from '../protocol/words';
 import { labelText } from './labelText';
 
@@ -18,7 +19,7 @@ export interface Status {
 export function deviceStatus(device: DeviceReport | undefined, job: JobState | undefined): Status {
   const tooltip = deviceTooltip(device);
   if (job?.kind === 'engine-died') return { text: l10n.t('$(error) Quantscope engine ended'), tooltip };
-  return { text: `$(circuit-board) ${device?.label ?? 'Quantscope'}`, tooltip };
+  return { text: `$(circuit-board) ${inLanguage(device?.label ?? 'Quantscope')}`, tooltip };
 }
 
 /**
@@ -70,10 +71,10 @@ function stepsText({ done, total, unit }: EngineProgress): string {
 function deviceTooltip(device: DeviceReport | undefined): string {
   if (!device) return l10n.t('Quantscope detects the device when a model is opened.\n\nClick to choose.');
   const refused = device.refused.map((item) =>
-    l10n.t('- **{0}** rejected: {1}', item.device, markdownText(item.reason)),
+    l10n.t('- **{0}** rejected: {1}', item.device, markdownText(inLanguage(item.reason))),
   );
   return [
-    l10n.t('Quantscope computes on **{0}**.', markdownText(device.label)),
+    l10n.t('Quantscope computes on **{0}**.', markdownText(inLanguage(device.label))),
     '',
     ...refused,
     '',

@@ -23,8 +23,8 @@ export function keptNotes(tensors: readonly NotedTensor[]): string[] {
   }
   return [...byReason].map(([reason, names]) =>
     names.length === 1
-      ? `${names[0]} is ${reason}.`
-      : `${plural(names.length, 'matrix', 'matrices')} are ${reason}.`,
+      ? said`${names[0]!} is ${reason}.`
+      : said`${plural(names.length, 'matrix', 'matrices')} are ${reason}.`,
   );
 }
 

@@ -29,7 +29,7 @@ import {
   twoSidedWeight,
 } from './speeds';
 
-const label = 'GPTQ and coordinate descent';
+const label = said`GPTQ and coordinate descent`;
 
 const options: readonly OptionDescription[] = [
   {

@@ -8,7 +8,7 @@ import type { Method } from './method';
 import { requireImportance } from './required';
 import { blockWeight } from './speeds';
 
-const label = 'Importance matrix';
+const label = said`Importance matrix`;
 
 /**
  * The codes and scales of ggml's types as `llama-quantize --imatrix` finds them: errors of weights are weighted by the mean square of the

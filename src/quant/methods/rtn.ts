@@ -6,7 +6,7 @@ import { said } from '../../protocol/said';
 /** Rounding to nearest: scales by the grid's rule, each weight to its nearest code. Codes do not depend on other weights of the matrix. */
 export const rtn: Method = {
   id: 'rtn',
-  label: 'Round to nearest',
+  label: said`Round to nearest`,
   description: said`Scales from the extremes of each group, each weight to its nearest code. Needs no data.`,
   evidence: 'none',
   options: [],

@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import type { NameMatch, NamePlace, NameQuery } from '../../protocol/names';
 import type { GroupSuggestion, TensorSuggestion } from '../../protocol/planResults';
 import { groupSuggestion, suggestionFrom } from '../../protocol/suggestion';
+import { messageInLanguage } from '../../protocol/said';
 import { signalOf } from '../cancellation';
 import { shownMessage } from '../host';
 import { modelsAround } from '../modelsAround';
@@ -98,7 +99,7 @@ const isEstimate = (known: Known<{ readonly isEstimate?: true }>): boolean =>
 /** A suggestion, or why there is none: the name is described all the same. */
 async function knownOf<T>(suggestion: Promise<T | undefined>, signal: AbortSignal): Promise<Known<T>> {
   try {
-    return { suggestion: await suggestion };
+    return { suggestion: messageInLanguage(await suggestion) as T | undefined };
   } catch (error) {
     if (signal.aborted) throw error;
     return { problem: shownMessage(error) };

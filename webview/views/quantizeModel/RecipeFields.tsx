@@ -61,7 +61,7 @@ function Runtime({ form, change, choices }: FormProps & { choices: RecipeChoices
     <Choice
       label={l10n.t('Runtime')}
       flag={l10n.t('Where the quantized model is to run')}
-      options={withNone('any', runtimes)}
+      options={withNone(l10n.t('any runtime'), runtimes)}
       value={form.runtime}
       onChange={(runtime) => change({ runtime })}
     />
