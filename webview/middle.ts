@@ -29,6 +29,29 @@ export function splitMiddle(name: string): NameParts {
   return { head: name.slice(0, at), key: '', tail: name.slice(at) };
 }
 
+/** Letters of the first part that stay before an ellipsis. */
+const leastHead = 2;
+
+/**
+ * A name on one line of a drawing: whole where it fits, else with one ellipsis, before its number or before its end, which is cut last.
+ * @param fits whether a text has room.
+ */
+export function shortened(name: string, fits: (text: string) => boolean): string {
+  if (fits(name)) return name;
+  const { head, key, tail } = splitMiddle(name);
+  const end = key + tail;
+  for (let kept = head.length - 1; kept >= leastHead; kept--) {
+    const text = `${head.slice(0, kept)}…${end}`;
+    if (fits(text)) return text;
+  }
+  const letters = head.slice(0, leastHead);
+  for (let from = 0; from < end.length - 1; from++) {
+    const text = `${letters}…${end.slice(from)}`;
+    if (fits(text)) return text;
+  }
+  return `…${name.slice(-1)}`;
+}
+
 function separatorNear(name: string): number {
   const start = name.length - Math.min(maxTail, Math.floor(tailShare * name.length));
   const end = name.slice(start);

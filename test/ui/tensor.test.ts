@@ -95,6 +95,34 @@ describe.skipIf(!hasServer)('the Tensor page', () => {
     await expect.poll(mapHead).toMatch(/^Rows 0–511, columns 0–1023/);
   });
 
+  it('zooms by a pinch of a touch pad, and by two fingers on a screen, whatever has the focus', async () => {
+    await frame.getByRole('tab', { name: 'Tensor', exact: true }).focus();
+    const box = (await map().boundingBox())!;
+    const [x, y] = [box.x + 300, box.y + 150];
+    await page.mouse.move(x, y);
+    await page.mouse.wheel(0, -20); // the page scrolls
+    await page.mouse.wheel(0, 20);
+    expect(await mapHead()).toMatch(/^Rows 0–511, columns 0–1023/);
+    await page.keyboard.down('Control'); // so that a pinch arrives
+    await page.mouse.wheel(0, -20);
+    await page.keyboard.up('Control');
+    await expect.poll(mapHead).not.toMatch(/^Rows 0–511, columns 0–1023/);
+    await frame.getByText('Whole Tensor').click();
+    await expect.poll(mapHead).toMatch(/^Rows 0–511, columns 0–1023/);
+    const browser = await page.context().newCDPSession(page);
+    const fingers = (type: 'touchStart' | 'touchMove' | 'touchEnd', apart: number) =>
+      browser.send('Input.dispatchTouchEvent', {
+        type,
+        touchPoints: type === 'touchEnd' ? [] : [apart, -apart].map((dx, id) => ({ x: x + dx, y, id })),
+      });
+    await fingers('touchStart', 20);
+    for (const apart of [30, 45, 60, 80]) await fingers('touchMove', apart);
+    await fingers('touchEnd', 0);
+    await expect.poll(mapHead).not.toMatch(/^Rows 0–511, columns 0–1023/);
+    await frame.getByText('Whole Tensor').click();
+    await expect.poll(mapHead).toMatch(/^Rows 0–511, columns 0–1023/);
+  });
+
   it('draws rows and columns as curves; a click on one shows it in the map', async () => {
     const curves = frame.locator('.line-profile');
     await expect.poll(() => curves.count()).toBe(2);

@@ -12,19 +12,7 @@ import { readScale, ScaleToggle, type CountScale } from './ScaleToggle';
 import { usePersistent } from '../usePersistent';
 
 /** Bars of a histogram, optionally overlaid with a second one with the same bins. */
-export function HistogramChart({
-  before,
-  beforeName = 'source',
-  after,
-  afterName,
-  title = l10n.t('Histogram'),
-  level,
-  of,
-  points,
-  onRange,
-  description,
-  controls,
-}: {
+export function HistogramChart(props: {
   before: Histogram;
   beforeName?: string;
   after?: Histogram;
@@ -40,11 +28,13 @@ export function HistogramChart({
   description?: string | undefined;
   controls?: ComponentChildren;
 }) {
+  const { before, beforeName = 'source', after, afterName = l10n.t('quantized') } = props;
+  const { title = l10n.t('Histogram'), level, of, points, onRange, description, controls } = props;
   const [scale, setScale] = usePersistent<CountScale>('histogram.scale', 'log', readScale);
   const colors = useColors();
   const traces = useMemo(() => {
     const first = trace(before, beforeName, colors.series, after ? 0.55 : 1);
-    return after ? [first, trace(after, afterName ?? l10n.t('quantized'), colors.second, 0.75)] : [first];
+    return after ? [first, trace(after, afterName, colors.second, 0.75)] : [first];
   }, [before, after, afterName, colors]);
   const largest = Math.max(largestBar(before), after ? largestBar(after) : 0);
   const layout = useMemo(
@@ -67,11 +57,8 @@ export function HistogramChart({
       if (typeof min === 'number' && typeof max === 'number' && min < max) onRange?.({ min, max });
     },
   });
-  const words = [
-    histogramWords(before, of),
-    ...(after ? [histogramWords(after, afterName ?? l10n.t('quantized'))] : []),
-  ].join(' ');
-  const second = after && { name: `count of ${afterName ?? l10n.t('quantized')}`, values: after.counts };
+  const words = [histogramWords(before, of), ...(after ? [histogramWords(after, afterName)] : [])].join(' ');
+  const second = after && { name: `count of ${afterName}`, values: after.counts };
   return (
     <ChartFrame
       {...{ title, of, description, ...(level ? { level } : {}) }}

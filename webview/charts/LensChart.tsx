@@ -24,37 +24,10 @@ export function LensChart(props: {
   const points = useMemo(() => pointsOf(lines), [lines]);
   const scale = useMemo(() => lensScale(points), [points]);
   const names = useMemo(() => (scale && width > 0 ? lensNames(points, scale, width) : []), [points, width]);
-  const traces = useMemo(() => {
-    const front = points.filter(({ line }) => line.isOnFront).sort((a, b) => a.bits - b.bits);
-    const others = points.filter(({ line }) => !line.isOnFront);
-    const shown = points.filter(({ line }) => line.id === chosen);
-    return [
-      trace(others, { symbol: 'circle-open', color: colors.muted, size: 7, line: { width: 1.5 } }),
-      {
-        ...trace(front, { symbol: 'circle', color: colors.series, size: 8 }),
-        ...{ mode: 'lines+markers', line: { color: colors.series, width: 1.5, shape: 'hv' } },
-      },
-      trace(shown, { symbol: 'circle-open', color: colors.foreground, size: 15, line: { width: 2 } }),
-    ];
-  }, [points, chosen, colors]);
+  const traces = useMemo(() => tracesOf(points, chosen, colors), [points, chosen, colors]);
   const layout = useMemo(
     () => ({
-      height: lensHeight,
-      margin: { l: lensMargin.left, r: lensMargin.right, t: lensMargin.top, b: lensMargin.bottom },
-      ...{ dragmode: false, hovermode: 'closest' },
-      xaxis: axis(colors, {
-        ...{ title: { text: l10n.t('bits per weight'), standoff: 4 }, type: 'log', fixedrange: true },
-        ...{ tickvals: bitTicks, ticktext: bitTicks.map(String) },
-        ...(scale ? { range: scale.bits.map(Math.log10) } : {}),
-      }),
-      yaxis: axis(colors, {
-        title: {
-          text: isOfOutputs ? l10n.t('relative error of outputs') : l10n.t('relative error'),
-          standoff: 4,
-        },
-        ...{ type: 'log', fixedrange: true, exponentformat: 'power' },
-        ...(scale ? { ...logTicks(...scale.errors), range: scale.errors.map(Math.log10) } : {}),
-      }),
+      ...layoutOf(scale, isOfOutputs, colors),
       annotations: names.map((name) => annotationOf(name, colors)),
     }),
     [scale, names, colors, isOfOutputs],
@@ -96,6 +69,40 @@ const lensData = (points: readonly LensPoint[]): DataColumn[] =>
     { name: 'relative error', value: ({ error }) => error },
     { name: 'on the front', value: ({ line }) => line.isOnFront },
   ]);
+
+/** Those on the front with a line, the others, and the chosen one. */
+function tracesOf(points: readonly LensPoint[], chosen: string | undefined, colors: Colors): Trace[] {
+  const front = points.filter(({ line }) => line.isOnFront).sort((a, b) => a.bits - b.bits);
+  const others = points.filter(({ line }) => !line.isOnFront);
+  const shown = points.filter(({ line }) => line.id === chosen);
+  return [
+    trace(others, { symbol: 'circle-open', color: colors.muted, size: 7, line: { width: 1.5 } }),
+    {
+      ...trace(front, { symbol: 'circle', color: colors.series, size: 8 }),
+      ...{ mode: 'lines+markers', line: { color: colors.series, width: 1.5, shape: 'hv' } },
+    },
+    trace(shown, { symbol: 'circle-open', color: colors.foreground, size: 15, line: { width: 2 } }),
+  ];
+}
+
+const layoutOf = (scale: ReturnType<typeof lensScale>, isOfOutputs: boolean, colors: Colors) => ({
+  height: lensHeight,
+  margin: { l: lensMargin.left, r: lensMargin.right, t: lensMargin.top, b: lensMargin.bottom },
+  ...{ dragmode: false, hovermode: 'closest' },
+  xaxis: axis(colors, {
+    ...{ title: { text: l10n.t('bits per weight'), standoff: 4 }, type: 'log', fixedrange: true },
+    ...{ tickvals: bitTicks, ticktext: bitTicks.map(String) },
+    ...(scale ? { range: scale.bits.map(Math.log10) } : {}),
+  }),
+  yaxis: axis(colors, {
+    title: {
+      text: isOfOutputs ? l10n.t('relative error of outputs') : l10n.t('relative error'),
+      standoff: 4,
+    },
+    ...{ type: 'log', fixedrange: true, exponentformat: 'power' },
+    ...(scale ? { ...logTicks(...scale.errors), range: scale.errors.map(Math.log10) } : {}),
+  }),
+});
 
 /** Few bits need more room than many, as each counts for more. */
 const bitTicks = [1, 1.5, 2, 3, 4, 5, 6, 8, 12, 16];

@@ -25,14 +25,25 @@ export interface MapLayout {
   readonly layers: number;
 }
 
-const sizes = { name: 118, narrowName: 76, narrow: 400, row: 22, head: 18, least: 3, most: 36 } as const;
+const sizes = { row: 22, head: 18, least: 3, most: 36 } as const;
+
+/** Of names (pixels): a letter, what is beside them, the least and the most, and the share of the width that they take at most. */
+const names = { letter: 6.4, beside: 12, least: 76, most: 240, share: 0.28 } as const;
+
+/** As wide as the longest name, as long as cells keep the most of the width. */
+function nameWidthOf({ others, rows }: LayerMap, width: number): number {
+  const longest = [...others, ...rows].reduce((most, { role }) => Math.max(most, role.length), 0);
+  const wanted = Math.min(names.most, names.letter * longest + names.beside);
+  return Math.round(Math.max(names.least, Math.min(wanted, names.share * width)));
+}
 
 /** Narrower cells have no room for a number. */
 const numberWidth = 24;
 
 /** All layers side by side in the width that there is, as long as cells can be seen. */
-export function layOutMap({ layers, others, rows }: LayerMap, width: number): MapLayout {
-  const nameWidth = width < sizes.narrow ? sizes.narrowName : sizes.name;
+export function layOutMap(map: LayerMap, width: number): MapLayout {
+  const { layers, others, rows } = map;
+  const nameWidth = nameWidthOf(map, width);
   const columns = Math.max(1, layers.length);
   const room = Math.max(0, width - nameWidth) / columns;
   const most = layers.length === 0 ? Math.max(sizes.most, width - nameWidth) : sizes.most;

@@ -1,5 +1,6 @@
 import type { LayerMap } from '../../src/protocol/layerMap';
 import { nameText } from '../format';
+import { shortened } from '../middle';
 import { allPlaces, membersAt, type MapPlace } from '../planMap';
 import { cellBox, hasNumbers, numberedColumns, type MapLayout } from './layerMapLayout';
 import type { Colors } from './plot';
@@ -74,16 +75,9 @@ function paintNames(pen: CanvasRenderingContext2D, { map, layout, colors, font }
   pen.textAlign = 'left';
   pen.fillStyle = colors.foreground;
   pen.font = `12px ${font}`;
+  const fits = (text: string): boolean => pen.measureText(text).width <= nameWidth - 8;
   for (const [row, role] of [...map.others, ...map.rows].map((item) => item.role).entries())
-    pen.fillText(fitted(pen, nameText(role), nameWidth - 8), 0, top + row * rowHeight + rowHeight / 2 - 1);
-}
-
-/** A name that has room; its beginning is left out first, as its end tells more. */
-function fitted(pen: CanvasRenderingContext2D, text: string, width: number): string {
-  let shown = text;
-  while (shown.length > 3 && pen.measureText(shown === text ? text : `…${shown}`).width > width)
-    shown = shown.slice(1);
-  return shown === text ? text : `…${shown}`;
+    pen.fillText(shortened(nameText(role), fits), 0, top + row * rowHeight + rowHeight / 2 - 1);
 }
 
 function paintMark(pen: CanvasRenderingContext2D, right: number, top: number): void {

@@ -76,6 +76,12 @@ describe('where cells are drawn', () => {
     expect(placeAt(wide, map, wide.nameWidth + 5, wide.height + 5)).toBeUndefined();
   });
 
+  it('leaves room for the longest name, as far as cells keep the most of the width', () => {
+    const named = { layers: [0, 1], rows: [], others: [{ role: 'post_attention_layernorm', members: [0] }] };
+    const widths = [1000, 400, 200].map((width) => layOutMap(named, width).nameWidth);
+    expect(widths).toEqual([166, 112, 76]);
+  });
+
   it('fits all layers of a deep model side by side', () => {
     const deep = { layers: Array.from({ length: 126 }, (_, i) => i), others: [], rows: [] };
     expect(layOutMap(deep, 700).width).toBeLessThanOrEqual(700);

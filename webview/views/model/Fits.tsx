@@ -133,7 +133,7 @@ function Own({ form, change, estimate }: SettingsProps & { estimate: RunEstimate
   return (
     <p class="own-machine">
       <label>
-        {l10n.t('Your memory')}{' '}
+        {l10n.t('Your memory')}
         <TextField
           value={form.memory}
           label={l10n.t('A memory of your own')}
@@ -143,7 +143,7 @@ function Own({ form, change, estimate }: SettingsProps & { estimate: RunEstimate
         />
       </label>
       <label>
-        {l10n.t('Its bandwidth')}{' '}
+        {l10n.t('Its bandwidth')}
         <TextField
           value={form.bandwidth}
           label={l10n.t('A bandwidth of your own')}
