@@ -100,14 +100,18 @@ function RunningJob() {
   if (job.kind !== 'running') return <div class="job" />;
   const { title, progress } = job;
   const share = progress && progress.total > 0 ? progress.done / progress.total : undefined;
-  const done = share === undefined ? '' : `${Math.floor(100 * share)} %${timeLeft(progress?.secondsLeft)}`;
   const detail = progress
     ? l10n.t('{0} of {1}: {2}', progress.done, progress.total, progress.message)
     : title;
   return (
     <div class="job" role="status" title={detail}>
       <span class="ellipsis">{title}</span>
-      <span class="done">{done}</span>
+      {share !== undefined && (
+        <span class="done">
+          {`${Math.floor(100 * share)} %`}
+          <span class="left">{timeLeft(progress?.secondsLeft)}</span>
+        </span>
+      )}
       <span class="muted ellipsis message">{progress?.message}</span>
       <progress value={share ?? 0} max={1} />
       <button

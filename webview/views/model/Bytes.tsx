@@ -119,7 +119,7 @@ function Area({ area, box, measure, total }: { area: AreaShare; box: Box } & Omi
     <>
       {hasHead && (
         <text class="head" x={box.x} y={box.y + headHeight - 4}>
-          {cut(`${area.label} ${percent(area[measure] / total)}`, box.width)}
+          {headOf(area.label, percent(area[measure] / total), box.width)}
         </text>
       )}
       {area.roles.map((role, i) => (
@@ -141,6 +141,10 @@ function cut(text: string, width: number): string {
   if (text.length <= room) return text;
   return room < 4 ? '' : `${text.slice(0, room - 1)}…`;
 }
+
+/** A name and its share, which stays where the name is cut. */
+const headOf = (name: string, share: string, width: number): string =>
+  `${cut(name, width - letter * (share.length + 1))} ${share}`.trim();
 
 function Role({ role, box, measure, total }: { role: RoleShare; box: Box } & Omit<SharesProps, 'areas'>) {
   const [, filterTree] = usePersistent('tree.filter', '');

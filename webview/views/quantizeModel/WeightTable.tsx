@@ -103,7 +103,7 @@ const plannedColumns: readonly GridColumn<Line>[] = [
     saved: { value: ({ planned }) => planned.from },
   },
   {
-    ...{ id: 'to', label: l10n.t('To'), width: 106, align: 'left' },
+    ...{ id: 'to', label: l10n.t('To'), width: 122, align: 'left' },
     cell: ({ planned }) => (planned.quantized ? planned.to : <span class="muted">{planned.to}</span>),
     cellTitle: ({ planned }) => planned.to,
     saved: { value: ({ planned }) => planned.to },
