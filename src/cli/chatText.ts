@@ -76,9 +76,11 @@ function tokenLines(chat: ChatResult): string[] {
 const shownTensors = 12;
 
 export function describeCauses({ text }: ChatToken, { divergence, sum, tensors }: CausesResult): string[] {
+  const what = `what moved ${JSON.stringify(text)}: KLD ${figure(divergence)}`;
+  if (tensors.length === 0) return ['', `${what}, as no tensor differs`];
   return [
     '',
-    `what moved ${JSON.stringify(text)}: KLD ${figure(divergence)}, errors of ${plural(tensors.length, 'tensor')} add up to ${figure(sum)}`,
+    `${what}, errors of ${plural(tensors.length, 'tensor')} add up to ${figure(sum)}`,
     ...table(
       ['share', 'effect, nats', 'tensor'],
       tensors

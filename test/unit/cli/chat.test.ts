@@ -25,6 +25,12 @@ describe('quantscope chat', () => {
     expect(stdout).toMatch(/^what moved ".*": KLD 0\.\d+, errors of 44 tensors add up to 0\.\d+$/m);
   });
 
+  it('says that no tensor differs where none does', async () => {
+    const { code, stdout } = await chat(['--variant', sampleFolder, '--prompt', 'ROMEO:', '--causes']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/\nwhat moved ".*": KLD 0, as no tensor differs\n$/);
+  });
+
   it('reads what the user says from stdin, and gives it all as JSON', async () => {
     const args = ['--variant', 'Q4_0', '--temperature', '0.8', '--seed', '3', '--json'];
     const [piped, given] = [
