@@ -1,9 +1,9 @@
-import { cpSync, existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { cpSync, existsSync, mkdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import type { FrameLocator, Page } from 'playwright-core';
 import { afterEach } from 'vitest';
 import { cacheDir } from './cache';
-import { projectRoot, sampleFolder } from './files';
+import { projectRoot, sampleFolder, temporaryFolder } from './files';
 import { screenshotOfFailure } from './screenshots';
 import { startVsCode, type VsCode } from './vscodeServer';
 import { frontFrame, openFile, waitForExtension } from './workbench';
@@ -11,6 +11,13 @@ import { frontFrame, openFile, waitForExtension } from './workbench';
 /** Whether there is a VS Code to drive. */
 export const hasServer = existsSync(join(cacheDir('vscode-server-4.139.1'), 'node_modules'));
 if (!hasServer) console.warn('UI tests are skipped: run node scripts/setup-tests.mjs first.');
+
+/** An empty folder of the sample's name, by which editors, outputs and pictures call the model. */
+export function sampleWorkspace(): string {
+  const folder = join(temporaryFolder(), basename(sampleFolder));
+  mkdirSync(folder);
+  return folder;
+}
 
 /**
  * The sample in the editor of a real VS Code.

@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { projectRoot } from './files';
@@ -28,7 +28,15 @@ export async function screenshot(page: Page, name: string): Promise<void> {
   const file = join(folder, `${name}.png`);
   writeFileSync(file, picture);
   if (process.env['QUANTSCOPE_UPDATE_MEDIA'] === '1' && shown.has(name))
-    copyFileSync(file, join(projectRoot, 'media', `${name}.png`));
+    await page.screenshot({ path: join(projectRoot, 'media', `${name}.png`), clip: await belowTitle(page) });
+}
+
+/** The window without its title bar, which says that the extension is under development. */
+async function belowTitle(page: Page): Promise<{ x: number; y: number; width: number; height: number }> {
+  const { width, height } = page.viewportSize()!;
+  const bar = await page.locator('.part.titlebar').boundingBox();
+  const y = bar ? bar.y + bar.height : 0;
+  return { x: 0, y, width, height: height - y };
 }
 
 /** What the workbench looks like after a test that failed; `suite` keeps files of the same name apart. */

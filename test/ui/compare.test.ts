@@ -4,8 +4,8 @@ import type { FrameLocator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exportGguf } from '../../src/exporter/exportGguf';
 import { openModel } from '../../src/layouts/openModel';
-import { projectRoot, temporaryFolder } from '../support/files';
-import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
+import { projectRoot } from '../support/files';
+import { hasServer, keepFailures, openSample, sampleWorkspace } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
 import { acceptFile, makeNarrow, overflowOf, setTheme } from '../support/workbench';
@@ -16,7 +16,7 @@ describe.skipIf(!hasServer)('Compare With…', () => {
   let code: VsCode;
   let page: Page;
   let frame: FrameLocator;
-  const workspace = temporaryFolder();
+  const workspace = sampleWorkspace();
 
   beforeAll(async () => {
     ({ code, page, frame } = await openSample(workspace, 60_000, async () => {

@@ -3,10 +3,10 @@ import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FrameLocator, Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { safetensorsBytes, temporaryFolder, writeFile } from '../support/files';
+import { safetensorsBytes, writeFile } from '../support/files';
 import { killNextJob } from '../support/engineProcesses';
 import { gridRows, rowCount } from '../support/grid';
-import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
+import { hasServer, keepFailures, openSample, sampleWorkspace } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
 import { acceptFile, chooseFromMenu, frontFrame, openFile, openPage, setTheme } from '../support/workbench';
@@ -24,7 +24,7 @@ describe.skipIf(!hasServer)('the editor in VS Code', () => {
   let code: VsCode;
   let page: Page;
   let frame: FrameLocator;
-  const workspace = temporaryFolder();
+  const workspace = sampleWorkspace();
 
   beforeAll(async () => {
     ({ code, page, frame } = await openSample(workspace, wait, () => {

@@ -12,7 +12,7 @@ import { estimateText, preciseText } from '../../src/protocol/figures';
 import { embeddingCheckpoints } from '../support/embeddingCheckpoints';
 import { enginePids } from '../support/engineProcesses';
 import { projectRoot, temporaryFolder } from '../support/files';
-import { hasServer, keepFailures, openModelFile, openSample } from '../support/sampleEditor';
+import { hasServer, keepFailures, openModelFile, openSample, sampleWorkspace } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
 import { writeCheckpoint } from '../support/writeCheckpoint';
@@ -45,7 +45,7 @@ describe.skipIf(!hasServer)('the Evaluate tab', () => {
   let code: VsCode;
   let page: Page;
   let frame: FrameLocator;
-  const workspace = temporaryFolder();
+  const workspace = sampleWorkspace();
   const cache = temporaryFolder();
 
   beforeAll(async () => {

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { projectRoot, temporaryFolder } from '../support/files';
 import type { ExportPreview } from '../../src/protocol/export';
 import { writeSyntheticGguf } from '../support/syntheticGguf';
-import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
+import { hasServer, keepFailures, openSample, sampleWorkspace } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
 import { acceptFile, openFile, runCommand, setTheme } from '../support/workbench';
@@ -18,7 +18,7 @@ describe.skipIf(!hasServer)('the export panel', () => {
   let code: VsCode;
   let page: Page;
   let frame: FrameLocator;
-  const workspace = temporaryFolder();
+  const workspace = sampleWorkspace();
   const cache = temporaryFolder();
   const model = join(workspace, 'model.safetensors');
 

@@ -1,9 +1,8 @@
 import type { FrameLocator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { enginePids } from '../support/engineProcesses';
-import { temporaryFolder } from '../support/files';
 import { gridRows, rowCount } from '../support/grid';
-import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
+import { hasServer, keepFailures, openSample, sampleWorkspace } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
 import { openPage, runCommand, setTheme } from '../support/workbench';
@@ -15,7 +14,7 @@ describe.skipIf(!hasServer)('sensitivity over a text', () => {
   let code: VsCode;
   let page: Page;
   let frame: FrameLocator;
-  const workspace = temporaryFolder();
+  const workspace = sampleWorkspace();
 
   beforeAll(async () => {
     ({ code, page, frame } = await openSample(workspace, wait));

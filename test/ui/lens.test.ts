@@ -3,8 +3,7 @@ import { join } from 'node:path';
 import type { FrameLocator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openModel } from '../../src/layouts/openModel';
-import { temporaryFolder } from '../support/files';
-import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
+import { hasServer, keepFailures, openSample, sampleWorkspace } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
 import { acceptFile, makeNarrow, overflowOf, runCommand, setTheme } from '../support/workbench';
@@ -16,7 +15,7 @@ describe.skipIf(!hasServer)('Quantize: a tensor by recipes', () => {
   let code: VsCode;
   let page: Page;
   let frame: FrameLocator;
-  const workspace = temporaryFolder();
+  const workspace = sampleWorkspace();
 
   beforeAll(async () => {
     ({ code, page, frame } = await openSample(workspace, wait));

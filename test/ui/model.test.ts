@@ -1,7 +1,6 @@
 import type { FrameLocator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { temporaryFolder } from '../support/files';
-import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
+import { hasServer, keepFailures, openSample, sampleWorkspace } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
 import { goToCell, makeNarrow, openPage, overflowOf, runCommand, setTheme } from '../support/workbench';
@@ -14,7 +13,7 @@ describe.skipIf(!hasServer)('the page about the whole model', () => {
   let frame: FrameLocator;
 
   beforeAll(async () => {
-    ({ code, page, frame } = await openSample(temporaryFolder(), wait));
+    ({ code, page, frame } = await openSample(sampleWorkspace(), wait));
   });
 
   keepFailures('model', () => page);

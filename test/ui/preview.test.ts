@@ -1,8 +1,7 @@
 /// <reference lib="dom" />
 import type { FrameLocator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { temporaryFolder } from '../support/files';
-import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
+import { hasServer, keepFailures, openSample, sampleWorkspace } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
 import { makeNarrow, overflowOf, runCommand, setTheme } from '../support/workbench';
@@ -15,7 +14,7 @@ describe.skipIf(!hasServer)('the preview of errors by block', () => {
   let frame: FrameLocator;
 
   beforeAll(async () => {
-    ({ code, page, frame } = await openSample(temporaryFolder(), wait));
+    ({ code, page, frame } = await openSample(sampleWorkspace(), wait));
   });
 
   keepFailures('preview', () => page);

@@ -3,8 +3,7 @@ import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { FrameLocator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { temporaryFolder } from '../support/files';
-import { hasServer, keepFailures, openSample } from '../support/sampleEditor';
+import { hasServer, keepFailures, openSample, sampleWorkspace } from '../support/sampleEditor';
 import { screenshot } from '../support/screenshots';
 import type { VsCode } from '../support/vscodeServer';
 import {
@@ -23,7 +22,7 @@ describe.skipIf(!hasServer)('Quantize Model…', () => {
   let code: VsCode;
   let page: Page;
   let frame: FrameLocator;
-  const workspace = temporaryFolder();
+  const workspace = sampleWorkspace();
   /** The suggested folder, next to that of the model. */
   const out = join(dirname(workspace), `${basename(workspace)}-gptq-int4-g32`);
 
