@@ -59,7 +59,17 @@ import { verifySourceJob } from './jobs/verifySource';
 import type { OpenModels } from './models';
 
 /** Everything the engine does, by the name of the request. The process and the command line share it. */
-export function createJobs(models: OpenModels): Jobs {
+export const createJobs = (models: OpenModels): Jobs => ({
+  ...modelJobs(models),
+  ...tensorJobs(models),
+  ...planJobs(models),
+  ...outputJobs(models),
+  ...runJobs(models),
+  ...runtimeJobs(),
+});
+
+/** What is known of a whole model, and whether it is as it should be. */
+function modelJobs(models: OpenModels) {
   return {
     'model/open': (params, { signal }) => {
       checkParams('model/open', params, modelKinds);
@@ -73,6 +83,21 @@ export function createJobs(models: OpenModels): Jobs {
     'model/metadata': metadataJob(models),
     'model/locate': locateJob(),
     'model/beside': besideModelJob(models),
+    'model/scan': modelScanJob(models),
+    'model/scanned': storedScanJob(models),
+    'model/doctor': doctorJob(models),
+    'model/doctorHeaders': doctorHeadersJob(models),
+    'model/verify': verifyJob(models),
+    'model/verifySource': verifySourceJob(models),
+    'model/scaffold': scaffoldJob(models),
+    'model/verifyHeaders': verifyHeadersJob(models),
+    'model/repair': repairJob(models),
+  } satisfies Partial<Jobs>;
+}
+
+/** Tensors, formats and names; models against each other. */
+function tensorJobs(models: OpenModels) {
+  return {
     'formats/list': () => Promise.resolve(describeFormats()),
     'tensor/analyse': analyseJob(models),
     'tensor/stored': storedJob(models),
@@ -86,25 +111,17 @@ export function createJobs(models: OpenModels): Jobs {
     'tensor/errorMap': errorMapJob(models),
     'tensor/saveMethod': saveMethodJob(models),
     'tensor/quantize': quantizeJob(models),
-    'model/scan': modelScanJob(models),
-    'model/scanned': storedScanJob(models),
-    'model/doctor': doctorJob(models),
-    'model/doctorHeaders': doctorHeadersJob(models),
-    'model/verify': verifyJob(models),
-    'model/verifySource': verifySourceJob(models),
-    'model/scaffold': scaffoldJob(models),
-    'model/verifyHeaders': verifyHeadersJob(models),
-    'model/repair': repairJob(models),
-    'model/convert': convertJob(models),
-    'adapter/export': exportAdapterJob(models),
-    'mmproj/export': exportMmprojJob(models),
-    'mmproj/preview': previewMmprojJob(models),
-    'model/convertPreview': previewConvertJob(models),
-    'device/probe': probeJob(),
-    'gpuRuntime/status': gpuRuntimeStatusJob(),
-    'gpuRuntime/offer': gpuRuntimeOfferJob(),
-    'gpuRuntime/install': gpuRuntimeInstallJob(),
-    'gpuRuntime/remove': gpuRuntimeRemoveJob(),
+    'model/compare': compareModelsJob(models),
+    'model/compareThree': compareThreeJob(models),
+    'model/spectra': spectraJob(models),
+    'tensor/spectrum': spectrumJob(models),
+    'tensor/overlay': overlayJob(models),
+  } satisfies Partial<Jobs>;
+}
+
+/** From measurements to plans. */
+function planJobs(models: OpenModels) {
+  return {
     'sensitivity/estimate': estimateJob(models),
     'sensitivity/run': sensitivityJob(models),
     'sensitivity/stored': storedSensitivityJob(models),
@@ -116,11 +133,17 @@ export function createJobs(models: OpenModels): Jobs {
     'plan/certifyEstimate': certifyEstimateJob(models),
     'plan/rival': rivalJob(models),
     'plan/recommend': recommendJob(models),
-    'model/compare': compareModelsJob(models),
-    'model/compareThree': compareThreeJob(models),
-    'model/spectra': spectraJob(models),
-    'tensor/spectrum': spectrumJob(models),
-    'tensor/overlay': overlayJob(models),
+  } satisfies Partial<Jobs>;
+}
+
+/** What writes models. */
+function outputJobs(models: OpenModels) {
+  return {
+    'model/convert': convertJob(models),
+    'adapter/export': exportAdapterJob(models),
+    'mmproj/export': exportMmprojJob(models),
+    'mmproj/preview': previewMmprojJob(models),
+    'model/convertPreview': previewConvertJob(models),
     'export/fileTypes': fileTypesJob(),
     'export/preview': previewJob(models),
     'export/gguf': exportJob(models),
@@ -132,6 +155,12 @@ export function createJobs(models: OpenModels): Jobs {
     'model/quantizePreview': previewQuantizeJob(models),
     'model/checkOutput': checkOutputJob(models),
     'model/quantize': quantizeModelJob(models),
+  } satisfies Partial<Jobs>;
+}
+
+/** What runs models. */
+function runJobs(models: OpenModels) {
+  return {
     'evaluation/run': evaluationJob(models),
     'evaluation/stored': storedEvaluationsJob(models),
     'evaluation/remove': removeEvaluationJob(),
@@ -145,5 +174,16 @@ export function createJobs(models: OpenModels): Jobs {
     'evidence/stored': storedEvidenceJob(models),
     'refinement/run': refinementJob(models),
     'refinement/estimate': refinementEstimateJob(models),
-  };
+  } satisfies Partial<Jobs>;
+}
+
+/** Devices and the libraries for them. */
+function runtimeJobs() {
+  return {
+    'device/probe': probeJob(),
+    'gpuRuntime/status': gpuRuntimeStatusJob(),
+    'gpuRuntime/offer': gpuRuntimeOfferJob(),
+    'gpuRuntime/install': gpuRuntimeInstallJob(),
+    'gpuRuntime/remove': gpuRuntimeRemoveJob(),
+  } satisfies Partial<Jobs>;
 }

@@ -1,7 +1,7 @@
 import type * as vscode from 'vscode';
 import type * as api from '../../../api/quantscope';
 import { QuantscopeError } from '../../model/errors';
-import { signalOf } from '../cancellation';
+import { whileWanted } from '../cancellation';
 import { openEditor } from '../editor/openEditor';
 import { pathOf, uriOf } from '../remote/modelUri';
 import { remoteScheme } from '../remote/remoteParts';
@@ -22,7 +22,7 @@ export function apiOf(asked: number, services: Services): api.QuantscopeApi {
     },
     async openModel(uri, token) {
       const path = await services.workspaceModels.fileOf(placeOf(uri));
-      return ApiModel.open(path, services, token ? signalOf(token) : new AbortController().signal);
+      return whileWanted(token, (signal) => ApiModel.open(path, services, signal));
     },
     async showModel(uri, { tensor } = {}) {
       const path = await services.workspaceModels.fileOf(placeOf(uri));

@@ -3,9 +3,10 @@ import type * as api from '../../../api/quantscope';
 import { planEnding } from '../../ampq/planFile';
 import type { CallOptions } from '../../engine/client';
 import { isRemote } from '../../model/remote/address';
+import type { EngineProgress } from '../../protocol/engine';
 import type { ModelDescription } from '../../protocol/model';
 import { tabled } from '../../protocol/tensorTable';
-import { signalOf } from '../cancellation';
+import { whileWanted } from '../cancellation';
 import { watchFiles } from '../editor/watchFiles';
 import { messageOf } from '../host';
 import { Latest } from '../latest';
@@ -66,26 +67,34 @@ export class ApiModel implements api.Model {
 
   async statistics(tensor: string, token?: vscode.CancellationToken): Promise<api.TensorStatistics> {
     const { path, services } = this;
-    return statisticsOf(await services.engine.call('tensor/analyse', { path, tensor }, this.options(token)));
+    return this.whileOpen(token, async (options) =>
+      statisticsOf(await services.engine.call('tensor/analyse', { path, tensor }, options)),
+    );
   }
 
   async sensitivities(token?: vscode.CancellationToken): Promise<api.TensorSensitivity[]> {
     const { path, model, services } = this;
     const params = storedParams({ path }, services.sensitivityDir, services.measuringOf(path, model.folder));
-    const table = await services.engine.call('sensitivity/stored', params, this.options(token));
+    const table = await this.whileOpen(token, (options) =>
+      services.engine.call('sensitivity/stored', params, options),
+    );
     return table ? sensitivitiesOf(table) : [];
   }
 
   async planFiles(token?: vscode.CancellationToken): Promise<vscode.Uri[]> {
     const { path, services } = this;
-    const plans = await services.engine.call('plan/list', { path }, this.options(token));
+    const plans = await this.whileOpen(token, (options) =>
+      services.engine.call('plan/list', { path }, options),
+    );
     return plans.map(({ file }) => vscode.Uri.file(file));
   }
 
   async readPlan(file: vscode.Uri, token?: vscode.CancellationToken): Promise<api.Plan> {
     const { path, services } = this;
     const params = { path, planFile: file.fsPath };
-    return planOf(await services.engine.call('plan/read', params, this.options(token)));
+    return this.whileOpen(token, async (options) =>
+      planOf(await services.engine.call('plan/read', params, options)),
+    );
   }
 
   async recommend(given: api.PlanGoal, options: api.RecommendOptions = {}): Promise<api.Plan> {
@@ -97,11 +106,11 @@ export class ApiModel implements api.Model {
       ...(text ? { text: text.fsPath } : {}),
       ...(weightsOnly ? { weightsOnly } : { optimised: { evidenceDir } }),
     };
-    const { plan } = await engine.call('plan/recommend', params, {
-      ...this.options(token),
-      onProgress: ({ message, done, total }) =>
-        onProgress?.({ message, share: total > 0 ? Math.min(1, done / total) : 0 }),
-    });
+    const progress = ({ message, done, total }: EngineProgress): void =>
+      onProgress?.({ message, share: total > 0 ? Math.min(1, done / total) : 0 });
+    const { plan } = await this.whileOpen(token, (call) =>
+      engine.call('plan/recommend', params, { ...call, onProgress: progress }),
+    );
     return planOf(plan);
   }
 
@@ -111,9 +120,12 @@ export class ApiModel implements api.Model {
     this.changed.dispose();
   }
 
-  private options(token: vscode.CancellationToken | undefined): CallOptions {
-    const { signal } = this.life;
-    return { signal: token ? AbortSignal.any([signal, signalOf(token)]) : signal };
+  /** A request that ends with the token and with this object. */
+  private whileOpen<T>(
+    token: vscode.CancellationToken | undefined,
+    request: (options: CallOptions) => Promise<T>,
+  ): Promise<T> {
+    return whileWanted(token, (signal) => request({ signal: AbortSignal.any([this.life.signal, signal]) }));
   }
 
   private watch(): vscode.Disposable {

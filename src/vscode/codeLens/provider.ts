@@ -2,7 +2,7 @@ import { basename, dirname } from 'node:path';
 import * as vscode from 'vscode';
 import { holdsWeights } from '../../model/holdsWeights';
 import type { LocatedModel } from '../../protocol/model';
-import { signalOf } from '../cancellation';
+import { whileWanted } from '../cancellation';
 import { commands } from '../contributions';
 import type { ModelSession } from '../modelSession';
 import { folderOf } from '../paths';
@@ -72,7 +72,7 @@ class ModelLenses implements vscode.CodeLensProvider {
     const { engine, sensitivityDir, measuringOf } = this.services;
     const { file: path } = model;
     const stored = storedParams({ path }, sensitivityDir, measuringOf(path, folderOf(path)));
-    const sizes = await engine.call('model/sizes', stored, { signal: signalOf(token) });
+    const sizes = await whileWanted(token, (signal) => engine.call('model/sizes', stored, { signal }));
     const isNow = part === 'now';
     const title = isNow ? nowText(sizes) : plannedText(sizes, this.sessionOf(path)?.plan);
     lens.command = {

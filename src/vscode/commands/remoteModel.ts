@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import { isAddress, remotePlace } from '../../model/remote/address';
+import { whileWanted } from '../cancellation';
 import { shownMessage } from '../host';
 import type { Services } from '../services';
 
@@ -38,12 +39,12 @@ export async function remoteModel(
     title: vscode.l10n.t('Looking for a model at {0}', new URL(path).host),
     cancellable: true,
   };
-  return vscode.window.withProgress(options, async (_, token) => {
-    const controller = new AbortController();
-    token.onCancellationRequested(() => controller.abort());
-    const located = engine.call('model/locate', { paths: [path] }, { signal: controller.signal });
-    // Where none is found, the editor says why.
-    const models = await located.catch(() => []);
-    return controller.signal.aborted ? undefined : (models[0]?.file ?? path);
-  });
+  return vscode.window.withProgress(options, (_, token) =>
+    whileWanted(token, async (signal) => {
+      const located = engine.call('model/locate', { paths: [path] }, { signal });
+      // Where none is found, the editor says why.
+      const models = await located.catch(() => []);
+      return signal.aborted ? undefined : (models[0]?.file ?? path);
+    }),
+  );
 }

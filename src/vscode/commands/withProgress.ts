@@ -3,6 +3,7 @@ import type { CallOptions } from '../../engine/client';
 import type { EngineProgress } from '../../protocol/engine';
 import { size, timeLeft } from '../../protocol/words';
 import { inLanguage } from '../../protocol/said';
+import { whileWanted } from '../cancellation';
 import { noticeText } from '../noticeText';
 
 /** Runs a request to the engine under a notification that shows its progress and can cancel it. */
@@ -16,8 +17,6 @@ export async function withProgress<T>(
     cancellable: true,
   };
   return vscode.window.withProgress(options, (notification, token) => {
-    const controller = new AbortController();
-    token.onCancellationRequested(() => controller.abort());
     let shown = 0;
     const onProgress = (step: EngineProgress): void => {
       const share = step.total > 0 ? (100 * step.done) / step.total : 0;
@@ -25,7 +24,7 @@ export async function withProgress<T>(
       notification.report({ message: noticeText(textOf(step)), increment: Math.max(0, share - shown) });
       shown = Math.max(shown, share);
     };
-    return run({ signal: controller.signal, onProgress });
+    return whileWanted(token, (signal) => run({ signal, onProgress }));
   });
 }
 

@@ -3,7 +3,7 @@ import type { NameMatch, NamePlace, NameQuery } from '../../protocol/names';
 import type { GroupSuggestion, TensorSuggestion } from '../../protocol/planResults';
 import { groupSuggestion, suggestionFrom } from '../../protocol/suggestion';
 import { messageInLanguage } from '../../protocol/said';
-import { signalOf } from '../cancellation';
+import { whileWanted } from '../cancellation';
 import { shownMessage } from '../host';
 import { modelsAround } from '../modelsAround';
 import { folderOf } from '../paths';
@@ -30,13 +30,14 @@ export function registerHovers(services: Services): vscode.Disposable {
     async provideHover(document, position, cancellation) {
       const named = await placeIn(document, position);
       if (!named || cancellation.isCancellationRequested) return undefined;
-      const signal = signalOf(cancellation);
       try {
-        const matches = await find(services, named.query, document.uri, signal);
-        const contents = await contentsOf(services, named.query, matches, signal);
-        return contents && new vscode.Hover(contents, named.range);
+        return await whileWanted(cancellation, async (signal) => {
+          const matches = await find(services, named.query, document.uri, signal);
+          const contents = await contentsOf(services, named.query, matches, signal);
+          return contents && new vscode.Hover(contents, named.range);
+        });
       } catch (error) {
-        if (signal.aborted) return undefined;
+        if (cancellation.isCancellationRequested) return undefined;
         throw error;
       }
     },

@@ -3,7 +3,7 @@ import type { EngineClient } from '../../engine/client';
 import { QuantscopeError } from '../../model/errors';
 import { printable } from '../../protocol/printable';
 import type { Tool, ToolContext } from '../../tools/tool';
-import { signalOf } from '../cancellation';
+import { whileWanted } from '../cancellation';
 import { consentFor, type Consent } from './consent';
 import type { ToolPlaces } from './places';
 import { withinRoom } from './room';
@@ -39,7 +39,10 @@ export class ModelTool implements vscode.LanguageModelTool<Input> {
     const { title } = this;
     const invocationMessage = asText(`${title}: ${String(input['model'])}`);
     const { places } = this.host;
-    const questions = questionsOf(await consentFor(tool, input, places, this.context(token)));
+    const consent = await whileWanted(token, (signal) =>
+      consentFor(tool, input, places, this.context(signal)),
+    );
+    const questions = questionsOf(consent);
     if (questions.length === 0) return { invocationMessage };
     return { invocationMessage, confirmationMessages: { title, message: asText(questions.join(' ')) } };
   }
@@ -50,16 +53,17 @@ export class ModelTool implements vscode.LanguageModelTool<Input> {
     token: vscode.CancellationToken,
   ): Promise<vscode.LanguageModelToolResult> {
     const tool = await this.load();
-    const { data, lines } = await tool.run(checked(tool, input), this.context(token));
+    const { data, lines } = await whileWanted(token, (signal) =>
+      tool.run(checked(tool, input), this.context(signal)),
+    );
     const text = lines.map(printable).join('\n');
     const parts = await withinRoom(text, JSON.stringify(data), tokenizationOptions, token);
     return new vscode.LanguageModelToolResult(parts.map((part) => new vscode.LanguageModelTextPart(part)));
   }
 
-  private context(token: vscode.CancellationToken): ToolContext {
+  private context(signal: AbortSignal): ToolContext {
     const { title, host } = this;
     const { call, places, device, ...folders } = host;
-    const signal = signalOf(token);
     return {
       ...folders,
       device: device(),

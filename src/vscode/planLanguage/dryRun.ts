@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import * as vscode from 'vscode';
-import { signalOf } from '../cancellation';
+import { whileWanted } from '../cancellation';
 import { pickModel } from '../commands/targets';
 import { commands } from '../contributions';
 import { messageOf, shownMessage } from '../host';
@@ -70,7 +70,9 @@ class DryRuns implements vscode.TextDocumentContentProvider, vscode.Disposable {
       const { engine, evidenceDir: cacheDir } = this.services;
       const recipeFile = pathOf(document.uri);
       const params = { path: model, recipeFile, recipeText: document.getText(), cacheDir };
-      const preview = await engine.call('model/quantizePreview', params, { signal: signalOf(token) });
+      const preview = await whileWanted(token, (signal) =>
+        engine.call('model/quantizePreview', params, { signal }),
+      );
       return dryRunText(basename(recipeFile), model, preview);
     } catch (error) {
       return vscode.l10n.t('The recipe cannot be applied. {0}', shownMessage(error));
