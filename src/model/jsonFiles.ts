@@ -32,7 +32,7 @@ export async function readJsonFile(path: string, signal?: AbortSignal): Promise<
 
 /** Its bytes, for `parseJsonBytes`. @throws QuantscopeError MODEL_FILE for a file that is empty or too large, IO. */
 export async function readBytesOfJson(path: string, signal?: AbortSignal): Promise<JsonBytes> {
-  const source = await openSource(path);
+  const source = await openSource(path, signal);
   try {
     const { size, mtimeMs } = source;
     if (size > maxJsonFile)
@@ -95,9 +95,9 @@ export interface ConfigFile {
 /** Reads config.json: the weights can be inspected without it, so a problem with it is returned, not thrown. */
 export async function readConfig(folder: string, signal?: AbortSignal): Promise<ConfigFile> {
   const usual = joinPlace(folder, 'config.json');
-  const isUsual = await isNamed(usual);
+  const isUsual = await isNamed(usual, signal);
   const path = isUsual ? usual : joinPlace(folder, 'params.json');
-  if (!isUsual && !(await isNamed(path))) return {};
+  if (!isUsual && !(await isNamed(path, signal))) return {};
   try {
     const { value, hash, size, mtimeMs } = await readJsonFile(path, signal);
     const identity = { path, size, mtimeMs, headerHash: hash };
@@ -127,8 +127,8 @@ async function damagedIdentity(
 const isMistral = (params: Readonly<Record<string, unknown>>): boolean =>
   ['dim', 'n_layers', 'n_heads'].every((key) => Object.hasOwn(params, key));
 
-async function isNamed(path: string): Promise<boolean> {
-  if (isRemote(path)) return exists(path);
+async function isNamed(path: string, signal: AbortSignal | undefined): Promise<boolean> {
+  if (isRemote(path)) return exists(path, signal);
   try {
     await lstat(path); // a link that leads nowhere is there, and a problem
     return true;

@@ -3,7 +3,7 @@ import type { ModelFileIdentity } from '../protocol/model';
 import { said } from '../protocol/said';
 import type { ByteSource, OpenSource } from './byteSource';
 import type { CheckpointHeader } from './checkpointHeader';
-import { QuantscopeError } from './errors';
+import { QuantscopeError, throwIfCancelled } from './errors';
 import { fileKind } from './fileKind';
 import { Heads } from './heads';
 import { fileIdentity } from './identity';
@@ -183,7 +183,7 @@ async function openShard(
   open: OpenSource,
   signal?: AbortSignal,
 ): Promise<Shard> {
-  const source = await openPresent(path, open);
+  const source = await openPresent(path, open, signal);
   if (!source) return { path };
   try {
     const header = await read(source);
@@ -195,12 +195,17 @@ async function openShard(
 }
 
 /** The file, or the one that it leads to; undefined where there is none. */
-async function openPresent(path: string, open: OpenSource): Promise<ByteSource | undefined> {
+async function openPresent(
+  path: string,
+  open: OpenSource,
+  signal: AbortSignal | undefined,
+): Promise<ByteSource | undefined> {
+  throwIfCancelled(signal);
   let source: ByteSource;
   try {
     source = await open(path);
   } catch (error) {
-    if (!(await exists(path))) return undefined;
+    if (!(await exists(path, signal))) return undefined;
     throw error;
   }
   const target = source.size > maxLinkText ? undefined : await linkTarget(path);

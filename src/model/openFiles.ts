@@ -18,7 +18,7 @@ import { findWeightFiles } from './weightFiles';
 export async function openFiles(
   model: string | ModelRef,
   signal?: AbortSignal,
-  openSource: OpenSource = openPlace,
+  openSource: OpenSource = (file) => openPlace(file, signal),
 ): Promise<OpenFiles> {
   const { path, alone = false } = typeof model === 'string' ? { path: model } : model;
   const absolute = absolutePlace(path);

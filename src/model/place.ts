@@ -1,12 +1,13 @@
 import { access, readdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { cannotOpen, openFileSource, specialKind, type ByteSource } from './byteSource';
-import { QuantscopeError } from './errors';
+import { QuantscopeError, throwIfCancelled } from './errors';
 import { isFolderOfSigned, registerAddress } from './remote/access';
 import { hubFolder, isAddress, isRemote, joinRemote } from './remote/address';
 import { listRemote, type ListScope } from './remote/listing';
 import { isAbsent, isForbidden, isRefused, openRemoteSource, remoteSize } from './remote/remoteFiles';
 import { RequestError } from './remote/request';
+import { untilCancelled } from './untilCancelled';
 import { said } from '../protocol/said';
 
 /**
@@ -22,9 +23,9 @@ export const absolutePlace = (text: string): string =>
 export const joinPlace = (folder: string, ...names: readonly string[]): string =>
   isRemote(folder) ? joinRemote(folder, ...names) : join(folder, ...names);
 
-/** Opens a file for reading. @throws QuantscopeError IO when it cannot be opened or is not a regular file. */
-export const openSource = (path: string): Promise<ByteSource> =>
-  isRemote(path) ? openRemoteSource(path) : openFileSource(path);
+/** Opens a file for reading. @throws QuantscopeError IO when it cannot be opened or is not a regular file; CANCELLED while a server is asked. */
+export const openSource = (path: string, signal?: AbortSignal): Promise<ByteSource> =>
+  isRemote(path) ? untilCancelled(openRemoteSource(path), signal) : openFileSource(path);
 
 export interface PlaceFacts {
   readonly isFolder: boolean;
@@ -52,7 +53,7 @@ async function remoteFacts(path: string, signal: AbortSignal | undefined): Promi
   if (path.endsWith('/') || hubFolder(path)?.inside === '') return folder;
   let refused: Error | undefined;
   try {
-    const size = await remoteSize(path);
+    const size = await untilCancelled(remoteSize(path), signal);
     if (size !== undefined) return { isFolder: false, size };
   } catch (error) {
     if (!(error instanceof Error) || !isRefused(error)) throw error;
@@ -71,9 +72,10 @@ async function remoteFacts(path: string, signal: AbortSignal | undefined): Promi
   );
 }
 
-/** Whether there is a file of this name. @throws QuantscopeError IO when a server does not say. */
-export async function exists(path: string): Promise<boolean> {
-  if (isRemote(path)) return existsRemote(path);
+/** Whether there is a file of this name. @throws QuantscopeError IO when a server does not say; CANCELLED. */
+export async function exists(path: string, signal?: AbortSignal): Promise<boolean> {
+  throwIfCancelled(signal);
+  if (isRemote(path)) return untilCancelled(existsRemote(path, signal), signal);
   try {
     await access(path);
     return true;
@@ -83,11 +85,11 @@ export async function exists(path: string): Promise<boolean> {
 }
 
 /** The list of a folder of the Hub spares a request for each name; servers of objects refuse access to what they do not have. */
-async function existsRemote(path: string): Promise<boolean> {
+async function existsRemote(path: string, signal: AbortSignal | undefined): Promise<boolean> {
   const folder = dirname(path);
   try {
     if (!hubFolder(folder)) return (await remoteSize(path)) !== undefined;
-    return (await listRemote(folder, 'all')).includes(path.slice(folder.length + 1));
+    return (await listRemote(folder, 'all', signal)).includes(path.slice(folder.length + 1));
   } catch (error) {
     if (isAbsent(error) || isForbidden(error)) return false;
     throw error;

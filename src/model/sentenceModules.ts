@@ -40,13 +40,13 @@ export async function readSentenceModules(folder: string, signal?: AbortSignal):
     return value;
   };
   const list = joinPlace(folder, 'modules.json');
-  if (!(await exists(list))) return { modules: [], files };
+  if (!(await exists(list, signal))) return { modules: [], files };
   try {
     const modules: SentenceModule[] = [];
     for (const { type, path } of listed(await read(list), list)) {
       const file = joinPlace(folder, path, 'config.json');
       // That of the model itself is the model's.
-      const config = path !== '' && (await exists(file)) ? await read(file) : {};
+      const config = path !== '' && (await exists(file, signal)) ? await read(file) : {};
       if (!isRecord(config)) throw fail(file, said`The file does not hold a JSON object.`);
       modules.push({ type, path, config });
     }
@@ -110,7 +110,7 @@ export async function openModuleWeights(
   const dangers: Danger[] = [];
   for (const module of modules) {
     if (module.path === '' || !isModule(module, 'Dense')) continue;
-    const found = await weightsFile(joinPlace(folder, module.path));
+    const found = await weightsFile(joinPlace(folder, module.path), signal);
     if (!found) continue;
     const source = await open(found.file);
     const header = await headerReaders[found.format](source, signal);
@@ -123,10 +123,11 @@ export async function openModuleWeights(
 
 async function weightsFile(
   folder: string,
+  signal: AbortSignal | undefined,
 ): Promise<{ readonly file: string; readonly format: CheckpointFormat } | undefined> {
   for (const [name, format] of moduleFiles) {
     const file = joinPlace(folder, name);
-    if (await exists(file)) return { file, format };
+    if (await exists(file, signal)) return { file, format };
   }
   return undefined;
 }

@@ -32,7 +32,7 @@ export async function coveringFiles(
     throwIfCancelled(signal);
     return undefined; // a file in a folder that cannot be listed stands for itself
   }
-  const { candidates } = await listCandidates(folder, names);
+  const { candidates } = await listCandidates(folder, names, signal);
   const covering = candidates.filter(({ files }) => files.length > 1 && files.includes(name));
   return covering.sort(compareCandidates)[0];
 }
@@ -44,12 +44,13 @@ export async function coveringFiles(
 export async function listCandidates(
   folder: string,
   names: readonly string[],
+  signal?: AbortSignal,
 ): Promise<{ candidates: Candidate[]; notes: string[] }> {
   const there = new Set(names);
   const notes: string[] = [];
   const indexed: Candidate[] = [];
   for (const name of [...names].sort().filter((item) => indexName.test(item))) {
-    const index = await readIndex(joinPlace(folder, name), notes);
+    const index = await readIndex(joinPlace(folder, name), notes, signal);
     if (index && index.shards.length > 0) indexed.push(ofIndex(name, index, there));
   }
   const named = new Set(indexed.flatMap(({ files }) => files));
@@ -58,11 +59,15 @@ export async function listCandidates(
 }
 
 /** An index that cannot be read does not hide the shards next to it. */
-async function readIndex(path: string, notes: string[]): Promise<WeightIndex | undefined> {
+async function readIndex(
+  path: string,
+  notes: string[],
+  signal: AbortSignal | undefined,
+): Promise<WeightIndex | undefined> {
   try {
-    return await readWeightIndex(path);
+    return await readWeightIndex(path, signal);
   } catch (error) {
-    if (!(error instanceof QuantscopeError)) throw error;
+    if (!(error instanceof QuantscopeError) || error.code === 'CANCELLED') throw error;
     notes.push(said`The index was ignored: ${error.message}`);
     return undefined;
   }

@@ -1,7 +1,7 @@
 import { basename, dirname } from 'node:path';
 import type { ModelFormat, ModelPart, ModelRef } from '../protocol/model';
 import { said } from '../protocol/said';
-import { QuantscopeError } from './errors';
+import { QuantscopeError, throwIfCancelled } from './errors';
 import { fileKind, kindByName, type FileKind } from './fileKind';
 import { linkTarget } from './linkTarget';
 import { maxSniffedFiles } from './limits';
@@ -39,9 +39,9 @@ export async function findWeightFiles(
     throw new QuantscopeError('IO', said`The path is ${special}: a model is a regular file or a folder.`, {
       file: path,
     });
-  const { file, kind, notes } = await recognize(path);
+  const { file, kind, notes } = await recognize(path, signal);
   const folder = dirname(path);
-  if (kind === 'json') return { ...ofIndex(await readWeightIndex(file)), notes };
+  if (kind === 'json') return { ...ofIndex(await readWeightIndex(file, signal)), notes };
   const single: WeightFiles = { format: kind, folder, files: [file], notes };
   if (kind === 'gguf') return single;
   const whole = await coveringFiles(folder, basename(path), signal);
@@ -60,19 +60,20 @@ interface Recognized {
 }
 
 /** What a file is; a symbolic link that was saved as a text file (as Git does where links are disabled) is followed. */
-async function recognize(path: string): Promise<Recognized> {
+async function recognize(path: string, signal: AbortSignal | undefined): Promise<Recognized> {
   const target = await linkTarget(path);
   if (target !== undefined) {
     const note = said`${basename(path)} is a symbolic link saved as text; ${target} was opened.`;
-    return { file: target, kind: await kindOf(target), notes: [note] };
+    return { file: target, kind: await kindOf(target, signal), notes: [note] };
   }
-  return { file: path, kind: await kindOf(path), notes: [] };
+  return { file: path, kind: await kindOf(path, signal), notes: [] };
 }
 
-async function kindOf(path: string, byName = true): Promise<FileKind> {
-  const source = await openSource(path);
+async function kindOf(path: string, signal: AbortSignal | undefined, byName = true): Promise<FileKind> {
+  throwIfCancelled(signal);
+  const source = await openSource(path, signal);
   try {
-    return await fileKind(source, { byName });
+    return await fileKind(source, { byName, signal });
   } finally {
     await source.close();
   }
@@ -80,28 +81,33 @@ async function kindOf(path: string, byName = true): Promise<FileKind> {
 
 async function ofFolder(folder: string, signal: AbortSignal | undefined): Promise<WeightFiles> {
   const names = await listPlace(folder, 'all', signal);
-  const { candidates: named, notes } = await listCandidates(folder, names);
-  const candidates = named.length > 0 ? named : await unnamed(folder, names);
+  const { candidates: named, notes } = await listCandidates(folder, names, signal);
+  const candidates = named.length > 0 ? named : await unnamed(folder, names, signal);
   const { best, others } = bestOf(folder, candidates);
   const chosen = [...notes, ...chosenNote(best, others)];
   if (best.format !== 'gguf' && best.files.length > 1) return { ...ofCandidate(folder, best), notes: chosen };
   // One file, by its content; of a split GGUF any part leads to the others.
   const name = best.files.find((file) => names.includes(file)) ?? best.files[0]!;
   if (!names.includes(name)) return { ...ofCandidate(folder, best), notes: chosen };
-  const { file, kind, notes: followed } = await recognize(joinPlace(folder, name));
+  const { file, kind, notes: followed } = await recognize(joinPlace(folder, name), signal);
   const format = kind === 'json' ? best.format : kind;
   return { ...ofCandidate(folder, best), format, files: [file], notes: [...chosen, ...followed] };
 }
 
 /** Files that are models by their content, where no name says so. */
-async function unnamed(folder: string, names: readonly string[]): Promise<Candidate[]> {
+async function unnamed(
+  folder: string,
+  names: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<Candidate[]> {
   const found: Candidate[] = [];
   let other: QuantscopeError | undefined;
   for (const name of names.slice(0, maxSniffedFiles)) {
     try {
-      const kind = await kindOf(joinPlace(folder, name), kindByName(name) !== 'pytorch');
+      const kind = await kindOf(joinPlace(folder, name), signal, kindByName(name) !== 'pytorch');
       if (kind !== 'json') found.push({ label: name, format: kind, files: [name], present: 1 });
     } catch (error) {
+      throwIfCancelled(signal);
       if (/\.(bin|pt|pth|ckpt|h5)$/i.test(name) && error instanceof QuantscopeError) other ??= error;
     }
   }

@@ -51,8 +51,8 @@ export const indexName = /\.index(\.[\w-]+)?\.json$/i;
  * Reads an index; the shards need not exist.
  * @throws QuantscopeError MODEL_FILE when the file is not an index, or names a shard outside its folder or too many of them.
  */
-export async function readWeightIndex(path: string): Promise<WeightIndex> {
-  const { bytes, hash, size, mtimeMs } = await readBytesOfJson(path);
+export async function readWeightIndex(path: string, signal?: AbortSignal): Promise<WeightIndex> {
+  const { bytes, hash, size, mtimeMs } = await readBytesOfJson(path, signal);
   const fail = (message: string): QuantscopeError =>
     new QuantscopeError('MODEL_FILE', message, { file: path, offset: 0 });
   const map = plainMap(bytes) ?? anyMap(parseJsonBytes(bytes, path));

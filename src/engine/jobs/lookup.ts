@@ -12,7 +12,7 @@ export function locateJob(): Job<'model/locate'> {
     for (const path of params.paths) {
       throwIfCancelled(signal);
       if (covered.has(path)) continue;
-      const model = await locateModel(path).catch(skip);
+      const model = await locateModel(path, signal).catch(skip);
       if (!model || covered.has(model.file)) continue;
       for (const file of [model.file, ...model.files]) covered.add(file);
       located.push(model);
@@ -21,8 +21,8 @@ export function locateJob(): Job<'model/locate'> {
   };
 }
 
-/** A path that is not a model is left out; anything else is a bug. */
+/** A path that is not a model is left out; anything else is a bug, or the request was cancelled. */
 function skip(error: unknown): undefined {
-  if (!(error instanceof QuantscopeError)) throw error;
+  if (!(error instanceof QuantscopeError) || error.code === 'CANCELLED') throw error;
   return undefined;
 }

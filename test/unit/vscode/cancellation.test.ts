@@ -10,7 +10,7 @@ class LongToken {
 
   readonly onCancellationRequested = (listener: (event: unknown) => unknown): vscode.Disposable => {
     this.events.on('cancelled', listener);
-    return { dispose: () => this.events.off('cancelled', listener) } as unknown as vscode.Disposable;
+    return { dispose: () => this.events.off('cancelled', listener) };
   };
 
   cancel(): void {

@@ -1,7 +1,10 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, it, vi } from 'vitest';
+import { openModel } from '../../../../src/layouts/openModel';
 import { maxListedPages } from '../../../../src/model/limits';
+import { locateModel } from '../../../../src/model/locateModel';
+import { exists } from '../../../../src/model/place';
 import { serveRanges } from '../../../support/rangeServer';
 import { hubAddress } from '../../../../src/model/remote/address';
 import { listRemote } from '../../../../src/model/remote/listing';
@@ -80,3 +83,23 @@ it('a server that lists nothing is asked for no further names after the list is 
   await new Promise((resolve) => setTimeout(resolve, 50));
   expect(server.asked.length).toBeLessThanOrEqual(8); // those that were asked at once
 });
+
+it.each([
+  ['is looked for', (place: string, signal: AbortSignal) => exists(place, signal)],
+  ['is located', (place: string, signal: AbortSignal) => locateModel(place, signal)],
+  ['is opened', (place: string, signal: AbortSignal) => openModel(place, signal)],
+])(
+  'a file of a server that does not answer is not waited for once it is cancelled while it %s',
+  async (_, ask) => {
+    const stop = new AbortController();
+    const server = createServer(() => stop.abort());
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    try {
+      const place = `http://127.0.0.1:${(server.address() as AddressInfo).port}/m/model.safetensors`;
+      await expect(ask(place, stop.signal)).rejects.toMatchObject({ code: 'CANCELLED' });
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  },
+);
