@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { hasGpuRuntime } from '../protocol/gpuRuntime';
 import { missingForCuda } from './cudaNeeds';
 import { cudaLibrary, findGpuRuntime, gpuRuntimeVersions } from './gpuRuntime';
 import type { RuntimePackage } from './runtimeLibraries';
@@ -14,10 +15,8 @@ export async function missingPart(device: OrtDevice, runtime: RuntimePackage): P
 }
 
 /** Why ONNX Runtime has no CUDA here, whatever is installed. */
-export function cudaUnsupported(): string | undefined {
-  const { platform, arch } = process;
-  return platform === 'linux' && arch === 'x64' ? undefined : 'CUDA is available only on Linux x64.';
-}
+export const cudaUnsupported = (): string | undefined =>
+  hasGpuRuntime(process) ? undefined : 'CUDA is available only on Linux x64.';
 
 async function missingOfCuda(runtime: RuntimePackage): Promise<string | undefined> {
   const hasGpu = existsSync('/dev/nvidiactl') || existsSync('/dev/dxg');

@@ -1,3 +1,7 @@
+/** Whether there are CUDA libraries of ONNX Runtime for a machine. */
+export const hasGpuRuntime = ({ platform, arch }: { platform: string; arch: string }): boolean =>
+  platform === 'linux' && arch === 'x64';
+
 /** The GPU runtime of this machine: ONNX Runtime's CUDA libraries, which are installed apart from the extension. */
 export interface GpuRuntimeStatus {
   /** Why there is none for this machine; absent where there is. */

@@ -89,6 +89,13 @@ export const contextKeys = {
   modelFolders: 'quantscope.modelFolders',
   /** Whether the workspace was searched for models: before that the view of models does not say that there are none. */
   modelsSearched: 'quantscope.modelsSearched',
+  // The next three are known once the extension is active; until then the palette offers what they forbid.
+  /** ONNX Runtime has no CUDA libraries for this machine. */
+  gpuRuntimeUnsupported: 'quantscope.gpuRuntimeUnsupported',
+  /** Nothing was installed that could be removed. */
+  gpuRuntimeAbsent: 'quantscope.gpuRuntimeAbsent',
+  /** No tokens or signatures for servers are kept that could be forgotten. */
+  remoteAccessAbsent: 'quantscope.remoteAccessAbsent',
   /** Whether the engine has a job that can be cancelled: the palette offers that only then. */
   jobsRunning: 'quantscope.jobsRunning',
 } as const;

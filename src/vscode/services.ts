@@ -4,7 +4,8 @@ import { isRemote } from '../model/remote/address';
 import type { ModelRef } from '../protocol/model';
 import type { DeviceChoice } from '../protocol/device';
 import { inLanguage } from '../protocol/said';
-import { settings } from './contributions';
+import { contextKeys, settings } from './contributions';
+import { setContext } from './setContext';
 import { Devices } from './devices';
 import { Examinations } from './doctor/examinations';
 import { Problems } from './doctor/problems';
@@ -46,6 +47,8 @@ export interface Services {
   readonly evidenceDir: string;
   /** Where measured cells are kept. */
   readonly sensitivityDir: string;
+  /** Where the GPU runtime is installed. */
+  readonly gpuRuntimeDir: string;
   /** How sensitivity of a model in a folder is measured. */
   readonly measuringOf: SessionContext['measuringOf'];
   /** Runs work in the background; a failure is logged and shown. */
@@ -64,9 +67,13 @@ export function createServices(context: vscode.ExtensionContext): Services {
   });
   const remoteAccess = new RemoteAccessStore(
     context.secrets,
-    () => engine.renew(),
+    () => {
+      engine.renew();
+      start(tellAccess());
+    },
     (error) => log.warn(`Tokens are good for this window only: ${String(error)}`),
   );
+  const tellAccess = (): Promise<void> => setContext(contextKeys.remoteAccessAbsent, remoteAccess.isEmpty);
   const folder = (name: string): string => vscode.Uri.joinPath(context.globalStorageUri, name).fsPath;
   const notices = showNotices(log);
   const devices = new Devices(engine, log, notices, chosenDevice);
@@ -88,6 +95,7 @@ export function createServices(context: vscode.ExtensionContext): Services {
   const quantizations = new Quantizations(engine, log, evidenceDir);
   const refinements = new Refinements(engine, log, evidenceDir);
   const start = (work: Promise<unknown>): void => inBackground(work, log, notices);
+  start(remoteAccess.ready.then(tellAccess));
   const workspaceModels = new WorkspaceModels(engine);
   context.subscriptions.push(
     context.secrets.onDidChange(({ key }) => key === secretKey && start(remoteAccess.read())),
@@ -106,7 +114,7 @@ export function createServices(context: vscode.ExtensionContext): Services {
   return {
     ...{ context, log, notices, engine, devices, workspaceModels, sessions, start },
     ...{ evaluations, quantizations, refinements, evidenceDir, sensitivityDir, measuringOf, remoteAccess },
-    ...{ problems, examinations },
+    ...{ problems, examinations, gpuRuntimeDir: gpuRuntimeDir(context) },
     editors: new Editors(),
   };
 }
@@ -162,12 +170,15 @@ export const examinesOnOpening = (path: string): boolean =>
 /** The proxy of the settings, which takes precedence over the environment's. */
 const proxySetting = (): string => vscode.workspace.getConfiguration('http').get<string>('proxy', '');
 
+const gpuRuntimeDir = ({ globalStorageUri }: vscode.ExtensionContext): string =>
+  vscode.Uri.joinPath(globalStorageUri, 'gpu-runtime').fsPath;
+
 /** Settings that engine processes read when they start. */
-function engineEnvironment({ globalStorageUri }: vscode.ExtensionContext): Record<string, string> {
+function engineEnvironment(context: vscode.ExtensionContext): Record<string, string> {
   const configuration = vscode.workspace.getConfiguration(settings.section);
   const threads = configuration.get<number>(settings.threads, 0);
   return {
-    QUANTSCOPE_GPU_RUNTIME: vscode.Uri.joinPath(globalStorageUri, 'gpu-runtime').fsPath,
+    QUANTSCOPE_GPU_RUNTIME: gpuRuntimeDir(context),
     QUANTSCOPE_ALLOW_SOFTWARE_GPU: configuration.get<boolean>(settings.allowSoftwareGpu, false) ? '1' : '',
     ...(threads > 0 ? { QUANTSCOPE_THREADS: String(threads) } : {}),
   };

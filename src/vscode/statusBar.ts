@@ -4,6 +4,7 @@ import { commands, contextKeys, views } from './contributions';
 import { messageOf, type Log } from './host';
 import type { Devices } from './devices';
 import type { Sessions } from './sessions';
+import { setContext } from './setContext';
 import { deviceStatus, jobsStatus } from './status';
 
 /** Two items: the device in use and why not a faster one; and the running jobs as the engine client lists them, while there are any. */
@@ -64,9 +65,7 @@ export class StatusBar implements vscode.Disposable {
   private offerCancelling(isBusy: boolean): void {
     if (isBusy === this.isBusy) return;
     this.isBusy = isBusy;
-    vscode.commands
-      .executeCommand('setContext', contextKeys.jobsRunning, isBusy)
-      .then(undefined, (error: unknown) => this.log.error(messageOf(error)));
+    setContext(contextKeys.jobsRunning, isBusy).catch((error: unknown) => this.log.error(messageOf(error)));
   }
 }
 

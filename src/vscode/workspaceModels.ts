@@ -4,6 +4,7 @@ import type { LocatedModel } from '../protocol/model';
 import { contextKeys, modelGlob, otherGlob } from './contributions';
 import { Emitter } from './emitter';
 import type { Engine } from './host';
+import { setContext } from './setContext';
 
 /** Most files inspected; larger workspaces are model collections, where files are opened by hand. */
 const maxFiles = 2_000;
@@ -93,6 +94,6 @@ export class WorkspaceModels implements vscode.Disposable {
   /** Menus of the explorer ask for them. */
   private async tellFolders(models: readonly LocatedModel[]): Promise<void> {
     this.folderPaths = [...new Set(models.map(({ folder }) => folder))];
-    await vscode.commands.executeCommand('setContext', contextKeys.modelFolders, this.folderPaths);
+    await setContext(contextKeys.modelFolders, this.folderPaths);
   }
 }

@@ -45,6 +45,15 @@ export async function runCommand(page: Page, title: string): Promise<void> {
   await row.click();
 }
 
+/** Whether the palette offers a command. */
+export async function isOffered(page: Page, title: string): Promise<boolean> {
+  const first = await fillQuickInput(page, `>${title}`);
+  await first.waitFor(); // where nothing fits, a row says so
+  const found = await page.locator(`.quick-input-list .monaco-list-row[aria-label^="${title}"]`).count();
+  await page.keyboard.press('Escape');
+  return found > 0;
+}
+
 /** Opens a file of the workspace with the editor that VS Code picks for it. */
 export async function openFile(page: Page, name: string): Promise<void> {
   const row = await fillQuickInput(page, name);

@@ -47,6 +47,13 @@ describe('the package', () => {
     for (const file of named) expect(files).toContain(file);
   });
 
+  it('holds its icon, a PNG of 256 pixels square', () => {
+    expect(files).toContain(packageJson.icon);
+    const png = readFileSync(join(projectRoot, packageJson.icon));
+    expect(png.subarray(1, 4).toString()).toBe('PNG');
+    expect([png.readUInt32BE(16), png.readUInt32BE(20)]).toEqual([256, 256]);
+  });
+
   it('holds nothing that does not run, besides the types of the API', () => {
     const foreign = files.filter((file) =>
       /^(src|test|native|samples|docs(?!\/DOCTOR\.md$)|scripts|webview|build|\.ci|\.vscode)\/|\.map$|^(?!api\/).*\.ts$/.test(

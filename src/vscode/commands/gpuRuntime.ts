@@ -1,10 +1,12 @@
+import { readdir } from 'node:fs/promises';
 import * as vscode from 'vscode';
 import { QuantscopeError } from '../../model/errors';
-import type { GpuRuntimeStatus } from '../../protocol/gpuRuntime';
+import { hasGpuRuntime, type GpuRuntimeStatus } from '../../protocol/gpuRuntime';
 import { size } from '../../protocol/words';
-import { commands, settings } from '../contributions';
+import { commands, contextKeys, settings } from '../contributions';
 import { messageOf, shownMessage } from '../host';
 import type { Services } from '../services';
+import { setContext } from '../setContext';
 import { withProgress } from './withProgress';
 
 /** Install and Remove GPU Runtime, and what must happen when the available devices change. */
@@ -14,6 +16,7 @@ export function registerGpuRuntime(services: Services): vscode.Disposable {
     title: string,
     run: (services: Services) => Promise<void>,
   ): vscode.Disposable => vscode.commands.registerCommand(id, () => reportFailure(services, title, run));
+  services.start(tellPalette(services));
   return vscode.Disposable.from(
     register(commands.installGpuRuntime, vscode.l10n.t('Install GPU Runtime'), install),
     register(commands.removeGpuRuntime, vscode.l10n.t('Remove GPU Runtime'), remove),
@@ -59,9 +62,17 @@ async function remove(services: Services): Promise<void> {
  * A process keeps the libraries and the environment that it started with: fresh ones probe the device, and the status bar
  * follows. Running jobs finish on the device that they started on.
  */
-async function useFromNowOn({ engine, devices }: Services): Promise<void> {
-  engine.renew();
-  await devices.refresh();
+async function useFromNowOn(services: Services): Promise<void> {
+  services.engine.renew();
+  await tellPalette(services);
+  await services.devices.refresh();
+}
+
+/** Whether there is something to install or to remove; the engine is not asked. */
+async function tellPalette({ gpuRuntimeDir }: Services): Promise<void> {
+  const kept = await readdir(gpuRuntimeDir).catch(() => []);
+  await setContext(contextKeys.gpuRuntimeUnsupported, !hasGpuRuntime(process));
+  await setContext(contextKeys.gpuRuntimeAbsent, kept.length === 0);
 }
 
 function installedText({ version, problem }: GpuRuntimeStatus): string {

@@ -27,15 +27,20 @@ export class RemoteAccessStore {
   readonly ready: Promise<void>;
 
   /**
-   * @param renew lets new engine processes take the place of those with outdated access.
+   * @param changed is called when access has changed: new engine processes take the place of those with outdated access.
    * @param failed what is called where secrets cannot be kept: they are good for this window then.
    */
   constructor(
     private readonly secrets: Secrets,
-    private readonly renew: () => void,
+    private readonly changed: () => void,
     private readonly failed: (error: unknown) => void,
   ) {
     this.ready = this.read();
+  }
+
+  /** Whether there is anything to forget. */
+  get isEmpty(): boolean {
+    return [this.kept.queries, this.kept.tokens].every((kept) => Object.keys(kept).length === 0);
   }
 
   /** For the environment of an engine process. @param proxy of the settings; '' for none. */
@@ -71,7 +76,7 @@ export class RemoteAccessStore {
       const kept = text === undefined ? nothing : parsed(text);
       if (JSON.stringify(kept) === JSON.stringify(this.kept)) return;
       this.kept = kept;
-      this.renew();
+      this.changed();
     } catch (error) {
       this.failed(error);
     }
@@ -79,7 +84,7 @@ export class RemoteAccessStore {
 
   private async change(kept: Kept): Promise<void> {
     this.kept = kept;
-    this.renew();
+    this.changed();
     try {
       if (kept === nothing) await this.secrets.delete(secretKey);
       else await this.secrets.store(secretKey, JSON.stringify(kept));

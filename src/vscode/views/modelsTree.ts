@@ -9,6 +9,7 @@ import { shownMessage } from '../host';
 import { folderOf } from '../paths';
 import { storedParams } from '../sensitivityJob';
 import type { Services } from '../services';
+import { setContext } from '../setContext';
 import { jobHead } from '../status';
 import { Throttle } from '../throttle';
 import { itemOf } from './modelItems';
@@ -117,8 +118,7 @@ export class ModelsTree implements vscode.TreeDataProvider<ModelsNode>, vscode.D
 }
 
 /** What the view says where it has no row depends on it. */
-const searched = (): Thenable<unknown> =>
-  vscode.commands.executeCommand('setContext', contextKeys.modelsSearched, true);
+const searched = (): Promise<void> => setContext(contextKeys.modelsSearched, true);
 
 /** A model that is open and not of the workspace. */
 const openModel = (path: string): LocatedModel => ({

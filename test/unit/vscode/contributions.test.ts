@@ -5,6 +5,12 @@ import { commands, contextKeys, settings, views, viewTypes } from '../../../src/
 
 const { contributes } = packageJson;
 
+/** All settings; VS Code shows them by groups. */
+const properties = Object.assign(
+  {},
+  ...contributes.configuration.map((group) => group.properties),
+) as Readonly<Record<string, object>>;
+
 /** Commands of the explorer that are about files of one format, about plans, or about adapters. */
 const ofGguf = [commands.refine, commands.beatFile, commands.verifySource];
 const ofPlans = [commands.openPlan, commands.comparePlans];
@@ -27,7 +33,7 @@ describe('package.json contributes what the code registers', () => {
     const ids = Object.entries(settings).flatMap(([name, value]) =>
       name === 'section' ? [] : [`${settings.section}.${value}`],
     );
-    expect(Object.keys(contributes.configuration.properties).sort()).toEqual(ids.sort());
+    expect(Object.keys(properties).sort()).toEqual(ids.sort());
   });
   it('menus with known commands only', () => {
     const used = Object.values(contributes.menus)
@@ -59,9 +65,22 @@ describe('package.json contributes what the code registers', () => {
     const named = events.flatMap((event) => event.match(/(?<=onCommand:).*/) ?? []);
     for (const command of [...linked, ...named]) expect(Object.values<string>(commands)).toContain(command);
   });
-  it('settings with a scope and a description', () => {
-    for (const [name, setting] of Object.entries<object>(contributes.configuration.properties)) {
+  it('settings in groups with titles, each in its order', () => {
+    expect(contributes.configuration.map(({ order }) => order)).toEqual([1, 2, 3]);
+    for (const { title, properties: group } of contributes.configuration) {
+      expect(Object.keys(english)).toContain(title.slice(1, -1));
+      const orders = Object.values(group).map(({ order }) => order);
+      expect(orders, title).toEqual(orders.map((_, index) => index + 1));
+    }
+  });
+  it('settings with a scope and a description, and bounds where they are numbers', () => {
+    for (const [name, setting] of Object.entries(properties)) {
       expect(setting, name).toHaveProperty('scope');
+      if ('type' in setting && setting.type === 'integer')
+        expect(setting, name).toMatchObject({
+          minimum: expect.any(Number) as number,
+          maximum: expect.any(Number) as number,
+        });
       expect('description' in setting || 'markdownDescription' in setting, name).toBe(true);
     }
   });
@@ -72,11 +91,16 @@ describe('package.json contributes what the code registers', () => {
     const known = [...Object.values(contextKeys), ...Object.values(views)];
     expect([...named].sort()).toEqual(known.sort());
   });
-  it('every command in the palette, except those that only menus and links can call, cancelling while nothing runs, and what needs a plan in front', () => {
+  it('every command in the palette, except those that only menus and links can call, cancelling while nothing runs, what needs a plan or a model in front, and what there is nothing for', () => {
     expect(contributes.menus.commandPalette).toEqual([
       { command: commands.openPlan, when: 'resourceFilename =~ /\\.ampq\\.json$/i' },
       { command: commands.dryRunRecipe, when: 'resourceFilename =~ /\\.recipe\\.json$/i' },
       { command: commands.cancelJob, when: contextKeys.jobsRunning },
+      { command: commands.savePlan, when: 'activeCustomEditorId =~ /^quantscope\\./' },
+      { command: commands.refreshModels, when: 'workbenchState != empty' },
+      { command: commands.installGpuRuntime, when: `!${contextKeys.gpuRuntimeUnsupported}` },
+      { command: commands.removeGpuRuntime, when: `!${contextKeys.gpuRuntimeAbsent}` },
+      { command: commands.forgetRemoteTokens, when: `!${contextKeys.remoteAccessAbsent}` },
       { command: commands.revealTensor, when: 'false' },
       { command: commands.pinFormat, when: 'false' },
       { command: commands.excludeFormat, when: 'false' },

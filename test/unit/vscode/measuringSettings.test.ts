@@ -32,9 +32,8 @@ describe('how a model is measured', () => {
   it('can be set for each folder of a workspace', () => {
     const perMachine: readonly string[] = [settings.device, settings.allowSoftwareGpu, settings.threads];
     const { section, ...names } = settings;
-    const scopes = manifest.contributes.configuration.properties as Readonly<
-      Record<string, { readonly scope: string }>
-    >;
+    const groups = manifest.contributes.configuration.map((group) => group.properties);
+    const scopes = Object.assign({}, ...groups) as Readonly<Record<string, { readonly scope: string }>>;
     for (const name of Object.values(names))
       expect([name, scopes[`${section}.${name}`]?.scope]).toEqual([
         name,
