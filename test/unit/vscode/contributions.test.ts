@@ -69,7 +69,7 @@ describe('package.json contributes what the code registers', () => {
     expect(contributes.configuration.map(({ order }) => order)).toEqual([1, 2, 3]);
     for (const { title, properties: group } of contributes.configuration) {
       expect(Object.keys(english)).toContain(title.slice(1, -1));
-      const orders = Object.values(group).map(({ order }) => order);
+      const orders = Object.values<{ readonly order: number }>(group).map(({ order }) => order);
       expect(orders, title).toEqual(orders.map((_, index) => index + 1));
     }
   });
