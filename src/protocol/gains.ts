@@ -59,6 +59,6 @@ export function chanceNote({
   chance,
 }: Pick<GainsText, 'text' | 'loss' | 'chance'>): string | undefined {
   if (loss < untrained * chance) return undefined;
-  const figures = `${loss.toFixed(2)} nats per token, ${chance.toFixed(2)} by chance`;
-  return `The model predicts ${text} no better than chance (${figures}): it was not trained, or not on such texts, and there is no gain to expect from a plan.`;
+  const [nats, ofChance] = [loss.toFixed(2), chance.toFixed(2)];
+  return said`The model predicts ${text} no better than chance (${nats} nats per token, ${ofChance} by chance): it was not trained, or not on such texts, and there is no gain to expect from a plan.`;
 }

@@ -35,16 +35,12 @@ function estimatedNotes({ rows, gainsFrom }: SensitivityTable): string[] {
     ...(estimated.length === 0
       ? []
       : [
-          inLanguage(
-            said`The effect of these on the output was not measured, or is not finite, and is estimated from their roles: ${names(estimated)}.`,
-          ),
+          said`The effect of these on the output was not measured, or is not finite, and is estimated from their roles: ${names(estimated)}.`,
         ]),
     ...(lost.length === 0
       ? []
       : [
-          inLanguage(
-            said`The output is not finite when these are quantized, so plans use the errors of the weights alone: ${names(lost)}.`,
-          ),
+          said`The output is not finite when these are quantized, so plans use the errors of the weights alone: ${names(lost)}.`,
         ]),
   ];
 }
@@ -52,9 +48,7 @@ function estimatedNotes({ rows, gainsFrom }: SensitivityTable): string[] {
 function otherModelNotes({ gainsFrom }: SensitivityTable): string[] {
   if (gainsFrom?.model === undefined) return [];
   return [
-    inLanguage(
-      said`Gains are those of another model, ${gainsFrom.model}. How well they hold for this one was not measured: quantscope gains compare does that.`,
-    ),
+    said`Gains are those of another model, ${gainsFrom.model}. How well they hold for this one was not measured: quantscope gains compare does that.`,
   ];
 }
 
@@ -66,14 +60,10 @@ function sampleNotes({ gainsFrom }: SensitivityTable): string[] {
   const { deviation } = gainsFrom.sample;
   const exactness =
     deviation === undefined
-      ? inLanguage(said`how exact they are is not known`)
-      : inLanguage(
-          said`they are exact to a factor of about ${deviation.toFixed(factorDigits)} (one standard deviation, from leaving out each measured block in turn)`,
-        );
+      ? said`how exact they are is not known`
+      : said`they are exact to a factor of about ${deviation.toFixed(factorDigits)} (one standard deviation, from leaving out each measured block in turn)`;
   return [
-    inLanguage(
-      said`Gains of the tensors in blocks are ${sampleText(gainsFrom.sample)}, by role over depth; ${exactness}.`,
-    ),
+    said`Gains of the tensors in blocks are ${sampleText(gainsFrom.sample)}, by role over depth; ${exactness}.`,
   ];
 }
 
@@ -85,8 +75,8 @@ export function keptNotes({ rows }: Pick<SensitivityTable, 'rows'>): string[] {
   );
   const unmeasured = rows.filter(({ cells }) => cells.length === 0);
   return [
-    ...keptNote(lost, inLanguage(said`have no finite error in any format (weights too large)`)),
-    ...keptNote(unmeasured, inLanguage(said`were not measured`)),
+    ...keptNote(lost, said`have no finite error in any format (weights too large)`),
+    ...keptNote(unmeasured, said`were not measured`),
   ];
 }
 
@@ -97,7 +87,7 @@ export const notKeptNote = (reason: string): string =>
 function keptNote(rows: readonly SensitivityRow[], why: string): string[] {
   if (rows.length === 0) return [];
   const names = rows.map(({ tensor, lossless }) => `${tensor} (${lossless.format})`);
-  return [inLanguage(said`Tensors that ${why} are kept without loss: ${listOf(names)}.`)];
+  return [said`Tensors that ${why} are kept without loss: ${listOf(names)}.`];
 }
 
 /** One sentence for each reason. */
@@ -105,7 +95,7 @@ function skippedNotes(skipped: readonly SkippedTensor[]): string[] {
   const reasons = new Set(skipped.map(({ reason }) => reason));
   return [...reasons].map((reason) => {
     const names = skipped.filter((item) => item.reason === reason).map(({ tensor }) => tensor);
-    return inLanguage(said`Not measured, and without a format in plans: ${listOf(names)} (${reason}).`);
+    return said`Not measured, and without a format in plans: ${listOf(names)} (${reason}).`;
   });
 }
 

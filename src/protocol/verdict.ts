@@ -4,6 +4,7 @@ import type { Interval } from './estimate';
 import { chanceNote, sampleText } from './gains';
 import type { Plan } from './plan';
 import { size } from './words';
+import { inLanguage } from './said';
 
 /** Whether a plan is recommended over the presets within its budget, and the figures behind it, as a sentence. */
 export interface Verdict {
@@ -22,7 +23,7 @@ const leastGain = 0.02;
  */
 export function verdictOf({ total, preset, gains, certificate }: Plan, noise = 0): Verdict | undefined {
   const untrained = gains && chanceNote(gains);
-  if (untrained !== undefined) return { recommended: false, text: untrained };
+  if (untrained !== undefined) return { recommended: false, text: inLanguage(untrained) };
   if (certificate) return certifiedVerdict(certificate);
   if (!preset) return undefined;
   const name = `${preset.fileType} (${size(preset.fileBytes ?? preset.bytes)})`;
