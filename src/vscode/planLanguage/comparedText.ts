@@ -87,7 +87,7 @@ function table(
   const widths = columnWidths([...cells.before, ...cells.after]);
   return cells[side].map((row, i) => {
     const change = side === 'after' && i > 0 ? changeText(rows[i - 1]!) : '';
-    return alignedRow([...row, change], widths, 2);
+    return alignedRow([...row, change], widths, [2, 3]);
   });
 }
 

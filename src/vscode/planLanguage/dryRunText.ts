@@ -10,7 +10,7 @@ import { alignedRow, columnWidths, type TextRow } from './textTable';
 export function dryRunText(name: string, model: string, preview: QuantizePreview): string {
   const tensors = preview.tensors.map((item) => [
     ...[printable(item.name), printable(item.from), printable(item.to), item.method ?? ''],
-    ...[inLanguage(item.reason), size(item.sourceBytes), size(item.bytes)],
+    ...[size(item.sourceBytes), size(item.bytes), inLanguage(item.reason)],
   ]);
   const [from, to, method] = [l10n.t('from'), l10n.t('to'), l10n.t('method')];
   const [before, after] = [l10n.t('size now'), l10n.t('size')];
@@ -18,8 +18,8 @@ export function dryRunText(name: string, model: string, preview: QuantizePreview
     headText(name, model, preview),
     ...preview.warnings.map((text) => l10n.t('Warning: {0}', inLanguage(text))),
     ...preview.notes.map((text) => l10n.t('Note: {0}', inLanguage(text))),
-    table([from, to, method, l10n.t('tensors'), before, after], kinds(preview.tensors), 3),
-    table([l10n.t('tensor'), from, to, method, l10n.t('why'), before, after], tensors, 5),
+    table([from, to, method, l10n.t('tensors'), before, after], kinds(preview.tensors), [3, 3]),
+    table([l10n.t('tensor'), from, to, method, before, after, l10n.t('why')], tensors, [4, 2]),
     '',
   ].join('\n\n');
 }
@@ -63,7 +63,7 @@ function kinds(tensors: readonly PlannedWeight[]): TextRow[] {
     ]);
 }
 
-function table(head: TextRow, rows: readonly TextRow[], toTheLeft: number): string {
+function table(head: TextRow, rows: readonly TextRow[], numbers: readonly [number, number]): string {
   const widths = columnWidths([head, ...rows]);
-  return [head, ...rows].map((row) => alignedRow(row, widths, toTheLeft)).join('\n');
+  return [head, ...rows].map((row) => alignedRow(row, widths, numbers)).join('\n');
 }
