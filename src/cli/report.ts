@@ -6,6 +6,7 @@ import { size } from '../protocol/words';
 import { loraOption } from './adapters';
 import { flagOption, requiredOption, textOption, valueOption, type Command } from './command';
 import { checkOutputs } from './outputs';
+import { sayDownload } from './sayDownload';
 
 export const reportCommand: Command = {
   name: 'report',
@@ -25,7 +26,10 @@ export const reportCommand: Command = {
     await checkOutputs(context, [out]);
     const format = textOption(context, 'format');
     const shown = { ...model, cacheDir, ...(format === undefined ? {} : { format }) };
-    if (context.options['scan'] === true) await jobs['model/scan'](shown, { signal, progress });
+    if (context.options['scan'] === true) {
+      await sayDownload(context);
+      await jobs['model/scan'](shown, { signal, progress });
+    }
     const made = madeBy(packageJson.version, new Date());
     const report = await jobs['model/report']({ ...shown, evaluationDir, out, made }, { signal, progress });
     return {

@@ -6,6 +6,7 @@ import { notKeptNote } from '../protocol/tableNotes';
 import { loraOption } from './adapters';
 import { textOption, valueOption, type Command } from './command';
 import { checkOutputs } from './outputs';
+import { sayDownload } from './sayDownload';
 import { count, figure, table } from './text';
 
 export const scanCommand: Command = {
@@ -25,6 +26,7 @@ export const scanCommand: Command = {
     const out = csv === undefined ? undefined : resolve(csv);
     const inputs = out === undefined ? undefined : await checkOutputs(context, [out]);
     const params = { ...model, cacheDir, ...(format === undefined ? {} : { format }) };
+    await sayDownload(context);
     const scan = await jobs['model/scan'](params, { signal, progress });
     if (scan.notKept !== undefined) note(`Note: ${notKeptNote(scan.notKept)}`);
     if (out !== undefined && inputs)

@@ -63,6 +63,24 @@ describe('a command on a remote model', () => {
     }
   });
 
+  it('reports it from its headers and small files; a scan says what it reads from the server before it does', async () => {
+    const out = (name: string): string => join(folder, name);
+    const written = async (model: string, name: string, ...options: string[]): Promise<Ended> => {
+      const ended = await run(['report', model, '--out', out(name), ...options]);
+      expect(ended.code, ended.stderr).toBe(0);
+      return ended;
+    };
+    await written(sampleFolder, 'here.md');
+    const before = server.sent;
+    const { stderr } = await written(remote, 'there.md');
+    expect(readFileSync(out('there.md'), 'utf8')).toBe(readFileSync(out('here.md'), 'utf8'));
+    expect(server.sent - before).toBeLessThan(2 ** 20); // of ten times as many
+    expect(stderr).not.toContain('from the server');
+    const scanned = await written(remote, 'scanned.html', '--scan');
+    expect(scanned.stderr).toContain('The scan reads 10.49 MB of weights from the server');
+    expect(readFileSync(out('scanned.html'), 'utf8')).toContain('Weights by layer and role');
+  });
+
   it('writes nothing where the server fails in the middle, and says where', async () => {
     server.behave = ({ path, range }) =>
       path.endsWith('.safetensors') && Number(/=(\d+)/.exec(range ?? '')?.[1]) > 9_000_000
