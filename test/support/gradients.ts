@@ -35,8 +35,11 @@ export class RunnableGraph {
   }
 }
 
-export const inner = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
-  Array.from(a).reduce((sum, value, i) => sum + value * b[i]!, 0);
+export function inner(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
+  return sum;
+}
 
 /**
  * The derivative at 0 by central differences, extrapolated once (Richardson): the error of the step h is of order h⁴ of the function's

@@ -8,7 +8,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { codes, type Code } from '../../../src/doctor/codes';
 import { engineJobs } from '../../support/engineJobs';
 import { sampleFolder, temporaryFolder } from '../../support/files';
@@ -392,6 +392,15 @@ async function codesIn(path: string): Promise<string[]> {
 }
 
 describe('faults that are planted in the sample', () => {
+  const made = temporaryFolder();
+  const quantizedSample = join(made, 'quantized');
+  const exported = join(made, ggufName);
+  beforeAll(async () => {
+    const recipe = { recipe: 'gptq-int4-g128', changes: { method: 'rtn' }, cacheDir: made };
+    await request('model/quantize', { path: sampleFolder, out: quantizedSample, ...recipe });
+    await request('export/gguf', { path: sampleFolder, type: 'Q8_0', out: exported });
+  });
+
   it.each(safetensors)('%s: %s', async (_, code, plant) => {
     const folder = copyOfSample();
     await plant(folder);
@@ -450,22 +459,13 @@ describe('faults that are planted in the sample', () => {
     expect(written).toEqual([]);
   });
 
-  const quantizedSample = temporaryFolder();
   it('nothing in a quantized checkpoint', async () => {
-    const out = join(quantizedSample, 'out');
-    await request('model/quantize', {
-      path: sampleFolder,
-      out,
-      recipe: 'gptq-int4-g128',
-      changes: { method: 'rtn' },
-      cacheDir: quantizedSample,
-    });
-    expect(await codesIn(out)).toEqual([]);
+    expect(await codesIn(quantizedSample)).toEqual([]);
   });
 
   it.each(quantized)('%s in a quantized checkpoint: %s', async (_, code, plant) => {
     const folder = temporaryFolder();
-    cpSync(join(quantizedSample, 'out'), folder, { recursive: true });
+    cpSync(quantizedSample, folder, { recursive: true });
     await plant(folder);
     expect(await codesIn(folder)).toContain(code);
   });
@@ -476,17 +476,15 @@ describe('faults that are planted in the sample', () => {
     expect(Object.keys(codes).filter((code) => !planted.has(code))).toEqual([]);
   });
 
-  const exported = temporaryFolder();
   it('nothing in what an export wrote', async () => {
-    await request('export/gguf', { path: sampleFolder, type: 'Q8_0', out: join(exported, ggufName) });
-    expect(await codesIn(join(exported, ggufName))).toEqual([]);
+    expect(await codesIn(exported)).toEqual([]);
     expect(await codesIn(await shardedSample())).toEqual([]);
     expect(await codesIn(copyOfSample())).toEqual([]);
   });
 
   it.each(gguf)('%s in a GGUF file: %s', async (_, code, plant) => {
     const folder = temporaryFolder();
-    copyFileSync(join(exported, ggufName), join(folder, ggufName));
+    copyFileSync(exported, join(folder, ggufName));
     await plant(folder);
     expect(await codesIn(join(folder, ggufName))).toContain(code);
   });

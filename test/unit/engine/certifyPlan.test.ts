@@ -174,8 +174,10 @@ describe('a plan that is to be improved', () => {
   const halves = { context: 128, windows: 16 } as const;
   const twice = { ...halves, improveFrom: cacheDir } as const;
 
+  const misledFile = (): string => writeFile(folder, 'misled.ampq.json', printPlan(misled()));
+
   it('gets the swaps that are better where they are judged and on the other windows, in its bytes', async () => {
-    const file = writeFile(folder, 'misled.ampq.json', printPlan(misled()));
+    const file = misledFile();
     const given = await certify({ planFile: file, ...halves });
     const { plan: improved } = await certify({ planFile: file, ...twice });
     const { improvement, measured, text: over, assignments, predicted } = improved.certificate;
@@ -241,7 +243,7 @@ describe('a plan that is to be improved', () => {
   });
 
   it('finds what an earlier run measured', async () => {
-    const file = join(folder, 'misled.ampq.json');
+    const file = misledFile();
     const first = await certify({ planFile: file, ...twice });
     const messages: string[] = [];
     const params = {
