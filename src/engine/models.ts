@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { ensureUnchanged } from '../files/inputs';
 import { openModel } from '../layouts/openModel';
 import type { Model } from '../model/model';
+import { usualConfigName } from '../model/modelName';
 import { exists, joinPlace } from '../model/place';
 import { isRemote } from '../model/remote/address';
 import { hasRemoteChanged } from '../model/remote/remoteFiles';
@@ -162,15 +163,17 @@ async function closeEntry(entry: Entry): Promise<void> {
   await model?.close();
 }
 
-type ReadFiles = Pick<ModelDescription, 'files'> & Partial<Pick<ModelDescription, 'folder' | 'missingFiles'>>;
+type ReadFiles = Pick<ModelDescription, 'files'> &
+  Partial<Pick<ModelDescription, 'folder' | 'format' | 'missingFiles'>>;
 
 /**
  * Whether the files of a model are those that were read, by size and time of change; of those on servers, by the answers so far. A file that was
- * missing or damaged and is there may be complete by now.
+ * missing or damaged and is there may be complete by now; so may be a configuration that a checkpoint did not have.
  */
-export async function isCurrent({ files, folder, missingFiles = [] }: ReadFiles): Promise<boolean> {
+export async function isCurrent(read: ReadFiles): Promise<boolean> {
+  const { files, folder } = read;
   if (folder !== undefined && !isRemote(folder))
-    for (const name of missingFiles) if (await exists(joinPlace(folder, name))) return false;
+    for (const path of absentFiles(folder, read)) if (await exists(path)) return false;
   for (const file of files) {
     if (isRemote(file.path)) {
       if (hasRemoteChanged(file.path)) return false;
@@ -180,4 +183,12 @@ export async function isCurrent({ files, folder, missingFiles = [] }: ReadFiles)
     if (now?.size !== file.size || now.mtimeMs !== file.mtimeMs) return false;
   }
   return true;
+}
+
+/** Paths of files that would belong to a model and were not there. */
+function absentFiles(folder: string, { files, format, missingFiles = [] }: ReadFiles): string[] {
+  const config = joinPlace(folder, usualConfigName);
+  const mayHaveConfig = format !== undefined && format !== 'gguf';
+  const lacksConfig = mayHaveConfig && !files.some(({ path }) => path === config);
+  return [...missingFiles.map((name) => joinPlace(folder, name)), ...(lacksConfig ? [config] : [])];
 }

@@ -7,6 +7,7 @@ import { foreignContent } from './fileKind';
 import { isRecord, JsonTextError, lineAndColumn, parseJson } from './json';
 import { maxJsonFile } from './limits';
 import { jsonEntry } from './metadataEntries';
+import { usualConfigName } from './modelName';
 import { exists, joinPlace, openSource } from './place';
 import { isRemote } from './remote/address';
 
@@ -94,7 +95,7 @@ export interface ConfigFile {
 
 /** Reads config.json: the weights can be inspected without it, so a problem with it is returned, not thrown. */
 export async function readConfig(folder: string, signal?: AbortSignal): Promise<ConfigFile> {
-  const usual = joinPlace(folder, 'config.json');
+  const usual = joinPlace(folder, usualConfigName);
   const isUsual = await isNamed(usual, signal);
   const path = isUsual ? usual : joinPlace(folder, 'params.json');
   if (!isUsual && !(await isNamed(path, signal))) return {};

@@ -30,3 +30,6 @@ export function folderName(folder: string): string {
   if (basename(dirname(folder)) === 'snapshots' && cached !== undefined) return cached;
   return basename(folder) || folder;
 }
+
+/** Of the file that describes a checkpoint. */
+export const usualConfigName = 'config.json';

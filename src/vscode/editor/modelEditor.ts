@@ -1,5 +1,7 @@
+import { basename } from 'node:path';
 import * as vscode from 'vscode';
 import { planEnding } from '../../ampq/planFile';
+import { usualConfigName } from '../../model/modelName';
 import { isRemote } from '../../model/remote/address';
 import { viewTypes } from '../contributions';
 import type { ModelSession } from '../modelSession';
@@ -71,8 +73,7 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
     const folder = vscode.Uri.joinPath(vscode.Uri.file(session.path), '..');
     const watching = watchFiles(folder, {
       written: (file) => {
-        if (file === session.path || session.description?.files.some(({ path }) => path === file))
-          start(session.reload());
+        if (isOfModel(session, file)) start(session.reload());
         else if (file.endsWith(planEnding)) start(session.plans.fileChanged(file));
       },
       removed: (file) => {
@@ -81,4 +82,10 @@ export class ModelEditorProvider implements vscode.CustomReadonlyEditorProvider 
     });
     this.watchers.set(session.key, watching);
   }
+}
+
+/** Whether a file that was written is one of the model's; a checkpoint may get its configuration later. */
+function isOfModel({ path: opened, description }: ModelSession, file: string): boolean {
+  if (file === opened || description?.files.some(({ path }) => path === file)) return true;
+  return basename(file) === usualConfigName && description !== undefined && description.format !== 'gguf';
 }

@@ -70,6 +70,17 @@ describe('OpenModels', () => {
     expect(await isOpen(before)).toBe(false);
   });
 
+  it('opens a checkpoint again once it has a configuration, and then no more', async () => {
+    const own = temporaryFolder();
+    const path = writeFile(own, 'model.safetensors', safetensorsBytes(header('a'), 8));
+    const before = await opened(path);
+    expect(await opened(path)).toBe(before);
+    writeFile(own, 'config.json', JSON.stringify({ model_type: 'llama' }));
+    const after = await opened(path);
+    expect(after.description.architecture).toBe('llama');
+    expect(await opened(path)).toBe(after);
+  });
+
   it('closes the model that was not used for longest', async () => {
     const paths = ['a', 'b', 'c', 'd'].map(fileOf);
     const first = await opened(paths[0]!);
