@@ -57,7 +57,10 @@ const digits = {
 
 const fp8 = (variant: 'e4m3' | 'e5m2', group: 'tensor' | 'row'): SchemeEntry => ({
   id: `fp8-${variant}${group === 'row' ? '-row' : ''}`,
-  label: `FP8 ${variant.toUpperCase()} per ${group}`,
+  label: {
+    tensor: said`FP8 ${variant.toUpperCase()} per tensor`,
+    row: said`FP8 ${variant.toUpperCase()} per row`,
+  }[group],
   family: 'float',
   description: {
     tensor: said`${digits[variant]}, one float32 scale per tensor, saturating.`,
@@ -71,28 +74,28 @@ export const formats: readonly QuantFormat[] = [
   ...ggmlFormats.map(gguf),
   {
     id: 'nf4',
-    label: 'NF4, block 64',
+    label: said`NF4, block 64`,
     family: 'bitsandbytes',
     description: said`NormalFloat4 (QLoRA): quantiles of a normal distribution, one float32 absmax per block of 64 in a row.`,
     scheme: { kind: 'grid', grid: nf4InRows },
   },
   {
     id: 'block-int4-sym',
-    label: 'int4 symmetric, block 32',
+    label: said`int4 symmetric, block 32`,
     family: 'integer',
     description: said`Codes −7 to 7, one float32 scale max|x|/7 per block of 32.`,
     scheme: { kind: 'grid', grid: int4InBlocks },
   },
   {
     id: 'block-int4-asym',
-    label: 'int4 asymmetric, block 32',
+    label: said`int4 asymmetric, block 32`,
     family: 'integer',
     description: said`Codes 0 to 15 between the extremes of each block of 32; float32 step and minimum.`,
     scheme: { kind: 'grid', grid: minMax(4, 32) },
   },
   {
     id: 'minmax-int4',
-    label: '4-bit min–max',
+    label: said`4-bit min–max`,
     family: 'integer',
     description: said`Δ = range/15 over the whole tensor, clipped to the range.`,
     scheme: { kind: 'grid', grid: minMax(4, 'tensor') },
@@ -103,28 +106,28 @@ export const formats: readonly QuantFormat[] = [
   fp8('e5m2', 'row'),
   {
     id: 'rowwise-int8',
-    label: 'int8 absmax per row',
+    label: said`int8 absmax per row`,
     family: 'integer',
     description: said`Codes −127 to 127, one float32 scale max|x|/127 per row.`,
     scheme: { kind: 'grid', grid: onnxInt8('row', true) },
   },
   {
     id: 'absmax-int8',
-    label: 'int8 absmax',
+    label: said`int8 absmax`,
     family: 'integer',
     description: said`q = round(x / s), one scale s = max|x|/127 for the tensor.`,
     scheme: { kind: 'grid', grid: onnxInt8('tensor', true) },
   },
   {
     id: 'zeropoint-int8',
-    label: 'int8 zero-point',
+    label: said`int8 zero-point`,
     family: 'integer',
     description: said`Codes 0 to 255, scale (max − min)/255 and zero point −round(min / scale) for the tensor; its range includes 0.`,
     scheme: { kind: 'grid', grid: onnxInt8('tensor', false) },
   },
   {
     id: 'minmax-int8',
-    label: '8-bit min–max',
+    label: said`8-bit min–max`,
     family: 'integer',
     description: said`Δ = range/255 over the whole tensor, clipped to the range.`,
     scheme: { kind: 'grid', grid: minMax(8, 'tensor') },

@@ -82,9 +82,9 @@ function Memory({ estimate }: { estimate: RunEstimate }) {
   const { weights, failure } = targets[0]!;
   const total = totalBytes(estimate, targets[0]!);
   const parts = [
-    { name: 'weights', bytes: weights?.bytes },
-    { name: 'keys and values', bytes: memory?.cacheBytes },
-    { name: 'buffers', bytes: memory?.computeBytes },
+    { name: l10n.t('weights'), bytes: weights?.bytes },
+    { name: l10n.t('keys and values'), bytes: memory?.cacheBytes },
+    { name: l10n.t('buffers'), bytes: memory?.computeBytes },
   ].filter((part): part is { name: string; bytes: number } => part.bytes !== undefined);
   const sum = parts.reduce((all, { bytes }) => all + bytes, 0);
   return (
