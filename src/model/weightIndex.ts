@@ -80,16 +80,16 @@ interface RawMap {
 
 /** The map of an index as libraries write it; undefined where it is written in another way. */
 function plainMap(bytes: Uint8Array): RawMap | undefined {
-  const keys = new Set<string>();
-  let columns: ListedColumns | undefined;
-  plainly(bytes, (json) => {
+  const columns = plainly(bytes, (json) => {
+    const keys = new Set<string>();
+    let map: ListedColumns | undefined;
     for (let more = json.opens(); more; more = json.continues()) {
       const key = json.name();
       if (keys.size === keys.add(key).size) refusePlain();
-      if (key === mapKey) columns = readMap(json);
+      if (key === mapKey) map = readMap(json);
       else json.anyObject();
     }
-    return true;
+    return map;
   });
   return columns && { listed: listedBy(columns), shards: columns.shards };
 }
