@@ -59,20 +59,21 @@ export class KeptPair {
     const key = await turnKey(turn, context.signal);
     const known = await this.take(key, turn);
     const kept = known ?? (await this.open(key, turn, context));
+    const { pair, positions } = kept;
+    const beginningOf = (tokens: Int32Array): PairedText =>
+      longestBeginning(kept.texts, tokens) ?? PairedText.empty(pair.decoders, positions);
+    let done: Awaited<ReturnType<typeof work>>;
     try {
-      const { pair, positions } = kept;
-      const beginningOf = (tokens: Int32Array): PairedText =>
-        longestBeginning(kept.texts, tokens) ?? PairedText.empty(pair.decoders, positions);
-      const { result, texts } = await work({ pair, isNew: !known, beginningOf });
-      kept.texts = texts;
-      await this.keep(kept);
-      return result;
+      done = await work({ pair, isNew: !known, beginningOf });
     } catch (error) {
       // The turn that opened them may have left its cancelled signal in how the weights of the variant are made.
       const isHarmless = known && error instanceof QuantscopeError && error.code === 'CANCELLED';
       await (isHarmless ? this.keep(kept) : closeKept(kept));
       throw error;
     }
+    kept.texts = done.texts;
+    await this.keep(kept);
+    return done.result;
   }
 
   /** Closes the models. */
@@ -113,13 +114,16 @@ export class KeptPair {
     }
   }
 
+  /** Keeps them instead of others, which a turn beside this one may have left; that one may end while these are closed. */
   private async keep(kept: Kept): Promise<void> {
-    await this.close();
-    if (this.isShort()) return closeKept(kept);
+    const { kept: earlier } = this;
+    clearInterval(this.watch);
     this.kept = kept;
     this.watch = setInterval(() => {
       if (this.isShort()) void this.close();
     }, watchTime).unref();
+    if (earlier) await closeKept(earlier);
+    if (this.isShort()) await this.close();
   }
 }
 

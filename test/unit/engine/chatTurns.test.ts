@@ -155,4 +155,31 @@ describe('a conversation of several turns', () => {
     expectSame(one, other);
     expect((await say({})).reused).toBeGreaterThan(0);
   });
+
+  it('leaves no models open that others took the place of while these were closed', async () => {
+    const { models, say } = conversations();
+    const hold = models.hold.bind(models);
+    let [held, events] = [0, 0];
+    let open = (): void => undefined;
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    const happened = (): void => {
+      if (++events === 3) open();
+    };
+    models.hold = async (...of) => {
+      const { model, letGo } = await hold(...of);
+      held += 1;
+      const slowly = async (): Promise<void> => {
+        happened();
+        await gate;
+        held -= 1;
+        await letGo();
+      };
+      return { model, letGo: slowly };
+    };
+    // The first one is kept; the second one closes it; meanwhile the third one ends, or closes the second one.
+    await Promise.all([1, 2, 3].map((tokens) => say({ tokens }).finally(happened)));
+    expect(held).toBe(1);
+    await models.close();
+    expect(held).toBe(0);
+  });
 });
