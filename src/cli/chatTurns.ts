@@ -32,6 +32,7 @@ export async function talk(
   if (lines.isTerminal) context.note(help);
   try {
     for await (const said of lines.turns()) {
+      if (!context.isHeard()) break;
       try {
         if (said.trim() !== '') await conversation.take(said);
       } catch (error) {

@@ -35,6 +35,8 @@ export interface CommandContext {
   readonly progress: (progress: EngineProgress) => void;
   /** Prints a part of the result before the rest is known; it may have several lines, or end within one. */
   readonly say: (text: string) => void;
+  /** Whether anybody may still read what is said: a pipe (`… | head`) may be closed. */
+  readonly isHeard: () => boolean;
   /** Prints something on stderr that the user should know before the work is done. */
   readonly note: (text: string) => void;
   /** Where sensitivity results are kept. */

@@ -92,6 +92,7 @@ async function resultOf(
       say: (text) => {
         if (options['json'] !== true) terminal.say(text);
       },
+      isHeard: () => terminal.isHeard,
       note: (text) => terminal.tell(text),
       cacheDir: join(cache?.folder ?? '', 'sensitivity'),
       evaluationDir: join(cache?.folder ?? '', 'evaluation'),

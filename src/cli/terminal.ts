@@ -32,6 +32,11 @@ export class Terminal {
     return Math.min(columns.most, Math.max(columns.least, width));
   }
 
+  /** Whether stdout is open; that its reader has closed it shows after a text was written. */
+  get isHeard(): boolean {
+    return this.out.writable;
+  }
+
   /**
    * Lines of a result.
    * @returns whether all of them were written; if not, it has been told why.

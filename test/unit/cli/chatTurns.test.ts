@@ -40,6 +40,14 @@ describe('a conversation line by line', () => {
     expect(stderr).toContain('A new conversation.');
   });
 
+  it('ends when nobody reads it any more, though there are further lines', async () => {
+    const stdin = 'ROMEO:\n'.repeat(200); // more than the context has room for, which is an error
+    const { code, stderr } = await runProgram(cli, [...settings, '--turns'], {
+      ...{ cache, stdin, closeStdout: true },
+    });
+    expect(code, stderr).toBe(0);
+  });
+
   it('ends with an error where a line is none', async () => {
     const { code, stderr } = await piped('/nothing\nROMEO:\n');
     expect(code).toBe(1);
