@@ -113,6 +113,17 @@ describe('an index is read as its JSON says, however it is written', () => {
     expect(await read(text)).toEqual(await read(text.replace(key, escaped)));
   });
 
+  it('wherever it is cut off or has a wrong character', async () => {
+    const members = [0, 1, 2, 3].map((block) => `"l.${block}.a":"1.safetensors"`);
+    const text = `{"${key}":{${members.join()}},"more":{}}`;
+    const said = async (damaged: string) => JSON.stringify(await read(damaged)).replace(/\\+u005f/g, '_');
+    for (let at = 0; at <= text.length; at++)
+      for (const rest of ['', `"${text.slice(at + 1)}`, `}${text.slice(at)}`]) {
+        const damaged = text.slice(0, at) + rest;
+        expect(await said(damaged), damaged).toEqual(await said(damaged.replace(key, escaped)));
+      }
+  });
+
   it('another member that is not UTF-8', async () => {
     const bytes = Buffer.from(`{"metadata":{"by":"\xe9"},"${key}":{"a":"1.safetensors"}}`, 'latin1');
     expect(await read(bytes)).toMatch(/not UTF-8/);
