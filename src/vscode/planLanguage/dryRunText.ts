@@ -51,7 +51,9 @@ function kinds(tensors: readonly PlannedWeight[]): TextRow[] {
   const groups = new Map<string, PlannedWeight[]>();
   for (const item of tensors) {
     const key = JSON.stringify([item.from, item.to, item.method]);
-    groups.set(key, [...(groups.get(key) ?? []), item]);
+    const own = groups.get(key);
+    if (own) own.push(item);
+    else groups.set(key, [item]);
   }
   const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
   return [...groups.values()]
