@@ -23,6 +23,9 @@ export async function allOfStdin({ signal, note }: CommandContext): Promise<stri
 export class TypedLines {
   readonly isTerminal = process.stdin.isTTY;
   private readonly reader: Interface;
+  private isClosed = false;
+  /** Lines of a turn that goes on with the next line. */
+  private begun: string[] = [];
 
   /** @param interrupted Ctrl+C on a terminal, which reads keys itself while lines are read: it sends no signal. */
   constructor(
@@ -36,6 +39,7 @@ export class TypedLines {
       prompt: '> ',
     });
     this.reader.on('SIGINT', interrupted);
+    this.reader.on('close', () => (this.isClosed = true));
   }
 
   /**
@@ -44,25 +48,26 @@ export class TypedLines {
    */
   async *turns(): AsyncGenerator<string> {
     const { reader, signal } = this;
+    const taken = (): string[] => this.begun.splice(0);
     const stop = (): void => reader.close();
     signal.addEventListener('abort', stop);
-    const begun: string[] = [];
     this.ask();
     try {
       for await (const line of reader) {
-        if (line.endsWith('\\')) begun.push(line.slice(0, -1));
-        else yield [...begun.splice(0), line].join('\n');
+        if (line.endsWith('\\')) this.begun.push(line.slice(0, -1));
+        else yield [...taken(), line].join('\n');
         this.ask();
       }
     } finally {
       signal.removeEventListener('abort', stop);
     }
     throwIfCancelled(signal);
-    if (begun.length > 0) yield begun.join('\n');
+    if (this.begun.length > 0) yield taken().join('\n');
   }
 
-  /** Forgets what was typed of a line. */
+  /** Forgets what was typed of a turn. */
   clear(): void {
+    this.begun = [];
     this.reader.write(null, { ctrl: true, name: 'e' });
     this.reader.write(null, { ctrl: true, name: 'u' });
   }
@@ -73,6 +78,7 @@ export class TypedLines {
   }
 
   private ask(): void {
-    if (this.isTerminal) this.reader.prompt();
+    // The end of the input may come while a turn is answered: newer Nodes refuse a prompt after it.
+    if (this.isTerminal && !this.isClosed) this.reader.prompt();
   }
 }

@@ -8,8 +8,7 @@ import type {
   LogLine,
   SerializedError,
 } from '../protocol/engine';
-import { rememberSpoken } from '../protocol/said';
-import { said } from '../protocol/said';
+import { rememberSpoken, said } from '../protocol/said';
 import type { ProcessKind, StartTransport, Transport } from './clientTransport';
 import { printedLine } from './printedLine';
 

@@ -10,8 +10,7 @@ import type {
   EngineOutbound,
   EngineProgress,
 } from '../protocol/engine';
-import { spokenIn } from '../protocol/said';
-import { said } from '../protocol/said';
+import { said, spokenIn } from '../protocol/said';
 import type { Job } from './job';
 import { createJobs } from './jobs';
 import { requestLog } from './requestLog';

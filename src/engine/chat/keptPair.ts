@@ -127,10 +127,8 @@ export class KeptPair {
   }
 }
 
+/** A failure is nobody's: for it a turn that has its answer, or the next one, would be lost. */
 async function closeKept({ pair, held }: Kept): Promise<void> {
-  try {
-    await pair.close();
-  } finally {
-    for (const { letGo } of held) await letGo();
-  }
+  await Promise.allSettled([pair.close()]);
+  await Promise.allSettled(held.map(({ letGo }) => letGo()));
 }

@@ -94,7 +94,7 @@ function reporter({ progress }: JobContext, prompt: number, most: number) {
     onPrompt: (done: number) => progress({ message: said`reading the conversation`, done, total }),
     onAnswer: (chat: NonNullable<Parameters<JobContext['progress']>[0]['chat']>) => {
       const done = prompt + Math.max(chat.original.length, chat.variant.length);
-      progress({ message: 'answering', done, total, chat });
+      progress({ message: said`writing the answers`, done, total, chat });
     },
   };
 }

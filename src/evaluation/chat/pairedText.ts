@@ -64,10 +64,13 @@ export const stepsOfPair = ({ original, variant }: PairedDecoders, tokens: numbe
  * are asked for.
  */
 export function longestBeginning(texts: readonly PairedText[], tokens: Int32Array): PairedText | undefined {
-  const found = texts.flatMap((text) => {
+  const found = texts.map((text) => {
     const differs = text.tokens.findIndex((token, i) => token !== tokens[i] || i === tokens.length - 1);
-    const beginning = differs < 0 ? text.upTo(text.tokens.length) : text.upTo(differs);
-    return beginning && beginning.tokens.length > 0 ? [beginning] : [];
+    return { text, length: differs < 0 ? text.tokens.length : differs };
   });
-  return found.sort((a, b) => b.tokens.length - a.tokens.length)[0];
+  for (const { text, length } of found.sort((a, b) => b.length - a.length)) {
+    const beginning = length > 0 ? text.upTo(length) : undefined; // a copy of its states
+    if (beginning) return beginning;
+  }
+  return undefined;
 }

@@ -95,4 +95,23 @@ describe.skipIf(process.platform !== 'linux' || !existsSync(script))('a conversa
     expect(seen).toContain('Ctrl+D ends.');
     expect(seen).not.toContain('along the answer');
   });
+
+  it('forgets all lines of a turn with Ctrl+C', async () => {
+    const { code, seen } = await onTerminal(settings, [
+      ['> ', 'ROMEO:\\\r'],
+      ['> ', '\u0003/reset\r'],
+      ['A new conversation.', '\u0004'],
+    ]);
+    expect(code, seen).toBe(0);
+    expect(seen).not.toContain('original: ');
+  });
+
+  it('ends after an answer during which the end of the input came', async () => {
+    const { code, seen } = await onTerminal(settings, [
+      ['> ', 'ROMEO:\r'],
+      ['original: ', '\u0004'],
+    ]);
+    expect(code, seen).toBe(0);
+    expect(seen).toContain('along the answer');
+  });
 });
