@@ -6,18 +6,21 @@ import { inLanguage } from '../../protocol/said';
 import { duration, plural, size } from '../../protocol/words';
 import { alignedRow, columnWidths, type TextRow } from './textTable';
 
+/** A sentence of the engine, which may name what a file names. */
+const shown = (text: string): string => printable(inLanguage(text));
+
 /** What a recipe would make of a model, as a text: totals, what keeps it from that, what becomes of how much, and of each tensor. */
 export function dryRunText(name: string, model: string, preview: QuantizePreview): string {
   const tensors = preview.tensors.map((item) => [
     ...[printable(item.name), printable(item.from), printable(item.to), item.method ?? ''],
-    ...[size(item.sourceBytes), size(item.bytes), inLanguage(item.reason)],
+    ...[size(item.sourceBytes), size(item.bytes), shown(item.reason)],
   ]);
   const [from, to, method] = [l10n.t('from'), l10n.t('to'), l10n.t('method')];
   const [before, after] = [l10n.t('size now'), l10n.t('size')];
   return [
     headText(name, model, preview),
-    ...preview.warnings.map((text) => l10n.t('Warning: {0}', inLanguage(text))),
-    ...preview.notes.map((text) => l10n.t('Note: {0}', inLanguage(text))),
+    ...preview.warnings.map((text) => l10n.t('Warning: {0}', shown(text))),
+    ...preview.notes.map((text) => l10n.t('Note: {0}', shown(text))),
     table([from, to, method, l10n.t('tensors'), before, after], kinds(preview.tensors), [3, 3]),
     table([l10n.t('tensor'), from, to, method, before, after, l10n.t('why')], tensors, [4, 2]),
     '',
@@ -42,7 +45,7 @@ function headText(name: string, model: string, preview: QuantizePreview): string
       size(estimate.diskBytes),
     ),
     l10n.t('Evidence: {0}', needed),
-    ...(evidence.missing === undefined ? [] : [inLanguage(evidence.missing)]),
+    ...(evidence.missing === undefined ? [] : [shown(evidence.missing)]),
   ].join('\n');
 }
 

@@ -27,6 +27,13 @@ it('has totals, warnings, what becomes of how much, and each tensor', async () =
   expect(row).not.toContain('int4');
 });
 
+it('shows what a recipe names in one line', async () => {
+  const rules = [{ match: 'no\\n\nthing\u202e', grid: 'int8-g128' }, { grid: 'int4-g128' }];
+  const text = dryRunText('a', 'b', await preview(JSON.stringify({ ...recipe, rules })));
+  expect(text).toMatch(/^Warning: .*thing.*$/m);
+  expect(text).not.toMatch(/^thing|\u202e/m);
+});
+
 it('is that of the text, and not of the file', async () => {
   await expect(preview('{"version": 1')).rejects.toMatchObject({
     code: 'MODEL_FILE',
