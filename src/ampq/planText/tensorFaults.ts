@@ -1,7 +1,8 @@
 import { sourcesOf } from '../../architectures/convertedTensor';
 import { ggmlType } from '../../model/dtypes';
 import { closest } from '../../model/closest';
-import type { DocumentFault } from '../../protocol/documentCheck';
+import type { JsonDocument } from '../../model/jsonDocument';
+import type { DocumentFault, Span } from '../../protocol/documentCheck';
 import { said } from '../../protocol/said';
 import { fault, replaced, type CheckedModel } from './faults';
 import type { PlanDocument, StatedAssignment } from './planDocument';
@@ -45,6 +46,12 @@ function unknownTensors(
 ): DocumentFault[] {
   const unknown = assignments.filter(({ tensor }) => !byName.has(tensor));
   if (unknown.length === 0) return [];
+  const { notExportable } = candidates;
+  if (notExportable !== undefined && unknown.length > 1) {
+    // Names of an exported file: a fault of the model, which each of them would only repeat.
+    const message = said`${unknown.length} of these tensors are not in the model, which cannot be exported as GGUF: ${notExportable}`;
+    return [fault('tensor/unknown', 'error', beginningOf(json), message)];
+  }
   const names = [...byName.keys()];
   const bySource = new Map(
     candidates.tensors.flatMap(({ converted }) =>
@@ -82,6 +89,11 @@ function unlisted({ json, assignments }: PlanDocument, { candidates }: CheckedMo
     left.length === 1
       ? said`One tensor has no assignment and will be F16: ${listed}.`
       : said`${left.length} tensors have no assignment and will be F16: ${listed}${more}.`;
+  return [fault('tensor/unlisted', 'information', beginningOf(json), message)];
+}
+
+/** Where the list of assignments begins. */
+function beginningOf(json: JsonDocument): Span {
   const { start } = json.span('assignments');
-  return [fault('tensor/unlisted', 'information', { start, end: start + 1 }, message)];
+  return { start, end: start + 1 };
 }

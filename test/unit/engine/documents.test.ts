@@ -1,4 +1,5 @@
-import { join } from 'node:path';
+import { copyFileSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parsePlan, printPlan } from '../../../src/ampq/planFile';
 import type { DocumentCheck, DocumentFault } from '../../../src/protocol/documentCheck';
@@ -66,6 +67,20 @@ describe('a plan', () => {
       'model.layers.0.self_attn.q_proj.weight',
     ]);
     expect(formats).toContain('IQ4_XS');
+  });
+
+  it('says once why a model whose config.json does not fit has none of its tensors', async () => {
+    const folder = temporaryFolder();
+    const weights = join(folder, basename(sampleWeights));
+    copyFileSync(sampleWeights, weights);
+    const config = readFileSync(join(sampleFolder, 'config.json'), 'utf8');
+    writeFile(folder, 'config.json', config.replace('"num_hidden_layers": 6', '"num_hidden_layers": 7'));
+    const text = planText({});
+    const { faults } = await check(text, join(folder, 'mine.ampq.json'), [weights]);
+    const [fault, ...others] = faults.filter(({ severity }) => severity === 'error');
+    expect(others).toEqual([]);
+    expect(at(text, fault!)).toBe('[');
+    expect(fault!.message).toMatch(/^44 of these tensors .* "model\.layers\.6\./);
   });
 
   it('names unknown tensors with those that were meant', async () => {
@@ -246,7 +261,7 @@ describe('a plan', () => {
     'null',
     '{"assignments": [{"tensor": 1}, 2], "constraints": {}}',
     '{"model": {"hash": 3}}',
-  ])('may be %.60s while it is written', async (text) => {
+  ])('may be unfinished or hostile while it is written, %#', async (text) => {
     expect((await check(text)).faults).toEqual([]);
   });
 
