@@ -153,8 +153,8 @@ describe('plans and recipes in the text editor', () => {
       'vscode.executeCodeLensProvider',
       document.uri,
     );
-    const { command, arguments: given } = lenses[0]!.command!;
-    strictEqual(command, commands.dryRunRecipe);
+    const dryRun = lenses.find(({ command }) => command?.command === commands.dryRunRecipe)!;
+    const { command, arguments: given } = dryRun.command!;
     strictEqual(await vscode.commands.executeCommand(command, ...(given as unknown[])), true);
     const shown = vscode.workspace.textDocuments.find(({ uri }) => uri.scheme === 'quantscope-dry-run')!;
     ok(/int4, group 128 .* 42 /.test(shown.getText()), shown.getText());
