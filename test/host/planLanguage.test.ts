@@ -235,8 +235,10 @@ describe('plans and recipes in the text editor', () => {
     const shown = lenses.find(({ command }) => command?.command === commands.openPlan)!;
     const { command, arguments: given } = shown.command!;
     strictEqual(await vscode.commands.executeCommand(command, ...(given as unknown[])), true);
-    const { label } = vscode.window.tabGroups.activeTabGroup.activeTab!;
-    strictEqual(label, 'plans', 'the name of the model');
+    await eventually(
+      'the tab has the name of the model, once that is open',
+      () => vscode.window.tabGroups.activeTabGroup.activeTab?.label === 'plans',
+    );
   });
 });
 
