@@ -3,10 +3,9 @@ import { join } from 'node:path';
 import { isRecord } from '../model/json';
 import { seal, unseal } from '../model/sealedJson';
 import { fewBitsFormat, withoutGain } from '../protocol/fewBits';
-import type { GainsSample } from '../protocol/gains';
+import type { GainsRun, GainsSample } from '../protocol/gains';
 import type { SensitivityCell, SensitivityRow, SensitivityTable } from '../protocol/plan';
 import { hasError } from '../protocol/tableNotes';
-import type { Spread } from '../protocol/targets';
 import { areCurrent, versionsOf } from '../quant/algorithms';
 import { formatById, isFormatId } from '../quant/catalogue';
 import type { QuantFormat } from '../quant/format';
@@ -15,7 +14,7 @@ import { blocksOf, interpolateGains } from './interpolatedGains';
 import { sumOf } from './preparedTable';
 
 /** Result of a pass over a text: the effect of each tensor alone on the output in one format. */
-export interface MeasuredDivergences {
+export interface MeasuredDivergences extends GainsRun {
   /** File of the text, SHA-256 of its tokens and windows, scored tokens, and tokens of a window. */
   readonly text: {
     readonly path: string;
@@ -23,17 +22,6 @@ export interface MeasuredDivergences {
     readonly tokens: number;
     readonly context: number;
   };
-  /** KL divergence that rounding alone causes, nats per token. */
-  readonly noise: number;
-  /** −ln p of the text's tokens by the unchanged model, nats per token; and by chance, ln of the vocabulary. */
-  readonly loss: number;
-  readonly chance: number;
-  /** Name of the model that was run, where it is another one. */
-  readonly model?: string;
-  /** As in `GainsSource`. */
-  readonly by?: 'curvature';
-  /** Absent where no change could be told from noise. */
-  readonly spread?: Spread;
   /** The blocks whose tensors were measured, where these are not all. */
   readonly sampled?: readonly number[];
   /** By the tensor's name in GGUF. */

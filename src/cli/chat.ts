@@ -51,13 +51,13 @@ export const chatCommand: Command = {
   async run(context) {
     const ask = await askerOf(context);
     const system = textOption(context, 'system');
-    const said = textOption(context, 'prompt');
+    const prompt = textOption(context, 'prompt');
     const inTurns = context.options['turns'] === true;
-    if (inTurns && said !== undefined)
+    if (inTurns && prompt !== undefined)
       throw new UsageError('--turns reads what the user says from stdin, so that there is no --prompt.');
-    const isTyped = said === undefined && process.stdin.isTTY && context.options['json'] !== true;
+    const isTyped = prompt === undefined && process.stdin.isTTY && context.options['json'] !== true;
     if (inTurns || isTyped) return talk(context, ask, system);
-    const content = said ?? (await allOfStdin(context));
+    const content = prompt ?? (await allOfStdin(context));
     const chat = await ask.answers([...systemTurn(system), { role: 'user', content }], context);
     const found = context.options['causes'] === true ? mostDivergent(chat.original) : undefined;
     const causes = found && (await ask.causes(tokensBefore(chat, found.at), context));

@@ -7,10 +7,11 @@ export interface Found {
   readonly at: number;
 }
 
-export function mostDivergent({ tokens }: ChatText): Found | undefined {
-  const all = tokens.map((token, at) => ({ token, at }));
-  return all.sort((a, b) => b.token.divergence - a.token.divergence)[0];
-}
+/** The tokens of an answer, the one with the largest divergence first. */
+const byDivergence = ({ tokens }: ChatText): Found[] =>
+  tokens.map((token, at) => ({ token, at })).sort((a, b) => b.token.divergence - a.token.divergence);
+
+export const mostDivergent = (text: ChatText): Found | undefined => byDivergence(text)[0];
 
 /** All tokens before one of the original's answer. */
 export const tokensBefore = ({ prompt, original }: ChatResult, at: number): number[] => [
@@ -55,11 +56,7 @@ export function comparison({ original: { tokens } }: ChatResult): string {
 const shownTokens = 10;
 
 function tokenLines(chat: ChatResult): string[] {
-  const { tokens } = chat.original;
-  const shown = tokens
-    .map((token, at) => ({ token, at }))
-    .sort((a, b) => b.token.divergence - a.token.divergence)
-    .slice(0, shownTokens);
+  const shown = byDivergence(chat.original).slice(0, shownTokens);
   return [
     comparison(chat),
     ...table(

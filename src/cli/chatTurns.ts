@@ -31,10 +31,10 @@ export async function talk(
   const lines = new TypedLines(context.signal, () => conversation.interrupt(() => lines.clear()));
   if (lines.isTerminal) context.note(help);
   try {
-    for await (const said of lines.turns()) {
+    for await (const line of lines.turns()) {
       if (!context.isHeard()) break;
       try {
-        if (said.trim() !== '') await conversation.take(said);
+        if (line.trim() !== '') await conversation.take(line);
       } catch (error) {
         // On a terminal the next line can do better; what is piped in would go on from another place than it was written for.
         if (!lines.isTerminal || context.signal.aborted || !(error instanceof QuantscopeError)) throw error;
@@ -74,9 +74,9 @@ class Conversation {
   }
 
   /** One line. @throws QuantscopeError as the engine. */
-  async take(said: string): Promise<void> {
-    const command = said.trim();
-    if (!command.startsWith('/')) return this.say(said);
+  async take(line: string): Promise<void> {
+    const command = line.trim();
+    if (!command.startsWith('/')) return this.say(line);
     const work = Object.hasOwn(this.commands, command) ? this.commands[command] : undefined;
     if (!work) throw new QuantscopeError('REQUEST', `There is no ${command}. ${help}`);
     await work();

@@ -1,8 +1,23 @@
 import type { Spread } from './targets';
 import { inLanguage, said } from './said';
 
+/** Figures of a run over a text in which tensors were changed one by one. */
+export interface GainsRun {
+  /** KL divergence that rounding in float32 alone causes, nats per token: smaller figures are not meaningful. */
+  readonly noise: number;
+  /** −ln p of the text's tokens by the unchanged model, nats per token; and by chance, ln of the vocabulary. */
+  readonly loss: number;
+  readonly chance: number;
+  /** Name of the model that was run, where it is another one of the same shapes. */
+  readonly model?: string;
+  /** Divergences of tensors of blocks follow from gradients of one backward pass; absent where each tensor was changed. */
+  readonly by?: 'curvature';
+  /** Absent where no change of a tensor could be told from noise. */
+  readonly spread?: Spread;
+}
+
 /** The run over a text that gains come from. */
-export interface GainsSource {
+export interface GainsSource extends GainsRun {
   /** File of the text. */
   readonly text: string;
   /** SHA-256 of its tokens and windows. */
@@ -10,21 +25,10 @@ export interface GainsSource {
   /** Tokens that were scored, in windows of `context`. */
   readonly tokens: number;
   readonly context: number;
-  /** KL divergence that rounding in float32 alone causes, nats per token: smaller figures are not meaningful. */
-  readonly noise: number;
-  /** −ln p of the text's tokens by the model, nats per token; and by chance, ln of the vocabulary. */
-  readonly loss: number;
-  readonly chance: number;
-  /** Name of the model that was run, where it is another one of the same shapes. */
-  readonly model?: string;
   /** Where gains were measured in some blocks and interpolated in the others. */
   readonly sample?: GainsSample;
-  /** Divergences of tensors of blocks follow from gradients of one backward pass; absent where each tensor was changed. */
-  readonly by?: 'curvature';
   /** Most tensors were measured in the format for plans of few bits. */
   readonly fewBits?: true;
-  /** Absent where no change of a tensor could be told from noise. */
-  readonly spread?: Spread;
 }
 
 /** Fewest blocks that a sample can have: the first, the last, and one between them that tells how exact interpolation is. */

@@ -23,76 +23,82 @@ const leastGain = 0.02;
  */
 export function verdictOf({ total, preset, gains, certificate }: Plan, noise = 0): Verdict | undefined {
   const untrained = gains && chanceNote(gains);
-  if (untrained !== undefined) return { recommended: false, text: inLanguage(untrained) };
+  if (untrained !== undefined) return notRecommended(inLanguage(untrained));
   if (certificate) return certifiedVerdict(certificate);
   if (!preset) return undefined;
   const name = `${preset.fileType} (${size(preset.fileBytes ?? preset.bytes)})`;
-  const [ours, theirs] = [total.divergence, preset.divergence];
-  if (ours !== undefined && theirs !== undefined) {
-    if (Math.max(ours, theirs) < noise)
-      return {
-        recommended: false,
-        text: l10n.t(
-          '{0} is predicted as good: both KL divergences are below the noise of the measurement.',
-          name,
-        ),
-      };
-    const figures = l10n.t(
-      'KL divergence {0} against {1} nats per token',
-      shortFigure(ours),
-      shortFigure(theirs),
+  if (total.divergence !== undefined && preset.divergence !== undefined)
+    return predictedVerdict(name, [total.divergence, preset.divergence], gains, noise);
+  return total.roleError === undefined
+    ? undefined
+    : unmeasuredVerdict(name, total.roleError, preset.roleError);
+}
+
+const notRecommended = (text: string): Verdict => ({ recommended: false, text });
+
+/** By the predicted divergences of the plan and of a preset. */
+function predictedVerdict(
+  name: string,
+  [ours, theirs]: readonly [number, number],
+  gains: Plan['gains'],
+  noise: number,
+): Verdict {
+  if (Math.max(ours, theirs) < noise)
+    return notRecommended(
+      l10n.t('{0} is predicted as good: both KL divergences are below the noise of the measurement.', name),
     );
-    if (ours < theirs && ours >= theirs * (1 - leastGain))
-      return {
-        recommended: false,
-        text: l10n.t(
-          '{0} is predicted as good: {1}, which is less than predictions tell apart. There is no gain to expect.',
-          name,
-          figures,
-        ),
-      };
-    if (ours < theirs && gains?.model !== undefined)
-      return {
-        recommended: false,
-        text: l10n.t(
-          'Predicted better than {0} by the gains of another model ({1}): {2}. Measure both with quantscope certify.',
-          name,
-          gains.model,
-          figures,
-        ),
-      };
-    if (ours < theirs && gains?.sample)
-      return {
-        recommended: false,
-        text: l10n.t(
-          'Predicted better than {0} by gains {1}: {2}. Measure both with quantscope certify.',
-          name,
-          sampleText(gains.sample),
-          figures,
-        ),
-      };
-    if (ours < theirs)
-      return { recommended: true, text: l10n.t('Predicted better than {0}: {1}.', name, figures) };
-    const text =
-      ours === theirs
-        ? l10n.t('{0} is predicted as good at this size: {1}.', name, figures)
-        : l10n.t('{0} is predicted better at this size: {1}.', name, figures);
-    return { recommended: false, text };
-  }
-  if (total.roleError === undefined) return undefined;
+  const figures = l10n.t(
+    'KL divergence {0} against {1} nats per token',
+    shortFigure(ours),
+    shortFigure(theirs),
+  );
+  if (ours === theirs)
+    return notRecommended(l10n.t('{0} is predicted as good at this size: {1}.', name, figures));
+  if (!(ours < theirs))
+    return notRecommended(l10n.t('{0} is predicted better at this size: {1}.', name, figures));
+  if (ours >= theirs * (1 - leastGain))
+    return notRecommended(
+      l10n.t(
+        '{0} is predicted as good: {1}, which is less than predictions tell apart. There is no gain to expect.',
+        name,
+        figures,
+      ),
+    );
+  if (gains?.model !== undefined)
+    return notRecommended(
+      l10n.t(
+        'Predicted better than {0} by the gains of another model ({1}): {2}. Measure both with quantscope certify.',
+        name,
+        gains.model,
+        figures,
+      ),
+    );
+  if (gains?.sample)
+    return notRecommended(
+      l10n.t(
+        'Predicted better than {0} by gains {1}: {2}. Measure both with quantscope certify.',
+        name,
+        sampleText(gains.sample),
+        figures,
+      ),
+    );
+  return { recommended: true, text: l10n.t('Predicted better than {0}: {1}.', name, figures) };
+}
+
+/** By the errors of weights alone, which are no reason to recommend a plan. */
+function unmeasuredVerdict(name: string, ours: number, theirs: number): Verdict {
   const figures = l10n.t(
     'weighted error {0} against {1} of {2}',
-    shortFigure(total.roleError),
-    shortFigure(preset.roleError),
+    shortFigure(ours),
+    shortFigure(theirs),
     name,
   );
-  return {
-    recommended: false,
-    text: l10n.t(
+  return notRecommended(
+    l10n.t(
       'By the errors of the weights and the roles of tensors: {0}. The effect on the output was not measured; compare both with an evaluation.',
       figures,
     ),
-  };
+  );
 }
 
 /**
@@ -104,20 +110,12 @@ function certifiedVerdict({ text, measured, rivals }: Certificate): Verdict {
   const where = l10n.t('measured over {0} tokens of {1}', text.tokens.toLocaleString('en-US'), text.file);
   const reasons = rivals.filter(({ difference }) => !(difference.high < 0)).map(reasonAgainst);
   if (reasons.length > 0)
-    return {
-      recommended: false,
-      text: l10n.t('Not recommended ({0}, {1}): {2}.', over, where, reasons.join('; ')),
-    };
+    return notRecommended(l10n.t('Not recommended ({0}, {1}): {2}.', over, where, reasons.join('; ')));
   const named = rivals.filter(({ kind }) => kind !== 'random');
   if (named.length === 0)
-    return {
-      recommended: false,
-      text: l10n.t(
-        '{0}, {1}: llama.cpp has no preset within the budget to compare the plan with.',
-        over,
-        where,
-      ),
-    };
+    return notRecommended(
+      l10n.t('{0}, {1}: llama.cpp has no preset within the budget to compare the plan with.', over, where),
+    );
   const against = named.map((rival) =>
     l10n.t('{0} of {1}', shortFigure(rival.measured.mean.value), nameOf(rival)),
   );

@@ -29,7 +29,7 @@ describe('a conversation line by line', () => {
     expect(ids).toEqual(first.variant.tokens.slice(0, 3).map(({ id }) => id));
   });
 
-  it('prints answers as text, without texts that end them, and begins anew when asked to', async () => {
+  it('prints answers up to a stop text, and /reset starts a new conversation', async () => {
     const { code, stdout, stderr } = await piped('ROMEO:\n/causes\n/reset\nROMEO:\n', '--stop', ', I');
     expect(code, stderr).toBe(0);
     const answers = stdout.split(/^original: /m).slice(1);

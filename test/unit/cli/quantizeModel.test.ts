@@ -10,6 +10,7 @@ import type {
 import type { Recipe } from '../../../src/protocol/recipe';
 import { presetById } from '../../../src/recipes/resolveRecipe';
 import { safetensorsBytes, sampleFolder, temporaryFolder, writeFile } from '../../support/files';
+import { killAtRenameTo } from '../../support/killers';
 import { buildPrograms, runProgram, type Ended, type RunOptions } from '../../support/programs';
 
 const cache = temporaryFolder();
@@ -203,18 +204,10 @@ describe('quantscope quantize-model', () => {
     'leaves nothing after the next start when it is killed',
     async () => {
       const out = here('killed');
-      const preload = `
-        const fs = require('node:fs');
-        const { rename } = fs.promises;
-        fs.promises.rename = (from, to) => {
-          if (to === ${JSON.stringify(out)}) process.kill(process.pid, 'SIGKILL');
-          return rename(from, to);
-        };
-        require('node:module').syncBuiltinESMExports();`;
       const args = ['--supervised', 'quantize-model', sampleFolder, '--recipe', 'bnb-nf4-dq', '--out', out];
       const child = fork(command, args, {
         env: { ...process.env, QUANTSCOPE_CACHE: cache },
-        execArgv: ['--require', writeFile(folder, 'preload.cjs', preload)],
+        execArgv: ['--require', writeFile(folder, 'preload.cjs', killAtRenameTo(out))],
         silent: true,
       });
       const temporary = (): string[] => readdirSync(folder).filter((name) => name.startsWith('.killed.'));

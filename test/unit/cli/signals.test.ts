@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { isAlive } from '../../../src/files/processSpace';
 import { sampleFolder, temporaryFolder, writeFile } from '../../support/files';
+import { killAtRenameTo } from '../../support/killers';
 import { buildPrograms } from '../../support/programs';
 
 const folder = temporaryFolder();
@@ -110,15 +111,7 @@ describe.skipIf(process.platform === 'win32')('signals', () => {
     const target = temporaryFolder();
     const out = writeFile(target, name, 'earlier');
     const args = [command, sampleFolder, option, out];
-    const preload = `
-      const fs = require('node:fs');
-      const { rename } = fs.promises;
-      fs.promises.rename = (from, to) => {
-        if (to === ${JSON.stringify(out)}) process.kill(process.pid, 'SIGKILL');
-        return rename(from, to);
-      };
-      require('node:module').syncBuiltinESMExports();`;
-    expect((await start(args, { preload }).ended).code).not.toBe(0);
+    expect((await start(args, { preload: killAtRenameTo(out) }).ended).code).not.toBe(0);
     expect(readFileSync(out, 'utf8')).toBe('earlier');
     expect((await start(args).ended).code).toBe(0);
     expect(readdirSync(target)).toEqual([name]); // what the killed one had written is gone

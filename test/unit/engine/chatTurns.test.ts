@@ -68,7 +68,7 @@ describe('a conversation of several turns', () => {
     expectSame(second, await conversations().say({ messages }));
   });
 
-  it('goes on where an earlier turn is changed, from what is left of it', async () => {
+  it('reuses the unchanged beginning when an earlier turn is edited', async () => {
     const { say } = conversations();
     const first = await say({});
     await say({ messages: after(first.original, '\nJULIET:\nAy me!') });
@@ -95,7 +95,7 @@ describe('a conversation of several turns', () => {
     },
   );
 
-  it('begins anew with another variant, other settings of memory, and files that changed', async () => {
+  it('reuses nothing after the variant, the memory setting or a file has changed', async () => {
     const path = join(folder, 'changing');
     cpSync(sampleFolder, path, { recursive: true });
     const { say } = conversations();
@@ -108,7 +108,7 @@ describe('a conversation of several turns', () => {
     expect((await say({ path, variant: { type: 'Q8_0' }, memory: 'whole' })).reused).toBe(0);
   });
 
-  it('begins anew when the plan was written again', async () => {
+  it('reuses nothing after the plan file has changed', async () => {
     const { models, say } = conversations();
     const context = { signal: new AbortController().signal, progress: () => undefined };
     const planFile = join(folder, 'a.ampq.json');

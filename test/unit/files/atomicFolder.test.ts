@@ -8,6 +8,7 @@ import { makeFolderAtomically } from '../../../src/files/atomicFolder';
 import { removeAbandoned } from '../../../src/files/partials';
 import { clearFaults, failOn } from '../../support/fileFaults';
 import { projectRoot, temporaryFolder } from '../../support/files';
+import { killAtChange } from '../../support/killers';
 
 vi.mock('node:fs/promises', async (original) => {
   const { faultyFileSystem } = await import('../../support/fileFaults');
@@ -89,20 +90,6 @@ describe('a folder that is made atomically', () => {
   });
 });
 
-/** Ends the process before the n-th rename or removal. */
-const killer = `
-const fs = require('node:fs');
-const { syncBuiltinESMExports } = require('node:module');
-let left = Number(process.env.KILL_AT);
-for (const name of ['rename', 'rm']) {
-  const real = fs.promises[name];
-  fs.promises[name] = (...args) => {
-    if (String(args[0]).startsWith(process.env.KILL_IN) && --left < 0) process.kill(process.pid, 'SIGKILL');
-    return real(...args);
-  };
-}
-syncBuiltinESMExports();
-`;
 const maker = `
 import { writeFile } from 'node:fs/promises';
 import { makeFolderAtomically } from './src/files/atomicFolder';
@@ -116,7 +103,7 @@ describe.skipIf(process.platform === 'win32')('a process that is killed while it
   const script = join(root, 'maker.mjs');
 
   beforeAll(async () => {
-    writeFileSync(join(root, 'killer.cjs'), killer);
+    writeFileSync(join(root, 'killAtChange.cjs'), killAtChange);
     await build({
       stdin: { contents: maker, resolveDir: projectRoot },
       ...{ bundle: true, platform: 'node', format: 'esm', outfile: script, logLevel: 'error' },
@@ -127,7 +114,7 @@ describe.skipIf(process.platform === 'win32')('a process that is killed while it
   const run = (killAt: string): Promise<string | null> =>
     new Promise((resolve, reject) => {
       const env = { ...process.env, KILL_AT: killAt, KILL_IN: folder };
-      const args = ['--require', join(root, 'killer.cjs'), script, target()];
+      const args = ['--require', join(root, 'killAtChange.cjs'), script, target()];
       const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'inherit'] });
       child.on('error', reject);
       child.on('close', (_, signal) => resolve(signal));

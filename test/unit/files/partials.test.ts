@@ -7,6 +7,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { notePartials, removeAbandoned } from '../../../src/files/partials';
 import { isAlive, ownIdentity } from '../../../src/files/processSpace';
 import { projectRoot, temporaryFolder } from '../../support/files';
+import { killAtChange } from '../../support/killers';
 
 const root = temporaryFolder();
 let folder: string;
@@ -96,20 +97,6 @@ describe('removeAbandoned', () => {
   });
 });
 
-/** Kills the process at its n-th rename or removal in the folder of the test, where notes are, too. */
-const killer = `
-const fs = require('node:fs');
-const { syncBuiltinESMExports } = require('node:module');
-let left = Number(process.env.KILL_AT);
-for (const name of ['rename', 'rm']) {
-  const real = fs.promises[name];
-  fs.promises[name] = (...args) => {
-    if (String(args[0]).startsWith(process.env.KILL_IN) && --left < 0) process.kill(process.pid, 'SIGKILL');
-    return real(...args);
-  };
-}
-syncBuiltinESMExports();
-`;
 const writer = `
 import { writeAllAtomically } from './src/files/atomicFile';
 const [content, ...targets] = process.argv.slice(2);
@@ -121,7 +108,7 @@ describe.skipIf(process.platform === 'win32')('a process that is killed while it
   const parts = ['m-1.gguf', 'm-2.gguf', 'm-3.gguf'];
 
   beforeAll(async () => {
-    writeFileSync(join(root, 'killer.cjs'), killer);
+    writeFileSync(join(root, 'killAtChange.cjs'), killAtChange);
     await build({
       stdin: { contents: writer, resolveDir: projectRoot },
       ...{ bundle: true, platform: 'node', format: 'esm', outfile: script, logLevel: 'error' },
@@ -131,7 +118,7 @@ describe.skipIf(process.platform === 'win32')('a process that is killed while it
   /** @returns the signal that ended it. */
   const run = (content: string, names: readonly string[], killAt: number): Promise<string | null> =>
     new Promise((resolve, reject) => {
-      const args = ['--require', join(root, 'killer.cjs'), script, content, ...names.map(here)];
+      const args = ['--require', join(root, 'killAtChange.cjs'), script, content, ...names.map(here)];
       const env = { ...process.env, KILL_AT: String(killAt), KILL_IN: folder };
       const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'inherit'] });
       child.on('error', reject);
